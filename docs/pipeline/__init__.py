@@ -1,0 +1,16 @@
+"""Build the site: stage the sources of each language, run Sphinx, finish the HTML.
+
+Data flows one way, and each step is a module:
+
+``project``     where everything is, and which languages there are
+``rest``        finds the prose in reStructuredText and puts other prose in its place
+``scripts``     the same for the comments and the docstring of a Python script
+``catalogues``  reads, merges and judges the ``.po`` files that hold the Chinese
+``translate``   refreshes every catalogue from the sources      (``nox -s translate``)
+``stage``       one complete Sphinx source tree per language
+``build``       runs Sphinx on every tree at the same time
+``inspection``  what must be true of the finished HTML, or the build fails
+``finish``      root pages, sitemap, search index; then the old site makes place
+``site``        all steps in their order                         (``nox -s docs``)
+``serve``       all of this again on every save                     (``nox -s serve``)
+"""
