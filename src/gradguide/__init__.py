@@ -1,0 +1,8 @@
+"""Freeze PyTorch networks for real, and see what really stays still."""
+
+from gradguide._changed import changed
+from gradguide._describe import describe
+from gradguide._freeze import freeze, unfreeze
+from gradguide._saved import saved
+
+__all__ = ["changed", "describe", "freeze", "saved", "unfreeze"]

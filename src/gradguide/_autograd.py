@@ -1,0 +1,133 @@
+"""Walks the graph that autograd recorded, without changing or unpacking anything."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.parameter import is_lazy
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """Yield the tensors in a tensor or in nested tuples, lists and dicts of them."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors_in(part)
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from tensors_in(part)
+
+
+def grad_fn(tensor: Tensor) -> Node | None:
+    """Return the node that made a tensor; None too where PyTorch refuses to say."""
+    return None if is_refused(tensor) else tensor.grad_fn
+
+
+def is_refused(tensor: Tensor) -> bool:
+    """Whether a tensor views, from under no_grad, a base that was then written to."""
+    try:
+        tensor.grad_fn  # noqa: B018 asking is enough
+    except RuntimeError:
+        return True
+    return False
+
+
+def is_dead_view(tensor: Tensor) -> bool:
+    """Whether a tensor reports requires_grad=True, but its history is lost."""
+    if not tensor.requires_grad or grad_fn(tensor) is not None:
+        return False
+    # No public name tells a view's base; this one is in PyTorch's notes on views.
+    base = tensor._base  # noqa: SLF001
+    return base is not None and base.requires_grad
+
+
+def nodes(roots: Iterable[Tensor]) -> list[Node]:
+    """Return every node behind some tensors once, those nearest to them first."""
+    found = [node for node in map(grad_fn, roots) if node is not None]
+    found = list(dict.fromkeys(found))
+    seen = set(found)
+    for node in found:  # which grows as it is walked
+        for parent, _ in node.next_functions:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                found.append(parent)
+    return found
+
+
+def leaf(node: Node) -> Tensor | None:
+    """Return the leaf tensor whose gradient ends in a node, if that's what it does."""
+    # By name, as its type is not public; asking all others for a variable is slow.
+    if type(node).__name__ != "AccumulateGrad":
+        return None
+    variable: Tensor | None = getattr(node, "variable", None)
+    return variable
+
+
+def saved_values(node: Node) -> tuple[list[Any], bool]:
+    """Return what a node saved, as packed, and whether a backward freed it.
+
+    PyTorch's notes on autograd name these attributes. The ``_raw_`` ones give what
+    is stored; the others would run unpack hooks, and a checkpoint's recomputes.
+    """
+    values: list[Any] = []
+    freed = False
+    for name in _raw_names(type(node)):
+        try:
+            raw = getattr(node, name)
+        except RuntimeError:  # a custom Function's, after a backward
+            return values, True
+        for one in raw if isinstance(raw, tuple) else (raw,):
+            value = None if one is None else one.data
+            if value is not None:
+                values.append(value)
+            elif one is not None and one.unpack_hook is None:
+                freed = freed or _is_freed(one)
+    return values, freed
+
+
+def storages(tensor: Tensor) -> list[tuple[int, int]]:
+    """Return the address and the bytes of each piece of memory behind a tensor."""
+    plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
+    found = []
+    for part in (tensor,) if plain else _parts(tensor):
+        storage = part.untyped_storage()
+        # Empty tensors and those on the meta device have no address.
+        if address := storage.data_ptr():
+            found.append((address, storage.nbytes()))
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _raw_names(kind: type[Node]) -> tuple[str, ...]:
+    return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
+
+
+def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
+    try:
+        raw.unpack()
+    except RuntimeError:
+        return True
+    return False  # an optional tensor that the operation did not get
+
+
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+
+
+def _parts(tensor: Tensor) -> Iterator[Tensor]:
+    """Yield the strided tensors that a sparse or sharded one consists of."""
+    if is_lazy(tensor):
+        return
+    if hasattr(tensor, "to_local"):
+        yield from _parts(tensor.to_local())
+    elif tensor.layout == torch.sparse_coo:
+        yield from (tensor._indices(), tensor._values())  # noqa: SLF001 uncoalesced
+    elif tensor.layout in {torch.sparse_csr, torch.sparse_bsr}:
+        yield from (tensor.crow_indices(), tensor.col_indices(), tensor.values())
+    elif tensor.layout in {torch.sparse_csc, torch.sparse_bsc}:
+        yield from (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+    else:
+        yield tensor

@@ -1,0 +1,119 @@
+"""Says in one sentence what a tensor is to autograd."""
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from gradguide._autograd import grad_fn, is_dead_view, is_refused
+from gradguide._saved import saved
+
+
+def describe(tensor: Tensor) -> str:
+    """Say what a tensor is to autograd, and why its ``.grad`` is there or not.
+
+    It does not say who made a leaf: ``detach()``, ``no_grad`` and ``torch.zeros``
+    leave the same behind. ``explain`` finds that out by running the code.
+
+    Args:
+        tensor: Any tensor, of any shape.
+
+    Returns:
+        One sentence: leaf or result of what, its ``.grad``, and for a result how
+        many nodes and bytes it keeps alive.
+
+    Raises:
+        TypeError: If ``tensor`` is not a tensor.
+
+    Examples:
+        >>> import torch
+        >>> x = torch.ones(2, 3)
+        >>> print(describe(x))
+        A leaf of shape (2, 3) that does not require grad: autograd records nothing \
+about it, and its .grad stays None.
+        >>> print(describe(x.requires_grad_()))
+        A leaf of shape (2, 3) that requires grad: its .grad is None, as no backward \
+has reached it since it was made or zero_grad() was called.
+        >>> print(describe(x.exp().sum()))
+        A result of SumBackward0 of shape (): a backward passes through it, and its \
+.grad stays None, as only leaves keep one; it keeps 3 graph nodes and 24 bytes alive.
+        >>> describe(3.0)
+        Traceback (most recent call last):
+        ...
+        TypeError: describe: expected a tensor, got float; a number has no history
+    """
+    if not isinstance(tensor, Tensor):
+        kind = type(tensor).__name__
+        msg = f"describe: expected a tensor, got {kind}; a number has no history"
+        raise TypeError(msg)
+    if is_lazy(tensor):
+        return (
+            "A lazy parameter: it has no shape, values or gradient until the first "
+            "forward."
+        )
+    shape = f"of shape {tuple(tensor.shape)}"
+    if tensor.is_inference():
+        return (
+            f"An inference tensor {shape}, made under torch.inference_mode(): autograd "
+            "can never record it, and its .grad stays None; clone() it outside of that "
+            "mode to train with it."
+        )
+    if is_refused(tensor):
+        return (
+            f"A refused view {shape}, made under torch.no_grad(), whose base was then "
+            "changed in place: PyTorch raises where it is used; make the view outside "
+            "of that mode."
+        )
+    if is_dead_view(tensor):
+        return (
+            f"A dead view {shape}, made under torch.no_grad(): it reports "
+            "requires_grad=True, but its history is lost, and a backward from it "
+            "gives no gradient to the tensor that it views."
+        )
+    if tensor.is_leaf:
+        return f"A {_leaf(tensor, shape)}."
+    return f"A {_result(tensor, shape)}."
+
+
+def _leaf(tensor: Tensor, shape: str) -> str:
+    kind = "parameter" if isinstance(tensor, nn.Parameter) else "leaf"
+    if tensor.requires_grad:
+        state = f"{kind} {shape} that requires grad"
+        if tensor.grad is None:
+            return (
+                f"{state}: its .grad is None, as no backward has reached it since it "
+                "was made or zero_grad() was called"
+            )
+        return f"{state}: its .grad is there, and the next backward adds to it"
+    if tensor.grad is not None:
+        return (
+            f"frozen {kind} {shape}: its .grad was left from before, and an optimizer "
+            "that holds it still applies it; set it to None"
+        )
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return (
+            f"{kind} {shape} and dtype {tensor.dtype}: only floating point and complex "
+            "tensors can require grad, so its .grad stays None"
+        )
+    return (
+        f"{kind} {shape} that does not require grad: autograd records nothing about "
+        "it, and its .grad stays None"
+    )
+
+
+def _result(tensor: Tensor, shape: str) -> str:
+    node = grad_fn(tensor)
+    state = f"result of {node.name() if node else 'an operation'} {shape}"
+    kept = saved(tensor)
+    graph = f"it keeps {kept.nodes} graph nodes and {kept.bytes} bytes alive"
+    if kept.freed:
+        graph = "a backward has freed its graph, and a second one through it raises"
+    if not tensor.retains_grad:
+        return (
+            f"{state}: a backward passes through it, and its .grad stays None, as only "
+            f"leaves keep one; {graph}"
+        )
+    if tensor.grad is None:
+        return (
+            f"{state} that retains its grad: its .grad is None until a backward "
+            f"reaches it; {graph}"
+        )
+    return f"{state} that retains its grad: its .grad is there; {graph}"

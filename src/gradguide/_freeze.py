@@ -1,0 +1,277 @@
+"""Freezes parts of a module so that they really stay, and undoes it."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from gradguide._hold import hold, is_held, mode_around, release
+from gradguide._select import select
+
+
+def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
+    """Freeze parameters, so that no ``step()`` and no forward pass moves them.
+
+    Each matched parameter gets ``requires_grad=False`` and ``.grad=None``. The
+    second half matters: an optimizer reads ``.grad``, never ``requires_grad``, and
+    applies a gradient that was left behind.
+
+    Normalisation layers whose parameters are then all frozen stop updating their
+    running statistics and use them, even after ``module.train()``. A forward
+    pre-hook does this: ``state_dict()`` keys stay as they are, and the hook
+    survives ``copy.deepcopy`` and pickling.
+
+    It does not tell the optimizer, which may keep the parameters: without a
+    gradient it skips them. It does not stop dropout, nor gradients that flow
+    through the frozen part to what comes before it. The hook runs when the layer is
+    called, not when its ``forward`` is: freeze before ``torch.compile``, or call
+    ``torch.compiler.reset()`` after.
+
+    Args:
+        module: The module to freeze, or that holds what to freeze.
+        *patterns: What to freeze: the name of a parameter, the name of a module
+            (``"layer1"`` is all of ``layer1``, never ``layer10``), or a glob over
+            either (``"*.bias"``). Without patterns: everything.
+        stats: Whether batch, instance and sync batch norm layers keep their running
+            statistics too. A layer without parameters of its own is matched by its
+            own name or that of a module around it.
+
+    Returns:
+        What was frozen, in force at once. Its ``undo()``, or leaving it as a
+        ``with`` block, puts everything back. While it is alive it also keeps the
+        gradients that it took away.
+
+    Raises:
+        ValueError: If a pattern matches no parameter and, with ``stats``, no
+            running statistics. Nothing is frozen then.
+        RuntimeError: If a matched parameter is the result of an operation, as it is
+            inside ``torch.func.functional_call``. Nothing is frozen then.
+        TypeError: If ``module`` is not a module, or a pattern is not a string.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+        >>> frozen = freeze(model, "0", "1")
+        >>> frozen.names
+        ('0.weight', '0.bias', '1.weight', '1.bias')
+        >>> frozen.stats
+        ('1',)
+
+        The statistics hold, even in training mode:
+
+        >>> output = model.train()(torch.ones(8, 3))
+        >>> model[1].num_batches_tracked.item()
+        0
+
+        For a while only:
+
+        >>> frozen.undo()
+        >>> with freeze(model):
+        ...     any(parameter.requires_grad for parameter in model.parameters())
+        False
+        >>> all(parameter.requires_grad for parameter in model.parameters())
+        True
+
+        A name that is not there:
+
+        >>> freeze(model, "3")
+        Traceback (most recent call last):
+        ...
+        ValueError: freeze: '3' matches no parameter of Sequential; its parts are \
+'0', '1', '2'
+    """
+    parameters, norms = select(module, patterns, doing="freeze", stats=stats)
+    _require_leaves(module, parameters)
+    chosen = {id(parameter) for parameter in parameters.values()}
+    held = {
+        name: norm
+        for name, norm in norms.items()
+        if all(not p.requires_grad or id(p) in chosen for p in norm.parameters())
+    }
+    before = _Before(parameters.values(), held.values())
+    try:
+        for parameter in parameters.values():
+            parameter.requires_grad = False
+            parameter.grad = None
+        for norm in held.values():
+            hold(norm)
+    except BaseException:
+        before.restore()
+        raise
+    return Frozen(tuple(parameters), tuple(held), before)
+
+
+def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
+    """Let parameters train again, and running statistics move again.
+
+    A normalisation layer that ``freeze`` held takes the training mode of the module
+    around it, so that its statistics move at once if that module is training.
+
+    It does not add anything to an optimizer: one that was built from the trainable
+    parameters only has never heard of these. It does not bring gradients back.
+
+    Args:
+        module: The module to train, or that holds what to train.
+        *patterns: What to train, as in ``freeze``. Without patterns: everything.
+
+    Returns:
+        The names of the parameters that matched, as in ``named_parameters()``.
+        Integer parameters (of quantized layers) can't train and are left out.
+
+    Raises:
+        ValueError: If a pattern matches no parameter and no running statistics, or
+            if only integer parameters match. Nothing is changed then.
+        RuntimeError: If a matched parameter was made under
+            ``torch.inference_mode()``. Nothing is changed then.
+        TypeError: If ``module`` is not a module, or a pattern is not a string.
+
+    Examples:
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+        >>> frozen = freeze(model)
+        >>> unfreeze(model, "1")
+        ('1.weight', '1.bias')
+        >>> [parameter.requires_grad for parameter in model.parameters()]
+        [False, False, True, True]
+        >>> unfreeze(model, "1.wieght")
+        Traceback (most recent call last):
+        ...
+        ValueError: unfreeze: '1.wieght' matches no parameter of Sequential; did you \
+mean '1.weight'?
+    """
+    matched, norms = select(module, patterns, doing="unfreeze", stats=True)
+    names = tuple(
+        name for name, p in matched.items() if p.is_floating_point() or p.is_complex()
+    )
+    if matched:
+        _require_trainable(module, matched, names)
+    for name in names:
+        matched[name].requires_grad = True
+    for norm in norms.values():
+        if is_held(norm):
+            release(norm)
+            norm.training = mode_around(norm, module)
+    return names
+
+
+class Frozen:
+    """What a call of ``freeze`` froze, and the way back.
+
+    ``undo()``, or the end of a ``with`` block, restores each flag, each ``.grad``
+    and each training mode exactly as it was, after an exception too. What was
+    frozen before stays frozen. Undo several in the reverse order.
+
+    Attributes:
+        names: The parameters that matched, as in ``named_parameters()``. Tied
+            parameters are one, under their first name.
+        stats: The modules whose running statistics are held.
+
+    Examples:
+        >>> from torch import nn
+        >>> with freeze(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))) as frozen:
+        ...     frozen
+        Frozen(names=('0.weight', '0.bias', '1.weight', '1.bias'), stats=('1',))
+        >>> frozen.undo()  # undone already: nothing happens
+        >>> with frozen:
+        ...     pass
+        Traceback (most recent call last):
+        ...
+        RuntimeError: with Frozen: this freeze was undone already; call freeze again
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], stats: tuple[str, ...], before: "_Before"
+    ) -> None:
+        """Keep what ``undo()`` needs; ``freeze`` calls this."""
+        self.names = names
+        self.stats = stats
+        self._before: _Before | None = before
+
+    def undo(self) -> None:
+        """Put everything back as it was; a second call does nothing."""
+        if self._before is not None:
+            self._before.restore()
+            self._before = None
+
+    def __enter__(self) -> Self:
+        """Return itself: the freeze is in force already."""
+        if self._before is None:
+            msg = "with Frozen: this freeze was undone already; call freeze again"
+            raise RuntimeError(msg)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Undo the freeze, whether the block ended well or not."""
+        self.undo()
+
+    def __repr__(self) -> str:
+        """Show what is frozen."""
+        return f"Frozen(names={self.names}, stats={self.stats})"
+
+
+class _Before:
+    """The flags, gradients and modes from before a freeze."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], norms: Iterable[nn.Module]
+    ) -> None:
+        self.flags = [(p, p.requires_grad, p.grad) for p in parameters]
+        self.modes = [(norm, norm.training, is_held(norm)) for norm in norms]
+
+    def restore(self) -> None:
+        for norm, training, was_held in self.modes:
+            if not was_held:
+                release(norm)
+            norm.training = training
+        for parameter, requires_grad, _ in self.flags:
+            # An inference tensor takes the flag only in inference mode.
+            with torch.inference_mode(_is_inference(parameter)):
+                parameter.requires_grad = requires_grad
+        for parameter, _, grad in self.flags:
+            parameter.grad = grad
+
+
+def _require_leaves(module: nn.Module, parameters: dict[str, nn.Parameter]) -> None:
+    for name, parameter in parameters.items():
+        if not parameter.is_leaf:
+            msg = (
+                f"freeze: {name!r} of {type(module).__name__} is the result of an "
+                "operation, and only a leaf can be frozen; freeze before "
+                "functional_call, or detach() the tensor that you pass to it"
+            )
+            raise RuntimeError(msg)
+
+
+def _require_trainable(
+    module: nn.Module, matched: dict[str, nn.Parameter], trainable: Iterable[str]
+) -> None:
+    unable = next((name for name in matched if name not in set(trainable)), None)
+    if unable and not trainable:
+        msg = (
+            f"unfreeze: {unable!r} of {type(module).__name__} holds "
+            f"{matched[unable].dtype}, and only floating point and complex parameters "
+            "can train; dequantize it, or train other parameters beside it"
+        )
+        raise ValueError(msg)
+    for name in trainable:
+        if _is_inference(matched[name]):
+            msg = (
+                f"unfreeze: {name!r} of {type(module).__name__} was made under "
+                "torch.inference_mode() and can never train; build or load the model "
+                "outside of it"
+            )
+            raise RuntimeError(msg)
+
+
+def _is_inference(parameter: nn.Parameter) -> bool:
+    # A lazy parameter refuses every question until its shape is known.
+    return not is_lazy(parameter) and parameter.is_inference()

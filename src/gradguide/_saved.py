@@ -1,0 +1,124 @@
+"""Tells what autograd keeps in memory for a backward."""
+
+from collections import Counter
+from itertools import chain
+from typing import NamedTuple
+
+from torch import nn
+
+from gradguide._autograd import leaf, nodes, saved_values, storages, tensors_in
+from gradguide._select import require_module
+
+
+class Saved(NamedTuple):
+    """What a graph keeps in memory; ``print`` it for a table.
+
+    Attributes:
+        bytes: The memory in bytes, each storage counted once.
+        by_op: The bytes by operation, largest first, named as ``grad_fn`` prints it.
+            What several operations share counts for the one nearest to the loss.
+        nodes: How many nodes the graph has.
+        freed: Whether a backward has freed a part of it.
+    """
+
+    bytes: int
+    by_op: dict[str, int]
+    nodes: int
+    freed: bool
+
+    def __str__(self) -> str:
+        """Show one line for the whole and one for each operation."""
+        state = ", freed by a backward" if self.freed else ""
+        lines = [f"{_readable(self.bytes)} saved by {self.nodes} nodes{state}"]
+        width = max(map(len, self.by_op), default=0)
+        lines += [f"  {op:{width}}  {_readable(n)}" for op, n in self.by_op.items()]
+        return "\n".join(lines)
+
+
+def saved(loss: object, model: nn.Module | None = None) -> Saved:
+    """Measure what autograd keeps in memory for a backward from ``loss``.
+
+    It walks the graph that is there, and needs no second forward. What lives anyway
+    is not counted: leaves that require grad, and all that ``model`` owns. A frozen
+    weight counts if no ``model`` says that it lives anyway.
+
+    It does not count what Python code keeps beside the graph, such as attributes of
+    a custom function's ``ctx``. What a checkpoint will recompute is not kept, so it
+    is not counted. Tensors that a hook packed count as they are packed.
+
+    Args:
+        loss: A tensor, or a tuple, list or dict of tensors, of any shape.
+        model: The module whose parameters and buffers live anyway.
+
+    Returns:
+        The bytes, in all and by operation, and the number of nodes.
+
+    Raises:
+        TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        >>> x = torch.ones(8, 3)
+        >>> print(saved(model(x).sum(), model))
+        224 B saved by 10 nodes
+          AddmmBackward0  224 B
+
+        Freezing the last layer saves no memory, freezing the first one does:
+
+        >>> model[2].requires_grad_(False).weight.requires_grad
+        False
+        >>> saved(model(x).sum(), model).bytes
+        224
+        >>> model.requires_grad_(False)[2].requires_grad_(True).weight.requires_grad
+        True
+        >>> saved(model(x).sum(), model).bytes
+        128
+
+        A number has no graph:
+
+        >>> saved(model(x).sum().item())
+        Traceback (most recent call last):
+        ...
+        TypeError: saved: expected a tensor, or a tuple, list or dict of tensors, got \
+float; pass the loss before item() or detach()
+    """
+    roots = list(tensors_in(loss))
+    require_tensors(loss, "saved")
+    if model is not None:
+        require_module(model, "saved")
+    found = nodes(roots)
+    leaves = [tensor for node in found if (tensor := leaf(node)) is not None]
+    owned = [*model.parameters(), *model.buffers()] if model else []
+    counted = {address for t in chain(owned, leaves) for address, _ in storages(t)}
+    by_op: Counter[str] = Counter()
+    any_freed = False
+    for node in found:
+        values, freed = saved_values(node)
+        any_freed = any_freed or freed
+        for tensor in tensors_in(values):
+            for address, size in storages(tensor):
+                if address not in counted:
+                    counted.add(address)
+                    by_op[node.name()] += size
+    return Saved(by_op.total(), dict(by_op.most_common()), len(found), any_freed)
+
+
+def require_tensors(loss: object, doing: str) -> None:
+    """Raise a TypeError that says what to pass, if there is no tensor in a loss."""
+    if next(tensors_in(loss), None) is None:
+        msg = (
+            f"{doing}: expected a tensor, or a tuple, list or dict of tensors, got "
+            f"{type(loss).__name__}; pass the loss before item() or detach()"
+        )
+        raise TypeError(msg)
+
+
+def _readable(size: float) -> str:
+    """Write a number of bytes as a person would."""
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:  # noqa: PLR2004 each unit is 1024 of the one before
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} GiB"

@@ -1,0 +1,148 @@
+"""Finds the parameters and normalisation layers that patterns mean."""
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from fnmatch import translate
+from typing import NamedTuple
+
+from torch import nn
+
+from gradguide._hold import has_stats
+
+
+class Selection(NamedTuple):
+    """What patterns match, by name; tied parameters once, by their first name."""
+
+    parameters: dict[str, nn.Parameter]
+    norms: dict[str, nn.Module]
+
+
+def select(
+    module: nn.Module, patterns: tuple[str, ...], *, doing: str, stats: bool
+) -> Selection:
+    """Return what patterns match; without patterns, everything.
+
+    Raises:
+        ValueError: If a pattern matches nothing.
+        TypeError: If ``module`` or a pattern has the wrong type.
+    """
+    require_module(module, doing)
+    _require_strings(patterns, doing)
+    if not patterns:
+        parameters = dict(module.named_parameters())
+        layers = dict(module.named_modules()) if stats else {}
+        return Selection(parameters, {n: m for n, m in layers.items() if has_stats(m)})
+    return _match(module, patterns, doing=doing, stats=stats)
+
+
+def require_module(value: object, doing: str) -> None:
+    """Raise a TypeError that says what to pass, unless it is a module."""
+    if not isinstance(value, nn.Module):
+        msg = (
+            f"{doing}: expected a torch.nn.Module, got {type(value).__name__}; pass "
+            "the network or a part of it, such as model.backbone"
+        )
+        raise TypeError(msg)
+
+
+def _match(
+    module: nn.Module, patterns: tuple[str, ...], *, doing: str, stats: bool
+) -> Selection:
+    first_name = {id(p): name for name, p in module.named_parameters()}
+    matcher = _Matcher(patterns)
+    parameters, owners = {}, set()
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if matcher.matches(name):
+            parameters[first_name[id(parameter)]] = parameter
+            owners.add(name.rpartition(".")[0])
+    norms: dict[str, nn.Module] = {}
+    seen: set[nn.Module] = set()
+    for name, layer in module.named_modules(remove_duplicate=False) if stats else ():
+        if (
+            has_stats(layer)
+            and (matcher.matches(name) or name in owners)
+            and layer not in seen
+        ):
+            norms[name] = layer
+            seen.add(layer)
+    for pattern in patterns:
+        if pattern not in matcher.used:
+            raise ValueError(_no_match(module, pattern, doing))
+    order = [name for name in first_name.values() if name in parameters]
+    return Selection({name: parameters[name] for name in order}, norms)
+
+
+class _Matcher:
+    """Matches names against patterns, and remembers which patterns ever did."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self.exact = set(patterns)
+        self.globs = {
+            pattern: re.compile(translate(pattern))
+            for pattern in patterns
+            if any(sign in pattern for sign in "*?[")
+        }
+        self.used: set[str] = set()
+
+    def matches(self, name: str) -> bool:
+        prefixes = list(_prefixes(name))
+        used = {prefix for prefix in prefixes if prefix in self.exact} | {
+            pattern
+            for pattern, glob in self.globs.items()
+            if any(glob.match(prefix) for prefix in prefixes)
+        }
+        self.used |= used
+        return bool(used)
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """Yield the name and the modules around it: a.b.c, a.b, a."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def _require_strings(patterns: Iterable[object], doing: str) -> None:
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            kind = type(pattern).__name__
+            cure = (
+                f"call {doing} on that module itself"
+                if isinstance(pattern, nn.Module)
+                else f"unpack a list: {doing}(module, *names)"
+            )
+            msg = f"{doing}: expected patterns as strings, got {kind}; {cure}"
+            raise TypeError(msg)
+
+
+def _no_match(module: nn.Module, pattern: str, doing: str) -> str:
+    names = [name for name, _ in module.named_modules() if name]
+    names += [name for name, _ in module.named_parameters(remove_duplicate=False)]
+    near = _nearest(pattern, list(dict.fromkeys(names)))
+    said = f"{doing}: {pattern!r} matches no parameter of {type(module).__name__}"
+    if near:
+        return f"{said}; did you mean {', '.join(map(repr, near))}?"
+    parts = [name for name, _ in module.named_children()]
+    parts += [name for name, _ in module.named_parameters(recurse=False)]
+    if parts:
+        shown = ", ".join(map(repr, parts[:8])) + (", …" if parts[8:] else "")
+        return f"{said}; its parts are {shown}"
+    return f"{said}, which has none"
+
+
+def _nearest(pattern: str, names: list[str], most: int = 3) -> list[str]:
+    """Return the names that look most like a pattern, in the module's order."""
+    scored = []
+    # Names are short: a pattern is compared as far as a name could go.
+    matcher = SequenceMatcher(b=pattern[:200], autojunk=False)
+    for name in names:
+        matcher.set_seq1(name)
+        if matcher.quick_ratio() >= _ALIKE and (score := matcher.ratio()) >= _ALIKE:
+            scored.append((score, name))
+    best = max((score for score, _ in scored), default=0)
+    close = [pair for pair in scored if pair[0] > best - 0.1]
+    return [name for _, name in sorted(close, key=lambda pair: -pair[0])[:most]]
+
+
+_ALIKE = 0.6

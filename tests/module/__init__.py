@@ -1,0 +1,1 @@
+"""Tests of the module, one file for each thing it does."""

@@ -1,0 +1,134 @@
+"""Tests that frozen normalisation layers keep their running statistics."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradguide import changed, freeze, unfreeze
+
+from .nets import Net, moved
+
+
+def test_stats_hold_after_train() -> None:
+    """``train()`` can't start the statistics of a frozen layer again."""
+    model = Net()
+    freeze(model, "layer1")
+    assert moved(model) == [
+        "layer2.1.running_mean",
+        "layer2.1.running_var",
+        "layer2.1.num_batches_tracked",
+    ]
+    freeze(model, "layer2")
+    assert moved(model) == []
+
+
+def test_stats_are_used() -> None:
+    """A held layer normalises with its running statistics, one sample too."""
+    norm = nn.BatchNorm1d(3)
+    freeze(norm)
+    norm.train()
+    assert norm(torch.ones(1, 3)).allclose(norm.eval()(torch.ones(1, 3)))
+
+
+def test_stats_off() -> None:
+    """With ``stats=False`` the statistics go on moving."""
+    model = Net()
+    assert freeze(model, stats=False).stats == ()
+    assert len(moved(model)) == 6
+
+
+def test_half_frozen_layer_keeps_learning_stats() -> None:
+    """A layer with a trainable weight is not held; the last parameter decides."""
+    model = Net()
+    assert freeze(model, "layer1.1.bias").stats == ()
+    assert freeze(model, "layer1.1.weight").stats == ("layer1.1",)
+
+
+@pytest.mark.parametrize(
+    ("norm", "x"),
+    [
+        (nn.BatchNorm2d(3), torch.randn(2, 3, 4, 4)),
+        (nn.BatchNorm3d(3), torch.randn(2, 3, 4, 4, 4)),
+        (nn.InstanceNorm1d(3, track_running_stats=True), torch.randn(2, 3, 4)),
+        (nn.InstanceNorm2d(3, track_running_stats=True), torch.randn(2, 3, 4, 4)),
+        (nn.LazyBatchNorm1d(), torch.randn(8, 3)),
+    ],
+)
+def test_kinds_of_norm(norm: nn.Module, x: Tensor) -> None:
+    """Batch and instance norm are held, lazy ones too."""
+    model = nn.Sequential(norm)
+    assert freeze(model).stats == ("0",)
+    model.train()(x)
+    with changed(model) as names:
+        model.train()(x + 5)
+    assert names == []
+
+
+def test_sync_batch_norm() -> None:
+    """A converted model's sync batch norm is held."""
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(Net())
+    assert freeze(model, "layer1").stats == ("layer1.1",)
+
+
+def test_norm_without_stats() -> None:
+    """A layer that tracks no statistics has none to hold."""
+    assert freeze(nn.InstanceNorm1d(3, affine=True)).stats == ()
+
+
+def test_norm_without_parameters() -> None:
+    """A layer with statistics alone can be named, unless ``stats`` is off."""
+    model = Net()
+    frozen = freeze(model, "layer2.1")
+    assert (frozen.names, frozen.stats) == ((), ("layer2.1",))
+    with pytest.raises(ValueError, match=r"'layer2\.1' matches no parameter of Net"):
+        freeze(model, "layer2.1", stats=False)
+
+
+def test_state_dict_is_the_same() -> None:
+    """Freezing changes neither keys nor values of ``state_dict()``."""
+    model = Net()
+    before = copy.deepcopy(model.state_dict())
+    freeze(model)
+    after = model.state_dict()
+    assert list(before) == list(after)
+    assert all(before[name].equal(after[name]) for name in before)
+
+
+@pytest.mark.parametrize("way", ["deepcopy", "pickle", "torch.save"])
+def test_copies_are_frozen(way: str) -> None:
+    """A copy is held as its model is, and can be unfrozen."""
+    model = Net()
+    freeze(model)
+    if way == "deepcopy":
+        twin = copy.deepcopy(model)
+    elif way == "pickle":
+        twin = pickle.loads(pickle.dumps(model))
+    else:
+        file = io.BytesIO()
+        torch.save(model, file)
+        file.seek(0)
+        twin = torch.load(file, weights_only=False)
+    assert moved(twin) == []
+    unfreeze(twin)
+    assert len(moved(twin)) == 6
+    assert moved(model) == []
+
+
+def test_compile() -> None:
+    """A model that is compiled after freezing holds its statistics."""
+    model = Net()
+    freeze(model)
+    fast = torch.compile(model, backend="eager", fullgraph=True)
+    assert moved(fast) == []
+    assert moved(fast) == []
+    torch.compiler.reset()
+
+
+def test_compiled_names() -> None:
+    """A compiled model's parameters are matched by the names that it gives them."""
+    fast = torch.compile(Net(), backend="eager")
+    assert freeze(fast, "_orig_mod.head").names[0] == "_orig_mod.head.weight"

@@ -1,0 +1,198 @@
+"""Tests that ``saved`` measures what autograd really keeps."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.checkpoint import checkpoint
+
+from gradguide import saved
+
+
+def seen_by_hooks(model: nn.Module, x: Tensor) -> int:
+    """The bytes that pass the hooks in a forward, each storage once."""
+    packed: list[Tensor] = []
+    with saved_tensors_hooks(lambda t: packed.append(t) or t, lambda t: t):
+        loss = model(x).sum()
+    sizes = {
+        t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in packed
+    }
+    owned = {
+        t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())
+    }
+    del loss
+    return sum(size for key, size in sizes.items() if key not in owned)
+
+
+MODELS = {
+    "mlp": lambda: nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)),
+    "relu": lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)),
+    "norms": lambda: nn.Sequential(
+        nn.Linear(8, 16), nn.BatchNorm1d(16), nn.GELU(), nn.LayerNorm(16)
+    ),
+    "conv": lambda: nn.Sequential(
+        nn.Unflatten(1, (2, 4)), nn.Conv1d(2, 4, 3), nn.ReLU(), nn.AvgPool1d(2)
+    ),
+    "encoder": lambda: nn.Sequential(
+        nn.Unflatten(1, (2, 4)), nn.TransformerEncoderLayer(4, 2, 8, dropout=0)
+    ),
+    "shared": lambda: nn.Sequential(*[nn.Linear(8, 8)] * 3),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_equals_what_hooks_see(name: str) -> None:
+    """It counts what ``saved_tensors_hooks`` sees, without running anything."""
+    model, x = MODELS[name](), torch.randn(4, 8)
+    assert saved(model(x).sum(), model).bytes == seen_by_hooks(model, x) > 0
+
+
+@given(st.sampled_from(sorted(MODELS)), st.integers(0, 2**8 - 1), st.booleans())
+def test_equals_what_hooks_see_when_frozen(name: str, mask: int, grad: bool) -> None:
+    """It does so whichever parameters are frozen."""
+    model, x = MODELS[name](), torch.randn(4, 8, requires_grad=grad)
+    for bit, parameter in enumerate(model.parameters()):
+        parameter.requires_grad = not mask >> bit & 1
+    expected = seen_by_hooks(model, x) - x.untyped_storage().nbytes() * grad * (
+        seen(model, x)
+    )
+    assert saved(model(x).sum(), model).bytes == expected
+
+
+def seen(model: nn.Module, x: Tensor) -> bool:
+    """Whether the hooks saw the input, which lives anyway if it requires grad."""
+    packed = []
+    with saved_tensors_hooks(lambda t: packed.append(t.data_ptr()), lambda t: t):
+        model(x).sum()
+    return x.data_ptr() in packed
+
+
+def test_order_of_freezing_matters() -> None:
+    """Freezing the last layers saves no memory, freezing the first ones nearly all."""
+    model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(8)))
+    x = torch.randn(4, 8)
+    whole = saved(model(x).sum(), model).bytes
+    model[4:].requires_grad_(requires_grad=False)
+    assert saved(model(x).sum(), model).bytes > 0.4 * whole
+    model.requires_grad_(requires_grad=False)[7].requires_grad_()
+    assert saved(model(x).sum(), model).bytes == whole / 8
+
+
+def test_by_op_adds_up() -> None:
+    """Operations share out the whole, the largest first."""
+    model = MODELS["norms"]()
+    result = saved(model(torch.randn(4, 8)).sum(), model)
+    assert sum(result.by_op.values()) == result.bytes
+    assert list(result.by_op.values()) == sorted(result.by_op.values(), reverse=True)
+    assert "NativeLayerNormBackward0" in result.by_op
+
+
+def test_view_keeps_its_storage() -> None:
+    """A saved view counts as the storage that it keeps alive."""
+    x = torch.ones(1000)
+    weight = torch.ones(1, requires_grad=True)
+    assert saved(x[:1] * weight).bytes == 4000
+
+
+def test_frozen_weight_without_model() -> None:
+    """A frozen weight counts unless ``model`` says that it lives anyway."""
+    model = nn.Linear(8, 8, bias=False).requires_grad_(requires_grad=False)
+    loss = model(torch.ones(1, 8, requires_grad=True)).sum()
+    assert saved(loss).bytes == 8 * 8 * 4
+    assert saved(loss, model).bytes == 0
+
+
+def test_freed() -> None:
+    """After a backward nothing is kept, and it says so."""
+    loss = torch.ones(3, requires_grad=True).exp().sum()
+    assert not saved(loss).freed
+    loss.backward()
+    assert saved(loss) == (0, {}, 3, True)
+    assert "freed by a backward" in str(saved(loss))
+
+
+def test_optional_tensors_are_not_freed() -> None:
+    """A tensor that an operation did without is no sign of a backward."""
+    loss = nn.functional.layer_norm(torch.ones(2, 3, requires_grad=True), (3,)).sum()
+    assert not saved(loss).freed
+
+
+def test_no_graph() -> None:
+    """A tensor without history keeps nothing."""
+    assert saved(torch.ones(3)) == (0, {}, 0, False)
+
+
+def test_nested_losses() -> None:
+    """Losses in tuples, lists and dicts count once together."""
+    y = torch.ones(3, requires_grad=True).exp()
+    assert saved({"loss": y.sum(), "parts": [y, (y,)]}).bytes == 12
+
+
+def test_checkpoint_is_not_run() -> None:
+    """What a checkpoint recomputes is not kept, and asking doesn't recompute it."""
+    calls = []
+
+    def layer(x: Tensor) -> Tensor:
+        calls.append(1)
+        return x.exp().sin()
+
+    y = checkpoint(layer, torch.ones(3, requires_grad=True), use_reentrant=False)
+    assert saved(y.sum()).bytes == 0
+    assert len(calls) == 1
+
+
+def test_hook_is_not_unpacked() -> None:
+    """A packed tensor counts as packed, and its hook doesn't run."""
+
+    def refuse(_: object) -> Tensor:
+        raise AssertionError
+
+    with saved_tensors_hooks(lambda t: t.half(), refuse):
+        loss = torch.ones(10, requires_grad=True).exp().sum()
+    assert saved(loss).bytes == 20
+
+
+class Square(torch.autograd.Function):
+    """A custom function that saves its input."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return 2 * x * grad
+
+
+def test_custom_function() -> None:
+    """What a custom function saves counts, until a backward frees it."""
+    loss = Square.apply(torch.ones(3, requires_grad=True) + 1).sum()
+    assert saved(loss).by_op == {"SquareBackward": 12}
+    loss.backward()
+    assert saved(loss).freed
+
+
+def test_deep_graph() -> None:
+    """A graph of ten thousand nodes is walked without recursion."""
+    y = torch.ones(1, requires_grad=True)
+    for _ in range(10_000):
+        y = y + 1
+    assert saved(y).nodes == 10_001
+
+
+def test_meta() -> None:
+    """Tensors on the meta device keep no memory."""
+    model = nn.Linear(2, 2, device="meta")
+    assert saved(model(torch.ones(1, 2, device="meta")).sum(), model).bytes == 0
+
+
+def test_wrong_type() -> None:
+    """What holds no tensor is refused."""
+    with pytest.raises(TypeError, match="saved: expected a tensor, or a tuple, list"):
+        saved([1.0])
+    with pytest.raises(TypeError, match="saved: expected a torch"):
+        saved(torch.ones(1), "model")  # type: ignore[arg-type]
