@@ -90,7 +90,7 @@ def times(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screenshots(session: nox.Session) -> None:
-    """Take pictures of the main pages: both languages, light and dark, wide and narrow."""
+    """Take pictures of the main pages: languages, light and dark, wide and narrow."""
     install(session, "tests")
     session.run("python", "tests/site/screenshots.py", *session.posargs, env=PIPELINE)
 

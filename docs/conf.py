@@ -2,60 +2,40 @@
 
 from importlib import metadata
 
-project = "gradguide"
+project = html_title = "gradguide"
 author = "The gradguide authors"
-copyright = "2026, The gradguide authors"  # noqa: A001 (Sphinx's name for it)
+copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
 
 extensions = [
-    "myst_parser",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
-    "sphinx_copybutton",
-    "sphinx_design",
-    "sphinx_gallery.gen_gallery",
-    "extensions.chinese_text",
-    "extensions.downloads",
-    "extensions.english_anchors",
-    "extensions.notebooks",
-    "extensions.progress",
-    "extensions.search",
-    "extensions.torch_links",
-    "extensions.twins",
-    "extensions.untranslated",
+    *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
+    *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
+    *("extensions.chinese_text", "extensions.downloads", "extensions.english_anchors"),
+    *("extensions.notebooks", "extensions.progress", "extensions.search"),
+    *("extensions.torch_links", "extensions.twins", "extensions.untranslated"),
 ]
-
 exclude_patterns = ["examples", "locale"]
 templates_path = ["_templates"]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
 smartquotes = False  # an error message has to be found as it is pasted
-
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
-myst_heading_anchors = 3
-autodoc_typehints = "signature"
+suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folders above, too
 torch_docs = "https://docs.pytorch.org/docs/stable/"
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+add_module_names = False
+autodoc_typehints = "signature"
+python_use_unqualified_type_names = True
+nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*")]  # no network
 
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["gradguide.css"]
 html_js_files = [("language.js", {"defer": "defer"})]
-html_title = "gradguide"
 html_favicon = "_static/favicon.svg"
-html_last_updated_fmt = "%Y-%m-%d"
-html_show_sourcelink = False
-html_copy_source = False
-html_use_index = False
-html_sidebars = {
-    "**": [
-        "sidebar/brand.html",
-        "sidebar/search.html",
-        "sidebar/scroll-start.html",
-        "sidebar/navigation.html",
-        "sidebar/scroll-end.html",
-    ]
-}
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
-
+html_last_updated_fmt = "%Y-%m-%d"
+html_show_sourcelink = html_copy_source = html_use_index = False
 copybutton_exclude = ".linenos, .gp, .go"  # copy code, never prompts and outputs
 copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
 

@@ -40,8 +40,8 @@ class JoinChineseLines(SphinxTransform):
                 text.parent.replace(text, nodes.Text(join(text)))
         for raw in self.document.findall(nodes.raw):
             # The tooltip of a card: sphinx-gallery has put its lines together already.
-            text = re.sub(rf"(?<=[{PUNCTUATION}]) (?! )", "", raw.astext())
-            raw.children = [nodes.Text(text)]
+            closed = re.sub(rf"(?<=[{PUNCTUATION}]) (?! )", "", raw.astext())
+            raw.children = [nodes.Text(closed)]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -62,7 +62,7 @@ class DownloadsBelowTitle(SphinxTransform):
         title = next(iter(self.document.findall(nodes.title)))
         title.parent.insert(1, self._downloads())
 
-    def _downloads(self) -> nodes.container:
+    def _downloads(self) -> nodes.bullet_list:
         page = PurePosixPath(self.env.docname)
         chapter = page.parent.name
         links = nodes.bullet_list(classes=["downloads"])

@@ -7,6 +7,7 @@ the file as a reader would see it, without the folders of the build machine.
 
 from __future__ import annotations
 
+import linecache
 import random
 import re
 import warnings
@@ -25,12 +26,12 @@ def reset(gallery_conf: dict[str, object], script: str) -> None:
     import numpy as np
     import torch
 
-    torch.set_grad_enabled(True)
-    torch.autograd.set_detect_anomaly(False)
+    torch.set_grad_enabled(mode=True)
+    torch.autograd.set_detect_anomaly(mode=False)
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_printoptions(profile="default")
-    torch.use_deterministic_algorithms(False)
+    torch.use_deterministic_algorithms(mode=False)
     torch.set_num_threads(1)  # the order of a sum must not depend on the machine
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)
@@ -64,9 +65,12 @@ def _format_warning(
     line: str | None = None,
 ) -> str:
     """Format a warning as Python does, with the paths that a reader sees."""
-    shown = (
-        PACKAGES.sub("", filename) if PACKAGES.match(filename) else Path(filename).name
-    )
+    if PACKAGES.match(filename):
+        shown = PACKAGES.sub("", filename)
+    else:
+        shown = Path(filename).name
     text = BUILT_AT.sub("", str(message))
-    formatted = warnings.WarningMessage(text, category, filename, lineno, line=line)
-    return warnings._formatwarnmsg_impl(formatted).replace(filename, shown, 1)  # type: ignore[attr-defined]
+    if line is None:
+        line = linecache.getline(filename, lineno)
+    code = f"  {line.strip()}\n" if line.strip() else ""
+    return f"{shown}:{lineno}: {category.__name__}: {text}\n{code}"

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import ReferenceRole
 
 
@@ -29,7 +31,23 @@ class TorchRole(ReferenceRole):
         return [nodes.reference("", "", words, refuri=uri, internal=False)], []
 
 
+def _link_type(
+    app: Sphinx,
+    env: BuildEnvironment,
+    node: addnodes.pending_xref,
+    contnode: nodes.TextElement,
+) -> nodes.Node | None:
+    """Link a type of PyTorch in a signature, which Sphinx can't find here."""
+    target = re.sub(r"^torch\.nn\.modules\.\w+", "torch.nn", node.get("reftarget", ""))
+    if not target.startswith("torch."):
+        return None
+    page = "tensors.html#torch.Tensor" if target == "torch.Tensor" else target
+    uri = address(app.config.torch_docs, page)
+    return nodes.reference("", "", contnode, refuri=uri, internal=False)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("torch_docs", "", "env", types=[str])
     app.add_role("torch", TorchRole())
+    app.connect("missing-reference", _link_type)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,6 +5,7 @@ Warnings are errors in this build: a page is complete in a language, or it isn't
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -14,6 +15,11 @@ from sphinx.util.nodes import extract_messages
 
 from pipeline import catalogues
 from pipeline.project import language
+
+from .chinese_text import CHARACTER
+
+CHINESE = re.compile(f"[{CHARACTER}]")
+"""What Sphinx has translated by itself, such as the headings of a docstring."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +32,7 @@ def _warn(app: Sphinx, doctree: nodes.document) -> None:
     place = Path("locale", own.code, "LC_MESSAGES", f"{docname}.po")
     catalogue = catalogues.read(Path(app.srcdir, place), own)
     for node, message in extract_messages(doctree):
-        if not node.get("translated"):
+        if not node.get("translated") and not CHINESE.search(message):
             for problem in catalogues.problems(place, catalogue, [message]):
                 logger.warning("%s", problem, location=node, type="untranslated")
 

@@ -8,9 +8,11 @@ Data flows one way, and each step is a module:
 ``catalogues``  reads, merges and judges the ``.po`` files that hold the Chinese
 ``translate``   refreshes every catalogue from the sources      (``nox -s translate``)
 ``stage``       one complete Sphinx source tree per language
-``build``       runs Sphinx on every tree at the same time
+``sphinx``      starts Sphinx, and makes what it says fit for a person
+``build``       builds the pages of every language at the same time
 ``inspection``  what must be true of the finished HTML, or the build fails
 ``finish``      root pages, sitemap, search index; then the old site makes place
 ``site``        all steps in their order                         (``nox -s docs``)
+``links``       asks outside addresses               (``nox -s linkcheck``)
 ``serve``       all of this again on every save                     (``nox -s serve``)
 """

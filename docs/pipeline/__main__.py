@@ -1,4 +1,4 @@
-"""The commands that nox gives: ``build``, ``serve`` and ``translate``."""
+"""The commands that nox gives."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def _serve(project: Project, options: argparse.Namespace) -> None:
     serve(project, port=options.port, open_browser=not options.no_browser)
 
 
+def _linkcheck(project: Project, options: argparse.Namespace) -> None:
+    from .links import check_links
+
+    check_links(project)
+
+
 def _translate(project: Project, options: argparse.Namespace) -> None:
     from .translate import translate
 
@@ -70,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--no-browser", action="store_true")
     serve.set_defaults(run=_serve)
+
+    linkcheck = commands.add_parser("linkcheck", help="ask every outside address")
+    linkcheck.set_defaults(run=_linkcheck)
 
     translate = commands.add_parser("translate", help="refresh the catalogues")
     translate.add_argument(

@@ -1,21 +1,16 @@
-"""Run Sphinx on the tree of every language at the same time, and say how it goes."""
+"""Build the pages of every language at the same time, and say how it goes."""
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from .project import GALLERY, SCRIPTS, Language, PipelineError, Project
+from . import sphinx
+from .project import Language, PipelineError, Project
 
 PROGRESS = "progress: "
 """What a line begins with that is meant for whoever runs the build."""
-
-SUMMARY = "Here is a summary of the problems"
-
-ADVICE = "The site of the last good build is unchanged."
 
 
 def build(
@@ -41,44 +36,29 @@ def build(
             process.terminate()  # does nothing to one that has ended
     complaints: dict[str, Language] = {}  # one that both languages share, once
     for language, lines in zip(languages, outputs, strict=True):
-        for line in _readable(project, language, lines):
+        for line in sphinx.complaints(lines, project.staged(language)):
             complaints.setdefault(line, language)
     shown = [f"[{language.tag}] {line}" for line, language in complaints.items()]
     if any(process.returncode for process in processes):
-        raise PipelineError("\n".join([*shown, f"\nThe build failed. {ADVICE}"]))
+        raise PipelineError(
+            "\n".join(shown)
+            + "\n\nThe build failed. The site of the last good build is unchanged."
+        )
     print(*shown, sep="\n", end="\n" if shown else "")
 
 
 def _start(
     project: Project, language: Language, *, strict: bool
 ) -> subprocess.Popen[str]:
-    command = [
-        *(sys.executable, "-m", "sphinx"),
-        *("-b", "html"),
-        "-q",  # its own progress is not what a person wants to know
+    return sphinx.start(
+        project,
+        "html",
+        project.staged(language),
+        project.pages(language),
         "-n",  # a reference that leads nowhere is a warning
         *(("-W", "--keep-going") if strict else ()),  # warnings are errors; show all
         *("-D", f"language={language.code}"),
         *("-D", f"html_baseurl={project.address}{language.url}/"),
-        *("-d", str(project.doctrees(language))),
-        str(project.staged(language)),
-        str(project.pages(language)),
-    ]
-    environment = os.environ | {
-        "MPLBACKEND": "agg",
-        "PYTHONHASHSEED": "0",
-        # where the extensions are, and the module that pages are about
-        "PYTHONPATH": os.pathsep.join([str(project.docs), str(project.root / "src")]),
-        "PYTHONUTF8": "1",
-        "SOURCE_DATE_EPOCH": str(project.epoch),
-    }
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        env=environment,
     )
 
 
@@ -88,27 +68,8 @@ def _follow(language: Language, process: subprocess.Popen[str]) -> list[str]:
     others = []
     for line in process.stdout:
         if line.startswith(PROGRESS):
-            print(
-                f"[{language.tag}] {line.removeprefix(PROGRESS).rstrip()}", flush=True
-            )
-        elif line.strip():
-            others.append(line.rstrip())
+            print(f"[{language.tag}] {line.removeprefix(PROGRESS)}", end="", flush=True)
+        else:
+            others.append(line)
     process.wait()
     return others
-
-
-def _readable(
-    project: Project, language: Language, lines: Iterable[str]
-) -> Iterable[str]:
-    """Name files as they are in the repository, where a person can correct them."""
-    staged = str(project.staged(language)) + os.sep
-    repeats = False
-    for line in lines:
-        # At its end sphinx-gallery repeats what it has said of scripts that failed.
-        repeats = SUMMARY in line or (repeats and set(line) != {"-"})
-        if not repeats and set(line) != {"-"}:
-            yield (
-                line.replace(f"{staged}{GALLERY}{os.sep}", f"{GALLERY}/")
-                .replace(f"{staged}{SCRIPTS}{os.sep}", f"{SCRIPTS}/")
-                .replace(staged, "docs/")
-            )

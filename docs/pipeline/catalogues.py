@@ -61,8 +61,8 @@ def merge(old: Catalog, messages: Iterable[str]) -> Catalog:
     translation, marked fuzzy for a person to look at.
     """
     template = Catalog()
-    for message in messages:
-        template.add(message)
+    for id_ in messages:
+        template.add(id_)
     new = Catalog(locale=old.locale, fuzzy=False)
     for message in old:
         if message.id:

@@ -80,6 +80,8 @@ def _compare(english: dict[str, Page], chinese: dict[str, Page]) -> Iterator[str
             ):
                 if one != other:
                     yield f"{name}: the output differs:\n  {one!r}\n  {other!r}"
+                    if "Warning: " in one:
+                        yield "(A warning quotes its line: put the comment above it.)"
         if english[name].anchors != chinese[name].anchors:
             differ = set(english[name].anchors) ^ set(chinese[name].anchors)
             yield f"{name}: the anchors differ: {sorted(differ) or 'in their order'}"
@@ -118,7 +120,7 @@ def _languages(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
     """A page says its language, and an English one holds no Chinese sentence."""
     for language, found in pages.items():
         for name, page in found.items():
-            if page.soup.html["lang"] != language.tag:
+            if not page.soup.select(f"html[lang={language.tag}]"):
                 yield f"{language.url}/{name}: its lang is not {language.tag}"
     for name, page in pages[ENGLISH].items():
         for node in page.soup.select("[lang]:not(html), script, style"):

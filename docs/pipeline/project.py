@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 SCRIPTS = "examples"
 """The folder of the scripts, in the repository and in each staged tree."""
@@ -85,9 +86,6 @@ class Project:
         """The Sphinx source tree of a language."""
         return self.built / "source" / language.code
 
-    def doctrees(self, language: Language) -> Path:
-        return self.built / "doctrees" / language.code
-
     def pages(self, language: Language) -> Path:
         """The HTML of a language, while it is being built."""
         return self.candidate / language.url
@@ -110,7 +108,7 @@ class Project:
         )
 
     @cached_property
-    def metadata(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, Any]:
         """The ``[project]`` table of ``pyproject.toml``."""
         with (self.root / "pyproject.toml").open("rb") as file:
             return tomllib.load(file)["project"]
@@ -122,7 +120,7 @@ class Project:
         The documentation address in ``pyproject.toml``, or what the environment
         variable ``GRADGUIDE_SITE`` says.
         """
-        declared = self.metadata["urls"]["Documentation"]  # type: ignore[index]
+        declared = self.metadata["urls"]["Documentation"]
         return os.environ.get("GRADGUIDE_SITE", declared).rstrip("/") + "/"
 
     @cached_property

@@ -36,9 +36,7 @@ VERBATIM = frozenset(
 )
 """Directives that hold no prose."""
 
-TITLED = frozenset(
-    ("admonition", "dropdown", "list-table", "rubric", "table", "topic")
-)
+TITLED = frozenset(("admonition", "dropdown", "list-table", "rubric", "table", "topic"))
 """Directives whose argument is prose; other arguments are names or addresses."""
 
 ADMONITIONS = frozenset(
@@ -99,11 +97,7 @@ def says_something(text: str) -> bool:
 
 def headings(lines: Sequence[str]) -> list[str]:
     """Return the section titles of a text, in order."""
-    return [
-        line.strip()
-        for line, below in pairwise(lines)
-        if _is_title(line, below)
-    ]
+    return [line.strip() for line, below in pairwise(lines) if _is_title(line, below)]
 
 
 def wrap(text: str, count: int) -> list[str]:
@@ -199,8 +193,8 @@ def _bullet(lines: Sequence[str], translate: Translate) -> list[str]:
 
 
 def _title(lines: Sequence[str], translate: Translate) -> list[str]:
-    overlined = len(lines) > 2 and _is_overlined(lines)
-    if not overlined and not (len(lines) > 1 and _is_title(lines[0], lines[1])):
+    overlined = _is_overlined(lines)
+    if not overlined and not _is_title(*lines[:2]):
         return []
     text, line = lines[int(overlined)].strip(), lines[int(overlined) + 1]
     size = 3 if overlined else 2
@@ -226,7 +220,8 @@ def _line_block(lines: Sequence[str], translate: Translate) -> list[str]:
 def _term(lines: Sequence[str], translate: Translate) -> list[str]:
     """Take the term of a definition list: one line, and deeper ones right below."""
     margin = _margin(lines[0])
-    if len(lines) < 2 or not lines[1].strip() or _margin(lines[1]) <= margin:
+    below = "".join(lines[1:2])
+    if not below.strip() or _margin(below) <= margin:
         return []
     return [" " * margin + translate(lines[0].strip())]
 
@@ -263,7 +258,7 @@ def _margin(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _is_title(line: str, below: str) -> bool:
+def _is_title(line: str, below: str = "") -> bool:
     return bool(
         line.strip()
         and not line[0].isspace()
@@ -274,7 +269,7 @@ def _is_title(line: str, below: str) -> bool:
 
 
 def _is_overlined(lines: Sequence[str]) -> bool:
-    above, text, below = lines[:3]
+    above, text, below = (*lines[:3], "", "")[:3]
     return bool(
         ADORNMENT.match(above) and above.strip() == below.strip() and text.strip()
     )
@@ -293,7 +288,7 @@ def _paragraph_lines(lines: Sequence[str]) -> list[str]:
 
 
 def _hanging(lines: Sequence[str], margin: int) -> int:
-    """Count the lines that are indented more than ``margin``, blanks between them too."""
+    """Count the lines indented more than ``margin``, and blanks between them."""
     size = 0
     for number, line in enumerate(lines, 1):
         if line.strip():

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from babel.messages import Catalog
+
 from . import catalogues, rest, scripts
 from .project import ENGLISH, GALLERY, SCRIPTS, Language, PipelineError, Project
 
@@ -124,7 +126,7 @@ def _translated_scripts(
         catalogue = project.catalogues(language) / SCRIPTS / path.with_suffix(".po")
         read = catalogues.read(catalogue, language)
 
-        def gettext(message: str, read: catalogues.Catalog = read) -> str:
+        def gettext(message: str, read: Catalog = read) -> str:
             return catalogues.gettext(read, message)
 
         if path.suffix == ".py":

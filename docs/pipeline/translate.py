@@ -7,15 +7,13 @@ builder, templates and extensions through Babel; all are merged in the same way.
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 from babel.messages import extract, pofile
 from babel.support import Translations
 
-from . import catalogues
+from . import catalogues, sphinx
 from .project import (
     ENGLISH,
     GALLERY,
@@ -75,9 +73,7 @@ def _refresh(
     for path in sorted(root.rglob("*.po")):
         if path.relative_to(root) not in wanted:
             outdated += 1
-            print(
-                f"{path.relative_to(project.root)}: {'has' if check else 'had'} no source"
-            )
+            print(f"{path.relative_to(project.root)}: its source is gone")
             if not check:
                 path.unlink()
     for problem in problems:
@@ -92,13 +88,12 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     shutil.rmtree(templates, ignore_errors=True)
     source = project.built / "source" / "messages"
     stage(project, ENGLISH, source)
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "gettext"]
-    command += ["-D", "plot_gallery=0", "-D", "gettext_compact=0"]
-    command += ["-d", str(project.built / "doctrees" / "messages")]
-    command += [str(source), str(templates)]
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise PipelineError(f"Sphinx can't read the pages:\n{done.stderr}")
+    options = ("-D", "plot_gallery=0", "-D", "gettext_compact=0")
+    process = sphinx.start(project, "gettext", source, templates, *options)
+    said, _ = process.communicate()
+    if process.returncode:
+        complaints = sphinx.complaints(said.splitlines(), source)
+        raise PipelineError("\n".join(complaints))
     found = {}
     for path in sorted(templates.rglob("*.pot")):
         domain = path.relative_to(templates).with_suffix(".po")
@@ -120,6 +115,6 @@ def _interface_messages(project: Project, language: Language) -> list[str]:
         for path in sorted((project.docs / folder).rglob(suffix)):
             with path.open("rb") as file:
                 for _, message, _, _ in extract.extract(method, file, keywords):
-                    if known.gettext(message) == message:
+                    if known.gettext(str(message)) == message:
                         found[message] = None
     return list(found)
