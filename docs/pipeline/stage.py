@@ -11,7 +11,7 @@ import importlib.metadata
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from babel.messages import Catalog
@@ -26,7 +26,7 @@ HEADINGS = "headings.json"
 """Where a tree keeps the English titles of its scripts; anchors are made of them."""
 
 RUNS = "runs.json"
-"""What the outputs of each script were printed with; beside the tree of a language."""
+"""The fingerprint of each script's last run; beside the tree of a language."""
 
 RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle")
 """The extensions that decide what a script prints and draws."""
@@ -53,8 +53,8 @@ def stage(
         **_translated_scripts(project, language, strict=strict),
         Path(HEADINGS): _headings(project),
     }
-    _forget_outdated_runs(project, target)
     _forget_removed_scripts(project, target)
+    _forget_outdated_runs(project, target, wanted)
     for path, content in wanted.items():
         _write(target / path, content)
     for path in _files(target):
@@ -151,24 +151,32 @@ def _headings(project: Project) -> bytes:
     return json.dumps(found, indent=1, sort_keys=True).encode()
 
 
-def _forget_outdated_runs(project: Project, target: Path) -> None:
-    """Make scripts run again whose outputs were printed in another environment."""
+def _forget_outdated_runs(
+    project: Project, target: Path, wanted: Mapping[Path, bytes]
+) -> None:
+    """Make scripts run again that have changed, or would print something else now.
+
+    sphinx-gallery remembers the last run that went well, not one that failed since.
+    """
     record = target.with_name(f"{target.name}.{RUNS}")
     before = json.loads(record.read_text()) if record.exists() else {}
-    now = {path.as_posix(): _environment(project, path) for path in project.scripts()}
+    now = {
+        path.as_posix(): _fingerprint(project, wanted[SCRIPTS / path])
+        for path in project.scripts()
+    }
     for script, fingerprint in now.items():
         if before.get(script) != fingerprint:
             (target / GALLERY / f"{script}.md5").unlink(missing_ok=True)
     _write(record, json.dumps(now, indent=1).encode())
 
 
-def _environment(project: Project, script: Path) -> str:
-    """Return a fingerprint of all that decides what a script prints, but itself."""
-    digest = hashlib.sha256(sys.version.encode())
+def _fingerprint(project: Project, script: bytes) -> str:
+    """Return a digest of all that decides what a script prints and draws."""
+    digest = hashlib.sha256(sys.version.encode() + script)
     for name in ("torch", "numpy", "matplotlib", "sphinx-gallery"):
         digest.update(importlib.metadata.version(name).encode())
     parts = [project.docs / "extensions" / name for name in RUNNERS]
-    if b"gradguide" in (project.examples / script).read_bytes():
+    if b"gradguide" in script:
         parts += sorted((project.root / "src").rglob("*.py"))
     for path in parts:
         digest.update(path.read_bytes())

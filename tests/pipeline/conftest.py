@@ -96,7 +96,7 @@ class Tiny:
         """Run a command that must fail, and return what it says."""
         done = self.run(*arguments)
         assert done.returncode == 1, done.stdout
-        assert "Traceback (most recent call last):\n  File \"<frozen" not in done.stdout
+        assert 'Traceback (most recent call last):\n  File "<frozen' not in done.stdout
         return done.stdout
 
     def translate(self):

@@ -133,7 +133,9 @@ def test_a_folder_that_cannot_be_written_is_named(tiny, place):
         if place == "a file":
             built.write_text("in the way")
         else:
-            built.symlink_to("/proc/self/fdinfo")  # nobody can write there, root neither
+            built.symlink_to(
+                "/proc/self/fdinfo"
+            )  # nobody can write there, root neither
         said = tiny.fail("build")
     finally:
         built.unlink()

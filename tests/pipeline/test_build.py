@@ -47,7 +47,9 @@ def test_an_edited_script_runs_in_both_languages_and_no_other(tiny):
     with tiny.edited("examples/chapter/one.py", "print(result.grad)", "print(1234)"):
         assert scripts_run(tiny.build()) == [("en", "one"), ("zh-CN", "one")]
         for language in ("en", "zh-cn"):
-            assert "1234" in outputs(tiny.page(f"{language}/gallery/chapter/one.html"))[0]
+            assert (
+                "1234" in outputs(tiny.page(f"{language}/gallery/chapter/one.html"))[0]
+            )
     tiny.build()
 
 

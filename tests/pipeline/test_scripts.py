@@ -101,7 +101,9 @@ def test_the_headings_are_those_of_the_prose():
 
 
 REMARK = st.text("ab 中#%=-`'\"", max_size=20)
-CODE = st.sampled_from(["x = 1", 's = "#"', "def f():\n    pass", "t = '''\n#\n'''", ""])
+CODE = st.sampled_from(
+    ["x = 1", 's = "#"', "def f():\n    pass", "t = '''\n#\n'''", ""]
+)
 
 
 @given(st.lists(st.tuples(CODE, REMARK, st.booleans()), max_size=6), REMARK)

@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import shutil
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipeline.inspection import Page
 from pipeline.project import LANGUAGES, Project
 
 PROJECT = Project(Path(__file__).parents[2])
-CHROMIUM = Path("/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = (
     "--no-sandbox",  # the tests may run as root
     "--disable-background-networking",
@@ -76,14 +77,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The system's Chromium."""
-    assert CHROMIUM.exists(), (
-        f"these tests need {CHROMIUM}: install the packages that the README names"
-    )
+    """The system's Chromium or Chrome."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert browser, f"no {' or '.join(BROWSERS)} here: install what the README names"
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=list(QUIET)
-        )
+        running = playwright.chromium.launch(executable_path=browser, args=list(QUIET))
         yield running
         running.close()
 

@@ -100,7 +100,9 @@ def test_the_search_page_is_chinese_on_a_chinese_page(open_page):
     message = tab.locator(".pagefind-ui__message")
     message.wait_for()
     assert re.search("[一-鿿]", message.inner_text())
-    assert not re.search("[a-z]{4}", tab.locator("#search").inner_text().replace("xyz", ""))
+    assert not re.search(
+        "[a-z]{4}", tab.locator("#search").inner_text().replace("xyz", "")
+    )
 
 
 def test_the_copy_button_takes_the_code_and_speaks_the_language(open_page):

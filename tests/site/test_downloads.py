@@ -69,7 +69,9 @@ def unordered(text):
 
 
 @pytest.mark.parametrize(("language", "script"), SCRIPTS)
-def test_a_notebook_prints_what_its_page_shows(language, script, page_of, site, tmp_path):
+def test_a_notebook_prints_what_its_page_shows(
+    language, script, page_of, site, tmp_path
+):
     """In a real Jupyter kernel, cell by cell."""
     page, source = download(page_of, site, language, script, ".ipynb")
     notebook = nbformat.read(source, 4)
@@ -105,7 +107,9 @@ def test_the_prose_of_a_notebook_is_in_its_language(language, script, page_of, s
 
 
 @pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
-def test_the_archive_of_a_chapter_holds_its_scripts_and_notebooks(language, page_of, site):
+def test_the_archive_of_a_chapter_holds_its_scripts_and_notebooks(
+    language, page_of, site
+):
     """All of them, in the language of the page."""
     for chapter in {path.parent for path in PROJECT.scripts()}:
         scripts = [path for path in PROJECT.scripts() if path.parent == chapter]
