@@ -25,6 +25,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 add_module_names = False
 autodoc_typehints = "signature"
+napoleon_use_ivar = True
 python_use_unqualified_type_names = True
 nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*")]  # no network
 

@@ -6,8 +6,10 @@ Data flows one way, and each step is a module:
 ``rest``        finds the prose in reStructuredText and puts other prose in its place
 ``scripts``     the same for the comments and the docstring of a Python script
 ``catalogues``  reads, merges and judges the ``.po`` files that hold the Chinese
+``gallery``     the scripts and introductions, in English and translated
 ``translate``   refreshes every catalogue from the sources      (``nox -s translate``)
 ``stage``       one complete Sphinx source tree per language
+``reruns``      which scripts run again
 ``sphinx``      starts Sphinx, and makes what it says fit for a person
 ``build``       builds the pages of every language at the same time
 ``inspection``  what must be true of the finished HTML, or the build fails

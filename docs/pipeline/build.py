@@ -28,12 +28,12 @@ def build(
             page and the line.
     """
     processes = [_start(project, language, strict=strict) for language in languages]
-    try:
-        with ThreadPoolExecutor(len(processes)) as threads:
+    with ThreadPoolExecutor(len(processes)) as threads:
+        try:
             outputs = list(threads.map(_follow, languages, processes))
-    finally:
-        for process in processes:
-            process.terminate()  # does nothing to one that has ended
+        finally:
+            for process in processes:
+                process.terminate()  # does nothing to one that has ended
     complaints: dict[str, Language] = {}  # one that both languages share, once
     for language, lines in zip(languages, outputs, strict=True):
         for line in sphinx.complaints(lines, project.staged(language)):
@@ -64,12 +64,12 @@ def _start(
 
 def _follow(language: Language, process: subprocess.Popen[str]) -> list[str]:
     """Print the progress of a process; return everything else that it says."""
-    assert process.stdout is not None
     others = []
-    for line in process.stdout:
-        if line.startswith(PROGRESS):
-            print(f"[{language.tag}] {line.removeprefix(PROGRESS)}", end="", flush=True)
-        else:
-            others.append(line)
-    process.wait()
+    with process:
+        for line in process.stdout or ():
+            if line.startswith(PROGRESS):
+                said = line.removeprefix(PROGRESS)
+                print(f"[{language.tag}] {said}", end="", flush=True)
+            else:
+                others.append(line)
     return others

@@ -22,6 +22,10 @@ LABEL = re.compile(r"(?<=[`\[])[^`<\[]*(?=<[^<>]+>`)")
 """The words of a link, which are translated: ``words <target>``."""
 
 
+QUOTED = re.compile(rb'\s*(?:msg\w+\s*(?:\[\d+\])?\s*)?"')
+COMPLETE = re.compile(QUOTED.pattern + rb'(?:[^"\\]|\\.)*"\s*$')
+
+
 @dataclass(frozen=True)
 class Problem:
     """A message that is not ready, and why."""
@@ -42,6 +46,12 @@ def read(path: Path, language: Language) -> Catalog:
     """
     if not path.exists():
         return Catalog(locale=language.code)
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        if QUOTED.match(line) and not COMPLETE.match(line):  # Babel would cut it short
+            raise PipelineError(
+                f"{path}, line {number}: a string has no end: {line.decode()!r}. "
+                "Correct the catalogue."
+            )
     try:
         with path.open("rb") as file:
             return pofile.read_po(file, locale=language.code, abort_invalid=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +14,7 @@ from bs4 import BeautifulSoup
 from .project import CHINESE, ENGLISH, LANGUAGES, Language, PipelineError, Project
 
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fff]")
+CODE = {"pre", "code", "script", "style", "title"}
 ELSEWHERE = ("http:", "https:", "mailto:", "data:")
 
 
@@ -21,25 +24,24 @@ class Page:
     def __init__(self, path: Path) -> None:
         self.soup = BeautifulSoup(path.read_bytes(), "lxml")
 
-    @property
+    @cached_property
     def outputs(self) -> list[str]:
         """What its script printed, block by block."""
         return [
             block.get_text() for block in self.soup.select(".sphx-glr-script-out pre")
         ]
 
-    @property
+    @cached_property
     def anchors(self) -> list[str]:
         """Every place on the page that a link can lead to, in order."""
         return [str(node["id"]) for node in self.soup.select("article [id]")]
 
-    @property
-    def links(self) -> Iterator[str]:
+    @cached_property
+    def links(self) -> set[str]:
         """Every address on the page that the site itself must answer."""
-        for node in self.soup.select("a[href], link[href], script[src], img[src]"):
-            address = str(node.get("href") or node.get("src"))
-            if not address.startswith(ELSEWHERE):
-                yield address
+        nodes = self.soup.find_all(["a", "link", "script", "img"])
+        addresses = {str(node.get("href") or node.get("src") or "") for node in nodes}
+        return {address for address in addresses if not address.startswith(ELSEWHERE)}
 
 
 def inspect(project: Project) -> None:
@@ -60,6 +62,7 @@ def inspect(project: Project) -> None:
         *_compare(pages[ENGLISH], pages[CHINESE]),
         *_links(project, pages),
         *_languages(pages),
+        *_markup(pages),
         *_machine(project),
     ]
     if problems:
@@ -75,12 +78,10 @@ def _compare(english: dict[str, Page], chinese: dict[str, Page]) -> Iterator[str
         yield f"{name}: only in {where}"
     for name in sorted(english.keys() & chinese.keys()):
         if english[name].outputs != chinese[name].outputs:
-            for one, other in zip(
-                english[name].outputs, chinese[name].outputs, strict=False
-            ):
+            for one, other in zip_longest(english[name].outputs, chinese[name].outputs):
                 if one != other:
                     yield f"{name}: the output differs:\n  {one!r}\n  {other!r}"
-                    if "Warning: " in one:
+                    if "Warning: " in str(one):
                         yield "(A warning quotes its line: put the comment above it.)"
         if english[name].anchors != chinese[name].anchors:
             differ = set(english[name].anchors) ^ set(chinese[name].anchors)
@@ -97,7 +98,7 @@ def _links(project: Project, pages: dict[Language, dict[str, Page]]) -> Iterator
     for language, found in pages.items():
         for name, page in found.items():
             here = project.pages(language) / name
-            for address in page.links:
+            for address in sorted(page.links):
                 parts = urlsplit(address)
                 target = here
                 if parts.path:
@@ -127,6 +128,15 @@ def _languages(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
             node.decompose()
         if match := CHINESE_TEXT.search(page.soup.get_text()):
             yield f"{ENGLISH.url}/{name}: Chinese text: {match[0]}…"
+
+
+def _markup(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
+    """No markup shows: a backtick in prose was meant to be code."""
+    for language, found in pages.items():
+        for name, page in found.items():
+            for text in page.soup.find_all(string=re.compile("`")):
+                if not any(tag.name in CODE for tag in text.parents):
+                    yield f"{language.url}/{name}: markup shows: {text.strip()!r}"
 
 
 def _machine(project: Project) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
@@ -29,6 +30,8 @@ def make(
         PipelineError: It can't be built; the last good site is unchanged.
     """
     project.built.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=project.built):
+        pass  # an error here says best that nobody may write there
     try:
         with FileLock(project.built / "build.lock", timeout=0):
             recover(project)

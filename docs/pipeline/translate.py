@@ -14,6 +14,7 @@ from babel.messages import extract, pofile
 from babel.support import Translations
 
 from . import catalogues, sphinx
+from .gallery import sources
 from .project import (
     ENGLISH,
     GALLERY,
@@ -22,7 +23,7 @@ from .project import (
     PipelineError,
     Project,
 )
-from .stage import script_messages, stage
+from .stage import stage
 
 
 def translate(project: Project, *, check: bool = False) -> None:
@@ -37,7 +38,7 @@ def translate(project: Project, *, check: bool = False) -> None:
     """
     wanted = {
         **_page_messages(project),
-        **{path: found for path, found in script_messages(project).items() if found},
+        **{source.catalogue: source.messages() for source in sources(project)},
     }
     open_ends = 0
     for language in LANGUAGES:

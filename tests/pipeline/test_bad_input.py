@@ -95,21 +95,21 @@ def test_an_unlisted_script_is_refused(tiny):
 def test_an_interrupted_build_is_no_harm(tiny):
     """Ctrl-C ends both languages; the next build begins where it has to."""
     with tiny.edited(SCRIPT, "import torch", "import time; time.sleep(60)"):
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "pipeline", "--root", str(tiny.root), "build"],
             env=tiny.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        )
-        for line in process.stdout:
-            if "script 1 of 1" in line:
-                break
-        time.sleep(0.5)
-        begun = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        said = process.stdout.read()
-        assert process.wait() == 130
+        ) as process:
+            for line in process.stdout:
+                if "script 1 of 1" in line:
+                    break
+            time.sleep(0.5)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            said = process.stdout.read()
+        assert process.returncode == 130
         assert time.monotonic() - begun < 10
     assert "Interrupted. The last good site is unchanged." in said
     assert "Traceback" not in said

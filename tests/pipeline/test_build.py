@@ -1,4 +1,4 @@
-"""What is built again and what isn't; what a reader sees; what is the same each time."""
+"""What is built again and what isn't, and what is the same each time."""
 
 import re
 import shutil
@@ -9,7 +9,9 @@ from bs4 import BeautifulSoup
 
 def scripts_run(output):
     """Return the scripts that a build ran, with their language."""
-    return sorted(re.findall(r"^\[(\S+)\] script \d+ of \d+: (\w+)\.py$", output, re.M))
+    return sorted(
+        re.findall(r"^\[(\S+)\] script \d+ of \d+: (\w+)\.py$", output, re.MULTILINE)
+    )
 
 
 def outputs(page):
@@ -147,7 +149,7 @@ def test_two_clean_builds_give_the_same_bytes(tiny):
 
 @pytest.mark.parametrize("name", ["en/gallery/chapter/one.html", "zh-cn/index.html"])
 def test_every_page_names_its_twins(tiny, name):
-    """hreflang for both languages and the default, and the language of the page."""
+    """With hreflang, for both languages and the default; and says its own."""
     page = BeautifulSoup(tiny.page(name), "lxml")
     twins = {
         link["hreflang"]: link["href"] for link in page.select("link[rel=alternate]")

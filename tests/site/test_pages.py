@@ -15,7 +15,7 @@ ENGLISH_SENTENCE = re.compile(r"(?:\b[A-Za-z][a-z']+[ ,]+){4,}[a-z]+")
 
 
 def prose(page):
-    """Return the text of a page that is neither code, output nor in another language."""
+    """Return the text of a page that is no code, no output, in no other language."""
     soup = BeautifulSoup(str(page.soup), "lxml")
     for node in soup.select(
         "pre, code, .sig, script, style, [lang]:not(html), .highlight, cite"
@@ -30,7 +30,7 @@ def prose(page):
 
 
 def test_the_site_passes_its_own_inspection():
-    """Same pages, outputs and anchors in both languages; no dead link, no machine path."""
+    """Same pages, outputs and anchors in both languages; no dead link."""
     inspection.inspect(PROJECT)
 
 
@@ -93,10 +93,10 @@ def test_each_gallery_page_shows_an_output_and_a_figure(language, name, page_of)
 def test_the_gallery_shows_a_picture_of_each_page(site):
     """No card has the empty thumbnail."""
     for language in (ENGLISH, CHINESE):
-        soup = Page = inspection.Page(site / language.url / "gallery/index.html").soup
+        soup = inspection.Page(site / language.url / "gallery/index.html").soup
         cards = soup.select(".sphx-glr-thumbcontainer")
         assert len(cards) == len(PROJECT.scripts())
-        assert all(card.img["src"].endswith(".svg") for card in cards), Page
+        assert all(card.img["src"].endswith(".svg") for card in cards)
         assert not any("`" in card["tooltip"] for card in cards)
 
 
