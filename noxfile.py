@@ -59,7 +59,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
-    session.run("sphinx-lint", "docs", "examples", "README.md", "CONTRIBUTING.md")
+    markup = ["examples", "docs/index.md", "docs/start", "docs/reference", "README.md"]
+    chinese = map(str, Path("docs/locale").glob("*/LC_MESSAGES/examples"))
+    session.run("sphinx-lint", *markup, *chinese)
     workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
     schema = ("--builtin-schema", "vendor.github-workflows")
     session.run("check-jsonschema", *schema, *workflows)
