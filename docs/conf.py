@@ -17,7 +17,8 @@ exclude_patterns = ["examples", "locale"]
 templates_path = ["_templates"]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
-smartquotes = False  # an error message has to be found as it is pasted
+smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
+smartquotes_excludes = {}
 suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folders above, too
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 

@@ -41,7 +41,7 @@ class JoinChineseLines(SphinxTransform):
         for raw in self.document.findall(nodes.raw):
             # The tooltip of a card: sphinx-gallery has put its lines together already.
             closed = re.sub(rf"(?<=[{PUNCTUATION}]) (?! )", "", raw.astext())
-            raw.children = [nodes.Text(closed)]
+            raw.children = [nodes.Text(closed.replace("``", ""))]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -26,16 +26,27 @@ class EnglishAnchors(SphinxTransform):
         sections = list(self.document.findall(nodes.section))
         taken = set()
         for section, title in zip(sections, titles, strict=True) if titles else ():
-            old, new = section["ids"][0], nodes.make_id(title)
+            old, new = self._implicit(section), nodes.make_id(title)
             while new in taken:
                 new += "-again"
             taken.add(new)
-            section["ids"][0] = new
+            section["ids"].remove(old)
+            section["ids"].insert(0, new)
             self.document.ids.pop(old, None)
             self.document.ids[new] = section
             for name, anchor in self.document.nameids.items():
                 if anchor == old:
                     self.document.nameids[name] = new
+
+
+    def _implicit(self, section: nodes.section) -> str:
+        """Return the anchor that was made of the title, not one that was given."""
+        explicit = {
+            self.document.nameids.get(name)
+            for name, is_explicit in self.document.nametypes.items()
+            if is_explicit
+        }
+        return next(anchor for anchor in section["ids"] if anchor not in explicit)
 
 
 def _load(app: Sphinx) -> None:

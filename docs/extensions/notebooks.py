@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from .chinese_text import join
 from .torch_links import address
 
+HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
 ROLE = re.compile(
     r":(?P<role>doc|torch):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
 )
@@ -39,7 +40,8 @@ def _finish_notebooks(app: Sphinx) -> None:
 
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
-                text = join("".join(cell["source"]))
+                text = HEADING.sub(r"\1\n\n", "".join(cell["source"]))
+                text = join(text)
                 cell["source"] = [ROLE.sub(link, text).replace("``", "`")]
         content = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
         if path.read_text("utf-8") != content:

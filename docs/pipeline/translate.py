@@ -26,6 +26,10 @@ from .project import (
 from .stage import stage
 
 
+MISTRANSLATED = ("Yields",)
+"""Messages of Sphinx whose translation says something else: here, a generator."""
+
+
 def translate(project: Project, *, check: bool = False) -> None:
     """Bring the catalogues of every language up to date and print what they lack.
 
@@ -108,7 +112,7 @@ def _interface_messages(project: Project, language: Language) -> list[str]:
     """Return the messages of templates and extensions that Sphinx can't translate."""
     known = Translations.load(str(files("sphinx") / "locale"), language.code, "sphinx")
     keywords = {**extract.DEFAULT_KEYWORDS, "_": None}
-    found: dict[str, None] = {}
+    found = dict.fromkeys(MISTRANSLATED)
     for folder, suffix, method in (
         ("_templates", "*.html", "jinja2"),
         ("extensions", "*.py", "python"),

@@ -67,7 +67,8 @@ assert not a.requires_grad
 assert c.requires_grad
 
 # %%
-# Which dtypes can require a gradient (square)? All that are floating or complex.
+# Which dtypes can require a gradient (square)? All that are floating or complex; the
+# others raise an error (cross).
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -87,8 +88,8 @@ ax.margins(0.4, 0.1)
 plt.show()
 
 # %%
-# When ``backward()`` refuses, walk back from the loss until a ``grad_fn`` appears. The
-# record is lost in the line after it.
+# When ``backward()`` refuses, walk back from the loss until ``requires_grad`` is True.
+# The record is lost in the line after it.
 #
 # Related: :doc:`what_requires_grad_records`, :doc:`detach_cuts_one_tensor`,
 # :doc:`no_grad_stops_recording`.

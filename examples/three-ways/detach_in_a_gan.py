@@ -93,8 +93,8 @@ plt.show()
 # %%
 # In the discriminator's step, detach the fake. In the generator's, freeze the
 # discriminator (:torch:`Module.requires_grad_ <generated/torch.nn.Module.html>`) and
-# unfreeze it afterwards. Either way, ``zero_grad()`` before each step clears what is
-# one too many.
+# unfreeze it afterwards. Whatever you write, ``zero_grad()`` before each step clears
+# what is one too many.
 #
 # Related: :doc:`through_or_blocked`, :doc:`detach_cuts_one_tensor`,
 # :doc:`which_one_do_i_need`.

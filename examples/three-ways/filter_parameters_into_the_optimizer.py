@@ -48,8 +48,9 @@ assert not torch.equal(cnn.conv1[0].bias, before["conv1.0.bias"])
 # Is a frozen parameter in the optimizer?
 # ---------------------------------------
 # Yes, unless you filter. It is a common belief that freezing first is enough, but the
-# order makes no difference. Nor does it cost more than a place in a list: Adam makes
-# its buffers at the first update, and without a gradient there is none.
+# order makes no difference to what the optimizer holds. Nor does it cost more than a
+# place in a list: Adam makes its state at the first update, and without a gradient
+# there is none.
 unfiltered = torch.optim.Adam(cnn.parameters(), lr=0.1)  # built after the freeze
 unfiltered.step()
 assert len(optimizer.param_groups[0]["params"]) == 3

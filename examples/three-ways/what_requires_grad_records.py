@@ -19,8 +19,8 @@ assert torch.nn.Linear(2, 1).weight.requires_grad
 # %%
 # One input is enough to start recording
 # --------------------------------------
-# ``x`` asks for a gradient, ``y`` does not. Their sum ``y1`` requires one all the
-# same, and its ``grad_fn`` is the record of how it was made.
+# ``x`` asks for a gradient, ``y`` does not. ``y1``, computed from both, requires one
+# all the same, and its ``grad_fn`` is the record of how it was made.
 #
 # An operation is recorded when at least one of its inputs requires a gradient
 # (:torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`).
@@ -41,7 +41,7 @@ assert (2.0 * y).grad_fn is None
 # --------------------------------------------
 # Because ``y`` never asked. None is not zero: this gradient was not computed at all.
 #
-# ``y1`` has two elements, so ``backward()`` wants a weight for each: two ones. Of all
+# ``y1`` has two elements, so ``backward()`` wants a factor for each: two ones. Of all
 # tensors on the way, only *leaves* that require a gradient keep one
 # (:torch:`torch.Tensor.is_leaf`). ``y1`` is a result, not a leaf.
 y1.backward(torch.tensor([1.0, 1.0]))
