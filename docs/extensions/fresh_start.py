@@ -16,7 +16,7 @@ from pathlib import Path
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 PACKAGES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
-BUILT_AT = re.compile(r"(?<=\(Triggered internally at )\S*?(?=\w+\.\w+:\d+\.\))")
+BUILT_AT = re.compile(r"(?<=\(Triggered internally at )\S*[/\\](?=\w+\.\w+:\d+\.\))")
 """The folders of the machine that PyTorch was compiled on."""
 
 

@@ -36,7 +36,7 @@ def download(page_of, site, language, script, suffix):
 
 def normalised(text):
     """Take out what differs between machines: folders, and PyTorch's build paths."""
-    text = re.sub(r"(?<=Triggered internally at )\S*?(?=\w+\.\w+:\d+\.\))", "", text)
+    text = re.sub(r"(?<=Triggered internally at )\S*/(?=\w+\.\w+:\d+\.\))", "", text)
     text = re.sub(r"^\S*/(?=\w+\.py:\d+: )", "", text, flags=re.MULTILINE)
     return text.strip()
 
