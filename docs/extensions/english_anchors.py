@@ -38,7 +38,6 @@ class EnglishAnchors(SphinxTransform):
                 if anchor == old:
                     self.document.nameids[name] = new
 
-
     def _implicit(self, section: nodes.section) -> str:
         """Return the anchor that was made of the title, not one that was given."""
         explicit = {

@@ -101,12 +101,21 @@ def _sitemap(project: Project, site: Path) -> None:
 
 def _search_indexes(site: Path) -> None:
     """Let Pagefind index each language by itself."""
-    for language in LANGUAGES:
-        command = [sys.executable, "-m", "pagefind", "--site", str(site / language.url)]
-        command += ["--exclude-selectors", ".headerlink, .downloads"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise PipelineError(f"Pagefind failed:\n{done.stdout}{done.stderr}")
+    command = [sys.executable, "-m", "pagefind"]
+    command += ["--exclude-selectors", ".headerlink, .downloads", "--site"]
+    processes = [
+        subprocess.Popen(
+            [*command, str(site / language.url)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for language in LANGUAGES
+    ]
+    for process in processes:
+        said, _ = process.communicate()
+        if process.returncode:
+            raise PipelineError(f"Pagefind can't make the search index:\n{said}")
 
 
 def _publish(new: Path, site: Path) -> None:

@@ -80,6 +80,8 @@ def translated(
     Raises:
         PipelineError: A catalogue is malformed or, with ``strict``, incomplete.
     """
+    if language == ENGLISH:
+        return {source.path: source.text.encode() for source in sources(project)}
     found, missing = {}, []
     for source in sources(project):
         path = project.catalogues(language) / source.catalogue
@@ -88,7 +90,7 @@ def translated(
         missing += catalogues.problems(shown, catalogue, source.messages())
         text = source.translated(partial(catalogues.gettext, catalogue))
         found[source.path] = text.encode()
-    if missing and strict and language != ENGLISH:
+    if missing and strict:
         raise PipelineError(
             "\n".join(map(str, missing))
             + f"\n{len(missing)} messages have no {language.code} translation that can "

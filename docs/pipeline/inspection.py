@@ -9,12 +9,12 @@ from itertools import zip_longest
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from bs4 import BeautifulSoup
+from lxml import html
 
 from .project import CHINESE, ENGLISH, LANGUAGES, Language, PipelineError, Project
 
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fff]")
-CODE = {"pre", "code", "script", "style", "title"}
+CODE = " or ".join(f"self::{tag}" for tag in ("pre", "code", "script", "style"))
 ELSEWHERE = ("http:", "https:", "mailto:", "data:")
 
 
@@ -22,26 +22,33 @@ class Page:
     """A finished page: what is compared between languages."""
 
     def __init__(self, path: Path) -> None:
-        self.soup = BeautifulSoup(path.read_bytes(), "lxml")
+        self.tree = html.parse(path, html.HTMLParser(encoding="utf-8")).getroot()
 
     @cached_property
     def outputs(self) -> list[str]:
         """What its script printed, block by block."""
-        return [
-            block.get_text() for block in self.soup.select(".sphx-glr-script-out pre")
-        ]
+        blocks = self.tree.xpath(
+            "//*[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
+        )
+        return [block.text_content() for block in blocks]
 
     @cached_property
     def anchors(self) -> list[str]:
         """Every place on the page that a link can lead to, in order."""
-        return [str(node["id"]) for node in self.soup.select("article [id]")]
+        return [str(anchor) for anchor in self.tree.xpath("//article//@id")]
 
     @cached_property
     def links(self) -> set[str]:
         """Every address on the page that the site itself must answer."""
-        nodes = self.soup.find_all(["a", "link", "script", "img"])
-        addresses = {str(node.get("href") or node.get("src") or "") for node in nodes}
-        return {address for address in addresses if not address.startswith(ELSEWHERE)}
+        addresses = self.tree.xpath(
+            "//a/@href | //link/@href | //script/@src | //img/@src"
+        )
+        return {str(link) for link in addresses if not link.startswith(ELSEWHERE)}
+
+    def texts(self, outside: str) -> list[str]:
+        """Return each piece of text that is in no element of an XPath expression."""
+        found = self.tree.xpath(f"//text()[not(ancestor::*[{outside}])]")
+        return [str(text).strip() for text in found if text.strip()]
 
 
 def inspect(project: Project) -> None:
@@ -121,22 +128,23 @@ def _languages(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
     """A page says its language, and an English one holds no Chinese sentence."""
     for language, found in pages.items():
         for name, page in found.items():
-            if not page.soup.select(f"html[lang={language.tag}]"):
+            if page.tree.get("lang") != language.tag:
                 yield f"{language.url}/{name}: its lang is not {language.tag}"
     for name, page in pages[ENGLISH].items():
-        for node in page.soup.select("[lang]:not(html), script, style"):
-            node.decompose()
-        if match := CHINESE_TEXT.search(page.soup.get_text()):
-            yield f"{ENGLISH.url}/{name}: Chinese text: {match[0]}…"
+        for text in page.texts(
+            "self::script or self::style or @lang and not(self::html)"
+        ):
+            if CHINESE_TEXT.search(text):
+                yield f"{ENGLISH.url}/{name}: Chinese text: {text[:40]!r}"
 
 
 def _markup(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
     """No markup shows: a backtick in prose was meant to be code."""
     for language, found in pages.items():
         for name, page in found.items():
-            for text in page.soup.find_all(string=re.compile("`")):
-                if not any(tag.name in CODE for tag in text.parents):
-                    yield f"{language.url}/{name}: markup shows: {text.strip()!r}"
+            for text in page.texts(CODE):
+                if "`" in text:
+                    yield f"{language.url}/{name}: markup shows: {text!r}"
 
 
 def _machine(project: Project) -> Iterator[str]:

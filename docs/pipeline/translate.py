@@ -25,7 +25,6 @@ from .project import (
 )
 from .stage import stage
 
-
 MISTRANSLATED = ("Yields",)
 """Messages of Sphinx whose translation says something else: here, a generator."""
 

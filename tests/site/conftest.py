@@ -7,10 +7,20 @@ import threading
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
-from pipeline.inspection import Page
+from pipeline.inspection import Page as FinishedPage
 from pipeline.project import LANGUAGES, Project
+
+
+class Page(FinishedPage):
+    """A finished page, with a soup to look for anything in it."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.soup = BeautifulSoup(path.read_bytes(), "lxml")
+
 
 PROJECT = Project(Path(__file__).parents[2])
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

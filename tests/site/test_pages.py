@@ -8,7 +8,7 @@ from bs4 import BeautifulSoup
 from pipeline import inspection
 from pipeline.project import CHINESE, ENGLISH
 
-from .conftest import PROJECT, language_pages
+from .conftest import PROJECT, Page, language_pages
 
 ENGLISH_SENTENCE = re.compile(r"(?:\b[A-Za-z][a-z']+[ ,]+){4,}[a-z]+")
 """Five English words in a row."""
@@ -93,7 +93,7 @@ def test_each_gallery_page_shows_an_output_and_a_figure(language, name, page_of)
 def test_the_gallery_shows_a_picture_of_each_page(site):
     """No card has the empty thumbnail."""
     for language in (ENGLISH, CHINESE):
-        soup = inspection.Page(site / language.url / "gallery/index.html").soup
+        soup = Page(site / language.url / "gallery/index.html").soup
         cards = soup.select(".sphx-glr-thumbcontainer")
         assert len(cards) == len(PROJECT.scripts())
         assert all(card.img["src"].endswith(".svg") for card in cards)
