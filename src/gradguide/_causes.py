@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from torch import Tensor
+
 from gradguide._tape import Cause, Tape
 
 
@@ -14,13 +16,15 @@ class Verdict(NamedTuple):
     where: str = ""
 
 
-def verdicts(tape: Tape, roots: Iterable[int], count: int) -> list[Verdict]:
+def verdicts(tape: Tape, roots: Iterable[Tensor], count: int) -> list[Verdict]:
     """Return why backward reaches none of the first ``count`` values of a tape.
 
     One sweep from the end to the start finds, for each value, the first cut on a way
     from it to the roots, and where its data left the tape.
     """
-    cuts: dict[int, Cause | None] = dict.fromkeys(roots)
+    cuts: dict[int, Cause | None] = dict.fromkeys(
+        value for root in roots for value in tape.values(root)
+    )
     exits = dict(tape.exits)
     read = set(exits)
     for flow in reversed(tape.flows):

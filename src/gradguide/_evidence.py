@@ -68,7 +68,7 @@ def from_function(
             ],
             moved_buffers=memory.moved_buffers(),
         )
-        found = verdicts(tape, tape.values(graph.roots), len(parameters))
+        found = verdicts(tape, graph.roots, len(parameters))
         for parameter, verdict in zip(parameters, found, strict=True):
             if id(parameter) not in graph.leaves:
                 evidence.missed[id(parameter)] = verdict

@@ -146,24 +146,32 @@ def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     moved = evidence.moved_buffers
     if moved is None:
         moved = set(_drifting(model))
-    for name, buffer in model.named_buffers() if moved else ():
-        if name in moved and _is_frozen(model, name.rpartition(".")[0]):
+    frozen = {path for path in set(map(_owner, moved)) if _is_frozen(model, path)}
+    for name, buffer in model.named_buffers() if frozen else ():
+        if name in moved and _owner(name) in frozen:
             why = "frozen, but the forward updates this buffer"
             yield Row(name, "moves", why, "", _numel(buffer), "buffer")
 
 
 def _drifting(model: nn.Module) -> Iterator[str]:
-    """Yield the statistics that a forward would update."""
+    """Yield the statistics of layers without trained parameters that drift."""
     for path, module in model.named_modules():
-        if has_stats(module) and module.training and not is_held(module):
-            for name, _ in module.named_buffers(path, recurse=False):
-                counts = name.endswith("num_batches_tracked")
-                is_instance = isinstance(module, _INSTANCE_NORMS)
-                if not (counts and is_instance) and (counts or module.momentum != 0):
-                    yield name
+        if not has_stats(module) or not module.training or is_held(module):
+            continue
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            continue
+        for name, _ in module.named_buffers(path, recurse=False):
+            counts = name.endswith("num_batches_tracked")
+            is_instance = isinstance(module, _INSTANCE_NORMS)
+            if not (counts and is_instance) and (counts or module.momentum != 0):
+                yield name
 
 
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _is_frozen(model: nn.Module, path: str) -> bool:
@@ -172,7 +180,7 @@ def _is_frozen(model: nn.Module, path: str) -> bool:
         parameters = list(model.get_submodule(path).parameters())
         if parameters or not path:
             return bool(parameters) and not any(p.requires_grad for p in parameters)
-        path = path.rpartition(".")[0]
+        path = _owner(path)
 
 
 def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:

@@ -1,13 +1,14 @@
 """Knows which operations pass on data, which only look, and which leave PyTorch."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from torch import Tensor
 
 from gradguide._autograd import tensors_in
 
-GETTERS = {"data", "T", "mT", "H", "mH", "real", "imag"}
+_GETTERS = {"data", "T", "mT", "H", "mH", "real", "imag"}
 """The attributes whose value is a tensor with the same data."""
 
 EXITS = {
@@ -69,6 +70,36 @@ def name_of(func: Callable[..., Any]) -> str:
     return name
 
 
+def only_looks(func: Callable[..., Any], name: str) -> bool:
+    """Whether an operation takes tensors but not their data."""
+    if name in LOOKS:
+        return True
+    return getattr(func, "__name__", "") == "__get__" and name not in _GETTERS
+
+
+@lru_cache(maxsize=10_000)
+def is_plain(name: str) -> bool:
+    """Whether an operation makes new tensors from the data of all that it takes."""
+    special = (
+        *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
+        *(_OVERWRITES, _RENORMALIZES),
+    )
+    if name.startswith("_foreach") or any(name in names for names in special):
+        return False
+    return name.endswith("__") != (name == "__setitem__") or not name.endswith("_")
+
+
+def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """Return the tensors in the arguments of a call, fast where they are plain."""
+    found: list[Tensor] = []
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple, dict)):
+            found += tensors_in(value)
+    return found
+
+
 def pretty(name: str) -> str:
     """Write an operation's name as a person would call it."""
     return f"{name.strip('_') if name.startswith('__') else name}()"
@@ -107,7 +138,7 @@ def may_touch(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[Tensor]:
     """Yield the tensors whose memory an operation could write to."""
-    if name in {"embedding", "embedding_bag"}:
+    if name in _RENORMALIZES:
         # With max_norm it scales the rows of its weight down, in place.
         yield from tensors_in((args, kwargs) if _has_max_norm(args, kwargs) else ())
     else:
@@ -119,6 +150,7 @@ def _has_max_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return given is not None
 
 
+_RENORMALIZES = {"embedding", "embedding_bag"}
 _MAX_NORM = 3  # where F.embedding and F.embedding_bag take it
 
 

@@ -1,6 +1,6 @@
 """Records how data flows from parameters through a run, and where it is cut."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -55,24 +55,22 @@ class Tape(TorchFunctionMode):
         self._count = 0
         self._memory: dict[int, int] = {}
         self._writes: dict[int, tuple[int, int]] = {}
-        self._aliases: dict[int, Cause] = {}
+        self._aliases: dict[int, tuple[ref[Tensor], Cause | None]] = {}
         self._off = None if torch.is_grad_enabled() else Cause("no_grad", "")
         self._outer: list[Cause | None] = []
         for parameter in parameters:
             self._new_value(parameter)
         self._parameters = self._count
 
-    def values(self, tensors: Iterable[Tensor]) -> Iterator[int]:
-        """Yield the values that tensors hold now, if they are on the tape."""
-        for tensor in tensors:
-            value = self._held(tensor)
-            if self._writes:
-                # Another tensor with the same memory may have been written since.
-                written, memory = self._writes.get(_address(tensor), (-1, -1))
-                if written > value:
-                    yield memory
-            if value >= 0:
-                yield value
+    def values(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the values that a tensor holds now; none if it is not on the tape."""
+        value = self._held(tensor)
+        if self._writes:
+            # Another tensor with the same memory may have been written since.
+            written, memory = self._writes.get(_address(tensor), (-1, -1))
+            if written > value:
+                return (memory, value) if value >= 0 else (memory,)
+        return (value,) if value >= 0 else ()
 
     def __torch_function__(
         self,
@@ -86,113 +84,124 @@ class Tape(TorchFunctionMode):
         name = operations.name_of(func)
         if name == "_set_grad_enabled":
             return self._switch(func, args)
-        is_getter = getattr(func, "__name__", "") == "__get__"
-        if name in operations.LOOKS or (is_getter and name not in operations.GETTERS):
+        if operations.only_looks(func, name):
             result = func(*args, **kwargs)
             if name == "requires_grad_":
                 self.made.append(ref(result))
             return result
-        for tensor in operations.may_touch(name, args, kwargs):
-            self._before_write(tensor)
-        inputs = list(tensors_in(args)) + (list(tensors_in(kwargs)) if kwargs else [])
-        need = {id(t) for t in inputs if t.requires_grad}
-        self._find_wrapped(inputs)
-        before = {id(t): list(self.values([t])) for t in inputs}
+        plain = operations.is_plain(name) and "out" not in kwargs
+        if not plain:
+            for tensor in operations.may_touch(name, args, kwargs):
+                self._before_write(tensor)
+        inputs = operations.tensors_of(args, kwargs)
+        reads = {}
+        for tensor in inputs:
+            if values := self.values(tensor) or self._unwrap(tensor):
+                reads[id(tensor)] = _Read(tensor, values, tensor.requires_grad)
         result = func(*args, **kwargs)
-        if any(before.values()):
-            call = _Call(name, before, need)
+        if name in _ALIASES and isinstance(result, Tensor):
+            cause = self._cause(name, inputs[0])
+            self._aliases[id(result)] = (ref(result), cause)
+        if not reads:
+            self._forget_reused(inputs, result)
+        elif plain:
+            targets = operations.tensors_of((result,), {})
+            self._record(name, list(reads.values()), targets, in_place=False)
+        else:
             for sources, targets, in_place in operations.flows(
                 name, args, kwargs, result
             ):
-                self._record(call, sources, targets, in_place=in_place)
-            self._record_exit(call)
-        else:
-            self._forget_reused(inputs, result)
+                found = [reads[id(s)] for s in sources if id(s) in reads]
+                self._record(name, found, targets, in_place=in_place)
+        if reads:
+            self._record_exit(name, reads.values())
         return result
 
     def _record(
-        self,
-        call: "_Call",
-        sources: list[Tensor],
-        targets: list[Tensor],
-        *,
-        in_place: bool,
+        self, name: str, reads: list["_Read"], targets: list[Tensor], *, in_place: bool
     ) -> None:
-        """Put on the tape that ``sources`` went into ``targets``."""
+        """Put on the tape that what was read went into ``targets``."""
         for target in targets:
-            own = any(target is source for source in sources)
-            if own and not in_place and call.name != "detach_":
-                continue  # it returned what it was given
-            flows: dict[Cause | None, list[int]] = {}
-            for source in sources:
-                if values := call.values.get(id(source)):
-                    cause = self._fate(call, source, target, in_place=in_place)
-                    flows.setdefault(cause, []).extend(values)
-            if not (flows or in_place):
-                continue
-            old = self._held(target)
+            if not in_place and name != "detach_":
+                if any(target is read.tensor for read in reads):
+                    continue  # it returned what it was given
+                if not reads:
+                    continue
+            flows: dict[Cause | None, tuple[int, ...]] = {}
+            for read in reads:
+                cause = self._fate(name, read, target, in_place=in_place)
+                flows[cause] = flows.get(cause, ()) + read.values
             value = self._new_value(target)
             for cause, values in flows.items():
-                self.flows.append(Flow(tuple(values), (value,), cause))
+                self.flows.append(Flow(values, (value,), cause))
             if in_place:
-                self._write(target, old, value)
-            elif call.name in {"detach", "data"}:
-                self._aliases[value] = next(filter(None, flows), None) or Cause(
-                    operations.CUTS[call.name], self._where.here()
-                )
+                self._write(target, value, reads)
 
     def _fate(
-        self, call: "_Call", source: Tensor, target: Tensor, *, in_place: bool
+        self, name: str, read: "_Read", target: Tensor, *, in_place: bool
     ) -> Cause | None:
-        """Say why the history of ``source`` does not go on in ``target``, if so."""
-        if in_place and source is target and target.requires_grad:
+        """Say why the history of what was read does not go on in ``target``, if so."""
+        needs = target.requires_grad
+        if in_place and read.tensor is target and needs:
             return None  # what it was before is still a part of it
-        if id(source) in call.need:
-            lost = not target.requires_grad or grad_fn(target) is None
+        if read.needs_grad:
+            lost = not needs or grad_fn(target) is None
             # In place, a target may have a history that is not that of the source.
             if lost or (in_place and not torch.is_grad_enabled()):
-                return self._cause(call.name, source)
-        elif call.values[id(source)][-1] < self._parameters:
+                return self._cause(name, read.tensor)
+        elif read.values[-1] < self._parameters:
             why = "requires_grad was False when it was read"
             return Cause(why, self._where.here())
         return None
 
-    def _record_exit(self, call: "_Call") -> None:
+    def _record_exit(self, name: str, reads: Iterable["_Read"]) -> None:
         """Note where data goes that the tape can't follow."""
-        if call.name in operations.EXITS:
-            cause = Cause(operations.EXITS[call.name], self._where.here())
+        if name in operations.EXITS:
+            cause = Cause(operations.EXITS[name], self._where.here())
         elif _in_transform():
             cause = Cause("torch.func", self._where.here(), hides=True)
         else:
             return
-        for values in call.values.values():
-            for value in values:
+        for read in reads:
+            for value in read.values:
                 if cause.hides or value not in self.exits:
                     self.exits[value] = cause
 
-    def _write(self, target: Tensor, old: int, value: int) -> None:
+    def _write(self, target: Tensor, value: int, reads: list["_Read"]) -> None:
         """Note that all tensors with the same memory have another value now."""
-        base = target._base  # noqa: SLF001 there is no public name
-        cause = self._aliases.get(old)
-        if cause is None and base is not None:
-            cause = self._aliases.get(self._held(base))
-        memory = value
-        if cause is not None:
-            self._aliases[value] = cause
-            memory = self._next()
-            self.flows.append(Flow((value,), (memory,), cause))
-        if address := _address(target):
-            self._writes[address] = (value, memory)
+        address = _address(target)
+        # A view of a detached tensor is detached too; its base has no public name.
+        base = target._base  # noqa: SLF001
+        cause = self._alias(target) or (None if base is None else self._alias(base))
+        if cause is None:
+            self._writes[address] = (value, value)
+            return
+        # The others keep what they had, and get what was written, without its history.
+        memory = self._next()
+        self._writes.setdefault(address, (memory, memory))
+        before = self._writes[address][1]
+        self.flows.append(Flow((before,), (memory,), None))
+        for read in reads:
+            if read.tensor is not target:
+                self.flows.append(Flow(read.values, (memory,), cause))
+        self._writes[address] = (value, memory)
 
-    def _find_wrapped(self, inputs: list[Tensor]) -> None:
-        """Find the values that were wrapped in new parameters, which nothing calls."""
-        for tensor in inputs:
-            if isinstance(tensor, nn.Parameter) and self._held(tensor) < 0:
-                wrapped = self._memory.get(_address(tensor))
-                if wrapped is not None:
-                    cause = Cause("nn.Parameter()", self._where.here())
-                    value = self._new_value(tensor)
-                    self.flows.append(Flow((wrapped,), (value,), cause))
+    def _alias(self, tensor: Tensor) -> Cause | None:
+        """Return what detached a tensor from others with the same memory, if any."""
+        held = self._aliases.get(id(tensor))
+        return held[1] if held and held[0]() is tensor else None
+
+    def _unwrap(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the value that was wrapped in a new parameter, which calls nothing."""
+        if not isinstance(tensor, nn.Parameter):
+            return ()
+        wrapped = self._memory.get(_address(tensor))
+        if wrapped is None:
+            return ()
+        value = self._new_value(tensor)
+        cause = Cause("nn.Parameter()", self._where.here())
+        self.flows.append(Flow((wrapped,), (value,), cause))
+        return (value,)
 
     def _cause(self, name: str, source: Tensor) -> Cause | None:
         """Say why the history of ``source`` ends at an operation, if it does."""
@@ -246,12 +255,15 @@ class Tape(TorchFunctionMode):
         return value
 
 
-class _Call(NamedTuple):
-    """A call of an operation: what its inputs held, and which required grad."""
+class _Read(NamedTuple):
+    """A tensor that an operation reads: what it held, and whether it required grad."""
 
-    name: str
-    values: dict[int, list[int]]
-    need: set[int]
+    tensor: Tensor
+    values: tuple[int, ...]
+    needs_grad: bool
+
+
+_ALIASES = {"detach", "data"}
 
 
 def _function_cause(source: Tensor, where: Where) -> Cause | None:

@@ -43,7 +43,7 @@ class Where:
                 continue
             if decorated:
                 return self._name(frame, frame.f_lineno)
-            for line, first, last in reversed(_inference_blocks(file)):
+            for line, first, last in reversed(_inference_blocks(_source(file))):
                 if first <= frame.f_lineno <= last:
                     return self._name(frame, line)
         return self.here()
@@ -127,11 +127,15 @@ def _enters_inference_mode(frame: FrameType) -> bool:
     return isinstance(getattr(factory, "__self__", None), torch.inference_mode)
 
 
+def _source(file: str) -> str:
+    return "".join(linecache.getlines(file))
+
+
 @lru_cache(maxsize=100)
-def _inference_blocks(file: str) -> list[tuple[int, int, int]]:
+def _inference_blocks(source: str) -> list[tuple[int, int, int]]:
     """Return the line, and first and last line inside, of each such block."""
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse(source)
     except SyntaxError:
         return []
     return [
