@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from gradguide._autograd import is_dead_view, leaf, nodes, tensors_in
 from gradguide._causes import Verdict, verdicts
 from gradguide._saved import require_tensors
+from gradguide._sharding import StandIns, sharded_modules
 from gradguide._tape import Tape
 from gradguide._unchanged import unchanged
 from gradguide._where import Where
@@ -33,6 +34,8 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
     """Read from a graph which parameters backward reaches; not why."""
     graph = _Graph(loss)
     parameters = _learning(model)
+    if sharded_modules(model):
+        return Evidence(missed={id(p): _SHARDED for p in parameters})
     evidence = Evidence(strangers=graph.strangers(parameters))
     for parameter in parameters:
         if id(parameter) not in graph.leaves:
@@ -54,11 +57,13 @@ def from_function(
     _require_shapes(model)
     parameters = _learning(model)
     with unchanged(model) as memory:
-        tape = Tape(parameters, Where(model), memory.keep)
+        stand_ins = StandIns(model, parameters)
+        tape = Tape(parameters, Where(model), memory.keep, stand_ins.place_of)
         with _eager(), tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
+        graph.identify(stand_ins, parameters)
         made = {id(tensor) for one in tape.made if (tensor := one()) is not None}
         evidence = Evidence(
             strangers=[
@@ -81,6 +86,9 @@ def from_function(
 _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
 _COMPILED = "torch.compile; pass the function that computes the loss to learn more"
+_SHARDED = Verdict(
+    "unknown", "FSDP2; pass the function that computes the loss to learn more"
+)
 _UNREACHED = Verdict(
     "unreached",
     "backward from this tensor does not reach it; pass the function that computes the "
@@ -96,8 +104,16 @@ class _Graph:
         found = nodes(self.roots)
         self.kinds = {type(node).__name__ for node in found}
         self.leaves = {id(t): t for node in found if (t := leaf(node)) is not None}
+        self.stood_in: set[int] = set()
         self.leaves |= {id(t): t for t in self.roots if t.is_leaf and t.requires_grad}
         self.compiled = self._compiled(found) if _COMPILED_NODE in self.kinds else set()
+
+    def identify(self, stand_ins: StandIns, parameters: list[nn.Parameter]) -> None:
+        """Put parameters in the place of the leaves that stand in for them."""
+        for key, place in stand_ins.found.items():
+            if self.leaves.pop(key, None) is not None:
+                self.leaves[id(parameters[place])] = parameters[place]
+                self.stood_in.add(id(parameters[place]))
 
     def strangers(self, parameters: Iterable[Tensor]) -> list[Tensor]:
         """Return the leaves that are none of the parameters."""
@@ -111,7 +127,9 @@ class _Graph:
     def backward(self, parameters: list[nn.Parameter], evidence: Evidence) -> None:
         """Run one backward on the side, and note what gets nothing."""
         roots = [root for root in self.roots if root.requires_grad]
-        wanted = [p for p in parameters if id(p) in self.leaves]
+        wanted = [
+            p for p in parameters if id(p) in self.leaves and id(p) not in self.stood_in
+        ]
         if not (roots and wanted) or _CHECKPOINT in self.kinds:
             return  # a reentrant checkpoint refuses a backward on the side
         grads = torch.autograd.grad(

@@ -13,6 +13,7 @@ from gradguide._paths import paths_to
 from gradguide._report import Report, Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
+from gradguide._sharding import is_displaced
 
 
 def explain(
@@ -96,8 +97,9 @@ list or dict of tensors, got float; pass the loss before item() or detach()
             "function that computes it"
         )
         raise ValueError(msg)
-    held = Held(optimizer) if optimizer else None
     evidence = _gather(model, loss, gradients=gradients)
+    # An optimizer never knows those that stand in: nothing can be said of it then.
+    held = Held(optimizer) if optimizer and not is_displaced(model) else None
     rows = [
         *_parameters(model, evidence, held),
         *_buffers(model, evidence),

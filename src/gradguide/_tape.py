@@ -43,14 +43,19 @@ class Tape(TorchFunctionMode):
         parameters: Iterable[Tensor],
         where: Where,
         before_write: Callable[[Tensor], None],
+        place_of: Callable[[Tensor], int | None],
     ) -> None:
-        """Follow ``parameters``; call ``before_write`` before each write in place."""
+        """Follow ``parameters``; call ``before_write`` before each write in place.
+
+        ``place_of`` says which of them a parameter that is none of them stands for.
+        """
         super().__init__()
         self.flows: list[Flow] = []
         self.exits: dict[int, Cause] = {}
         self.made: list[ref[Tensor]] = []
         self._where = where
         self._before_write = before_write
+        self._place_of = place_of
         self._values: dict[int, tuple[ref[Tensor], int]] = {}
         self._count = 0
         self._memory: dict[int, int] = {}
@@ -94,28 +99,38 @@ class Tape(TorchFunctionMode):
             for tensor in operations.may_touch(name, args, kwargs):
                 self._before_write(tensor)
         inputs = operations.tensors_of(args, kwargs)
-        reads = {}
-        for tensor in inputs:
-            if values := self.values(tensor) or self._unwrap(tensor):
-                reads[id(tensor)] = _Read(tensor, values, tensor.requires_grad)
+        reads = {
+            id(tensor): _Read(tensor, values, tensor.requires_grad)
+            for tensor in inputs
+            if (values := self.values(tensor) or self._unwrap(tensor))
+        }
         result = func(*args, **kwargs)
         if name in _ALIASES and isinstance(result, Tensor):
             cause = self._cause(name, inputs[0])
             self._aliases[id(result)] = (ref(result), cause)
         if not reads:
             self._forget_reused(inputs, result)
-        elif plain:
+            return result
+        if plain:
             targets = operations.tensors_of((result,), {})
             self._record(name, list(reads.values()), targets, in_place=False)
         else:
-            for sources, targets, in_place in operations.flows(
-                name, args, kwargs, result
-            ):
-                found = [reads[id(s)] for s in sources if id(s) in reads]
-                self._record(name, found, targets, in_place=in_place)
-        if reads:
-            self._record_exit(name, reads.values())
+            self._record_parts(
+                name, reads, operations.flows(name, args, kwargs, result)
+            )
+        self._record_exit(name, reads.values())
         return result
+
+    def _record_parts(
+        self,
+        name: str,
+        reads: dict[int, "_Read"],
+        flows: Iterable[tuple[list[Tensor], list[Tensor], bool]],
+    ) -> None:
+        """Put on the tape what goes where in an operation that is not plain."""
+        for sources, targets, in_place in flows:
+            found = [reads[id(source)] for source in sources if id(source) in reads]
+            self._record(name, found, targets, in_place=in_place)
 
     def _record(
         self, name: str, reads: list["_Read"], targets: list[Tensor], *, in_place: bool
@@ -192,9 +207,13 @@ class Tape(TorchFunctionMode):
         return held[1] if held and held[0]() is tensor else None
 
     def _unwrap(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the value that was wrapped in a new parameter, which calls nothing."""
+        """Return the value that is in a new parameter, which is made without a call."""
         if not isinstance(tensor, nn.Parameter):
             return ()
+        place = self._place_of(tensor)
+        if place is not None:
+            self._values[id(tensor)] = (ref(tensor), place)
+            return (place,)
         wrapped = self._memory.get(_address(tensor))
         if wrapped is None:
             return ()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gradguide._autograd import storages
 from gradguide._changed import same_values
+from gradguide._sharding import sharded_modules
 
 
 @contextmanager
@@ -34,6 +35,9 @@ def unchanged(model: nn.Module) -> Iterator["Memory"]:
             yield memory
         finally:
             torch.set_grad_enabled(grad_enabled)
+            if [id(p) for p in model.parameters()] != [id(p) for p, _, _ in flags]:
+                for module in sharded_modules(model):
+                    module.reshard()  # without a backward, the outermost is not
             memory.restore()
             for parameter, requires_grad, grad in flags:
                 if parameter.requires_grad != requires_grad:

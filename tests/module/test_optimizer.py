@@ -134,8 +134,8 @@ def test_freezing_for_real_moves_nothing() -> None:
             "SGD both",
             False,
             (
-                "frozen, but its stale .grad is applied by step(), with weight decay and "
-                "momentum"
+                "frozen, but its stale .grad is applied by step(), with weight decay "
+                "and momentum"
             ),
         ),
         (
