@@ -2,7 +2,8 @@
 
 from gradguide._changed import changed
 from gradguide._describe import describe
+from gradguide._explain import explain
 from gradguide._freeze import freeze, unfreeze
 from gradguide._saved import saved
 
-__all__ = ["changed", "describe", "freeze", "saved", "unfreeze"]
+__all__ = ["changed", "describe", "explain", "freeze", "saved", "unfreeze"]

@@ -94,9 +94,12 @@ def storages(tensor: Tensor) -> list[tuple[int, int]]:
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
     found = []
     for part in (tensor,) if plain else _parts(tensor):
-        storage = part.untyped_storage()
-        # Empty tensors and those on the meta device have no address.
-        if address := storage.data_ptr():
+        try:
+            storage = part.untyped_storage()
+            address = storage.data_ptr()
+        except (NotImplementedError, RuntimeError):  # of vmap, or a wrapper
+            continue
+        if address:  # empty tensors and those on the meta device have none
             found.append((address, storage.nbytes()))
     return found
 

@@ -64,20 +64,12 @@ network or a part of it, such as model.backbone
                 for name in dict.fromkeys(chain(after, before))
                 if name not in before
                 or name not in after
-                or not _same(before[name], after[name])
+                or not same_values(before[name], after[name])
             ]
 
 
-def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    yield from model.named_parameters()
-    yield from model.named_buffers()
-
-
-def _copy(tensor: Tensor) -> Tensor | None:
-    return None if is_lazy(tensor) else _values(tensor).clone()
-
-
-def _same(before: Tensor | None, after: Tensor) -> bool:
+def same_values(before: Tensor | None, after: Tensor) -> bool:
+    """Whether a tensor has the values that its copy has; None copies a lazy one."""
     if before is None or is_lazy(after):
         return before is None and is_lazy(after)
     after = _values(after)
@@ -93,6 +85,15 @@ def _same(before: Tensor | None, after: Tensor) -> bool:
     if torch.equal(before, after):
         return True
     return bool(((before == after) | (before.isnan() & after.isnan())).all())
+
+
+def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _copy(tensor: Tensor) -> Tensor | None:
+    return None if is_lazy(tensor) else _values(tensor).clone()
 
 
 def _values(tensor: Tensor) -> Tensor:

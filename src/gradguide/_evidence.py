@@ -1,0 +1,200 @@
+"""Gathers from a loss, or from the code that computes it, what backward reaches."""
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.parameter import is_lazy
+
+from gradguide._autograd import is_dead_view, leaf, nodes, tensors_in
+from gradguide._causes import Verdict, verdicts
+from gradguide._saved import require_tensors
+from gradguide._sharding import StandIns, sharded_modules
+from gradguide._tape import Tape
+from gradguide._unchanged import unchanged
+from gradguide._where import Where
+
+
+@dataclass
+class Evidence:
+    """What is known about tensors, by identity; None where nothing was asked."""
+
+    missed: dict[int, Verdict] = field(default_factory=dict)
+    zero: set[int] = field(default_factory=set)
+    strangers: list[Tensor] = field(default_factory=list)
+    moved_buffers: set[str] | None = None
+
+
+def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
+    """Read from a graph which parameters backward reaches; not why."""
+    graph = _Graph(loss)
+    parameters = _learning(model)
+    if sharded_modules(model):
+        return Evidence(missed={id(p): _SHARDED for p in parameters})
+    evidence = Evidence(strangers=graph.strangers(parameters))
+    for parameter in parameters:
+        if id(parameter) not in graph.leaves:
+            hidden = _CHECKPOINT in graph.kinds
+            evidence.missed[id(parameter)] = (
+                Verdict("unknown", "reentrant checkpoint") if hidden else _UNREACHED
+            )
+        elif id(parameter) in graph.compiled:
+            evidence.missed[id(parameter)] = Verdict("unknown", _COMPILED)
+    if gradients:
+        graph.backward(parameters, evidence)
+    return evidence
+
+
+def from_function(
+    model: nn.Module, function: Callable[[], object], *, gradients: bool
+) -> Evidence:
+    """Run a function once, and read from its tape why backward misses parameters."""
+    _require_shapes(model)
+    parameters = _learning(model)
+    with unchanged(model) as memory:
+        stand_ins = StandIns(model, parameters)
+        tape = Tape(parameters, Where(model), memory.keep, stand_ins.place_of)
+        with _eager(), tape:
+            loss = function()
+        require_tensors(loss, "explain: the function's result")
+        graph = _Graph(loss)
+        graph.identify(stand_ins, parameters)
+        made = {id(tensor) for one in tape.made if (tensor := one()) is not None}
+        evidence = Evidence(
+            strangers=[
+                tensor
+                for tensor in graph.strangers(parameters)
+                if isinstance(tensor, nn.Parameter) or id(tensor) not in made
+            ],
+            moved_buffers=memory.moved_buffers(),
+        )
+        found = verdicts(tape, graph.roots, len(parameters))
+        for parameter, verdict in zip(parameters, found, strict=True):
+            if id(parameter) not in graph.leaves:
+                evidence.missed[id(parameter)] = verdict
+        if gradients:
+            graph.backward(parameters, evidence)
+    _doubt_scripts(model, evidence)
+    return evidence
+
+
+_CHECKPOINT = "CheckpointFunctionBackward"
+_COMPILED_NODE = "CompiledFunctionBackward"
+_COMPILED = "torch.compile; pass the function that computes the loss to learn more"
+_SHARDED = Verdict(
+    "unknown", "FSDP2; pass the function that computes the loss to learn more"
+)
+_UNREACHED = Verdict(
+    "unreached",
+    "backward from this tensor does not reach it; pass the function that computes the "
+    "loss to learn why",
+)
+
+
+class _Graph:
+    """The graph behind a loss, and the leaves in it by identity."""
+
+    def __init__(self, loss: object) -> None:
+        self.roots = list(tensors_in(loss))
+        found = nodes(self.roots)
+        self.kinds = {type(node).__name__ for node in found}
+        self.leaves = {id(t): t for node in found if (t := leaf(node)) is not None}
+        self.stood_in: set[int] = set()
+        self.leaves |= {id(t): t for t in self.roots if t.is_leaf and t.requires_grad}
+        self.compiled = self._compiled(found) if _COMPILED_NODE in self.kinds else set()
+
+    def identify(self, stand_ins: StandIns, parameters: list[nn.Parameter]) -> None:
+        """Put parameters in the place of the leaves that stand in for them."""
+        for key, place in stand_ins.found.items():
+            if self.leaves.pop(key, None) is not None:
+                self.leaves[id(parameters[place])] = parameters[place]
+                self.stood_in.add(id(parameters[place]))
+
+    def strangers(self, parameters: Iterable[Tensor]) -> list[Tensor]:
+        """Return the leaves that are none of the parameters."""
+        known = {id(parameter) for parameter in parameters}
+        return [
+            tensor
+            for key, tensor in self.leaves.items()
+            if key not in known and not is_dead_view(tensor)
+        ]
+
+    def backward(self, parameters: list[nn.Parameter], evidence: Evidence) -> None:
+        """Run one backward on the side, and note what gets nothing."""
+        roots = [root for root in self.roots if root.requires_grad]
+        wanted = [
+            p for p in parameters if id(p) in self.leaves and id(p) not in self.stood_in
+        ]
+        if not (roots and wanted) or _CHECKPOINT in self.kinds:
+            return  # a reentrant checkpoint refuses a backward on the side
+        grads = torch.autograd.grad(
+            roots,
+            wanted,
+            [torch.ones_like(root) for root in roots],
+            retain_graph=True,
+            allow_unused=True,
+        )
+        for parameter, grad in zip(wanted, grads, strict=True):
+            if id(parameter) in self.compiled:
+                if grad is None:
+                    evidence.missed[id(parameter)] = _UNREACHED
+                else:
+                    evidence.missed.pop(id(parameter), None)
+            if _is_zero(grad):
+                evidence.zero.add(id(parameter))
+
+    @staticmethod
+    def _compiled(found: Iterable[Node]) -> set[int]:
+        """Return the leaves that only compiled code reads, which says yes to all."""
+        inside: set[int] = set()
+        outside: set[int] = set()
+        for node in found:
+            side = inside if type(node).__name__ == _COMPILED_NODE else outside
+            for parent, _ in node.next_functions:
+                if parent is not None and (tensor := leaf(parent)) is not None:
+                    side.add(id(tensor))
+        return inside - outside
+
+
+def _learning(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def _is_zero(grad: Tensor | None) -> bool:
+    if grad is None:
+        return True
+    values = grad.coalesce().values() if grad.layout == torch.sparse_coo else grad
+    return not values.is_meta and not values.count_nonzero()
+
+
+def _require_shapes(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            msg = (
+                f"explain: {name!r} of {type(model).__name__} has no shape yet, and "
+                "running the function would give it one; run one forward before"
+            )
+            raise ValueError(msg)
+
+
+def _eager() -> ExitStack:
+    """Run compiled functions as they were written, where any can be there."""
+    stack = ExitStack()
+    if "torch._dynamo" in sys.modules:
+        stance: Any = torch.compiler.set_stance("force_eager")
+        stack.enter_context(stance)
+    return stack
+
+
+def _doubt_scripts(model: nn.Module, evidence: Evidence) -> None:
+    """Say unknown of what compiled TorchScript may read, where no mode sees it."""
+    for module in model.modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            for parameter in module.parameters():
+                if id(parameter) in evidence.missed:
+                    evidence.missed[id(parameter)] = Verdict("unknown", "TorchScript")

@@ -1,0 +1,209 @@
+"""Explains what will happen to each parameter, why, and at which line."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+from torch.optim import Optimizer
+
+from gradguide._evidence import Evidence, from_function, from_tensor
+from gradguide._hold import has_stats, is_held
+from gradguide._optimizer import Held
+from gradguide._paths import paths_to
+from gradguide._report import Report, Row
+from gradguide._saved import require_tensors
+from gradguide._select import require_module
+from gradguide._sharding import is_displaced
+
+
+def explain(
+    model: nn.Module,
+    loss: object = None,
+    optimizer: Optimizer | None = None,
+    *,
+    gradients: bool = False,
+) -> Report:
+    """Say what will happen to each parameter, and why, and at which line.
+
+    The more you pass, the more it knows. With the model alone: what is frozen. With
+    an optimizer: what it holds, and what its next ``step()`` moves although it is
+    frozen. With a loss: what backward reaches. With a function that computes the loss:
+    why the rest is not reached.
+
+    The function is run once, in the grad mode of the moment. Afterwards flags,
+    gradients, buffers, training modes, random numbers and the grad mode are as
+    before; what Python code keeps for itself, such as a counter, is not.
+
+    It does not train. It trusts a custom function to give gradients to its inputs, and
+    code that runs in other threads is not seen.
+
+    Args:
+        model: The module whose parameters are explained.
+        loss: A function without arguments that computes the loss, or the loss. A loss
+            is a tensor, or a tuple, list or dict of tensors, of any shape. An
+            optimizer may stand in its place.
+        optimizer: The optimizer as it is before its next ``step()``.
+        gradients: Whether to run one backward on the side, to find gradients that are
+            exactly zero. No ``.grad`` is touched. A loss of several numbers is summed.
+
+    Returns:
+        A row for each parameter, in the model's order; then buffers that move
+        although their module is frozen, tensors that the loss reaches and tensors
+        that the optimizer holds outside of the model. ``problems`` are the rows that
+        surprise.
+
+    Raises:
+        TypeError: If ``model`` is not a module, or the loss holds no tensor.
+        ValueError: If ``gradients`` is asked for without a loss, or a function is to
+            be run on a model with lazy parameters.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.ModuleDict({"body": nn.Linear(3, 4), "head": nn.Linear(4, 1)})
+        >>> x = torch.ones(8, 3)
+        >>> def loss():
+        ...     features = model["body"](x)
+        ...     return model["head"](features.detach()).sum()
+        >>> report = explain(model, loss)
+        >>> [(row.name, row.verdict, row.why) for row in report.problems]
+        [('body.weight', 'cut', 'detach()'), ('body.bias', 'cut', 'detach()')]
+        >>> freeze = model["body"].requires_grad_(False)
+        >>> explain(model, loss).problems == ()
+        True
+
+        What the optimizer does not know:
+
+        >>> optimizer = torch.optim.SGD(model["body"].parameters(), lr=0.1)
+        >>> explain(model, loss, optimizer)
+        0 of 4 parameters train: 2 frozen, 2 not in optimizer
+        frozen            body.*  16
+        not in optimizer  head.*   5  gets a gradient that nobody applies
+
+        A number has no graph:
+
+        >>> explain(model, lambda: loss().item())
+        Traceback (most recent call last):
+        ...
+        TypeError: explain: the function's result: expected a tensor, or a tuple, \
+list or dict of tensors, got float; pass the loss before item() or detach()
+    """
+    require_module(model, "explain")
+    if isinstance(loss, Optimizer) and optimizer is None:
+        loss, optimizer = None, loss
+    if loss is None and gradients:
+        msg = (
+            "explain: gradients=True needs a loss to run backward from; pass the "
+            "function that computes it"
+        )
+        raise ValueError(msg)
+    evidence = _gather(model, loss, gradients=gradients)
+    # An optimizer never knows those that stand in: nothing can be said of it then.
+    held = Held(optimizer) if optimizer and not is_displaced(model) else None
+    rows = [
+        *_parameters(model, evidence, held),
+        *_buffers(model, evidence),
+        *_strangers(model, evidence),
+        *(_orphans(model, evidence, held) if held else ()),
+    ]
+    return Report(rows)
+
+
+def _gather(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
+    if loss is None:
+        return Evidence()
+    if callable(loss):
+        return from_function(model, loss, gradients=gradients)
+    require_tensors(loss, "explain")
+    return from_tensor(model, loss, gradients=gradients)
+
+
+def _parameters(
+    model: nn.Module, evidence: Evidence, held: Held | None
+) -> Iterator[Row]:
+    named = list(model.named_parameters())
+    frozen = [p for _, p in named if not p.requires_grad]
+    movers = held.movers(frozen) if held else {}
+    for name, parameter in named:
+        key = id(parameter)
+        verdict, why, where = "trains", "", ""
+        if key in movers:
+            verdict, why = "moves", movers[key]
+        elif not parameter.requires_grad:
+            why = "" if parameter.grad is None else "stale .grad"
+            verdict = "frozen"
+        elif key in evidence.missed:
+            verdict, why, where = evidence.missed[key]
+        elif key in evidence.zero:
+            verdict, why = "zero", "its gradient is exactly zero"
+        elif held and parameter not in held:
+            verdict, why = "not in optimizer", "gets a gradient that nobody applies"
+        elif held and held.is_still(parameter):
+            verdict, why = "lr=0", "its learning rate is 0"
+        yield Row(name, verdict, why, where, _numel(parameter))
+
+
+def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
+    """Yield the buffers of frozen modules that a forward moves."""
+    moved = evidence.moved_buffers
+    if moved is None:
+        moved = set(_drifting(model))
+    frozen = {path for path in set(map(_owner, moved)) if _is_frozen(model, path)}
+    for name, buffer in model.named_buffers() if frozen else ():
+        if name in moved and _owner(name) in frozen:
+            why = "frozen, but the forward updates this buffer"
+            yield Row(name, "moves", why, "", _numel(buffer), "buffer")
+
+
+def _drifting(model: nn.Module) -> Iterator[str]:
+    """Yield the statistics of layers without trained parameters that drift."""
+    for path, module in model.named_modules():
+        if not has_stats(module) or not module.training or is_held(module):
+            continue
+        if any(parameter.requires_grad for parameter in module.parameters()):
+            continue
+        for name, _ in module.named_buffers(path, recurse=False):
+            counts = name.endswith("num_batches_tracked")
+            is_instance = isinstance(module, _INSTANCE_NORMS)
+            if not (counts and is_instance) and (counts or module.momentum != 0):
+                yield name
+
+
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _is_frozen(model: nn.Module, path: str) -> bool:
+    """Whether the nearest module around a path that has parameters is frozen."""
+    while True:
+        parameters = list(model.get_submodule(path).parameters())
+        if parameters or not path:
+            return bool(parameters) and not any(p.requires_grad for p in parameters)
+        path = _owner(path)
+
+
+def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
+    """Yield the tensors that the loss reaches and the model doesn't register."""
+    paths = paths_to(model, evidence.strangers)
+    buffers = {id(buffer) for buffer in model.buffers()}
+    for tensor in evidence.strangers:
+        name = paths.get(id(tensor), f"tensor of shape {tuple(tensor.shape)}")
+        kind = "buffer" if id(tensor) in buffers else "tensor"
+        why = "reached by the loss, but not a parameter of the model"
+        yield Row(name, "unregistered", why, "", tensor.numel(), kind)
+
+
+def _orphans(model: nn.Module, evidence: Evidence, held: Held) -> Iterator[Row]:
+    """Yield the tensors that the optimizer holds for nobody."""
+    known = {id(t) for t in (*model.parameters(), *evidence.strangers)}
+    for name, tensor in held.named():
+        if id(tensor) not in known:
+            why = "held by the optimizer, not by the model"
+            yield Row(name, "orphan", why, "", _numel(tensor), "optimizer")
+
+
+def _numel(tensor: Tensor) -> int:
+    return 0 if is_lazy(tensor) else tensor.numel()

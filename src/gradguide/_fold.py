@@ -1,0 +1,105 @@
+"""Folds rows that say the same into lines, as ``layers.{0-31}.q_proj.*``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gradguide._report import Row
+
+
+class Line(NamedTuple):
+    """One printed line: the folded names, the first of their rows, the sum."""
+
+    names: str
+    row: Row
+    numel: int
+
+
+def fold(rows: Sequence[Row]) -> list[Line]:
+    """Return the lines for some rows, in the order in which each group begins.
+
+    Rows belong together if they say the same. A module all of whose rows do is written
+    ``module.*``; names that differ in one number are written ``{0-31}``.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        key = (row.kind, row.verdict, row.why, row.where)
+        groups.setdefault(key, []).append(row)
+    total: dict[str, int] = {}
+    for row in rows:
+        for prefix in _prefixes(row.name):
+            total[prefix] = total.get(prefix, 0) + 1
+    lines = []
+    for members in groups.values():
+        starred = _star(members, total)
+        lines += [
+            Line(name, members[0], sum(row.numel for row in part))
+            for name, part in _number(starred)
+        ]
+    return lines
+
+
+def _star(members: list[Row], total: dict[str, int]) -> dict[str, list[Row]]:
+    """Group rows under the largest modules that hold no other rows."""
+    count: dict[str, int] = {}
+    for row in members:
+        for prefix in _prefixes(row.name):
+            count[prefix] = count.get(prefix, 0) + 1
+    starred: dict[str, list[Row]] = {}
+    for row in members:
+        name = row.name
+        for prefix in reversed(list(_prefixes(row.name))):
+            if count[prefix] == total[prefix] > 1:
+                name = f"{prefix}.*" if prefix else "*"
+                break
+        starred.setdefault(name, []).append(row)
+    return starred
+
+
+def _number(starred: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
+    """Join names that are alike but for one number, the outermost that does."""
+    lines = [(name.split("."), rows) for name, rows in starred.items()]
+    depth = max((len(parts) for parts, _ in lines), default=0)
+    for index in range(depth):
+        joined: dict[tuple[str, ...], tuple[list[str], list[int], list[Row]]] = {}
+        for parts, rows in lines:
+            is_number = index < len(parts) and parts[index].isdecimal()
+            key = (*parts[:index], "{}", *parts[index + 1 :]) if is_number else parts
+            _, numbers, all_rows = joined.setdefault(tuple(key), (parts, [], []))
+            if is_number:
+                numbers.append(int(parts[index]))
+            all_rows += rows
+        lines = [
+            (_with_numbers(parts, index, numbers), rows)
+            for parts, numbers, rows in joined.values()
+        ]
+    return [(".".join(parts), rows) for parts, rows in lines]
+
+
+def _with_numbers(parts: list[str], index: int, numbers: list[int]) -> list[str]:
+    if len(numbers) < 2:  # noqa: PLR2004 one number is no series
+        return parts
+    return [*parts[:index], f"{{{_ranges(numbers)}}}", *parts[index + 1 :]]
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Write numbers as ``0-3,5``."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(
+        f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs
+    )
+
+
+def _prefixes(name: str) -> Iterable[str]:
+    """Yield the modules around a name, from the inside, and last the whole."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name

@@ -1,0 +1,194 @@
+"""Knows which operations pass on data, which only look, and which leave PyTorch."""
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from torch import Tensor
+
+from gradguide._autograd import tensors_in
+
+_GETTERS = {"data", "T", "mT", "H", "mH", "real", "imag"}
+"""The attributes whose value is a tensor with the same data."""
+
+EXITS = {
+    "item": "item()",
+    "tolist": "tolist()",
+    "numpy": "numpy()",
+    "__array__": "numpy()",
+    "__float__": "float()",
+    "__int__": "int()",
+    "__index__": "int()",
+    "__complex__": "complex()",
+    "__dlpack__": "__dlpack__()",
+}
+"""What turns a tensor into something that PyTorch can't follow, and its name."""
+
+LOOKS = {
+    *("requires_grad_", "retain_grad", "register_hook", "share_memory_", "rename_"),
+    *("zeros_like", "ones_like", "empty_like", "rand_like", "randn_like"),
+    *("randint_like", "new_zeros", "new_ones", "new_empty", "new_empty_strided"),
+    *("resize_", "resize_as_", "backward"),
+}
+"""What takes a tensor but not its data."""
+
+CUTS = {
+    "detach": "detach()",
+    "detach_": "detach_()",
+    "data": ".data",
+    "tensor": "torch.tensor()",
+    "as_tensor": "torch.tensor()",
+    "asarray": "torch.tensor()",
+    "new_tensor": "new_tensor()",
+}
+"""What cuts whatever the grad mode is, and its name."""
+
+_SHAPE_OF_SECOND = {"type_as", "expand_as", "view_as", "reshape_as", "to"}
+_DATA_OF_SECOND = {"new_tensor", "new_full", "full_like"}
+_ONE_BY_ONE = {
+    "broadcast_tensors",
+    "meshgrid",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+}
+_OVERWRITES = {
+    *("copy_", "fill_", "zero_", "set_", "normal_", "uniform_", "random_"),
+    *("bernoulli_", "exponential_", "geometric_", "log_normal_", "cauchy_"),
+    *("kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_"),
+    *("trunc_normal_", "constant_", "zeros_", "ones_", "eye_", "orthogonal_"),
+    "data=",
+}
+
+
+def name_of(func: Callable[..., Any]) -> str:
+    """Return an operation's name; for an attribute, the attribute's."""
+    name: str = getattr(func, "__name__", "") or type(func).__name__
+    if name in {"__get__", "__set__"}:
+        attribute = getattr(getattr(func, "__self__", None), "__name__", "")
+        return f"{attribute}=" if name == "__set__" else attribute
+    return name
+
+
+def only_looks(func: Callable[..., Any], name: str) -> bool:
+    """Whether an operation takes tensors but not their data."""
+    if name in LOOKS:
+        return True
+    return getattr(func, "__name__", "") == "__get__" and name not in _GETTERS
+
+
+@lru_cache(maxsize=10_000)
+def is_plain(name: str) -> bool:
+    """Whether an operation makes new tensors from the data of all that it takes."""
+    special = (
+        *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
+        *(_OVERWRITES, _RENORMALIZES),
+    )
+    if name.startswith("_foreach") or any(name in names for names in special):
+        return False
+    return name.endswith("__") != (name == "__setitem__") or not name.endswith("_")
+
+
+def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """Return the tensors in the arguments of a call, fast where they are plain."""
+    found: list[Tensor] = []
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple, dict)):
+            found += tensors_in(value)
+    return found
+
+
+def pretty(name: str) -> str:
+    """Write an operation's name as a person would call it."""
+    return f"{name.strip('_') if name.startswith('__') else name}()"
+
+
+def flows(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: object
+) -> Iterator[tuple[list[Tensor], list[Tensor], bool]]:
+    """Yield which tensors pass their data on to which, and whether in place."""
+    if name.startswith("_foreach") or name in _ONE_BY_ONE:
+        yield from _one_by_one(name, args, result)
+        return
+    sources = list(data_of(name, args, kwargs))
+    written = list(may_write(name, args, kwargs))
+    if name in _MAYBE_IN_PLACE and not any(result is one for one in written):
+        written = []
+    if written and (name in _OVERWRITES or kwargs.get("out") is not None):
+        sources = [s for s in sources if all(s is not w for w in written)]
+    yield sources, written or list(tensors_in(result)), bool(written)
+
+
+def data_of(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[Tensor]:
+    """Yield the tensors whose data an operation reads."""
+    if name in _SHAPE_OF_SECOND:
+        args, kwargs = args[:1], {}
+    elif name in _DATA_OF_SECOND:
+        args = args[1:]
+    yield from tensors_in(args)
+    if kwargs:
+        yield from tensors_in(kwargs)
+
+
+def may_touch(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[Tensor]:
+    """Yield the tensors whose memory an operation could write to."""
+    if name in _RENORMALIZES:
+        # With max_norm it scales the rows of its weight down, in place.
+        yield from tensors_in((args, kwargs) if _has_max_norm(args, kwargs) else ())
+    else:
+        yield from may_write(name, args, kwargs)
+
+
+def _has_max_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    given = kwargs.get("max_norm", args[_MAX_NORM] if len(args) > _MAX_NORM else None)
+    return given is not None
+
+
+_RENORMALIZES = {"embedding", "embedding_bag"}
+_MAX_NORM = 3  # where F.embedding and F.embedding_bag take it
+
+
+def may_write(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[Tensor]:
+    """Yield the tensors that an operation could write to in place."""
+    if kwargs.get("out") is not None:
+        yield from tensors_in(kwargs["out"])
+    elif _is_in_place(name, args, kwargs):
+        yield from tensors_in(args[:1] or tuple(kwargs.values())[:1])
+
+
+def _is_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    if name in {"__setitem__", "data="}:
+        return True
+    if name in _MAYBE_IN_PLACE:
+        return kwargs.get("inplace") is True or (bool(args) and args[-1] is True)
+    return name.endswith("_") and not name.endswith("__") and name not in CUTS
+
+
+_MAYBE_IN_PLACE = {
+    *("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "hardtanh"),
+    *("hardswish", "hardsigmoid", "silu", "mish", "threshold", "rrelu"),
+    *("dropout", "alpha_dropout", "dropout2d", "dropout3d", "dropout1d"),
+}
+
+
+def _one_by_one(
+    name: str, args: tuple[Any, ...], result: object
+) -> Iterator[tuple[list[Tensor], list[Tensor], bool]]:
+    lists = [arg for arg in args if isinstance(arg, (list, tuple))] or [args]
+    results = result if isinstance(result, (list, tuple)) else lists[0]
+    for index, one in enumerate(results):
+        sources = [
+            source
+            for values in lists
+            if index < len(values)
+            for source in tensors_in(values[index])
+        ]
+        yield sources, list(tensors_in(one)), name.endswith("_")

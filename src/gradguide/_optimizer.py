@@ -1,0 +1,106 @@
+"""Reads from an optimizer what its next step does to a parameter."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor
+from torch.optim import LBFGS, Optimizer
+
+
+class Held:
+    """The tensors that an optimizer holds, by identity, with their groups."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        """Index the groups of an optimizer."""
+        self._optimizer = optimizer
+        self._groups: dict[int, dict[str, Any]] = {
+            id(tensor): group
+            for group in optimizer.param_groups
+            for tensor in group["params"]
+        }
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        """Whether the optimizer holds a tensor."""
+        return id(tensor) in self._groups
+
+    def is_still(self, tensor: Tensor) -> bool:
+        """Whether the learning rate of a tensor is 0."""
+        return float(self._groups[id(tensor)]["lr"]) == 0
+
+    def named(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield each tensor with the name the optimizer knows, or the path to it."""
+        for number, group in enumerate(self._optimizer.param_groups):
+            names = group.get("param_names")
+            for index, tensor in enumerate(group["params"]):
+                path = f"param_groups[{number}]['params'][{index}]"
+                yield names[index] if names else path, tensor
+
+    def movers(self, frozen: Iterable[Tensor]) -> dict[int, str]:
+        """Return, by identity, the reasons why ``step()`` moves frozen tensors.
+
+        Tensors that it leaves where they are have none.
+        """
+        stale = [t for t in frozen if t in self and t.grad is not None]
+        if not stale:
+            return {}
+        moved = self._rehearse(stale)
+        if moved is None:
+            moved = {id(tensor) for tensor in stale}
+        return {id(t): self._reason(t) for t in stale if id(t) in moved}
+
+    def _rehearse(self, stale: list[Tensor]) -> set[int] | None:
+        """Take the step with copies, and return what moves; None if that can't be done.
+
+        Only optimizers of PyTorch itself: another may hold more than its groups, and
+        would step the model.
+        """
+        kind = type(self._optimizer)
+        if not kind.__module__.startswith("torch.optim") or kind is LBFGS:
+            return None
+        copies = {id(tensor): _copy(tensor) for tensor in stale}
+        twin = object.__new__(kind)
+        twin.__dict__.update(self._optimizer.__dict__)
+        twin.__dict__.pop("step", None)  # a scheduler counts the steps in it
+        for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
+            twin.__dict__[hooks] = {}
+        twin.state = defaultdict(dict)
+        for tensor in stale:
+            if tensor in self._optimizer.state:
+                state = deepcopy(self._optimizer.state[tensor])
+                twin.state[copies[id(tensor)]] = state
+        twin.param_groups = [
+            {**group, "params": [copies[key] for key in keys if key in copies]}
+            for group in self._optimizer.param_groups
+            for keys in [map(id, group["params"])]
+        ]
+        twin.step()
+        return {id(tensor) for tensor in stale if not copies[id(tensor)].equal(tensor)}
+
+    def _reason(self, tensor: Tensor) -> str:
+        group = self._groups[id(tensor)]
+        state = self._optimizer.state.get(tensor, {})
+        also = []
+        if group.get("weight_decay"):
+            also.append("weight decay")
+        if any(_is_moving(state.get(name)) for name in _MOMENTA):
+            also.append("momentum")
+        if tensor.grad is not None and tensor.grad.count_nonzero():
+            with_ = f", with {' and '.join(also)}" if also else ""
+            return f"frozen, but its stale .grad is applied by step(){with_}"
+        force = " and ".join(also) or "step()"
+        return f"frozen, but {force} can move it, as its stale .grad is 0, not None"
+
+
+_MOMENTA = ("momentum_buffer", "exp_avg", "mu", "ax")
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    copy = tensor.detach().clone()
+    copy.grad = None if tensor.grad is None else tensor.grad.detach().clone()
+    return copy
+
+
+def _is_moving(momentum: object) -> bool:
+    return isinstance(momentum, Tensor) and bool(momentum.count_nonzero())

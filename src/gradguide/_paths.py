@@ -1,0 +1,52 @@
+"""Finds the attribute path of tensors that a model keeps without registering them."""
+
+from collections.abc import Iterable, Iterator
+
+from torch import Tensor, nn
+
+
+def paths_to(model: nn.Module, tensors: Iterable[Tensor]) -> dict[int, str]:
+    """Return a path for each tensor found, by identity, as ``blocks[1].weight``."""
+    wanted = {id(tensor) for tensor in tensors}
+    if not wanted:
+        return {}
+    found = {id(buffer): name for name, buffer in model.named_buffers()}
+    seen = {id(module) for module in model.modules()}
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name not in _REGISTERED:
+                around = f"{path}.{name}" if path else name
+                for where, tensor in _tensors(value, around, seen, 5):
+                    if id(tensor) in wanted:
+                        found.setdefault(id(tensor), where)
+    return found
+
+
+_REGISTERED = {"_parameters", "_buffers", "_modules"}
+
+
+def _tensors(
+    value: object, path: str, seen: set[int], depth: int
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors inside a value, with their paths."""
+    if isinstance(value, Tensor):
+        yield path, value
+        return
+    if not depth or id(value) in seen:
+        return
+    for step, part in _parts(value):
+        seen.add(id(value))
+        yield from _tensors(part, f"{path}{step}", seen, depth - 1)
+
+
+def _parts(value: object) -> Iterable[tuple[str, object]]:
+    """Return what a value consists of, with the step to each part."""
+    if isinstance(value, nn.Module):
+        return [(f".{name}", p) for name, p in value.named_parameters()]
+    if isinstance(value, dict):
+        return [(f"[{key!r}]", part) for key, part in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [(f"[{index}]", part) for index, part in enumerate(value)]
+    if hasattr(value, "__dict__") and not isinstance(value, type):
+        return [(f".{name}", part) for name, part in vars(value).items()]
+    return []

@@ -1,0 +1,112 @@
+"""Collects networks with a known mistake, and checks what ``explain`` says of them."""
+
+import inspect
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradguide import explain
+
+Code = Callable[[], tuple[nn.Module, Callable[[], object]]]
+
+
+class Scenario(NamedTuple):
+    """Code that builds a model and its loss, and the truth about its parameters."""
+
+    code: Code
+    truth: dict[str, tuple[str, str]]
+
+
+class Scenarios(list[Scenario]):
+    """The scenarios of one file; a decorator adds to them."""
+
+    def __call__(self, truth: dict[str, tuple[str, str]]) -> Callable[[Code], Code]:
+        """Add a scenario: verdict and start of ``why`` by glob; others train.
+
+        A line of the code that ends in ``# here`` is where the cause is.
+        """
+
+        def add(code: Code) -> Code:
+            self.append(Scenario(code, truth))
+            return code
+
+        return add
+
+    def parametrize(self) -> pytest.MarkDecorator:
+        """Run a test once for each scenario."""
+        names = [scenario.code.__name__ for scenario in self]
+        assert len(set(names)) == len(names)
+        return pytest.mark.parametrize("scenario", self, ids=names)
+
+
+class Two(nn.Module):
+    """A backbone and a head; what happens in between is the scenario's."""
+
+    def __init__(self, between: Callable[[Tensor], Tensor] = lambda x: x) -> None:
+        super().__init__()
+        self.backbone = nn.Linear(3, 4)
+        self.head = nn.Linear(4, 2)
+        self.between = between
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.between(self.backbone(x)))
+
+
+def two(between: Callable[[Tensor], Tensor]) -> tuple[nn.Module, Callable[[], object]]:
+    """Return such a network, and a loss of it."""
+    model = Two(between)
+    x = torch.randn(5, 3)
+    return model, lambda: model(x).square().sum()
+
+
+def check(scenario: Scenario) -> None:
+    """Compare what is said with the truth, and the truth with a real backward."""
+    model, loss = scenario.code()
+    report = explain(model, loss)
+    at = line_of(scenario.code)
+    for row in report:
+        if row.kind != "parameter":
+            continue
+        pattern = next((p for p in scenario.truth if fnmatchcase(row.name, p)), None)
+        verdict, why = scenario.truth[pattern] if pattern else ("trains", "")
+        assert (row.name, row.verdict) == (row.name, verdict)
+        assert row.why.startswith(why)
+        if why:
+            assert row.where.partition(" in ")[0] == at
+        assert not at or why or not row.where
+    agree(model, loss, {row.name: row.verdict for row in report})
+
+
+def agree(
+    model: nn.Module, loss: Callable[[], object], verdicts: dict[str, str]
+) -> None:
+    """Check that exactly the parameters that train get a gradient."""
+    for parameter in model.parameters():
+        parameter.grad = None
+    with torch.enable_grad():
+        roots = [t for t in _tensors(loss()) if t.requires_grad]
+        torch.autograd.backward([root.sum() for root in roots])
+    for name, parameter in model.named_parameters():
+        if verdicts[name] != "unknown":
+            assert (parameter.grad is not None) == (verdicts[name] == "trains"), name
+
+
+def line_of(code: Code) -> str:
+    """Return file and line of the marked line, or nothing."""
+    lines, first = inspect.getsourcelines(code)
+    file = Path(inspect.getsourcefile(code) or "").name
+    marked = [n for n, line in enumerate(lines) if line.rstrip().endswith("# here")]
+    assert len(marked) <= 1
+    return f"{file}:{first + marked[0]}" if marked else ""
+
+
+def _tensors(value: object) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    parts = value.values() if isinstance(value, dict) else value
+    return [tensor for part in parts for tensor in _tensors(part)]

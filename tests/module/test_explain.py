@@ -1,0 +1,180 @@
+"""Tests what ``explain`` says of each kind of evidence."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradguide import changed, explain, freeze
+
+from .scenarios import Two
+
+NORMS = {
+    "batch": lambda: nn.BatchNorm1d(4),
+    "batch without momentum": lambda: nn.BatchNorm1d(4, momentum=0.0),
+    "batch averaging": lambda: nn.BatchNorm1d(4, momentum=None),
+    "batch without statistics": lambda: nn.BatchNorm1d(4, track_running_stats=False),
+    "instance": lambda: nn.InstanceNorm1d(4, affine=True, track_running_stats=True),
+    "layer": lambda: nn.LayerNorm(4),
+}
+
+
+def problems(model: nn.Module, *args: object, **more: bool) -> dict[str, str]:
+    return {row.name: row.verdict for row in explain(model, *args, **more).problems}
+
+
+def test_the_model_alone() -> None:
+    """What is frozen is known from the model."""
+    model = Two()
+    model.head.requires_grad_(requires_grad=False)
+    report = explain(model)
+    assert [row[:2] for row in report] == [
+        ("backbone.weight", "trains"),
+        ("backbone.bias", "trains"),
+        ("head.weight", "frozen"),
+        ("head.bias", "frozen"),
+    ]
+    assert report[0].numel == 12
+    assert report.problems == ()
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("run", [False, True])
+def test_statistics_that_drift(name: str, run: bool) -> None:
+    """Buffers of frozen layers that move are those that a real forward moves."""
+    model = nn.Sequential(nn.Linear(4, 4), NORMS[name](), nn.Linear(4, 4))
+    model[1].requires_grad_(requires_grad=False)
+    x = torch.randn(3, 4, 4) if name == "instance" else torch.randn(8, 4)
+    report = explain(model, (lambda: model(x).sum()) if run else None)
+    with changed(model) as names:
+        model(x)
+    assert [row.name for row in report if row.kind == "buffer"] == names
+    for row in report.problems:
+        assert row[1:3] == ("moves", "frozen, but the forward updates this buffer")
+
+
+def test_statistics_without_parameters() -> None:
+    """A layer without parameters is as frozen as the module around it."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, affine=False))
+    assert not explain(model).problems
+    model[0].requires_grad_(requires_grad=False)
+    assert len(explain(model).problems) == 3
+
+
+def test_held_statistics_do_not_drift() -> None:
+    """After ``freeze`` they stay, in training mode too."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4))
+    freeze(model, "1")
+    model.train()
+    assert not explain(model).problems
+    assert not explain(model, lambda: model(torch.randn(8, 4)).sum()).problems
+
+
+def test_any_buffer_of_a_frozen_module() -> None:
+    """With a run, any buffer that the forward moves is seen."""
+
+    class Counting(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(4, 4)
+            self.calls = nn.Buffer(torch.zeros(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(x)
+
+    model = nn.Sequential(Counting().requires_grad_(requires_grad=False), Counting())
+    assert problems(model, lambda: model(torch.ones(1, 4)).sum()) == {
+        "0.calls": "moves"
+    }
+
+
+def test_a_loss_tensor() -> None:
+    """A graph tells what is reached, not why the rest is not."""
+    model = Two(lambda x: x.detach())
+    model.spare = nn.Linear(1, 1)
+    report = explain(model, model(torch.randn(5, 3)).sum())
+    assert [row.verdict for row in report] == ["unreached"] * 2 + ["trains"] * 2 + [
+        "unreached"
+    ] * 2
+    assert report[0].why.endswith(
+        "pass the function that computes the loss to learn why"
+    )
+
+
+def test_a_loss_tensor_is_not_used_up() -> None:
+    """A backward on the side leaves the user's own possible, and no gradient."""
+    model = Two()
+    loss = model(torch.randn(5, 3)).sum()
+    explain(model, loss, gradients=True)
+    assert model.head.weight.grad is None
+    loss.backward()
+    assert model.head.weight.grad is not None
+
+
+def test_zero_gradients() -> None:
+    """A dead ReLU trains by its graph, and its gradient is exactly zero."""
+    model = Two(lambda x: (x - 1e6).relu())
+    x = torch.randn(5, 3)
+    assert problems(model, lambda: model(x).sum()) == {}
+    found = explain(model, lambda: model(x).sum(), gradients=True).problems
+    assert [row[:3] for row in found] == [
+        ("backbone.weight", "zero", "its gradient is exactly zero"),
+        ("backbone.bias", "zero", "its gradient is exactly zero"),
+        ("head.weight", "zero", "its gradient is exactly zero"),
+    ]
+
+
+def test_rounding_has_a_gradient_of_zero() -> None:
+    """``round`` is on the graph, and passes on nothing but zeros."""
+    model = Two(torch.round)
+    x = torch.randn(5, 3)
+    loss = lambda: model(x).sum()  # noqa: E731
+    assert problems(model, loss, gradients=True) == {
+        "backbone.weight": "zero",
+        "backbone.bias": "zero",
+    }
+
+
+def test_sparse_gradients() -> None:
+    """A sparse gradient is looked into."""
+    model = nn.Embedding(5, 3, sparse=True)
+    tokens = torch.tensor([1, 2])
+    assert problems(model, lambda: model(tokens).sum(), gradients=True) == {}
+    assert problems(model, lambda: (model(tokens) * 0).sum(), gradients=True) == {
+        "weight": "zero"
+    }
+
+
+def test_losses_in_containers() -> None:
+    """A loss of several tensors, of any shape, reaches what any of them reaches."""
+    model = Two()
+    x = torch.randn(5, 3)
+    losses = {"a": model.backbone(x), "rest": [model.head(torch.ones(4)), (x,)]}
+    assert not explain(model, losses, gradients=True).problems
+    assert not explain(model, lambda: losses, gradients=True).problems
+
+
+def test_where_names_the_module() -> None:
+    """The place is file, line and the module that the line lies in."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x).detach()
+
+    model = nn.Sequential(nn.Sequential(Block()), nn.Linear(3, 1))
+    row = explain(model, lambda: model(torch.ones(1, 3)).sum())[0]
+    line = Block.forward.__code__.co_firstlineno + 1
+    assert row.where == f"test_explain.py:{line} in 0.0"
+
+
+def test_names_of_a_compiled_model_and_tied_ones() -> None:
+    """Names are those of ``named_parameters()``, tied parameters once."""
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    fast = torch.compile(model, backend="eager")
+    assert [row.name for row in explain(fast)] == [
+        n for n, _ in fast.named_parameters()
+    ]

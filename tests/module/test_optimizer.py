@@ -1,0 +1,264 @@
+"""Tests what is predicted of a step against a real one, with ``changed`` as judge."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gradguide import changed, explain, freeze
+
+from .scenarios import Two
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
+    "SGD momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "SGD nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "SGD decay": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.1),
+    "SGD both": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.1),
+    "Adam": lambda p: torch.optim.Adam(p, lr=0.1),
+    "Adam decay": lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1),
+    "Adam fused": lambda p: torch.optim.Adam(p, lr=0.1, fused=True),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1),
+    "AdamW foreach": lambda p: torch.optim.AdamW(p, lr=0.1, foreach=True),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.1),
+    "RMSprop momentum": lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.9),
+    "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
+    "Adagrad decay": lambda p: torch.optim.Adagrad(p, lr=0.1, weight_decay=0.1),
+}
+NAMES = [name for name, _ in Two().named_parameters()]
+SOME = st.sets(st.sampled_from(NAMES))
+
+
+def trained(make: Callable[..., Optimizer], steps: int) -> tuple[Two, Optimizer]:
+    """Return a network and its optimizer after some steps."""
+    model = Two(torch.tanh).double()
+    optimizer = make(model.parameters())
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_of(model).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def loss_of(model: nn.Module) -> Tensor:
+    x = torch.arange(15.0, dtype=torch.double).reshape(5, 3) / 15
+    return model(x).square().sum()
+
+
+@given(
+    st.sampled_from(sorted(OPTIMIZERS)),
+    st.integers(0, 2),
+    SOME,
+    st.sampled_from(["keep", "zero", "none"]),
+    SOME,
+)
+def test_moves(
+    kind: str, steps: int, frozen: set[str], clearing: str, still: set[str]
+) -> None:
+    """Frozen parameters that the next step moves are those that it really moves."""
+    torch.manual_seed(0)
+    model, optimizer = trained(OPTIMIZERS[kind], steps)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = name not in frozen
+    if clearing != "keep":
+        optimizer.zero_grad(set_to_none=clearing == "none")
+    if "head.bias" in still:
+        optimizer.param_groups[0]["lr"] = 0
+    report = explain(model, optimizer=optimizer)
+    with changed(model) as names:
+        optimizer.step()
+    predicted = [row.name for row in report if row.verdict == "moves"]
+    assert predicted == [name for name in names if name in frozen]
+    assert all(
+        row.why.startswith("frozen, but ")
+        for row in report.problems
+        if row.verdict == "moves"
+    )
+
+
+@given(
+    st.sampled_from(sorted(OPTIMIZERS)),
+    st.integers(0, 2),
+    SOME,
+    st.booleans(),
+    SOME,
+    st.booleans(),
+)
+def test_trains(
+    kind: str,
+    steps: int,
+    frozen: set[str],
+    to_none: bool,
+    forgotten: set[str],
+    still: bool,
+) -> None:
+    """What trains or moves is what a real backward and step change."""
+    torch.manual_seed(0)
+    model, optimizer = trained(OPTIMIZERS[kind], steps)
+    group = optimizer.param_groups[0]
+    known = [p for name, p in model.named_parameters() if name not in forgotten]
+    group["params"] = known[:1]
+    rest = known[1:] or [nn.Parameter(torch.ones(1))]
+    optimizer.add_param_group({"params": rest, "lr": 0.0 if still else 0.1})
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = name not in frozen
+    optimizer.zero_grad(set_to_none=to_none)
+    report = explain(model, lambda: loss_of(model), optimizer, gradients=True)
+    with changed(model) as names:
+        if (loss := loss_of(model)).requires_grad:
+            loss.backward()
+        optimizer.step()
+    predicted = [row.name for row in report if row.verdict in {"trains", "moves"}]
+    assert predicted == names
+    for row in report:
+        if row.kind == "parameter" and row.verdict == "not in optimizer":
+            assert row.name in forgotten - frozen
+
+
+def test_freezing_for_real_moves_nothing() -> None:
+    """After ``freeze`` there is nothing that a step could move."""
+    model, optimizer = trained(OPTIMIZERS["SGD both"], 2)
+    freeze(model)
+    assert not explain(model, optimizer=optimizer).problems
+
+
+@pytest.mark.parametrize(
+    ("kind", "clear", "why"),
+    [
+        ("SGD", False, "frozen, but its stale .grad is applied by step()"),
+        (
+            "SGD both",
+            False,
+            (
+                "frozen, but its stale .grad is applied by step(), with weight decay "
+                "and momentum"
+            ),
+        ),
+        (
+            "SGD decay",
+            True,
+            "frozen, but weight decay can move it, as its stale .grad is 0, not None",
+        ),
+        (
+            "Adam",
+            True,
+            "frozen, but momentum can move it, as its stale .grad is 0, not None",
+        ),
+    ],
+)
+def test_what_moves_it(kind: str, clear: bool, why: str) -> None:
+    """The reason names the stale gradient, weight decay and momentum where so."""
+    model, optimizer = trained(OPTIMIZERS[kind], 1)
+    if clear:
+        optimizer.zero_grad(set_to_none=False)
+    model.head.requires_grad_(requires_grad=False)
+    (weight, _) = explain(model, optimizer=optimizer).problems
+    assert weight[:4] == ("head.weight", "moves", why, "")
+
+
+def test_stale_gradient_without_optimizer() -> None:
+    """Without an optimizer a stale gradient is noted, and no problem yet."""
+    model, _ = trained(OPTIMIZERS["SGD"], 1)
+    model.requires_grad_(requires_grad=False)
+    report = explain(model)
+    assert {(row.verdict, row.why) for row in report} == {("frozen", "stale .grad")}
+    assert not report.problems
+
+
+def test_rehearsal_leaves_the_optimizer_alone() -> None:
+    """Predicting a step changes no state, counts no step and calls no hook."""
+    model, optimizer = trained(OPTIMIZERS["Adam"], 2)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+    calls = []
+    optimizer.register_step_pre_hook(lambda *_: calls.append(1))
+    model.requires_grad_(requires_grad=False)
+    state = {
+        name: value.clone() for name, value in optimizer.state[model.head.bias].items()
+    }
+    with changed(model) as names:
+        explain(model, optimizer=optimizer)
+    after = optimizer.state[model.head.bias]
+    assert names == []
+    assert calls == []
+    assert all(after[name].equal(value) for name, value in state.items())
+    assert scheduler.last_epoch == 0
+    assert not hasattr(optimizer, "_opt_called") or not optimizer._opt_called
+
+
+class Careful(torch.optim.SGD):
+    """An optimizer that is not PyTorch's own."""
+
+
+def test_foreign_optimizer() -> None:
+    """A foreign optimizer is not rehearsed; a stale gradient in it is a problem."""
+    model, optimizer = trained(lambda p: Careful(p, lr=0.1), 1)
+    model.requires_grad_(requires_grad=False)
+    assert {row.verdict for row in explain(model, optimizer=optimizer)} == {"moves"}
+
+
+def test_replaced_layer() -> None:
+    """After a layer is replaced, the optimizer holds the old one and not the new."""
+    model, optimizer = trained(OPTIMIZERS["SGD"], 0)
+    model.head = nn.Linear(4, 3)
+    report = explain(model, optimizer=optimizer)
+    assert [row[:3] for row in report.problems] == [
+        ("head.weight", "not in optimizer", "gets a gradient that nobody applies"),
+        ("head.bias", "not in optimizer", "gets a gradient that nobody applies"),
+        (
+            "param_groups[0]['params'][2]",
+            "orphan",
+            "held by the optimizer, not by the model",
+        ),
+        (
+            "param_groups[0]['params'][3]",
+            "orphan",
+            "held by the optimizer, not by the model",
+        ),
+    ]
+    assert {row.kind for row in report.problems[2:]} == {"optimizer"}
+
+
+def test_orphans_by_name() -> None:
+    """An optimizer that was given names tells them."""
+    model = Two()
+    optimizer = torch.optim.SGD(model.named_parameters(), lr=0.1)
+    model.head = nn.Linear(4, 3)
+    orphans = [
+        r.name for r in explain(model, optimizer=optimizer) if r.kind != "parameter"
+    ]
+    assert orphans == ["head.weight", "head.bias"]
+
+
+def test_learning_rate_of_zero() -> None:
+    """A group whose learning rate is 0 doesn't train, a tensor of 0 neither."""
+    model = Two()
+    optimizer = torch.optim.Adam(
+        [
+            {"params": model.backbone.parameters(), "lr": torch.tensor(0.0)},
+            {"params": model.head.parameters()},
+        ],
+        lr=0.1,
+    )
+    rows = explain(model, optimizer=optimizer)
+    assert [row.verdict for row in rows] == ["lr=0", "lr=0", "trains", "trains"]
+    assert rows[0].why == "its learning rate is 0"
+
+
+def test_optimizer_in_place_of_a_loss() -> None:
+    """The optimizer may be the second argument."""
+    model = Two()
+    optimizer = torch.optim.SGD(model.head.parameters(), lr=0.1)
+    assert explain(model, optimizer) == explain(model, None, optimizer)
+
+
+def test_both_unregistered_and_held() -> None:
+    """A tensor outside of the model that the loss reaches is told once."""
+    model, weights = Two(), torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.SGD([*model.parameters(), weights], lr=0.1)
+    x = torch.randn(5, 3)
+    report = explain(model, lambda: (model(x) * weights.exp()).sum(), optimizer)
+    assert [row.verdict for row in report.problems] == ["unregistered"]

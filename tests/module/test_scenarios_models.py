@@ -1,0 +1,414 @@
+"""Networks with mistakes in how they are put together, and sound ones beside them."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 as everyone writes it
+from torch import Tensor, nn
+
+from gradguide import explain
+
+from .scenarios import Scenario, Scenarios, Two, check
+
+scenario = Scenarios()
+Made = tuple[nn.Module, object]
+BACKBONE = "backbone.*"
+NEVER = ("unused", "never read in the forward")
+DROPPED = ("unused", "its result never reaches the loss")
+
+
+@scenario({"spare.*": NEVER})
+def layer_that_is_never_called() -> Made:
+    model = Two()
+    model.spare = nn.Linear(4, 4)
+    x = torch.randn(5, 3)
+    return model, lambda: model(x).sum()
+
+
+@scenario({"auxiliary.*": DROPPED})
+def head_whose_result_is_dropped() -> Made:
+    model = Two()
+    model.auxiliary = nn.Linear(4, 4)
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x)
+        model.auxiliary(features)
+        return model.head(features).sum()
+
+    return model, loss
+
+
+@scenario({"head.*": DROPPED})
+def loss_of_the_wrong_variable() -> Made:
+    model = Two()
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x)
+        logits = model.head(features)
+        assert logits.shape == (5, 2)
+        return features.square().mean()
+
+    return model, loss
+
+
+@scenario({"auxiliary.*": ("unused", "its result left PyTorch by item()")})
+def auxiliary_loss_by_item() -> Made:
+    model = Two()
+    model.auxiliary = nn.Linear(4, 1)
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x)
+        extra = model.auxiliary(features).mean().item()  # here
+        return model.head(features).sum() + 0.1 * extra
+
+    return model, loss
+
+
+@scenario({BACKBONE: ("unused", "its result left PyTorch by numpy()")})
+def through_numpy() -> Made:
+    model = Two()
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x).detach()
+        array = features.numpy() * 2  # here
+        return model.head(torch.from_numpy(array)).sum()
+
+    return model, loss
+
+
+@scenario({BACKBONE: ("unused", "its result left PyTorch by tolist()")})
+def through_a_list() -> Made:
+    model = Two()
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        rows = model.backbone(x).tolist()  # here
+        return model.head(torch.tensor(rows)).sum()
+
+    return model, loss
+
+
+@scenario({"temperature": ("unused", "its result left PyTorch by float()")})
+def temperature_by_float() -> Made:
+    model = Two()
+    model.temperature = nn.Parameter(torch.tensor(2.0))
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        temperature = float(model.temperature)  # here
+        return (model(x) / temperature).sum()
+
+    return model, loss
+
+
+@scenario({"temperature": ("unused", "its result left PyTorch by float()")})
+def temperature_by_math() -> Made:
+    model = Two()
+    model.temperature = nn.Parameter(torch.tensor(2.0))
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        return (model(x) * math.exp(model.temperature)).sum()  # here
+
+    return model, loss
+
+
+@scenario({"size.*": NEVER})
+def only_its_shape_is_used() -> Made:
+    model = Two()
+    model.size = nn.Linear(4, 4)
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        width = model.size.weight.shape[0]
+        noise = torch.zeros_like(model.size.bias)
+        return model.head(model.backbone(x) + noise).sum() / width
+
+    return model, loss
+
+
+@scenario({"right.*": NEVER})
+def branch_not_taken() -> Made:
+    model = nn.ModuleDict({"left": nn.Linear(3, 1), "right": nn.Linear(3, 1)})
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        side = "left" if x.shape[0] == 5 else "right"
+        return model[side](x).sum()
+
+    return model, loss
+
+
+@scenario({"gate.*": ("cut", "argmax() is not differentiable")})
+def hard_gate_of_experts() -> Made:
+    model = nn.ModuleDict(
+        {"gate": nn.Linear(3, 2), "experts": nn.ModuleList([nn.Linear(3, 1)] * 2)}
+    )
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        choice = model["gate"](x).argmax(-1)  # here
+        values = torch.stack([expert(x) for expert in model["experts"]], 1)
+        index = choice[:, None, None]
+        return values.gather(1, index).sum()
+
+    return model, loss
+
+
+@scenario({"embed.*": ("cut", "argmax() is not differentiable")})
+def greedy_decoding_in_training() -> Made:
+    model = nn.ModuleDict({"embed": nn.Embedding(6, 4), "table": nn.Embedding(6, 4)})
+    tokens = torch.tensor([0, 1, 2])
+
+    def loss() -> Tensor:
+        scores = model["embed"](tokens)
+        return model["table"](scores.argmax(-1)).sum()  # here
+
+    return model, loss
+
+
+@scenario({"actor.*": ("cut", "detach()")})
+def actor_loss_on_detached_action() -> Made:
+    model = nn.ModuleDict({"actor": nn.Linear(3, 2), "critic": nn.Linear(5, 1)})
+    state = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        action = model["actor"](state).tanh().detach()  # here
+        return -model["critic"](torch.cat([state, action], 1)).mean()
+
+    return model, loss
+
+
+@scenario({"generator.*": ("cut", "detach()")})
+def discriminator_step() -> Made:
+    """As it should be: the generator must not move in this step."""
+    model = nn.ModuleDict(
+        {"generator": nn.Linear(3, 4), "discriminator": nn.Linear(4, 1)}
+    )
+    noise, real = torch.randn(5, 3), torch.randn(5, 4)
+
+    def loss() -> Tensor:
+        fake = model["generator"](noise).detach()  # here
+        scores = model["discriminator"](torch.cat([fake, real]))
+        return F.softplus(scores).mean()
+
+    return model, loss
+
+
+@scenario({"cells.1.*": NEVER})
+def off_by_one_in_a_loop() -> Made:
+    model = nn.ModuleDict({"cells": nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])})
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        y = x
+        for cell in model["cells"][:-1]:
+            y = cell(y)
+        return y.sum()
+
+    return model, loss
+
+
+@scenario({})
+def tied_weights() -> Made:
+    model = nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 7, bias=False))
+    model[1].weight = model[0].weight
+    tokens = torch.tensor([0, 1, 2])
+    return model, lambda: F.cross_entropy(model(tokens), tokens)
+
+
+@scenario({})
+def residual_in_place() -> Made:
+    model = nn.Sequential(
+        nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU(inplace=True), nn.Conv1d(4, 1, 3)
+    )
+    x = torch.randn(2, 2, 9)
+    return model, lambda: model(x).sum()
+
+
+@scenario({})
+def recurrent() -> Made:
+    model = nn.LSTM(3, 4, num_layers=2, bidirectional=True)
+    x = torch.randn(6, 2, 3)
+    return model, lambda: model(x)[0].sum()
+
+
+@scenario({})
+def gru_of_one_step() -> Made:
+    model = nn.GRU(3, 4)
+    x = torch.randn(1, 2, 3)
+    return model, lambda: model(x)[0].sum()
+
+
+@scenario({})
+def transformer() -> Made:
+    model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+    x = torch.randn(2, 4, 8)
+    return model, lambda: model(x, x).sum()
+
+
+@scenario({"decoder.*": NEVER})
+def encoder_without_decoder() -> Made:
+    model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
+    x = torch.randn(2, 4, 8)
+    return model, lambda: model.encoder(x).sum()
+
+
+@scenario({})
+def parametrized() -> Made:
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    x = torch.randn(5, 3)
+    return model, lambda: model(x).sum()
+
+
+@scenario({})
+def complex_parameters() -> Made:
+    model = nn.Linear(3, 2, dtype=torch.complex64)
+    x = torch.randn(5, 3, dtype=torch.complex64)
+    return model, lambda: model(x).abs().sum()
+
+
+@scenario({BACKBONE: ("cut", "detach()")})
+def functional_call() -> Made:
+    model = Two(
+        lambda x: x.detach()  # here
+    )
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        parameters = dict(model.named_parameters())
+        return torch.func.functional_call(model, parameters, (x,)).sum()
+
+    return model, loss
+
+
+@scenario({"*": ("unknown", "torch.func")})
+def inside_vmap_and_dropped() -> Made:
+    model = nn.Linear(3, 2)
+    x = torch.randn(5, 3)
+    other = torch.ones(1, requires_grad=True)
+
+    def loss() -> Tensor:
+        torch.vmap(lambda row: F.linear(row, model.weight, model.bias))(x)  # here
+        return other * 2
+
+    return model, loss
+
+
+@scenario({})
+def inside_vmap() -> Made:
+    model = Two()
+    x = torch.randn(5, 3)
+    return model, lambda: torch.vmap(model)(x).sum()
+
+
+@scenario({"b.*": NEVER})
+def loss_in_a_dict() -> Made:
+    model = nn.ModuleDict({"a": nn.Linear(3, 1), "b": nn.Linear(3, 1)})
+    x = torch.randn(5, 3)
+
+    def loss() -> dict[str, object]:
+        return {"main": model["a"](x).sum(), "parts": [model["a"](x)]}
+
+    return model, loss
+
+
+@scenario({})
+def meta_device() -> Made:
+    model = nn.Linear(3, 2, device="meta")
+    x = torch.randn(5, 3, device="meta")
+    return model, lambda: model(x).sum()
+
+
+@scenario({"classes.*": NEVER, "norm.*": NEVER})
+def parameters_of_the_loss() -> Made:
+    model = Two()
+    model.classes = nn.Linear(4, 4)
+    model.norm = nn.LayerNorm(4)
+    x = torch.randn(5, 3)
+    return model, lambda: model(x).square().mean()
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
+@scenario.parametrize()
+def test_model(scenario: Scenario) -> None:
+    """The verdict, its cause and its line are right."""
+    check(scenario)
+
+
+def test_two_cuts_on_two_ways() -> None:
+    """Where several ways lead to the loss, the first one that data takes is named."""
+    model = nn.ModuleDict({"encoder": nn.Linear(3, 4), "codebook": nn.Embedding(8, 4)})
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        z = model["encoder"](x)
+        near = torch.cdist(z, model["codebook"].weight).argmin(-1)
+        code = model["codebook"](near)
+        return (z + (code - z).detach()).square().sum()
+
+    rows = {row.name: row for row in explain(model, loss)}
+    assert rows["codebook.weight"].verdict == "cut"
+    assert rows["codebook.weight"].why in {"argmin() is not differentiable", "detach()"}
+
+
+@pytest.mark.parametrize("where", ["list", "dict", "attribute", "object", "tensor"])
+def test_unregistered(where: str) -> None:
+    """A layer that the model doesn't register is found, with the path to it."""
+    model = Two()
+    layer = nn.Linear(4, 4, bias=False)
+    paths = {
+        "list": "layers[0].weight",
+        "dict": "layers['a'].weight",
+        "attribute": "layers.weight",
+        "object": "layers.layer.weight",
+        "tensor": "layers",
+    }
+
+    class Plain:
+        def __init__(self) -> None:
+            self.layer = layer
+
+    kept = {
+        "list": [layer],
+        "dict": {"a": layer},
+        "object": Plain(),
+        "tensor": layer.weight.detach().requires_grad_(),
+    }
+    if where == "attribute":
+        model.__dict__["layers"] = layer
+    else:
+        model.layers = kept[where]
+    weight = model.layers if where == "tensor" else layer.weight
+    x = torch.randn(5, 3)
+    report = explain(model, lambda: model.head(model.backbone(x) @ weight).sum())
+    (problem,) = report.problems
+    assert problem == (
+        paths[where],
+        "unregistered",
+        "reached by the loss, but not a parameter of the model",
+        "",
+        16,
+        "tensor",
+    )
+
+
+def test_unregistered_of_nobody() -> None:
+    """A parameter that nothing holds is named by its shape."""
+    model = Two()
+    layer = nn.Linear(4, 4, bias=False)
+    x = torch.randn(5, 3)
+    report = explain(model, lambda: model.head(layer(model.backbone(x))).sum())
+    assert [row.name for row in report.problems] == ["tensor of shape (4, 4)"]
+
+
+def test_input_that_is_made_to_require_grad() -> None:
+    """An input that the function itself asks a gradient for is no surprise."""
+    model = Two()
+    x = torch.randn(5, 3)
+    assert not explain(model, lambda: model(x.clone().requires_grad_()).sum()).problems
