@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,14 +19,20 @@ from gradguide._unchanged import unchanged
 from gradguide._where import Where
 
 
-@dataclass
 class Evidence:
     """What is known about tensors, by identity; None where nothing was asked."""
 
-    missed: dict[int, Verdict] = field(default_factory=dict)
-    zero: set[int] = field(default_factory=set)
-    strangers: list[Tensor] = field(default_factory=list)
-    moved_buffers: set[str] | None = None
+    def __init__(
+        self,
+        missed: dict[int, Verdict] | None = None,
+        strangers: list[Tensor] | None = None,
+        moved_buffers: set[str] | None = None,
+    ) -> None:
+        """Keep who is missed and why, and who is reached but no parameter."""
+        self.missed = missed or {}
+        self.strangers = strangers or []
+        self.moved_buffers = moved_buffers
+        self.zero: set[int] = set()
 
 
 def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
