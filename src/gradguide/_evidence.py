@@ -26,12 +26,12 @@ class Evidence:
         self,
         missed: dict[int, Verdict] | None = None,
         strangers: list[Tensor] | None = None,
-        moved_buffers: set[str] | None = None,
+        moved: set[str] | None = None,
     ) -> None:
         """Keep who is missed and why, and who is reached but no parameter."""
         self.missed = missed or {}
         self.strangers = strangers or []
-        self.moved_buffers = moved_buffers
+        self.moved = moved
         self.zero: set[int] = set()
 
 
@@ -76,7 +76,7 @@ def from_function(
                 for tensor in graph.strangers(parameters)
                 if isinstance(tensor, nn.Parameter) or id(tensor) not in made
             ],
-            moved_buffers=memory.moved_buffers(),
+            moved=memory.moved(),
         )
         found = verdicts(tape, graph.roots, len(parameters))
         for parameter, verdict in zip(parameters, found, strict=True):
