@@ -84,7 +84,7 @@ def from_function(
                 evidence.missed[id(parameter)] = verdict
         if gradients:
             graph.backward(parameters, evidence)
-    _doubt_scripts(model, evidence)
+    _doubt_unseen(model, evidence)
     return evidence
 
 
@@ -196,10 +196,15 @@ def _eager() -> ExitStack:
     return stack
 
 
-def _doubt_scripts(model: nn.Module, evidence: Evidence) -> None:
-    """Say unknown of what compiled TorchScript may read, where no mode sees it."""
+def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
+    """Say unknown of what is read where no mode sees it: by scripts, and in threads."""
     for module in model.modules():
         if isinstance(module, torch.jit.ScriptModule):
-            for parameter in module.parameters():
-                if id(parameter) in evidence.missed:
-                    evidence.missed[id(parameter)] = Verdict("unknown", "TorchScript")
+            verdict = Verdict("unknown", "TorchScript")
+        elif isinstance(module, nn.DataParallel) and len(module.device_ids or ()) > 1:
+            verdict = Verdict("unknown", "nn.DataParallel runs in threads")
+        else:
+            continue
+        for parameter in module.parameters():
+            if id(parameter) in evidence.missed:
+                evidence.missed[id(parameter)] = verdict
