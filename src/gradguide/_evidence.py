@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,14 +19,20 @@ from gradguide._unchanged import unchanged
 from gradguide._where import Where
 
 
-@dataclass
 class Evidence:
     """What is known about tensors, by identity; None where nothing was asked."""
 
-    missed: dict[int, Verdict] = field(default_factory=dict)
-    zero: set[int] = field(default_factory=set)
-    strangers: list[Tensor] = field(default_factory=list)
-    moved_buffers: set[str] | None = None
+    def __init__(
+        self,
+        missed: dict[int, Verdict] | None = None,
+        strangers: list[Tensor] | None = None,
+        moved: set[str] | None = None,
+    ) -> None:
+        """Keep who is missed and why, and who is reached but no parameter."""
+        self.missed = missed or {}
+        self.strangers = strangers or []
+        self.moved = moved
+        self.zero: set[int] = set()
 
 
 def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
@@ -71,7 +76,7 @@ def from_function(
                 for tensor in graph.strangers(parameters)
                 if isinstance(tensor, nn.Parameter) or id(tensor) not in made
             ],
-            moved_buffers=memory.moved_buffers(),
+            moved=memory.moved(),
         )
         found = verdicts(tape, graph.roots, len(parameters))
         for parameter, verdict in zip(parameters, found, strict=True):
@@ -79,7 +84,7 @@ def from_function(
                 evidence.missed[id(parameter)] = verdict
         if gradients:
             graph.backward(parameters, evidence)
-    _doubt_scripts(model, evidence)
+    _doubt_unseen(model, evidence)
     return evidence
 
 
@@ -191,10 +196,15 @@ def _eager() -> ExitStack:
     return stack
 
 
-def _doubt_scripts(model: nn.Module, evidence: Evidence) -> None:
-    """Say unknown of what compiled TorchScript may read, where no mode sees it."""
+def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
+    """Say unknown of what is read where no mode sees it: by scripts, and in threads."""
     for module in model.modules():
         if isinstance(module, torch.jit.ScriptModule):
-            for parameter in module.parameters():
-                if id(parameter) in evidence.missed:
-                    evidence.missed[id(parameter)] = Verdict("unknown", "TorchScript")
+            verdict = Verdict("unknown", "TorchScript")
+        elif isinstance(module, nn.DataParallel) and len(module.device_ids or ()) > 1:
+            verdict = Verdict("unknown", "nn.DataParallel runs in threads")
+        else:
+            continue
+        for parameter in module.parameters():
+            if id(parameter) in evidence.missed:
+                evidence.missed[id(parameter)] = verdict

@@ -129,6 +129,8 @@ def _parameters(
         verdict, why, where = "trains", "", ""
         if key in movers:
             verdict, why = "moves", movers[key]
+        elif not parameter.requires_grad and name in (evidence.moved or ()):
+            verdict, why = "moves", "frozen, but the forward writes to this parameter"
         elif not parameter.requires_grad:
             why = "" if parameter.grad is None else "stale .grad"
             verdict = "frozen"
@@ -145,7 +147,7 @@ def _parameters(
 
 def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     """Yield the buffers of frozen modules that a forward moves."""
-    moved = evidence.moved_buffers
+    moved = evidence.moved
     if moved is None:
         moved = set(_drifting(model))
     frozen = {path for path in set(map(_owner, moved)) if _is_frozen(model, path)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from html import escape
 from typing import NamedTuple
 
 from gradguide._fold import Line, fold
@@ -63,6 +62,8 @@ class Report(tuple[Row, ...]):
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
+        from html import escape  # noqa: PLC0415 slow to import, and rarely needed
+
         head = "".join(f"<th>{title}</th>" for title in _TITLES)
         rows = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(line))}</tr>"

@@ -99,6 +99,7 @@ class Tape(TorchFunctionMode):
             for tensor in operations.may_touch(name, args, kwargs):
                 self._before_write(tensor)
         inputs = operations.tensors_of(args, kwargs)
+        # What is read is held for the time of the call, no longer.
         reads = {
             id(tensor): _Read(tensor, values, tensor.requires_grad)
             for tensor in inputs
@@ -110,6 +111,8 @@ class Tape(TorchFunctionMode):
             self._aliases[id(result)] = (ref(result), cause)
         if not reads:
             self._forget_reused(inputs, result)
+            if kwargs.get("requires_grad"):
+                self.made.append(ref(result))
             return result
         if plain:
             targets = operations.tensors_of((result,), {})

@@ -77,13 +77,21 @@ class Memory:
             for owner in self._parameters.get(address, ()):
                 self._copy(owner)
 
-    def moved_buffers(self) -> set[str]:
-        """Return the names of the buffers that have other values than at first."""
-        return {
+    def moved(self) -> set[str]:
+        """Return the names of what has other values than at first."""
+        kept = self._kept
+        buffers = {
             name
             for name, buffer in self._model.named_buffers()
-            if id(buffer) not in self._kept
-            or not same_values(self._kept[id(buffer)][2], buffer)
+            if id(buffer) not in kept or not same_values(kept[id(buffer)][2], buffer)
+        }
+        if self._parameters is None:
+            return buffers
+        return buffers | {
+            name
+            for name, parameter in self._model.named_parameters()
+            if id(parameter) in kept
+            and not same_values(kept[id(parameter)][2], parameter)
         }
 
     def restore(self) -> None:

@@ -178,3 +178,14 @@ def test_names_of_a_compiled_model_and_tied_ones() -> None:
     assert [row.name for row in explain(fast)] == [
         n for n, _ in fast.named_parameters()
     ]
+
+
+def test_frozen_parameter_that_the_forward_writes_to() -> None:
+    """An embedding with max_norm scales its rows, frozen or not."""
+    model = nn.Embedding(4, 3, max_norm=0.1).requires_grad_(requires_grad=False)
+    tokens = torch.tensor([0, 1])
+    report = explain(model, lambda: model(tokens).sum())
+    with changed(model) as names:
+        model(tokens)
+    assert [row.name for row in report.problems] == names == ["weight"]
+    assert report[0].why == "frozen, but the forward writes to this parameter"

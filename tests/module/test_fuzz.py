@@ -4,6 +4,7 @@ import itertools
 import linecache
 from collections.abc import Callable
 
+import pytest
 import torch
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -216,6 +217,7 @@ STEPS = [
 NUMBERS = itertools.count()
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor")
 @given(
     st.integers(1, 4),
     st.lists(

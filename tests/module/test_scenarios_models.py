@@ -412,3 +412,5 @@ def test_input_that_is_made_to_require_grad() -> None:
     model = Two()
     x = torch.randn(5, 3)
     assert not explain(model, lambda: model(x.clone().requires_grad_()).sum()).problems
+    loss = lambda: model(torch.ones(5, 3, requires_grad=True)).sum()  # noqa: E731
+    assert not explain(model, loss).problems

@@ -323,6 +323,7 @@ def test_compiled_model(backend: str) -> None:
     torch.compiler.reset()
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_torchscript() -> None:
     """What a compiled script reads is not seen, and that is said."""
     model = nn.ModuleDict({"script": torch.jit.script(nn.Linear(3, 3))})

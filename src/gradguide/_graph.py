@@ -1,0 +1,175 @@
+"""Shows the graph behind a loss, as text and as a picture."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from gradguide._parts import Part, parts_of
+from gradguide._saved import require_tensors
+from gradguide._select import require_module
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def graph(
+    loss: object, model: nn.Module | None = None, *, depth: int | None = None
+) -> "Graph":
+    """Show what backward from a loss walks through, and where it ends.
+
+    Each line is an operation, named as ``grad_fn`` prints it, with what it was computed
+    from below it. Parameters have their names. An operation that several others use is
+    shown once, with a number that the others refer to.
+
+    The graph can't tell why something is not in it: data and a tensor that was cut off
+    look the same there, ``no history``. ``explain`` tells them apart. A frozen
+    parameter is recognised where an operation kept it for its backward.
+
+    Args:
+        loss: A tensor, or a tuple, list or dict of tensors, of any shape.
+        model: The module whose parameters are named. Those that the loss does not
+            reach are listed, too.
+        depth: How many operations away from the loss to show, 2,000 operations at
+            most. By default the nearest 200. The rest is counted.
+
+    Returns:
+        The graph. ``print`` it, ``draw`` it, or let a notebook show it.
+
+    Raises:
+        TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
+        ValueError: If ``depth`` is less than 1.
+
+    Examples:
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        >>> freeze = model[2].requires_grad_(False)
+        >>> print(graph(model(torch.ones(8, 3)).sum(), model))
+        loss ()
+        └─ SumBackward0 ← AddmmBackward0
+           ├─ 2.weight (1, 4) frozen
+           ├─ no history
+           └─ TanhBackward0 ← AddmmBackward0
+              ├─ 0.bias (4,)
+              ├─ no history
+              └─ TBackward0 ← 0.weight (4, 3)
+        not reached: 2.bias frozen
+
+        A loss that was cut off has no graph:
+
+        >>> print(graph(model(torch.ones(8, 3)).sum().detach()))
+        loss ()
+        └─ no history
+        >>> graph(0.5)
+        Traceback (most recent call last):
+        ...
+        TypeError: graph: expected a tensor, or a tuple, list or dict of tensors, got \
+float; pass the loss before item() or detach()
+    """
+    require_tensors(loss, "graph")
+    if model is not None:
+        require_module(model, "graph")
+    if depth is not None and depth < 1:
+        msg = (
+            f"graph: expected a depth of at least 1, got {depth}; leave it out for all"
+        )
+        raise ValueError(msg)
+    return Graph(*parts_of(loss, model, depth))
+
+
+class Graph:
+    """The graph behind a loss; ``print`` it for a tree, ``draw`` it for a picture.
+
+    Attributes:
+        parts: What is shown: the loss first, then operations, parameters and ends.
+    """
+
+    def __init__(self, parts: list[Part], missing: list[str], hidden: int) -> None:
+        """Keep what to show; ``graph`` calls this."""
+        self.parts = parts
+        self._missing = missing
+        self._hidden = hidden
+
+    def __str__(self) -> str:
+        """Show a tree with one line for each chain of operations."""
+        return "\n".join([*self._tree(), *self._notes()])
+
+    def __repr__(self) -> str:
+        """Show what ``print`` shows."""
+        return str(self)
+
+    def draw(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the graph with matplotlib, the loss on top.
+
+        It does not choose a size for ``ax``; without one, it makes a figure that fits.
+
+        Args:
+            ax: The axes to draw on. Without them: new ones.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
+
+        Examples:
+            >>> import torch
+            >>> axes = graph(torch.ones(2, requires_grad=True).sum()).draw()
+            >>> [text.get_text() for text in axes.texts if text.get_text()]
+            ['loss ()', 'SumBackward0', 'leaf (2,)']
+        """
+        try:
+            from gradguide._draw import draw  # noqa: PLC0415 matplotlib may be missing
+        except ImportError as error:
+            msg = (
+                "draw: matplotlib is not installed; "
+                "pip install 'gradguide[draw]', or print the graph"
+            )
+            raise ImportError(msg) from error
+        return draw(self.parts, list(self._notes()), ax)
+
+    def _repr_svg_(self) -> str | None:
+        """Show the picture in a notebook; the text, where matplotlib is missing."""
+        try:
+            from gradguide._draw import svg  # noqa: PLC0415 matplotlib may be missing
+        except ImportError:
+            return None
+        return svg(self.parts, list(self._notes()))
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what is to be said below the graph."""
+        if self._missing:
+            yield f"not reached: {', '.join(self._missing)}"
+        if self._hidden:
+            yield f"not shown: {self._hidden:,} operations and parameters"
+
+    def _tree(self) -> Iterator[str]:
+        """Yield the lines of the tree; without recursion, as graphs are deep."""
+        used = [0] * len(self.parts)
+        for part in self.parts:
+            for child in part.children:
+                used[child] += 1
+        numbers: dict[int, int] = {}
+        seen: set[int] = set()
+        # Each entry: a part, what stands before its line, and before those below it.
+        stack = [(0, "", "")]
+        while stack:
+            index, before, below = stack.pop()
+            labels = []
+            while True:
+                part = self.parts[index]
+                shared = used[index] > 1 and bool(part.children)
+                number = numbers.setdefault(index, len(numbers) + 1) if shared else 0
+                again = index in seen and bool(part.children)
+                mark = f" [{number}]" if number else ""
+                labels.append(f"{part.label}{mark}{', see above' if again else ''}")
+                children = () if again else part.children
+                seen.add(index)
+                if len(children) != 1 or part.kind == "loss":
+                    break
+                index = children[0]
+            yield before + " ← ".join(labels)
+            for place, child in enumerate(reversed(children)):
+                branch, line = ("└─ ", "   ") if place == 0 else ("├─ ", "│  ")
+                stack.append((child, below + branch, below + line))

@@ -1,0 +1,168 @@
+"""Turns a graph of autograd into the parts that are shown of it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.parameter import is_lazy
+
+from gradguide._autograd import (
+    grad_fn,
+    leaf,
+    nodes,
+    saved_values,
+    storages,
+    tensors_in,
+)
+
+
+class Part(NamedTuple):
+    """One thing that is shown, and the places of those it was computed from.
+
+    ``kind`` is ``loss``, ``operation``, ``trains``, ``frozen``, ``end`` or ``more``.
+    """
+
+    label: str
+    kind: str
+    children: list[int]
+
+
+def parts_of(
+    loss: object, model: nn.Module | None, depth: int | None
+) -> tuple[list[Part], list[str], int]:
+    """Return the parts, the parameters not reached, and how many parts are left out."""
+    roots = list(tensors_in(loss))
+    named = dict(model.named_parameters()) if model else {}
+    found = nodes(roots)
+    shown = _nearest(roots, found, depth)
+    builder = _Builder(named, shown)
+    if isinstance(loss, Tensor):
+        builder.parts.append(Part(f"loss {_shape(loss)}", "loss", []))
+    else:
+        builder.parts.append(Part(f"{len(roots)} losses", "loss", []))
+    builder.parts[0].children.extend(builder.place_of_root(root) for root in roots)
+    for node in shown:
+        builder.connect(node)
+    reached = {id(tensor) for node in found if (tensor := leaf(node)) is not None}
+    reached |= {id(root) for root in roots}
+    missing = [
+        f"{name}{'' if parameter.requires_grad else ' frozen'}"
+        for name, parameter in named.items()
+        if id(parameter) not in reached and name not in builder.frozen_places
+    ]
+    return builder.parts, missing, len(found) - len(shown)
+
+
+def _nearest(
+    roots: list[Tensor], found: list[Node], depth: int | None
+) -> dict[Node, None]:
+    """Return the nodes to show: those within a depth, or the nearest ones."""
+    if depth is None:
+        return dict.fromkeys(found[:_MANY])
+    level = dict.fromkeys(
+        (node for node in map(grad_fn, roots) if node is not None), None
+    )
+    shown = dict(level)
+    for _ in range(depth - 1):
+        level = {
+            parent: None
+            for node in level
+            for parent, _ in node.next_functions
+            if parent is not None and parent not in shown
+        }
+        shown |= level
+        if not level or len(shown) > _MOST:
+            break
+    shown = dict.fromkeys(list(shown)[:_MOST])
+    # A leaf next to what is shown takes the place of a sign that there is more.
+    for node in list(shown):
+        for parent, _ in node.next_functions:
+            if parent is not None and leaf(parent) is not None:
+                shown[parent] = None
+    return shown
+
+
+_MANY = 200
+_MOST = 2000  # a tree is as wide as it is deep: more would fill the memory
+
+
+class _Builder:
+    """Makes the parts, each node and each frozen parameter once."""
+
+    def __init__(self, named: dict[str, nn.Parameter], shown: dict[Node, None]) -> None:
+        self.parts: list[Part] = []
+        self.frozen_places: dict[str, int] = {}
+        self._names = {id(parameter): name for name, parameter in named.items()}
+        self._frozen = {
+            address: (name, parameter)
+            for name, parameter in named.items()
+            if not parameter.requires_grad and not is_lazy(parameter)
+            for address, _ in storages(parameter)
+        }
+        self._shown = shown
+        self._places: dict[Node, int] = {}
+
+    def place_of_root(self, root: Tensor) -> int:
+        """Return the place of what a loss is the result of."""
+        node = grad_fn(root)
+        if node is not None:
+            return self._place_of(node)
+        if root.requires_grad:
+            return self._add(f"{self._name(root)} {_shape(root)}", "trains")
+        return self._add("no history", "end")
+
+    def connect(self, node: Node) -> None:
+        """Add what a shown node was computed from."""
+        place = self._place_of(node)
+        if leaf(node) is not None:
+            return
+        children = self.parts[place].children
+        frozen = dict.fromkeys(self._frozen_in(node))
+        children += [self._frozen_place(name) for name in frozen]
+        cut = sum(parent is None for parent, _ in node.next_functions)
+        waiting = max(cut - len(frozen), 0)
+        for parent, _ in node.next_functions:
+            if parent is not None:
+                children.append(self._place_of(parent))
+            elif waiting:
+                waiting -= 1
+                children.append(self._add("no history", "end"))
+
+    def _place_of(self, node: Node) -> int:
+        if node not in self._shown:
+            return self._add("…", "more")
+        if node not in self._places:
+            tensor = leaf(node)
+            if tensor is None:
+                self._places[node] = self._add(node.name(), "operation")
+            else:
+                label = f"{self._name(tensor)} {_shape(tensor)}"
+                self._places[node] = self._add(label, "trains")
+        return self._places[node]
+
+    def _frozen_in(self, node: Node) -> Iterable[str]:
+        """Yield the frozen parameters that a node kept for its backward."""
+        values, _ = saved_values(node)
+        for tensor in tensors_in(values):
+            for address, _ in storages(tensor):
+                if address in self._frozen:
+                    yield self._frozen[address][0]
+
+    def _frozen_place(self, name: str) -> int:
+        if name not in self.frozen_places:
+            shapes = {name: _shape(p) for name, p in self._frozen.values()}
+            label = f"{name} {shapes[name]} frozen"
+            self.frozen_places[name] = self._add(label, "frozen")
+        return self.frozen_places[name]
+
+    def _name(self, tensor: Tensor) -> str:
+        return self._names.get(id(tensor), "leaf")
+
+    def _add(self, label: str, kind: str) -> int:
+        self.parts.append(Part(label, kind, []))
+        return len(self.parts) - 1
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))

@@ -1,0 +1,213 @@
+"""Tests the graph as text and as a picture."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gradguide import graph
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    """Draw without a screen, and leave no figure open."""
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def test_tree() -> None:
+    """Operations nest, chains share a line, parameters have their names."""
+    model = net()
+    assert str(graph(model(torch.ones(2, 3)).sum(), model)) == (
+        "loss ()\n"
+        "└─ SumBackward0 ← AddmmBackward0\n"
+        "   ├─ 2.bias (1,)\n"
+        "   ├─ TanhBackward0 ← AddmmBackward0\n"
+        "   │  ├─ 0.bias (4,)\n"
+        "   │  ├─ no history\n"
+        "   │  └─ TBackward0 ← 0.weight (4, 3)\n"
+        "   └─ TBackward0 ← 2.weight (1, 4)"
+    )
+
+
+def test_shared_nodes_are_shown_once() -> None:
+    """What two operations use is shown once, and referred to by number."""
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp() * 3
+    assert str(graph((y.sin() + y.cos()).sum())) == (
+        "loss ()\n"
+        "└─ SumBackward0 ← AddBackward0\n"
+        "   ├─ SinBackward0 ← MulBackward0 [1]\n"
+        "   │  ├─ ExpBackward0 ← leaf (2,)\n"
+        "   │  └─ no history\n"
+        "   └─ CosBackward0 ← MulBackward0 [1], see above"
+    )
+
+
+def test_frozen() -> None:
+    """Frozen parameters are named where they were kept, and else below."""
+    model = net()
+    model[2].requires_grad_(requires_grad=False)
+    text = str(graph(model(torch.ones(2, 3)).sum(), model))
+    assert "├─ 2.weight (1, 4) frozen\n" in text
+    assert text.endswith("\nnot reached: 2.bias frozen")
+
+
+def test_cut_ends() -> None:
+    """Where the graph was cut it ends, and what is behind is listed."""
+    model = net()
+    y = model[2](model[0](torch.ones(2, 3)).detach())
+    assert str(graph(y.sum(), model)) == (
+        "loss ()\n"
+        "└─ SumBackward0 ← AddmmBackward0\n"
+        "   ├─ 2.bias (1,)\n"
+        "   ├─ no history\n"
+        "   └─ TBackward0 ← 2.weight (1, 4)\n"
+        "not reached: 0.weight, 0.bias"
+    )
+
+
+def test_several_losses() -> None:
+    """Several losses are one graph."""
+    x = torch.ones(2, requires_grad=True)
+    assert str(graph({"a": x.sum(), "b": [x.mean(), x]})) == (
+        "3 losses\n"
+        "├─ SumBackward0 ← leaf (2,)\n"
+        "├─ MeanBackward0 ← leaf (2,)\n"
+        "└─ leaf (2,)"
+    )
+
+
+def test_depth() -> None:
+    """Beyond the depth there is a sign that there is more, and the count of it."""
+    y = torch.ones(2, requires_grad=True)
+    for _ in range(9):
+        y = y.sin()
+    assert str(graph(y, depth=2)) == (
+        "loss (2,)\n"
+        "└─ SinBackward0 ← SinBackward0 ← …\n"
+        "not shown: 8 operations and parameters"
+    )
+
+
+@pytest.mark.parametrize("depth", [None, 10**9])
+def test_large_graphs_fold(depth: int | None) -> None:
+    """A graph of forty thousand nodes is folded at once, whatever is asked for."""
+    y = torch.ones(1, requires_grad=True)
+    for _ in range(20_000):
+        y = y * y + 1
+    begin = time.perf_counter()
+    text = str(graph(y, depth=depth))
+    assert time.perf_counter() - begin < 10
+    assert len(text.splitlines()) < 5_000
+    assert text.splitlines()[-1].startswith("not shown: 3")
+
+
+def test_names_by_identity() -> None:
+    """Tied parameters have their first name; without a model there are no names."""
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    loss = model(torch.ones(1, 2)).sum()
+    assert "1.weight" not in str(graph(loss, model))
+    assert "leaf (2, 2)" in str(graph(loss))
+
+
+def test_nothing_is_run() -> None:
+    """Looking at a graph recomputes no checkpoint and frees nothing."""
+    calls = []
+
+    def layer(x: Tensor) -> Tensor:
+        calls.append(1)
+        return x.exp()
+
+    x = torch.ones(2, requires_grad=True)
+    loss = checkpoint(layer, x, use_reentrant=False).sum()
+    str(graph(loss))
+    assert calls == [1]
+    loss.backward()
+    assert "ExpBackward0" in str(graph(loss))
+
+
+def test_draw() -> None:
+    """The picture has a box for each part, on the axes that it is given."""
+    model = net()
+    model[2].requires_grad_(requires_grad=False)
+    _, ax = plt.subplots()
+    shown = graph(model(torch.ones(2, 3)).sum(), model)
+    assert shown.draw(ax) is ax
+    texts = [text.get_text() for text in ax.texts if text.get_text()]
+    assert texts[: len(shown.parts)] == [part.label for part in shown.parts]
+    assert texts[-1] == "not reached: 2.bias frozen"
+
+
+def test_kinds_differ_without_colour() -> None:
+    """Trainable, frozen, cut and loss have outlines of their own."""
+    model = net()
+    model[2].requires_grad_(requires_grad=False)
+    ax = graph(model(torch.ones(2, 3)).sum(), model).draw()
+    boxes = {
+        text.get_text(): text.get_bbox_patch() for text in ax.texts if text.get_text()
+    }
+    outlines = {
+        (type(box.get_boxstyle()).__name__, box.get_linestyle())
+        for box in (
+            boxes[name] for name in ("loss ()", "2.weight (1, 4) frozen", "no history")
+        )
+    }
+    assert len(outlines) == 3
+    assert boxes["0.bias (4,)"].get_linestyle() in {"-", "solid"}
+    assert boxes["2.weight (1, 4) frozen"].get_linestyle() in {"--", "dashed"}
+
+
+def test_svg() -> None:
+    """A notebook gets valid SVG, the same each time, and no figure stays open."""
+    shown = graph(net()(torch.ones(2, 3)).sum())
+    picture = shown._repr_svg_()
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert picture == shown._repr_svg_()
+    assert plt.get_fignums() == []
+
+
+def test_without_matplotlib() -> None:
+    """Without matplotlib text works, and drawing says what to install."""
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import torch, gradguide\n"
+        "shown = gradguide.graph(torch.ones(1, requires_grad=True) * 2)\n"
+        "assert shown._repr_svg_() is None and 'MulBackward0' in str(shown)\n"
+        "try:\n"
+        "    shown.draw()\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        "draw: matplotlib is not installed; pip install 'gradguide[draw]', or print "
+        "the graph\n"
+    )
+
+
+def test_wrong_arguments() -> None:
+    """What has no graph, and a depth of nothing, are refused."""
+    with pytest.raises(TypeError, match="graph: expected a tensor, or a tuple, list"):
+        graph(None)
+    with pytest.raises(TypeError, match=r"graph: expected a torch\.nn\.Module"):
+        graph(torch.ones(1), "model")  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="graph: expected a depth of at least 1, got 0"
+    ):
+        graph(torch.ones(1), depth=0)
