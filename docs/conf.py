@@ -10,10 +10,11 @@ extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
     *("extensions.chinese_text", "extensions.downloads", "extensions.english_anchors"),
-    *("extensions.notebooks", "extensions.progress", "extensions.search"),
-    *("extensions.torch_links", "extensions.twins", "extensions.untranslated"),
+    *("extensions.notebooks", "extensions.outputs", "extensions.progress"),
+    *("extensions.search", "extensions.torch_links", "extensions.twins"),
+    "extensions.untranslated",
 ]
-exclude_patterns = ["examples", "locale"]
+exclude_patterns = ["examples", "gallery/backreferences", "locale"]
 templates_path = ["_templates"]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
@@ -51,7 +52,8 @@ sphinx_gallery_conf = {
     "image_scrapers": ("extensions.figures.scrape",),
     "only_warn_on_example_error": True,  # and so show every script that fails
     "capture_repr": (),  # a page shows what its script prints
-    "backreferences_dir": None,
+    "backreferences_dir": "gallery/backreferences",  # which pages use a function
+    "doc_module": ("gradguide",),
     "inspect_global_variables": False,  # reading `.grad` of a non-leaf would warn
     "min_reported_time": 10**9,  # a time on the page would differ in each build
     "write_computation_times": False,

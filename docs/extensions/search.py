@@ -1,7 +1,7 @@
 """Search with Pagefind in place of Sphinx.
 
 Sphinx cuts Chinese into words when it indexes a page but never cuts the query, so
-冻结参数 finds nothing. Pagefind reads the finished HTML: see ``pipeline.finish``.
+冻结参数 finds nothing. Pagefind reads the finished HTML: see ``pipeline.search``.
 """
 
 from __future__ import annotations

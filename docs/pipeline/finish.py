@@ -7,8 +7,6 @@ fails before leaves the old one as it is.
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +14,8 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .project import ENGLISH, LANGUAGES, PipelineError, Project
+from . import search
+from .project import ENGLISH, LANGUAGES, Project
 
 KEPT_OUT = {".buildinfo", "_sources", "objects.inv"}
 """What Sphinx leaves beside the pages and nobody asks for."""
@@ -38,7 +37,7 @@ def finish(project: Project) -> None:
     )
     _root_pages(project, new)
     _sitemap(project, new)
-    _search_indexes(new)
+    search.index(new)
     _publish(new, project.site)
 
 
@@ -97,25 +96,6 @@ def _sitemap(project: Project, site: Path) -> None:
     tree = ET.ElementTree(root)
     ET.indent(tree)
     tree.write(site / "sitemap.xml", "utf-8", xml_declaration=True)
-
-
-def _search_indexes(site: Path) -> None:
-    """Let Pagefind index each language by itself."""
-    command = [sys.executable, "-m", "pagefind"]
-    command += ["--exclude-selectors", ".headerlink, .downloads", "--site"]
-    processes = [
-        subprocess.Popen(
-            [*command, str(site / language.url)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for language in LANGUAGES
-    ]
-    for process in processes:
-        said, _ = process.communicate()
-        if process.returncode:
-            raise PipelineError(f"Pagefind can't make the search index:\n{said}")
 
 
 def _publish(new: Path, site: Path) -> None:

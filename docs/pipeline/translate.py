@@ -25,8 +25,8 @@ from .project import (
 )
 from .stage import stage
 
-MISTRANSLATED = ("Yields",)
-"""Messages of Sphinx whose translation says something else: here, a generator."""
+MISTRANSLATED = ("Yields", "Variables")
+"""Messages of Sphinx whose Chinese says something else: a generator, a variable."""
 
 
 def translate(project: Project, *, check: bool = False) -> None:

@@ -43,8 +43,9 @@ def graph(
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import graph
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-        >>> freeze = model[2].requires_grad_(False)
+        >>> _ = model[2].requires_grad_(False)
         >>> print(graph(model(torch.ones(8, 3)).sum(), model))
         loss ()
         └─ SumBackward0 ← AddmmBackward0
@@ -115,12 +116,13 @@ class Graph:
 
         Examples:
             >>> import torch
+            >>> from gradguide import graph
             >>> axes = graph(torch.ones(2, requires_grad=True).sum()).draw()
             >>> [text.get_text() for text in axes.texts if text.get_text()]
             ['loss ()', 'SumBackward0', 'leaf (2,)']
         """
         try:
-            from gradguide._draw import draw  # noqa: PLC0415 matplotlib may be missing
+            from gradguide._draw import draw
         except ImportError as error:
             msg = (
                 "draw: matplotlib is not installed; "
@@ -132,7 +134,7 @@ class Graph:
     def _repr_svg_(self) -> str | None:
         """Show the picture in a notebook; the text, where matplotlib is missing."""
         try:
-            from gradguide._draw import svg  # noqa: PLC0415 matplotlib may be missing
+            from gradguide._draw import svg
         except ImportError:
             return None
         return svg(self.parts, list(self._notes()))

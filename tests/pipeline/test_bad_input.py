@@ -101,6 +101,8 @@ def test_an_interrupted_build_is_no_harm(tiny):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A shell that starts the tests in the background lets them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as process:
             for line in process.stdout:
                 if "script 1 of 1" in line:

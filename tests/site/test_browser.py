@@ -96,13 +96,53 @@ def test_search_finds_the_page(open_page, url, query, page):
 
 def test_the_search_page_is_chinese_on_a_chinese_page(open_page):
     """Pagefind's own words, too."""
-    tab = open_page("zh-cn/search.html?q=没有这样的词语xyz")
+    tab = open_page("zh-cn/search.html?q=qwertyuiop")
     message = tab.locator(".pagefind-ui__message")
     message.wait_for()
-    assert re.search("[一-鿿]", message.inner_text())
-    assert not re.search(
-        "[a-z]{4}", tab.locator("#search").inner_text().replace("xyz", "")
-    )
+    said = message.inner_text().replace("qwertyuiop", "")
+    assert re.search("[一-鿿]", said)
+    assert not re.search("[a-z]", said)
+    labels = tab.locator("#search input").get_attribute("placeholder")
+    labels += tab.locator(".pagefind-ui__search-clear").inner_text()
+    assert re.fullmatch("[一-鿿]+", labels.replace(".", ""))
+
+
+@pytest.mark.parametrize(
+    ("url", "query", "page"),
+    [
+        ("zh-cn", "报错", "backward_without_a_graph"),
+        ("zh-cn", "backward() 报错", "backward_without_a_graph"),
+        ("zh-cn", "冻结后参数还在变", "freeze_before_or_after_the_optimizer"),
+        ("zh-cn", "判别器", "detach_in_a_gan"),
+        ("zh-cn", "权重衰减", "freeze_before_or_after_the_optimizer"),
+        ("zh-cn", "梯度穿过冻结的层", "through_or_blocked"),
+        ("en", "zero_grad(set_to_none=True)", "freeze_before_or_after_the_optimizer"),
+        ("en", "requires_grad_", "gallery/"),
+        (
+            "en",
+            "train.py:7: UserWarning: The .grad attribute of a Tensor that is not a",
+            "detach_cuts_one_tensor",
+        ),
+    ],
+)
+def test_a_query_as_people_type_it_finds_its_page_first(open_page, url, query, page):
+    """Chinese without spaces, names with dots and brackets, a warning as pasted."""
+    tab = open_page(f"{url}/search.html")
+    tab.locator("#search input").fill(query)
+    result = tab.locator(".pagefind-ui__result-title .pagefind-ui__result-link")
+    result.first.wait_for()
+    tab.wait_for_timeout(500)
+    found = result.evaluate_all("links => links.slice(0, 3).map(link => link.href)")
+    assert any(page in address for address in found)
+
+
+def test_a_result_leads_to_its_section(open_page):
+    """Not only to the top of the page."""
+    tab = open_page("en/search.html?q=clone+detached+tensor+changes+the+original")
+    nested = tab.locator(".pagefind-ui__result-nested .pagefind-ui__result-link")
+    nested.first.wait_for()
+    found = nested.evaluate_all("links => links.map(link => link.href)")
+    assert any(address.endswith(f"#{SECTION}") for address in found)
 
 
 def test_the_copy_button_takes_the_code_and_speaks_the_language(open_page):
