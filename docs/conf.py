@@ -29,7 +29,9 @@ add_module_names = False
 autodoc_typehints = "signature"
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
-nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*")]  # no network
+nitpick_ignore_regex = [
+    ("py:class", r"(collections|types|typing)\..*|Axes")
+]  # no network
 
 html_theme = "furo"
 html_static_path = ["_static"]

@@ -2,8 +2,9 @@
 backward() needs a tensor with a record
 =======================================
 
-``backward()`` fails on a tensor that neither requires a gradient nor was computed
-from one that does. Integers can't even ask. Floating and complex tensors can.
+``backward()`` fails on a tensor that does not require a gradient itself and whose
+computation was not recorded. An integer tensor can't have ``requires_grad=True``; only
+floating-point and complex tensors can.
 """
 
 # %%
@@ -59,7 +60,8 @@ for request in (
 assert len(wordings) == 3
 
 # %%
-# A decimal point in ``b`` is the cure. The sum is recorded, ``a`` stays as it is.
+# Write ``[3.0, 4.0]`` instead of ``[3, 4]``. Then ``a + b`` is recorded, and ``a``
+# stays as it is.
 b = torch.tensor([3.0, 4.0], requires_grad=True)
 c = a + b
 print(a.requires_grad)
@@ -67,8 +69,8 @@ assert not a.requires_grad
 assert c.requires_grad
 
 # %%
-# Which dtypes can require a gradient (square)? All that are floating or complex; the
-# others raise an error (cross).
+# Which dtypes can have ``requires_grad=True`` (square)? All that are floating or
+# complex; the others raise an error (cross).
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")

@@ -39,11 +39,15 @@ assert not z1.requires_grad
 # ``x`` stands for a result, and the gradient goes past a result to the leaf. A result
 # keeps one if you ask (:torch:`torch.Tensor.retain_grad`), and only then you see what
 # detaching changes.
+#
+# A copy on another device or in another dtype is a result, too: what
+# ``torch.ones(2, requires_grad=True).cuda()`` returns is not a leaf.
 leaf = torch.tensor([1.0, 2.0], requires_grad=True)
 x = leaf * 2
 (2.0 * x).sum().backward()  # nothing is detached
 assert leaf.grad.tolist() == [4.0, 4.0]
 assert not x.retains_grad
+assert not leaf.double().is_leaf
 
 x = leaf * 2
 x.retain_grad()
@@ -79,7 +83,8 @@ z1[0] = 5.0
 print(z)
 print(z1)
 assert z.tolist() == [5.0, 2.0]
-assert z1.data_ptr() == z.data_ptr() != z.detach().clone().data_ptr()
+assert z1.data_ptr() == z.data_ptr()
+assert z1.clone().data_ptr() != z.data_ptr()
 
 # %%
 # The gradient of ``y1`` reaches ``y``. The paths to ``x`` and ``z`` are cut.

@@ -2,8 +2,8 @@
 In a GAN, detach the fake for the discriminator only
 ====================================================
 
-``detach()`` freezes nothing: it keeps *one loss* out of the generator. In the
-generator's own step it must not be there, or the generator never learns.
+``detach()`` freezes nothing: it only keeps the gradient of *one loss* from reaching the
+generator. Don't use it in the generator's own step, or the generator never learns.
 """
 
 # %%
@@ -29,7 +29,8 @@ assert z.grad is None
 # Does ``detach()`` freeze the generator?
 # ---------------------------------------
 # No, though it is often said. ``z`` still requires a gradient, and a loss that comes
-# by another path reaches it. (The method is ``detach``: a tensor has no ``fetch``.)
+# by another path reaches it. (The original article calls the method ``fetch``; a tensor
+# has none of that name.)
 torch.sum(2 * z).backward()
 assert z.grad.tolist() == [2.0, 2.0]
 assert not hasattr(z, "fetch")
@@ -93,8 +94,8 @@ plt.show()
 # %%
 # In the discriminator's step, detach the fake. In the generator's, freeze the
 # discriminator (:torch:`Module.requires_grad_ <generated/torch.nn.Module.html>`) and
-# unfreeze it afterwards. Whatever you write, ``zero_grad()`` before each step clears
-# what is one too many.
+# unfreeze it afterwards. Either way, call ``zero_grad()`` before each step to clear any
+# gradients you didn't need.
 #
 # Related: :doc:`through_or_blocked`, :doc:`detach_cuts_one_tensor`,
 # :doc:`which_one_do_i_need`.

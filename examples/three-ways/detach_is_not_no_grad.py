@@ -49,9 +49,11 @@ assert not output_no_grad.requires_grad
 # %%
 # Does it save memory?
 # --------------------
-# ``detach()`` comes late: by then autograd has saved three tensors for ``backward()``.
-# Under ``no_grad()`` it saves none. The detached tensor itself costs nothing, it has
-# the memory of ``x``.
+# By the time ``detach()`` runs, autograd has saved three tensors for ``backward()``, so
+# the peak is no lower. They are freed once nothing holds the undetached result. Under
+# ``no_grad()`` none is saved.
+#
+# The detached tensor itself costs nothing: it has the memory of ``x``.
 saved, saved_no_grad = [], []
 with graph.saved_tensors_hooks(saved.append, lambda _: None):
     layer(x).tanh().detach()
@@ -82,12 +84,14 @@ assert tangent_no_grad.tolist() == [14.0, 14.0]
 # ``detach()`` reaches one tensor. ``no_grad()`` reaches all that runs in the block, in
 # its own thread and in no other.
 with torch.no_grad(), ThreadPoolExecutor(1) as other_thread:
-    here, elsewhere = x * 2, other_thread.submit(lambda: x * 2).result()
+    here = x * 2
+    elsewhere = other_thread.submit(lambda: x * 2).result()
 assert elsewhere.requires_grad
 assert not here.requires_grad
 
 # %%
-# A square: it is there. A cross: it is not. The two are alike in ``x.grad`` alone.
+# Square: present. Cross: absent. ``saved`` is what autograd saved, ``tangent`` what
+# forward mode sees. Only ``x.grad`` is the same for both.
 import matplotlib.pyplot as plt
 
 square = {"marker": "s", "fc": "none", "ec": "C0"}

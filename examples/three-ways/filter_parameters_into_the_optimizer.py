@@ -2,8 +2,8 @@
 The filter keeps frozen parameters out of the optimizer
 =======================================================
 
-Freezing before the optimizer is built leaves nothing out of it: the filter does. And
-a freeze by exact name forgets the bias, or freezes nothing at all.
+Freezing parameters before you build the optimizer does not keep them out of it; only
+filtering does. And freezing by exact name misses the bias, or freezes nothing at all.
 """
 
 # %%
@@ -34,13 +34,13 @@ optimizer = torch.optim.Adam(trainable, lr=0.1)
 # %%
 # Why does my frozen layer still train?
 # -------------------------------------
-# The name matches the weight alone. After one step the weight is what it was, and
-# the bias of the same layer is not.
+# ``conv1.0.weight`` matches the weight alone. After one step the weight is what it was,
+# and the bias of the same layer is not.
 before = {n: p.clone() for n, p in cnn.named_parameters()}
 cnn(torch.randn(4, 1, 8, 8)).sum().backward()
 optimizer.step()
 for n, p in cnn.named_parameters():
-    print(f"{n}: {torch.equal(p, before[n]) = }")
+    print(f"{n} unchanged: {torch.equal(p, before[n])}")
 assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 assert not torch.equal(cnn.conv1[0].bias, before["conv1.0.bias"])
 
@@ -48,9 +48,9 @@ assert not torch.equal(cnn.conv1[0].bias, before["conv1.0.bias"])
 # Is a frozen parameter in the optimizer?
 # ---------------------------------------
 # Yes, unless you filter. It is a common belief that freezing first is enough, but the
-# order makes no difference to what the optimizer holds. Nor does it cost more than a
-# place in a list: Adam makes its state at the first update, and without a gradient
-# there is none.
+# order makes no difference to what the optimizer holds. Leaving it in costs only an
+# entry in a list: Adam creates state for a parameter at its first update, and a
+# parameter without a gradient is never updated.
 unfiltered = torch.optim.Adam(cnn.parameters(), lr=0.1)  # built after the freeze
 unfiltered.step()
 assert len(optimizer.param_groups[0]["params"]) == 3
@@ -61,14 +61,17 @@ assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 # %%
 # "optimizer got an empty parameter list"
 # ---------------------------------------
-# That is what the filter leaves when everything is frozen.
+# When everything is frozen, the filter leaves nothing. Nor does a ``filter`` give
+# anything twice: it is empty after the first optimizer. Make it a list to use it again.
+assert list(trainable) == []
 cnn.requires_grad_(False)
-try:
-    torch.optim.Adam(filter(lambda p: p.requires_grad, cnn.parameters()), lr=0.1)
-except ValueError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("an optimizer was built on nothing")
+for parameters in (filter(lambda p: p.requires_grad, cnn.parameters()), trainable):
+    try:
+        torch.optim.Adam(parameters, lr=0.1)
+    except ValueError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("an optimizer was built on nothing")
 
 # %%
 # A wrong name freezes nothing, and says nothing

@@ -43,7 +43,8 @@ assert derivative.equal(2 * x + 4 * x + 5 * x**4)
 # -----------------------------------------
 # It is said to forbid gradients, or to set every flag to False. It does neither. The
 # flag of ``x`` stays, and ``backward()`` runs inside the block on what was recorded
-# outside. (The name is :torch:`torch.no_grad`. ``with`` is Python's own word.)
+# outside. (The original article calls it ``with_no_grad``. The name is
+# :torch:`torch.no_grad`; ``with`` is Python's own word.)
 loss = (x**2).sum()
 with torch.no_grad():
     assert x.requires_grad
@@ -64,6 +65,17 @@ for term in (y1, y2):
         print(f"{type(error).__name__}: {error}")
     else:
         raise AssertionError("backward() ran on two elements")
+
+# %%
+# The cure for ``y1`` is ``y1.sum().backward()``, or to pass the factors:
+# ``y1.backward(torch.ones_like(y1))``. Both give the same gradient.
+y1 = x**2
+x.grad = None
+y1.sum().backward(retain_graph=True)
+assert x.grad.tolist() == [2.0, 4.0]
+x.grad = None
+y1.backward(torch.ones_like(y1))
+assert x.grad.tolist() == [2.0, 4.0]
 
 # %%
 # The gradient comes back by the recorded path (arrow). The two that were computed under

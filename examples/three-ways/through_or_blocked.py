@@ -30,7 +30,7 @@ results = {
     "b.requires_grad_(False)": gradients(b.requires_grad_(False)),
     "b(h.detach())": gradients(lambda h: b(h.detach())),
     "b(h).detach()": gradients(lambda h: b(h).detach()),
-    "no_grad(): b(h)": gradients(torch.no_grad()(b.forward)),
+    "no_grad(): b(h)": gradients(torch.no_grad()(b.forward)),  # no_grad as a decorator
 }
 reached = {way: [g is not None for g in row] for way, row in results.items()}
 print(f"{'weight.grad':23}{'a':>7}{'b':>7}{'c':>7}")

@@ -22,9 +22,10 @@ assert torch.nn.Linear(2, 1).weight.requires_grad
 # ``x`` asks for a gradient, ``y`` does not. ``y1``, computed from both, requires one
 # all the same, and its ``grad_fn`` is the record of how it was made.
 #
-# An operation is recorded when at least one of its inputs requires a gradient
-# (:torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`).
-# ``2.0 * x`` is recorded, ``2.0 * y`` is not.
+# A differentiable operation is recorded when at least one of its inputs requires a
+# gradient (:torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`).
+# ``2.0 * x`` is recorded, ``2.0 * y`` is not. Together these records are the
+# *computational graph*.
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y = torch.tensor([3.0, 4.0], requires_grad=False)
 y1 = 2.0 * x + 2.0 * y

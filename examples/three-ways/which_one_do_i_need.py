@@ -11,7 +11,8 @@ them from what lies before. ``no_grad()`` leaves no record of anything in its bl
 # ---------------------
 # Three parts in a row: ``a``, then ``b`` with a batch norm, then ``c``. Each way is
 # tried on ``b``. Who gets a gradient? How many activations of shape ``(8, 2)`` does
-# autograd save while ``b`` runs? Does the running mean of the batch norm move?
+# autograd save while ``b`` runs? (After ``b(h).detach()`` they are freed once nothing
+# holds ``b(h)``.) Does the running mean of the batch norm move?
 import torch
 from torch import nn
 from torch.autograd import graph
@@ -39,7 +40,7 @@ table = {
     "b.requires_grad_(False)": effect(b.requires_grad_(False)),
     "b(h.detach())": effect(lambda h: b(h.detach())),
     "b(h).detach()": effect(lambda h: b(h).detach()),
-    "no_grad(): b(h)": effect(torch.no_grad()(b.forward)),
+    "no_grad(): b(h)": effect(torch.no_grad()(b.forward)),  # no_grad as a decorator
     "b.eval()": effect(b.eval()),
 }
 print(f"{'':23} a.grad b.grad c.grad  saved   mean")
@@ -56,7 +57,7 @@ assert table == {
 
 # %%
 # Learns or moves (open), frozen (hatched), cut off (cross). Running statistics need no
-# gradient to move. ``eval()`` alone holds them, and it freezes no weight.
+# gradient to move. Of these ways only ``eval()`` stops them, and it freezes no weight.
 import matplotlib.pyplot as plt
 
 trains = {"marker": "s", "fc": "none", "ec": "C0"}
@@ -83,8 +84,8 @@ plt.show()
 # - ``requires_grad_()`` changes the tensor itself. Set the flag again to undo it.
 # - ``detach()`` makes a second tensor on the same memory. The first one still has its
 #   record: go on with that.
-# - ``no_grad()`` ends with its block. A result from inside has its own memory and stays
-#   without a record: compute it again.
+# - ``no_grad()`` ends with its block. A result from inside has its own memory, as usual
+#   (views excepted), and stays without a record: compute it again outside.
 weight, h = b[0].weight, a(x)
 assert weight.requires_grad_(False) is weight
 assert weight.requires_grad_(True).requires_grad
@@ -121,8 +122,9 @@ assert w.grad == 0.0
 #
 # - What lies before the layer, but not the layer: ``requires_grad_(False)``.
 # - The layer, but nothing before it: ``detach()`` its input.
-# - Neither: ``no_grad()``. It saves the most memory.
-# - And if a batch norm must keep still: ``eval()``, too.
+# - Neither the layer nor what lies before it: ``no_grad()``. It saves the most memory.
+# - If a batch norm must keep still, too: call its ``eval()``, and again after every
+#   ``train()`` of the whole network.
 #
 # Related: :doc:`through_or_blocked`, :doc:`detach_is_not_no_grad`,
 # :doc:`freeze_before_or_after_the_optimizer`.

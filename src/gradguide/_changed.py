@@ -13,7 +13,7 @@ from gradguide._select import require_module
 
 @contextmanager
 def changed(model: nn.Module) -> Iterator[list[str]]:
-    """Collect the names of what changes its values inside a ``with`` block.
+    """Collect the names of the parameters and buffers that change in a ``with`` block.
 
     The list is filled when the block ends, after an exception too. Values are
     compared, not version counters: batch norm statistics and fused optimizers
@@ -38,6 +38,7 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import changed
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
         >>> with changed(model) as names:
         ...     output = model(torch.ones(8, 3))

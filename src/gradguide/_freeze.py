@@ -24,7 +24,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     pre-hook does this: ``state_dict()`` keys stay as they are, and the hook
     survives ``copy.deepcopy`` and pickling.
 
-    It does not tell the optimizer, which may keep the parameters: without a
+    It does not touch the optimizer. The parameters may stay in it: without a
     gradient it skips them. It does not stop dropout, nor gradients that flow
     through the frozen part to what comes before it. The hook runs when the layer is
     called, not when its ``forward`` is: freeze before ``torch.compile``, or call
@@ -40,9 +40,9 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
             own name or that of a module around it.
 
     Returns:
-        What was frozen, in force at once. Its ``undo()``, or leaving it as a
-        ``with`` block, puts everything back. While it is alive it also keeps the
-        gradients that it took away.
+        A ``Frozen``, which knows what was frozen; the freeze is in force already. Its
+        ``undo()``, or the end of its ``with`` block, puts everything back. For as long
+        as it is alive, the gradients that it took away still take up memory.
 
     Raises:
         ValueError: If a pattern matches no parameter and, with ``stats``, no
@@ -54,6 +54,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import freeze
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
         >>> frozen = freeze(model, "0", "1")
         >>> frozen.names
@@ -111,8 +112,8 @@ def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
     A normalisation layer that ``freeze`` held takes the training mode of the module
     around it, so that its statistics move at once if that module is training.
 
-    It does not add anything to an optimizer: one that was built from the trainable
-    parameters only has never heard of these. It does not bring gradients back.
+    It does not add anything to an optimizer: one built from only the trainable
+    parameters does not hold these. It does not bring gradients back.
 
     Args:
         module: The module to train, or that holds what to train.
@@ -131,6 +132,7 @@ def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
 
     Examples:
         >>> from torch import nn
+        >>> from gradguide import freeze, unfreeze
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
         >>> frozen = freeze(model)
         >>> unfreeze(model, "1")
@@ -172,6 +174,7 @@ class Frozen:
 
     Examples:
         >>> from torch import nn
+        >>> from gradguide import freeze
         >>> with freeze(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))) as frozen:
         ...     frozen
         Frozen(names=('0.weight', '0.bias', '1.weight', '1.bias'), stats=('1',))

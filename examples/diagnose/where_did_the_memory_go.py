@@ -1,0 +1,108 @@
+"""
+Freezing the last layers saves no memory, freezing the first does
+=================================================================
+
+For ``backward()``, autograd keeps what the first trained layer needs and all that comes
+after it. :py:func:`gradguide.saved` measures it on the loss that you have.
+"""
+
+# %%
+# What does autograd keep?
+# ------------------------
+# The input and the outputs of six layers, each of shape ``(512, 64)``: seven times
+# 128 KiB. The weights live anyway. They are not counted if you pass ``model``.
+import torch
+from torch import nn
+
+from gradguide import describe, saved
+
+torch.manual_seed(0)
+blocks = (nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(6))
+model = nn.Sequential(*blocks)
+images = torch.randn(512, 64)
+loss = model(images).mean()
+print(saved(loss, model))
+assert saved(loss, model).bytes == 7 * 512 * 64 * 4
+
+# %%
+# Which layers should I freeze?
+# -----------------------------
+# Freeze a part, such as ``model[3:]``, run the forward again, and measure. What counts
+# is the first layer that still trains: to reach it, ``backward()`` has to come through
+# all that follow.
+parts = {
+    "[6:]": slice(6, 6),
+    "[3:]": slice(3, 6),
+    "[1:]": slice(1, 6),
+    "[:3]": slice(3),
+    "[:5]": slice(5),
+    "[:6]": slice(6),
+}
+kept = {}
+for name, part in parts.items():
+    model[part].requires_grad_(False)
+    kept[name] = saved(model(images).mean(), model).bytes // 1024
+    model.requires_grad_(True)
+print(kept)
+assert list(kept.values()) == [896, 896, 896, 512, 256, 0]
+
+# %%
+# Six layers in front of the loss (diamond), some trained (open) and some frozen
+# (hatched). The bar is what autograd keeps. It stays full while the first layer trains,
+# even with five of six frozen.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+box = {"s": 150, "fc": "none", "lw": 2}
+for name, part in parts.items():
+    for layer in range(6):
+        is_frozen = layer in range(6)[part]
+        look = {"ec": "C1", "hatch": "//////"} if is_frozen else {"ec": "C0"}
+        ax.scatter(layer, name, marker="s", **box, **look)
+    ax.scatter(6, name, marker="D", ec="C3", **box)
+    ax.barh(name, kept[name] / 150, left=7, height=0.6, color="lightgray")
+    ax.text(7, name, f" {kept[name]} KiB", va="center")
+ax.set_xticks(range(7), [*range(6), "loss"])
+ax.tick_params(length=0)
+ax.set_frame_on(False)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# Why does memory grow from batch to batch?
+# -----------------------------------------
+# Because something holds the losses, such as a list. A loss holds its graph, and the
+# graph holds what was kept. :py:func:`gradguide.describe` says it of one tensor,
+# ``saved`` of the whole list. The input is the same each time and counts once.
+history = [model(images).mean() for _ in range(10)]
+print(describe(history[0]))
+print(saved(history, model))
+assert saved(history, model).bytes == (1 + 10 * 6) * 128 * 1024
+
+# %%
+# ``backward()`` frees the memory. The nodes stay for as long as the list does, and a
+# second backward finds nothing to work with.
+for loss in history:
+    loss.backward()
+print(describe(history[0]))
+print(saved(history, model))
+assert saved(history, model)[::2] == (0, 202)
+try:
+    history[0].backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a second backward ran through a freed graph")
+
+# %%
+# In training such a list costs little. In validation, where no backward frees anything,
+# it costs all. What is detached holds no graph.
+losses = [loss.detach() for loss in history]
+print(saved(losses, model))
+assert saved(losses, model).nodes == 0
+
+# %%
+# Freeze from the first layer on. Log ``loss.detach()``. Validate under ``no_grad()``.
+#
+# Related: :doc:`read_a_graph`, :doc:`will_it_really_stay_frozen`,
+# :doc:`/gallery/three-ways/no_grad_stops_recording`.
