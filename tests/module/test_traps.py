@@ -243,6 +243,25 @@ def test_overwritten_data_is_gone() -> None:
     assert rows["backbone.weight"].why == "its result never reaches the loss"
 
 
+def test_meta_tensors_share_no_memory() -> None:
+    """Tensors without memory are not taken for one another."""
+    model = nn.ModuleDict(
+        {"a": nn.Linear(3, 4, device="meta"), "b": nn.Linear(3, 4, device="meta")}
+    )
+    x = torch.ones(5, 3, device="meta")
+
+    def loss() -> Tensor:
+        model["a"](x).relu_()
+        return model["b"](torch.ones(5, 3, device="meta")).sum()
+
+    assert {row.name: row.verdict for row in explain(model, loss)} == {
+        "a.weight": "unused",
+        "a.bias": "unused",
+        "b.weight": "trains",
+        "b.bias": "trains",
+    }
+
+
 def test_reused_memory_is_no_flow() -> None:
     """A new tensor in the memory of a dead one has nothing to do with it."""
     model = Two()
