@@ -361,6 +361,16 @@ def test_lazy_parameters() -> None:
         explain(model, lambda: model(torch.ones(1, 2)).sum())
 
 
+def test_model_made_in_inference_mode() -> None:
+    """Such parameters may say that they require grad, and no step can change them."""
+    with torch.inference_mode():
+        model = nn.Linear(2, 1)
+    for loss in (None, lambda: model(torch.ones(1, 2)).sum()):
+        assert {row[1:3] for row in explain(model, loss)} == {
+            ("cut", "inference_mode, where it was made: it can't train")
+        }
+
+
 def test_loss_without_a_tensor() -> None:
     """A loss that is a number, or no loss, is refused."""
     model = Two()
@@ -370,5 +380,7 @@ def test_loss_without_a_tensor() -> None:
         explain(model, 3.0)
     with pytest.raises(TypeError, match=r"explain: expected a torch\.nn\.Module"):
         explain(lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a torch\.optim\.Optimizer, got Two"):
+        explain(model, optimizer=model)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="explain: gradients=True needs a loss"):
         explain(model, gradients=True)
