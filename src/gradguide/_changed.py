@@ -38,6 +38,7 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import changed
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
         >>> with changed(model) as names:
         ...     output = model(torch.ones(8, 3))

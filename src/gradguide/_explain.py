@@ -62,6 +62,7 @@ def explain(
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import explain
         >>> model = nn.ModuleDict({"body": nn.Linear(3, 4), "head": nn.Linear(4, 1)})
         >>> x = torch.ones(8, 3)
         >>> def loss():
@@ -70,7 +71,7 @@ def explain(
         >>> report = explain(model, loss)
         >>> [(row.name, row.verdict, row.why) for row in report.problems]
         [('body.weight', 'cut', 'detach()'), ('body.bias', 'cut', 'detach()')]
-        >>> freeze = model["body"].requires_grad_(False)
+        >>> _ = model["body"].requires_grad_(False)
         >>> explain(model, loss).problems == ()
         True
 

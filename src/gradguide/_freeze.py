@@ -54,6 +54,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import freeze
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
         >>> frozen = freeze(model, "0", "1")
         >>> frozen.names
@@ -131,6 +132,7 @@ def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
 
     Examples:
         >>> from torch import nn
+        >>> from gradguide import freeze, unfreeze
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
         >>> frozen = freeze(model)
         >>> unfreeze(model, "1")
@@ -172,6 +174,7 @@ class Frozen:
 
     Examples:
         >>> from torch import nn
+        >>> from gradguide import freeze
         >>> with freeze(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))) as frozen:
         ...     frozen
         Frozen(names=('0.weight', '0.bias', '1.weight', '1.bias'), stats=('1',))

@@ -43,8 +43,9 @@ def graph(
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import graph
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
-        >>> freeze = model[2].requires_grad_(False)
+        >>> _ = model[2].requires_grad_(False)
         >>> print(graph(model(torch.ones(8, 3)).sum(), model))
         loss ()
         └─ SumBackward0 ← AddmmBackward0
@@ -115,6 +116,7 @@ class Graph:
 
         Examples:
             >>> import torch
+            >>> from gradguide import graph
             >>> axes = graph(torch.ones(2, requires_grad=True).sum()).draw()
             >>> [text.get_text() for text in axes.texts if text.get_text()]
             ['loss ()', 'SumBackward0', 'leaf (2,)']

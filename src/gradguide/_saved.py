@@ -59,6 +59,7 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
     Examples:
         >>> import torch
         >>> from torch import nn
+        >>> from gradguide import saved
         >>> model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
         >>> x = torch.ones(8, 3)
         >>> print(saved(model(x).sum(), model))
