@@ -45,6 +45,12 @@ def is_dead_view(tensor: Tensor) -> bool:
     return base is not None and base.requires_grad
 
 
+def is_inference(tensor: Tensor) -> bool:
+    """Whether a tensor was made under inference_mode."""
+    # A lazy parameter refuses every question until its shape is known.
+    return not is_lazy(tensor) and tensor.is_inference()
+
+
 def nodes(roots: Iterable[Tensor]) -> list[Node]:
     """Return every node behind some tensors once, those nearest to them first."""
     found = [node for node in map(grad_fn, roots) if node is not None]

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
+from gradguide._autograd import is_inference
 from gradguide._evidence import Evidence, from_function, from_tensor
 from gradguide._hold import has_stats, is_held
 from gradguide._optimizer import Held
@@ -53,7 +54,8 @@ def explain(
         surprise.
 
     Raises:
-        TypeError: If ``model`` is not a module, or the loss holds no tensor.
+        TypeError: If ``model`` is not a module, ``optimizer`` not an optimizer, or the
+            loss holds no tensor.
         ValueError: If ``gradients`` is asked for without a loss, or a function is to
             be run on a model with lazy parameters.
 
@@ -92,6 +94,12 @@ list or dict of tensors, got float; pass the loss before item() or detach()
     require_module(model, "explain")
     if isinstance(loss, Optimizer) and optimizer is None:
         loss, optimizer = None, loss
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        msg = (
+            "explain: expected a torch.optim.Optimizer, got "
+            f"{type(optimizer).__name__}; pass the object whose step() you call"
+        )
+        raise TypeError(msg)
     if loss is None and gradients:
         msg = (
             "explain: gradients=True needs a loss to run backward from; pass the "
@@ -135,6 +143,8 @@ def _parameters(
         elif not parameter.requires_grad:
             why = "" if parameter.grad is None else "stale .grad"
             verdict = "frozen"
+        elif is_inference(parameter):
+            verdict, why = "cut", "inference_mode, where it was made: it can't train"
         elif key in evidence.missed:
             verdict, why, where = evidence.missed[key]
         elif key in evidence.zero:

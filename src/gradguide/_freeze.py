@@ -6,8 +6,8 @@ from typing import Self
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
+from gradguide._autograd import is_inference
 from gradguide._hold import hold, is_held, mode_around, release
 from gradguide._select import select
 
@@ -237,7 +237,7 @@ class _Before:
             norm.training = training
         for parameter, requires_grad, _ in self.flags:
             # An inference tensor takes the flag only in inference mode.
-            with torch.inference_mode(_is_inference(parameter)):
+            with torch.inference_mode(is_inference(parameter)):
                 parameter.requires_grad = requires_grad
         for parameter, _, grad in self.flags:
             parameter.grad = grad
@@ -266,15 +266,10 @@ def _require_trainable(
         )
         raise ValueError(msg)
     for name in trainable:
-        if _is_inference(matched[name]):
+        if is_inference(matched[name]):
             msg = (
                 f"unfreeze: {name!r} of {type(module).__name__} was made under "
                 "torch.inference_mode() and can never train; build or load the model "
                 "outside of it"
             )
             raise RuntimeError(msg)
-
-
-def _is_inference(parameter: nn.Parameter) -> bool:
-    # A lazy parameter refuses every question until its shape is known.
-    return not is_lazy(parameter) and parameter.is_inference()

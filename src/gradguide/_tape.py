@@ -56,7 +56,7 @@ class Tape(TorchFunctionMode):
         self._where = where
         self._before_write = before_write
         self._place_of = place_of
-        self._values: dict[int, tuple[ref[Tensor], int]] = {}
+        self._values: dict[int, tuple[ref[Tensor], int, int]] = {}
         self._count = 0
         self._memory: dict[int, int] = {}
         self._writes: dict[int, tuple[int, int]] = {}
@@ -69,12 +69,15 @@ class Tape(TorchFunctionMode):
 
     def values(self, tensor: Tensor) -> tuple[int, ...]:
         """Return the values that a tensor holds now; none if it is not on the tape."""
-        value = self._held(tensor)
-        if self._writes:
-            # Another tensor with the same memory may have been written since.
-            written, memory = self._writes.get(_address(tensor), (-1, -1))
-            if written > value:
-                return (memory, value) if value >= 0 else (memory,)
+        held = self._values.get(id(tensor))
+        if held is not None and held[0]() is tensor:
+            _, value, address = held
+        else:
+            value, address = -1, _address(tensor) if self._writes else 0
+        # Another tensor with the same memory may have been written since.
+        written, memory = self._writes.get(address, (-1, -1))
+        if written > value:
+            return (memory, value) if value >= 0 else (memory,)
         return (value,) if value >= 0 else ()
 
     def __torch_function__(
@@ -188,6 +191,8 @@ class Tape(TorchFunctionMode):
     def _write(self, target: Tensor, value: int, reads: list["_Read"]) -> None:
         """Note that all tensors with the same memory have another value now."""
         address = _address(target)
+        if not address:
+            return  # on the meta device
         # A view of a detached tensor is detached too; its base has no public name.
         base = target._base  # noqa: SLF001
         cause = self._alias(target) or (None if base is None else self._alias(base))
@@ -215,7 +220,7 @@ class Tape(TorchFunctionMode):
             return ()
         place = self._place_of(tensor)
         if place is not None:
-            self._values[id(tensor)] = (ref(tensor), place)
+            self._values[id(tensor)] = (ref(tensor), place, _address(tensor))
             return (place,)
         wrapped = self._memory.get(_address(tensor))
         if wrapped is None:
@@ -261,18 +266,15 @@ class Tape(TorchFunctionMode):
                 self._writes.pop(address, None)
                 self._memory.pop(address, None)
 
-    def _held(self, tensor: Tensor) -> int:
-        held = self._values.get(id(tensor))
-        return held[1] if held and held[0]() is tensor else -1
-
     def _next(self) -> int:
         self._count += 1
         return self._count - 1
 
     def _new_value(self, tensor: Tensor) -> int:
         value = self._next()
-        self._values[id(tensor)] = (ref(tensor), value)
-        if address := _address(tensor):
+        address = _address(tensor)
+        self._values[id(tensor)] = (ref(tensor), value, address)
+        if address:
             self._memory[address] = value
         return value
 

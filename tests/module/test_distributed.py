@@ -1,5 +1,6 @@
 """Tests the verdicts in two real processes, under DDP and FSDP2."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def start(rank: int, file: str) -> Tensor:
     return torch.randn(4, 4)
 
 
+def finish() -> None:
+    # Neither process may leave while the other still talks to it.
+    gc.collect()
+    dist.barrier()
+    dist.destroy_process_group()
+
+
 def under_ddp(rank: int, file: str) -> None:
     x = start(rank, file)
     model = nn.parallel.DistributedDataParallel(Net(), find_unused_parameters=True)
@@ -46,7 +54,7 @@ def under_ddp(rank: int, file: str) -> None:
     loss = model(x).sum()
     assert {row.verdict for row in explain(model, loss)} == {"trains", "unreached"}
     loss.backward()
-    dist.destroy_process_group()
+    finish()
 
 
 def under_fsdp(rank: int, file: str) -> None:
@@ -71,7 +79,7 @@ def under_fsdp(rank: int, file: str) -> None:
         optimizer.step()
     assert names == ["body.weight", "body.bias"]
     assert freeze(model, "cut").names == ("cut.weight", "cut.bias")
-    dist.destroy_process_group()
+    finish()
 
 
 @pytest.mark.parametrize("work", [under_ddp, under_fsdp])
