@@ -17,8 +17,9 @@ def describe(tensor: Tensor) -> str:
         tensor: Any tensor, of any shape.
 
     Returns:
-        One sentence: leaf or result of what, its ``.grad``, and for a result how
-        many nodes and bytes it keeps alive.
+        A sentence that says whether it is a leaf or the result of what, why its
+        ``.grad`` is there or not, and for a result how many nodes and bytes it keeps
+        alive.
 
     Raises:
         TypeError: If ``tensor`` is not a tensor.
