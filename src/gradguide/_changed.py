@@ -28,9 +28,9 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
             once, where they are: the block needs as many bytes again.
 
     Yields:
-        A list, empty until the block ends. It then holds the parameters, and after
-        them the buffers, that changed their values, shape or dtype, came or went,
-        named as in ``named_parameters()`` and ``named_buffers()``.
+        A list that is empty at first and then holds the parameters, then the buffers,
+        that changed their values, shape or dtype, came or went, named as in
+        ``named_parameters()`` and ``named_buffers()``.
 
     Raises:
         TypeError: If ``model`` is not a module.

@@ -17,16 +17,14 @@ def describe(tensor: Tensor) -> str:
         tensor: Any tensor, of any shape.
 
     Returns:
-        A sentence that says whether it is a leaf or the result of what, why its
-        ``.grad`` is there or not, and for a result how many nodes and bytes it keeps
-        alive.
+        One sentence on whether the tensor is a leaf or the result of what, on its
+        ``.grad``, and for a result on how many nodes and bytes it keeps alive.
 
     Raises:
         TypeError: If ``tensor`` is not a tensor.
 
     Examples:
         >>> import torch
-        >>> from gradguide import describe
         >>> x = torch.ones(2, 3)
         >>> print(describe(x))
         A leaf of shape (2, 3) that does not require grad: autograd records nothing \

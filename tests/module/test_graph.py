@@ -57,12 +57,12 @@ def test_shared_nodes_are_shown_once() -> None:
 
 
 def test_frozen() -> None:
-    """Frozen parameters are named where they were kept, and else below."""
+    """Frozen parameters are named where autograd kept them, and else below."""
     model = net()
     model[2].requires_grad_(requires_grad=False)
     text = str(graph(model(torch.ones(2, 3)).sum(), model))
     assert "├─ 2.weight (1, 4) frozen\n" in text
-    assert text.endswith("\nnot reached: 2.bias frozen")
+    assert text.endswith("\nnot recorded: 2.bias frozen")
 
 
 def test_cut_ends() -> None:
@@ -75,7 +75,7 @@ def test_cut_ends() -> None:
         "   ├─ 2.bias (1,)\n"
         "   ├─ no history\n"
         "   └─ TBackward0 ← 2.weight (1, 4)\n"
-        "not reached: 0.weight, 0.bias"
+        "not reached: 0.*"
     )
 
 
@@ -100,6 +100,18 @@ def test_depth() -> None:
         "└─ SinBackward0 ← SinBackward0 ← …\n"
         "not shown: 8 operations and parameters"
     )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, None])
+def test_what_is_not_reached_is_the_same_at_any_depth(depth: int | None) -> None:
+    """What is shown limits neither what is reached nor what is recorded."""
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
+    model[1].requires_grad_(requires_grad=False)
+    model.spare = nn.Linear(2, 2)
+    loss = model[:4](torch.ones(1, 2)).sum()
+    notes = str(graph(loss, model, depth=depth)).splitlines()
+    assert "not reached: spare.*" in notes
+    assert "not recorded: 1.bias frozen" in notes
 
 
 @pytest.mark.parametrize("depth", [None, 10**9])
@@ -149,7 +161,7 @@ def test_draw() -> None:
     assert shown.draw(ax) is ax
     texts = [text.get_text() for text in ax.texts if text.get_text()]
     assert texts[: len(shown.parts)] == [part.label for part in shown.parts]
-    assert texts[-1] == "not reached: 2.bias frozen"
+    assert texts[-1] == "not recorded: 2.bias frozen"
 
 
 def test_kinds_differ_without_colour() -> None:
