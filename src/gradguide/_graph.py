@@ -106,7 +106,13 @@ class Graph:
     def draw(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the graph with matplotlib, the loss on top.
 
-        It does not choose a size for ``ax``; without one, it makes a figure that fits.
+        The loss is a diamond, in C3 as the arrows, which go the way of the gradient.
+        What trains has an outline in C0, what is frozen is hatched, in C1, and gets no
+        arrow. Where there is no history, the line is dashed and crossed, in C2. These are
+        the first colours of the property cycle; all else has the colour of text.
+
+        It does not choose a size for ``ax``: the text shrinks until it fits. Without
+        ``ax``, it makes a figure that fits.
 
         Args:
             ax: The axes to draw on. Without them: new ones.

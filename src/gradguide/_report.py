@@ -67,7 +67,7 @@ class Report(tuple[Row, ...]):
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        from html import escape  # noqa: PLC0415 slow to import, and rarely needed
+        from html import escape
 
         head = "".join(f"<th>{title}</th>" for title in _TITLES)
         rows = "".join(
