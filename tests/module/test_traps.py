@@ -213,6 +213,70 @@ def test_an_operation_that_returns_its_input_is_no_cut() -> None:
     assert whys == {"argmax() is not differentiable"}
 
 
+def test_a_parameter_handed_back_is_no_cut() -> None:
+    """A cast of a parameter to the dtype it has is that parameter."""
+    model = Two()
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        weight = model.backbone.weight.to(torch.float32)
+        return nn.functional.linear(x, weight).argmax(-1).sum()
+
+    assert explain(model, loss)[0].why == "argmax() is not differentiable"
+
+
+def test_a_tensor_that_gives_only_its_type() -> None:
+    """``x.type_as(y)`` and ``x.to(y)`` carry no data of ``y``."""
+    model = Two()
+
+    def loss() -> Tensor:
+        y = model.backbone(torch.ones(5, 3))
+        return model.head(torch.ones(5, 4).double().type_as(y).to(y).view_as(y)).sum()
+
+    assert explain(model, loss)[0].why == "its result never reaches the loss"
+
+
+def test_two_writes_through_aliases() -> None:
+    """A second write through ``.data`` does not make the first one forgotten."""
+    model = nn.ParameterDict({"a": torch.ones(3), "b": torch.ones(3)})
+
+    def loss() -> Tensor:
+        y = torch.zeros(3)
+        y.data.add_(model["a"])
+        y.data.add_(model["b"])
+        return y.sum() * torch.ones(1, requires_grad=True)
+
+    assert [row[1:3] for row in explain(model, loss)] == [("cut", ".data")] * 2
+
+
+def test_a_write_through_an_alias_cuts_only_what_was_written() -> None:
+    """What the tensor itself held before goes on as it was."""
+    model = nn.ParameterDict({"own": torch.ones(3), "written": torch.ones(3)})
+
+    def loss() -> Tensor:
+        y = model["own"].clone()
+        y.data.add_(model["written"])
+        return y.argmax() * torch.ones(1, requires_grad=True)
+
+    assert [row.why for row in explain(model, loss)] == [
+        "argmax() is not differentiable",
+        ".data",
+    ]
+
+
+def test_a_dead_view_is_nobody() -> None:
+    """A view made under no_grad says that it requires grad; it is no lost parameter."""
+    model = Two()
+
+    def loss() -> Tensor:
+        y = model.backbone(torch.ones(5, 3))
+        with torch.no_grad():
+            y = y.view(5, 4)
+        return model.head(y).sum()
+
+    assert {row.kind for row in explain(model, loss)} == {"parameter"}
+
+
 def test_writes_to_a_view_are_writes_to_its_base() -> None:
     """Data written into a row is in the whole."""
     model = Two()
@@ -302,6 +366,11 @@ def test_reentrant_checkpoint_hides_what_is_inside() -> None:
     def last() -> Tensor:
         return checkpoint(model.head, model.backbone(x), use_reentrant=True).sum()
 
+    def both() -> Tensor:
+        features = model.head(torch.ones(5, 4)).detach()
+        return features.sum() + last()
+
+    assert verdicts(model, both)["head.weight"] == "unknown"
     assert verdicts(model, first)["backbone.weight"] == "cut"
     assert verdicts(model, last)["head.weight"] == "unknown"
     assert verdicts(model, last())["head.weight"] == "unknown"
