@@ -25,7 +25,6 @@ def describe(tensor: Tensor) -> str:
 
     Examples:
         >>> import torch
-        >>> from gradguide import describe
         >>> x = torch.ones(2, 3)
         >>> print(describe(x))
         A leaf of shape (2, 3) that does not require grad: autograd records nothing \

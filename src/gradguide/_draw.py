@@ -1,142 +1,152 @@
 """Draws the parts of a graph with matplotlib."""
 
 import io
-from collections.abc import Iterable
-from textwrap import fill
+from functools import lru_cache
+from textwrap import wrap
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
 
+from gradguide._layout import Layout, layout
 from gradguide._parts import Part
-
-# Each kind has a colour and an outline of its own, to be told apart without colour.
-_LOOKS = {
-    "loss": {"fc": "#f2c14e", "ec": "#7a5a00", "boxstyle": "round,pad=0.5", "lw": 2},
-    "operation": {"fc": "#e4e4e4", "ec": "#6b6b6b", "boxstyle": "round,pad=0.3"},
-    "trains": {"fc": "#a8d5a2", "ec": "#1f6b2c", "boxstyle": "square,pad=0.4", "lw": 2},
-    "frozen": {
-        "fc": "#b9d7ef",
-        "ec": "#1b4f7a",
-        "boxstyle": "square,pad=0.4",
-        "ls": "--",
-        "lw": 2,
-    },
-    "end": {"fc": "#f4c0bb", "ec": "#9c2b20", "boxstyle": "sawtooth,pad=0.3"},
-    "more": {"fc": "#e4e4e4", "ec": "#6b6b6b", "boxstyle": "round,pad=0.3", "ls": ":"},
-}
 
 
 def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     """Draw parts, the loss on top and each one below all that use it."""
-    levels = _levels(parts)
+    widths = [_length(part.label) + _ROOM[part.kind] for part in parts]
+    plan = layout([part.children for part in parts], widths)
+    # One unit of the axes is one point, unless they are too small for that.
+    width = max(plan.width, 200) + 2 * _MARGIN
+    text = [line for note in notes for line in wrap(note, int(width / 5))]
+    height = plan.height + 2 * _MARGIN + 11 * len(text)
     if ax is None:
-        width = max(len(level) for level in levels)
-        _, ax = plt.subplots(figsize=(1.8 * width + 1, 0.8 * len(levels) + 0.4))
-    places = _places(parts, levels)
-    for index, part in enumerate(parts):
-        for child in part.children:
-            ax.annotate(
-                "",
-                places[index],
-                places[child],
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": "#808080",
-                    "shrinkA": 12,
-                    "shrinkB": 12,
-                    "linestyle": ":" if parts[child].kind == "end" else "-",
-                },
-            )
-    for part, place in zip(parts, places, strict=True):
-        ax.text(
-            *place,
-            part.label,
-            ha="center",
-            va="center",
-            fontsize=9,
-            color="#111111",
-            bbox=_LOOKS[part.kind],
-        )
-    ax.set_xlim(-0.6, max(x for x, _ in places) + 0.6)
-    ax.set_ylim(-len(levels) + 0.4, 0.6)
-    if notes:
-        text = "\n".join(fill(note, 60) for note in notes)
-        ax.annotate(
-            text,
-            (0.5, 0),
-            (0, -4),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=8,
-            color="#808080",
-        )
+        figure = plt.figure(figsize=(min(width / 72, _MOST), min(height / 72, _MOST)))
+        figure.patch.set_alpha(0)
+        ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     ax.patch.set_alpha(0)
+    middle = plan.width / 2
+    ax.set_xlim(middle - width / 2, middle + width / 2)
+    ax.set_ylim(_MARGIN - height, _MARGIN)
+    inches = ax.figure.dpi_scale_trans.inverted().transform(ax.bbox.size)
+    scale = min(1, 72 * inches[0] / width, 72 * inches[1] / height)
+    _draw_parts(ax, parts, plan, _SIZE * scale)
+    for number, line in enumerate(reversed(text)):
+        y = _MARGIN - height + 4 + 11 * number
+        ax.text(middle, y, line, ha="center", va="bottom", fontsize=8 * scale)
     return ax
+
+
+_MARGIN = 22.0
+_SIZE = 9.0
+_MOST = 300  # inches; a larger picture has more pixels than matplotlib can save
 
 
 def svg(parts: list[Part], notes: list[str]) -> str:
     """Return the picture as SVG, with a transparent background."""
-    ax = draw(parts, notes)
-    figure = ax.get_figure()
+    figure = draw(parts, notes).get_figure()
     if not isinstance(figure, Figure):
         raise TypeError
     file = io.StringIO()
     with plt.rc_context({"svg.hashsalt": "gradguide"}):
-        figure.savefig(
-            file,
-            format="svg",
-            transparent=True,
-            bbox_inches="tight",
-            metadata={"Date": None},
-        )
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     plt.close(figure)
     return file.getvalue()
 
 
-def _levels(parts: list[Part]) -> list[list[int]]:
-    """Return the parts of each level: one below the lowest that uses them."""
-    waiting = [0] * len(parts)
-    for part in parts:
-        for child in part.children:
-            waiting[child] += 1
-    level = [0] * len(parts)
-    ready = [0]
-    for index in ready:  # which grows as it is walked
-        for child in parts[index].children:
-            level[child] = max(level[child], level[index] + 1)
-            waiting[child] -= 1
-            if not waiting[child]:
-                ready.append(child)
-    levels: list[list[int]] = [[] for _ in range(max(level) + 1)]
-    for index in ready:
-        levels[level[index]].append(index)
-    return levels
+def _draw_parts(ax: Axes, parts: list[Part], plan: Layout, size: float) -> None:
+    """Draw the boxes, then from box to box the lines that the gradient takes."""
+    looks = _looks()
+    boxes = []
+    for part, place in zip(parts, plan.places, strict=True):
+        text = ax.text(
+            *place,
+            part.label,
+            ha="center",
+            va="center",
+            fontsize=size,
+            bbox={"fc": "none", **looks[part.kind]},
+        )
+        boxes.append(text.get_bbox_patch())
+    for (user, used), bends in plan.bends.items():
+        # A line leaves a box at the bottom, and comes to the next one from the top.
+        bottom, top = ((0.5, 0), boxes[user]), ((0.5, 1), boxes[used])
+        look = _LINES.get(parts[used].kind, _GRADIENT)
+        if bends:
+            _join(ax, bottom, (bends[0], "data"), look | {"arrowstyle": "-"})
+            ax.plot(*zip(*bends, strict=True), color=look["ec"], lw=1)
+            _join(ax, (bends[-1], "data"), top, look)
+        else:
+            _join(ax, bottom, top, look)
+        if parts[used].kind == "end":
+            x, y = plan.places[user]
+            to_x, to_y = plan.places[used]
+            ax.plot((x + to_x) / 2, (y + to_y) / 2, "C2x", ms=6, mew=2)
 
 
-def _places(parts: list[Part], levels: list[list[int]]) -> list[tuple[float, float]]:
-    """Return where each part goes: in its level, below the middle of its users."""
-    width = max(len(level) for level in levels) - 1
-    places = [(width / 2, 0.0)] * len(parts)
-    users: list[list[int]] = [[] for _ in parts]
-    for index, part in enumerate(parts):
-        for child in part.children:
-            users[child].append(index)
-    for depth, level in enumerate(levels):
-        wished = {
-            i: _mean([places[user][0] for user in users[i]], width) for i in level
-        }
-        ordered = sorted(level, key=wished.__getitem__)
-        middle = _mean(list(wished.values()), width)
-        left = min(max(middle - (len(level) - 1) / 2, 0), width - len(level) + 1)
-        for offset, index in enumerate(ordered):
-            places[index] = (left + offset, -float(depth))
-    return places
+def _join(ax: Axes, start: Any, end: Any, look: dict[str, str]) -> None:  # noqa: ANN401
+    """Draw a line between two points, each with the system that it is given in."""
+    arrow = {"shrinkA": 0, "shrinkB": 0, "lw": 1, **look}
+    ax.annotate(
+        "", end[0], start[0], xycoords=end[1], textcoords=start[1], arrowprops=arrow
+    )
 
 
-def _mean(values: Iterable[float], width: float) -> float:
-    values = list(values)
-    return sum(values) / len(values) if values else width / 2
+@lru_cache(maxsize=1000)
+def _length(label: str) -> float:
+    """Return how long a label is, in points."""
+    return float(np.max(TextPath((0, 0), label, size=_SIZE).vertices[:, 0]))
+
+
+# Where the gradient goes there is an arrow; a frozen part is used, and gets none.
+_GRADIENT = {"arrowstyle": "->", "ec": "C3"}
+_LINES = {
+    "frozen": {"arrowstyle": "-", "ec": "C1"},
+    "end": {"arrowstyle": "-", "ec": "C2", "ls": "--"},
+}
+_ROOM = {"loss": 50, "operation": 6, "trains": 8, "frozen": 32, "end": 8, "more": 0}
+
+
+def _looks() -> dict[str, dict[str, Any]]:
+    """Return the outline of each kind, which tells them apart without colour, too."""
+    return {
+        "loss": {"boxstyle": _diamond, "ec": "C3", "lw": 2},
+        "operation": {
+            "boxstyle": "round,pad=0.3",
+            "ec": rcParams["text.color"],
+            "lw": 0.6,
+        },
+        "trains": {"boxstyle": "square,pad=0.4", "ec": "C0", "lw": 2},
+        "frozen": {"boxstyle": _hatched_ends, "ec": "C1", "hatch": "//////", "lw": 2},
+        "end": {"boxstyle": "square,pad=0.4", "ec": "C2", "ls": "--", "lw": 1.5},
+        "more": {"boxstyle": "square,pad=0.3", "ec": "none"},
+    }
+
+
+def _diamond(x: float, y: float, width: float, height: float, size: float) -> Path:
+    """Return a diamond around a text."""
+    middle = (x + width / 2, y + height / 2)
+    across, up = width / 2 + 2.2 * size, height / 2 + 0.8 * size
+    corners = [(-across, 0), (0, up), (across, 0), (0, -up), (-across, 0)]
+    return Path([(middle[0] + i, middle[1] + j) for i, j in corners], closed=True)
+
+
+def _hatched_ends(x: float, y: float, width: float, height: float, size: float) -> Path:
+    """Return a box that is hatched beside its text, which stays readable."""
+    pad, end = 0.4 * size, 1.4 * size
+    left, right = x - pad, x + width + pad
+    bottom, top = y - pad, y + height + pad
+    around = _rectangle(left - end, bottom, right + end, top)
+    inside = _rectangle(left, top, right, bottom)
+    return Path.make_compound_path(around, inside)
+
+
+def _rectangle(left: float, bottom: float, right: float, top: float) -> Path:
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    return Path([*corners, corners[0]], closed=True)

@@ -90,14 +90,10 @@ def from_function(
 
 _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
-_COMPILED = "torch.compile; pass the function that computes the loss to learn more"
-_SHARDED = Verdict(
-    "unknown", "FSDP2; pass the function that computes the loss to learn more"
-)
+_COMPILED = "torch.compile; pass the function to learn more"
+_SHARDED = Verdict("unknown", "FSDP2; pass the function to learn more")
 _UNREACHED = Verdict(
-    "unreached",
-    "backward from this tensor does not reach it; pass the function that computes the "
-    "loss to learn why",
+    "unreached", "backward does not reach it; pass the function to learn why"
 )
 
 

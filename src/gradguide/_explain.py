@@ -26,17 +26,20 @@ def explain(
 ) -> Report:
     """Say what will happen to each parameter, and why, and at which line.
 
-    The more you pass, the more it knows. With the model alone: what is frozen. With
-    an optimizer: what it holds, and what its next ``step()`` moves although it is
-    frozen. With a loss: what backward reaches. With a function that computes the loss:
-    why the rest is not reached.
+    The more you pass, the more it knows. With the model alone: what is frozen; then
+    ``trains`` means that nothing speaks against it yet. With an optimizer: what it
+    holds, and what its next ``step()`` moves although it is frozen. With a loss: what
+    backward reaches. With a function that computes the loss: why the rest is not
+    reached.
 
     The function is run once, in the grad mode of the moment. Afterwards flags,
     gradients, buffers, training modes, random numbers and the grad mode are as
     before; what Python code keeps for itself, such as a counter, is not.
 
-    It does not train. It trusts a custom function to give gradients to its inputs, and
-    code that runs in other threads is not seen.
+    It does not train. If one of two paths from a parameter to the loss is cut, backward
+    still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
+    trusts a custom function to give gradients to its inputs, and code that runs in
+    other threads is not seen.
 
     Args:
         model: The module whose parameters are explained.
@@ -201,8 +204,11 @@ def _is_frozen(model: nn.Module, path: str) -> bool:
 def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     """Yield the tensors that the loss reaches and the model doesn't register."""
     paths = paths_to(model, evidence.strangers)
+    order = {key: place for place, key in enumerate(paths)}
     buffers = {id(buffer) for buffer in model.buffers()}
-    for tensor in evidence.strangers:
+    for tensor in sorted(
+        evidence.strangers, key=lambda one: order.get(id(one), len(order))
+    ):
         name = paths.get(id(tensor), f"tensor of shape {tuple(tensor.shape)}")
         kind = "buffer" if id(tensor) in buffers else "tensor"
         why = "reached by the loss, but not a parameter of the model"

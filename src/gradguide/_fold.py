@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,20 +19,18 @@ class Line(NamedTuple):
     numel: int
 
 
-def fold(rows: Sequence[Row]) -> list[Line]:
+def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
     """Return the lines for some rows, in the order in which each group begins.
 
-    Rows belong together if they say the same. A module all of whose rows do is written
-    ``module.*``; names that differ in one number are written ``{0-31}``.
+    Rows belong together if they say the same. A module all of whose rows of a kind do
+    is written ``module.*``; names that differ in one number are written ``{0-31}``. If
+    the rows are a part of a report, ``whole`` is all of it.
     """
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         key = (row.kind, row.verdict, row.why, row.where)
         groups.setdefault(key, []).append(row)
-    total: dict[str, int] = {}
-    for row in rows:
-        for prefix in _prefixes(row.name):
-            total[prefix] = total.get(prefix, 0) + 1
+    total = _count(whole or rows)
     lines = []
     for members in groups.values():
         starred = _star(members, total)
@@ -42,26 +41,40 @@ def fold(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def _star(members: list[Row], total: dict[str, int]) -> dict[str, list[Row]]:
-    """Group rows under the largest modules that hold no other rows."""
-    count: dict[str, int] = {}
-    for row in members:
+def _count(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
+    """Count the rows of each kind in each module."""
+    count: dict[tuple[str, str], int] = {}
+    for row in rows:
         for prefix in _prefixes(row.name):
-            count[prefix] = count.get(prefix, 0) + 1
+            key = (row.kind, prefix)
+            count[key] = count.get(key, 0) + 1
+    return count
+
+
+def _star(
+    members: list[Row], total: dict[tuple[str, str], int]
+) -> dict[str, list[Row]]:
+    """Group rows under the largest modules that hold no other rows of their kind."""
+    count = _count(members)
     starred: dict[str, list[Row]] = {}
     for row in members:
-        name = row.name
-        for prefix in reversed(list(_prefixes(row.name))):
-            if count[prefix] == total[prefix] > 1:
-                name = f"{prefix}.*" if prefix else "*"
+        name, held = row.name, 1
+        for prefix in _prefixes(row.name):
+            key = (row.kind, prefix)
+            if count[key] != total[key]:
                 break
+            # Only of parameters are there rows for all, so only they name the whole.
+            if row.kind == "parameter" and count[key] > 1:
+                name = f"{prefix}.*" if prefix else "*"
+            elif prefix and count[key] > held:
+                name, held = f"{prefix}.*", count[key]
         starred.setdefault(name, []).append(row)
     return starred
 
 
 def _number(starred: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
     """Join names that are alike but for one number, the outermost that does."""
-    lines = [(name.split("."), rows) for name, rows in starred.items()]
+    lines = [(re.split(r"([.\[\]])", name), rows) for name, rows in starred.items()]
     depth = max((len(parts) for parts, _ in lines), default=0)
     for index in range(depth):
         joined: dict[tuple[str, ...], tuple[list[str], list[int], list[Row]]] = {}
@@ -76,7 +89,7 @@ def _number(starred: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
             (_with_numbers(parts, index, numbers), rows)
             for parts, numbers, rows in joined.values()
         ]
-    return [(".".join(parts), rows) for parts, rows in lines]
+    return [("".join(parts), rows) for parts, rows in lines]
 
 
 def _with_numbers(parts: list[str], index: int, numbers: list[int]) -> list[str]:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from gradguide._fold import fold
 from gradguide._parts import Part, parts_of
+from gradguide._report import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
 
@@ -24,12 +26,13 @@ def graph(
 
     The graph can't tell why something is not in it: data and a tensor that was cut off
     look the same there, ``no history``. ``explain`` tells them apart. A frozen
-    parameter is recognised where an operation kept it for its backward.
+    parameter is recognised where an operation kept it for its backward. One that was
+    added, such as a bias, is not kept; nor is one that was not used: ``not recorded``.
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
-        model: The module whose parameters are named. Those that the loss does not
-            reach are listed, too.
+        model: The module whose parameters are named. Those that backward from the
+            loss does not reach are listed, too, however little is shown.
         depth: How many operations away from the loss to show, 2,000 operations at
             most. By default the nearest 200. The rest is counted.
 
@@ -55,7 +58,7 @@ def graph(
               ├─ 0.bias (4,)
               ├─ no history
               └─ TBackward0 ← 0.weight (4, 3)
-        not reached: 2.bias frozen
+        not recorded: 2.bias frozen
 
         A loss that was cut off has no graph:
 
@@ -86,10 +89,10 @@ class Graph:
         parts: What is shown: the loss first, then operations, parameters and ends.
     """
 
-    def __init__(self, parts: list[Part], missing: list[str], hidden: int) -> None:
+    def __init__(self, parts: list[Part], rows: list[Row], hidden: int) -> None:
         """Keep what to show; ``graph`` calls this."""
         self.parts = parts
-        self._missing = missing
+        self._rows = rows
         self._hidden = hidden
 
     def __str__(self) -> str:
@@ -103,7 +106,13 @@ class Graph:
     def draw(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the graph with matplotlib, the loss on top.
 
-        It does not choose a size for ``ax``; without one, it makes a figure that fits.
+        The loss is a diamond, in C3 as the arrows, which go the way of the gradient.
+        What trains has an outline in C0, what is frozen is hatched, in C1, and gets no
+        arrow. Where there is no history, the line is dashed and crossed, in C2. The
+        colours are those of the property cycle; all else has the colour of text.
+
+        It does not choose a size for ``ax``: the text shrinks until it fits. Without
+        ``ax``, it makes a figure that fits.
 
         Args:
             ax: The axes to draw on. Without them: new ones.
@@ -141,8 +150,11 @@ class Graph:
 
     def _notes(self) -> Iterator[str]:
         """Yield what is to be said below the graph."""
-        if self._missing:
-            yield f"not reached: {', '.join(self._missing)}"
+        lines = fold(self._rows)
+        for verdict, ending in (("not reached", ""), ("not recorded", " frozen")):
+            names = [line.names for line in lines if line.row.verdict == verdict]
+            if names:
+                yield f"{verdict}: {', '.join(names)}{ending}"
         if self._hidden:
             yield f"not shown: {self._hidden:,} operations and parameters"
 

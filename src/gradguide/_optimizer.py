@@ -87,10 +87,10 @@ class Held:
         if any(_is_moving(state.get(name)) for name in _MOMENTA):
             also.append("momentum")
         if tensor.grad is not None and tensor.grad.count_nonzero():
-            with_ = f", with {' and '.join(also)}" if also else ""
-            return f"frozen, but its stale .grad is applied by step(){with_}"
+            why = "frozen, but its stale .grad is applied by step()"
+            return ", ".join([why, *also])
         force = " and ".join(also) or "step()"
-        return f"frozen, but {force} can move it, as its stale .grad is 0, not None"
+        return f"frozen, but {force} can move it: .grad is 0, not None"
 
 
 _MOMENTA = ("momentum_buffer", "exp_avg", "mu", "ax")

@@ -1,6 +1,7 @@
 """Turns a graph of autograd into the parts that are shown of it."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from gradguide._autograd import (
     storages,
     tensors_in,
 )
+from gradguide._report import Row
 
 
 class Part(NamedTuple):
@@ -30,8 +32,12 @@ class Part(NamedTuple):
 
 def parts_of(
     loss: object, model: nn.Module | None, depth: int | None
-) -> tuple[list[Part], list[str], int]:
-    """Return the parts, the parameters not reached, and how many parts are left out."""
+) -> tuple[list[Part], list[Row], int]:
+    """Return the parts, what each parameter is to the loss, and how many are hidden.
+
+    A parameter is ``reached`` by backward or used by it, ``not reached``, or frozen and
+    ``not recorded``.
+    """
     roots = list(tensors_in(loss))
     named = dict(model.named_parameters()) if model else {}
     found = nodes(roots)
@@ -46,12 +52,13 @@ def parts_of(
         builder.connect(node)
     reached = {id(tensor) for node in found if (tensor := leaf(node)) is not None}
     reached |= {id(root) for root in roots}
-    missing = [
-        f"{name}{'' if parameter.requires_grad else ' frozen'}"
-        for name, parameter in named.items()
-        if id(parameter) not in reached and name not in builder.frozen_places
-    ]
-    return builder.parts, missing, len(found) - len(shown)
+    kept = set(chain.from_iterable(map(builder.frozen_in, found)))
+    rows = []
+    for name, parameter in named.items():
+        missing = "not reached" if parameter.requires_grad else "not recorded"
+        is_there = id(parameter) in reached or name in kept
+        rows.append(Row(name, "reached" if is_there else missing))
+    return builder.parts, rows, len(found) - len(shown)
 
 
 def _nearest(
@@ -92,7 +99,7 @@ class _Builder:
 
     def __init__(self, named: dict[str, nn.Parameter], shown: dict[Node, None]) -> None:
         self.parts: list[Part] = []
-        self.frozen_places: dict[str, int] = {}
+        self._frozen_places: dict[str, int] = {}
         self._names = {id(parameter): name for name, parameter in named.items()}
         self._frozen = {
             address: (name, parameter)
@@ -118,7 +125,7 @@ class _Builder:
         if leaf(node) is not None:
             return
         children = self.parts[place].children
-        frozen = dict.fromkeys(self._frozen_in(node))
+        frozen = dict.fromkeys(self.frozen_in(node))
         children += [self._frozen_place(name) for name in frozen]
         cut = sum(parent is None for parent, _ in node.next_functions)
         waiting = max(cut - len(frozen), 0)
@@ -128,6 +135,16 @@ class _Builder:
             elif waiting:
                 waiting -= 1
                 children.append(self._add("no history", "end"))
+
+    def frozen_in(self, node: Node) -> Iterable[str]:
+        """Yield the frozen parameters that a node kept for its backward."""
+        if not self._frozen:
+            return
+        values, _ = saved_values(node)
+        for tensor in tensors_in(values):
+            for address, _ in storages(tensor):
+                if address in self._frozen:
+                    yield self._frozen[address][0]
 
     def _place_of(self, node: Node) -> int:
         if node not in self._shown:
@@ -141,20 +158,12 @@ class _Builder:
                 self._places[node] = self._add(label, "trains")
         return self._places[node]
 
-    def _frozen_in(self, node: Node) -> Iterable[str]:
-        """Yield the frozen parameters that a node kept for its backward."""
-        values, _ = saved_values(node)
-        for tensor in tensors_in(values):
-            for address, _ in storages(tensor):
-                if address in self._frozen:
-                    yield self._frozen[address][0]
-
     def _frozen_place(self, name: str) -> int:
-        if name not in self.frozen_places:
+        if name not in self._frozen_places:
             shapes = {name: _shape(p) for name, p in self._frozen.values()}
             label = f"{name} {shapes[name]} frozen"
-            self.frozen_places[name] = self._add(label, "frozen")
-        return self.frozen_places[name]
+            self._frozen_places[name] = self._add(label, "frozen")
+        return self._frozen_places[name]
 
     def _name(self, tensor: Tensor) -> str:
         return self._names.get(id(tensor), "leaf")

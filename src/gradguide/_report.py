@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gradguide._fold import Line, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Row(NamedTuple):
@@ -37,11 +40,13 @@ class Report(tuple[Row, ...]):
     @property
     def problems(self) -> Report:
         """Return the rows that surprise, which is all but ``trains`` and ``frozen``."""
-        return Report(row for row in self if row.verdict not in {"trains", "frozen"})
+        found = _Problems(row for row in self if row.verdict not in _EXPECTED)
+        found.whole = self._whole()
+        return found
 
     def __str__(self) -> str:
         """Show one line for each group of rows that say the same, aligned."""
-        cells = [_cells(line) for line in fold(self)]
+        cells = [_cells(line) for line in self._lines()]
         widths = [max((len(row[i]) for row in cells), default=0) for i in range(3)]
         lines = [
             "  ".join(
@@ -54,7 +59,7 @@ class Report(tuple[Row, ...]):
             ).rstrip()
             for row in cells
         ]
-        return "\n".join([_summary(self), *lines])
+        return "\n".join([self._summary(), *lines])
 
     def __repr__(self) -> str:
         """Show what ``print`` shows."""
@@ -67,29 +72,57 @@ class Report(tuple[Row, ...]):
         head = "".join(f"<th>{title}</th>" for title in _TITLES)
         rows = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(line))}</tr>"
-            for line in fold(self)
+            for line in self._lines()
         )
         return (
-            f"<table><caption>{escape(_summary(self))}</caption>"
+            f"<table><caption>{escape(self._summary())}</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
+    def _lines(self) -> list[Line]:
+        return fold(self, self._whole())
 
+    def _whole(self) -> Report:
+        """Return the report that the rows are a part of, or else this one."""
+        return self
+
+    def _summary(self) -> str:
+        """Count what the parameters say, and besides what all else does."""
+        parameters = [row for row in self if row.kind == "parameter"]
+        training = sum(row.verdict == "trains" for row in parameters)
+        noun = "parameter trains" if len(parameters) == 1 else "parameters train"
+        text = f"{training} of {len(parameters)} {noun}"
+        if training < len(parameters):
+            text += f": {_counts(r for r in parameters if r.verdict != 'trains')}"
+        if len(parameters) < len(self):
+            text += f"; besides: {_counts(r for r in self if r.kind != 'parameter')}"
+        return text
+
+
+class _Problems(Report):
+    """The rows of a report that surprise; they are counted as problems."""
+
+    whole: Report
+
+    def _whole(self) -> Report:
+        return self.whole
+
+    def _summary(self) -> str:
+        noun = "problem" if len(self) == 1 else "problems"
+        return f"{len(self)} {noun}: {_counts(self)}" if self else "no problems"
+
+
+_EXPECTED = {"trains", "frozen"}
 _TITLES = ("verdict", "name", "numbers", "why")
 
 
 def _cells(line: Line) -> tuple[str, str, str, str]:
     row = line.row
-    why = f"{row.why}, {row.where}" if row.why and row.where else row.why or row.where
+    why = f"{row.why} at {row.where}" if row.why and row.where else row.why or row.where
     return row.verdict, line.names, f"{line.numel:,}", why
 
 
-def _summary(rows: Report) -> str:
-    """Count what the rows say, the parameters that train first."""
-    parameters = [row for row in rows if row.kind == "parameter"]
-    training = sum(row.verdict == "trains" for row in parameters)
-    noun = "parameter trains" if len(parameters) == 1 else "parameters train"
-    text = f"{training} of {len(parameters)} {noun}"
-    others = Counter(row.verdict for row in rows if row.verdict != "trains")
-    counts = [f"{count} {verdict}" for verdict, count in others.items()]
-    return ": ".join([text, ", ".join(counts)]) if counts else text
+def _counts(rows: Iterable[Row]) -> str:
+    """Count the verdicts, as ``2 frozen, 1 cut``."""
+    counts = Counter(row.verdict for row in rows)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

@@ -109,9 +109,12 @@ float; pass the loss before item() or detach()
 def require_tensors(loss: object, doing: str) -> None:
     """Raise a TypeError that says what to pass, if there is no tensor in a loss."""
     if next(tensors_in(loss), None) is None:
+        found = type(loss).__name__
+        if isinstance(loss, (dict, tuple, list)):
+            found = f"a {found} without tensors"
         msg = (
             f"{doing}: expected a tensor, or a tuple, list or dict of tensors, got "
-            f"{type(loss).__name__}; pass the loss before item() or detach()"
+            f"{found}; pass the loss before item() or detach()"
         )
         raise TypeError(msg)
 

@@ -133,20 +133,17 @@ def test_freezing_for_real_moves_nothing() -> None:
         (
             "SGD both",
             False,
-            (
-                "frozen, but its stale .grad is applied by step(), with weight decay "
-                "and momentum"
-            ),
+            "frozen, but its stale .grad is applied by step(), weight decay, momentum",
         ),
         (
             "SGD decay",
             True,
-            "frozen, but weight decay can move it, as its stale .grad is 0, not None",
+            "frozen, but weight decay can move it: .grad is 0, not None",
         ),
         (
             "Adam",
             True,
-            "frozen, but momentum can move it, as its stale .grad is 0, not None",
+            "frozen, but momentum can move it: .grad is 0, not None",
         ),
     ],
 )

@@ -1,11 +1,15 @@
 """Tests how a report reads, for three parameters and for three thousand."""
 
+import pickle
+import re
 import time
+from collections import OrderedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradguide import explain
+from gradguide._report import Report
 
 from .scenarios import Two
 
@@ -117,8 +121,100 @@ def test_html() -> None:
     assert page.count("<tr>") == 3
 
 
-def test_problems_are_a_report() -> None:
-    """The problems read as the report does."""
+def test_problems_are_counted() -> None:
+    """The problems read as the report does, and are counted as problems."""
     model = Two(lambda x: x.detach())
-    report = explain(model, lambda: model(torch.ones(1, 3)).sum())
-    assert str(report.problems).startswith("0 of 2 parameters train: 2 cut\n")
+    model.spare = nn.Linear(1, 1, bias=False)
+    problems = explain(model, lambda: model(torch.ones(1, 3)).sum()).problems
+    assert re.sub(r":\d+", ":1", str(problems)) == (
+        "3 problems: 2 cut, 1 unused\n"
+        "cut     backbone.*    16  detach() at test_report.py:1\n"
+        "unused  spare.weight   1  never read in the forward"
+    )
+
+
+def test_no_problems() -> None:
+    """Where all is well there are no problems to count."""
+    problems = explain(Two()).problems
+    assert str(problems) == "no problems"
+    assert not problems
+
+
+def test_problems_of_a_part() -> None:
+    """A module is named as a whole only if its other parameters say the same."""
+    model = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(3)))
+    model[0].spare = nn.Parameter(torch.ones(2))
+    model[1].spare = nn.Parameter(torch.ones(2))
+    problems = explain(model, lambda: model(torch.ones(1, 1)).sum()).problems
+    for same in (problems, problems.problems, pickle.loads(pickle.dumps(problems))):
+        assert str(same) == (
+            "2 problems: 2 unused\nunused  {0-1}.spare  4  never read in the forward"
+        )
+
+
+class Blocks(nn.Module):
+    """A model that keeps its blocks in a plain list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = [nn.Linear(2, 2) for _ in range(12)]
+        self.head = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def test_besides() -> None:
+    """Only parameters count in the total; what else there is counts besides."""
+    model = Blocks()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1)
+    model.head = nn.Linear(2, 1)
+    report = explain(model, lambda: model(torch.ones(1, 2)).sum(), optimizer)
+    assert str(report).splitlines()[0] == (
+        "0 of 2 parameters train: 2 not in optimizer; "
+        "besides: 24 unregistered, 2 orphan"
+    )
+
+
+def test_numbers_in_brackets_fold() -> None:
+    """Layers in a plain list and nameless tensors of an optimizer fold, too."""
+    model = Blocks()
+    optimizer = torch.optim.SGD(
+        [*model.blocks[0].parameters(), *model.parameters()], lr=1
+    )
+    model.head = nn.Linear(2, 1)
+    report = explain(model, lambda: model(torch.ones(1, 2)).sum(), optimizer)
+    assert [row.name for row in report][2:5] == [
+        "blocks[0].weight",
+        "blocks[0].bias",
+        "blocks[1].weight",
+    ]
+    names = [line.split("  ")[1].strip() for line in _cells(report)]
+    assert names == ["*", "blocks[{0-11}].*", "param_groups[0]['params'][{2-3}]"]
+
+
+def test_kinds_fold_apart() -> None:
+    """Neither an orphan of the same name nor a buffer keeps parameters from folding."""
+    model = nn.Sequential(
+        OrderedDict(backbone=nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
+    )
+    model.head = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.named_parameters(), lr=1)
+    model.head = nn.Linear(2, 1)
+    model.backbone.requires_grad_(requires_grad=False)
+    why = "frozen, but the forward updates this buffer"
+    assert str(explain(model, optimizer)) == (
+        "0 of 6 parameters train: 4 frozen, 2 not in optimizer; "
+        "besides: 3 moves, 2 orphan\n"
+        "frozen            backbone.*    10\n"
+        "not in optimizer  head.*         3  gets a gradient that nobody applies\n"
+        f"moves             backbone.1.*   5  {why}\n"
+        "orphan            head.*         3  held by the optimizer, not by the model"
+    )
+
+
+def _cells(report: Report) -> list[str]:
+    """Return the lines below the summary, with two spaces between cells."""
+    return [re.sub(" {2,}", "  ", line) for line in str(report).splitlines()[1:]]

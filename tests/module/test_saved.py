@@ -193,6 +193,8 @@ def test_meta() -> None:
 def test_wrong_type() -> None:
     """What holds no tensor is refused."""
     with pytest.raises(TypeError, match="saved: expected a tensor, or a tuple, list"):
+        saved(1.0)
+    with pytest.raises(TypeError, match="got a list without tensors; pass the loss"):
         saved([1.0])
     with pytest.raises(TypeError, match="saved: expected a torch"):
         saved(torch.ones(1), "model")  # type: ignore[arg-type]
