@@ -46,7 +46,7 @@ assert "critic.weight (1, 8) frozen" in str(whole)
 #   before.
 # - ``[1]``: two operations use this result. It is shown once, then referred to.
 # - ``no history``: the path ends here. What the frozen backbone returns has none.
-# - ``not reached``: no path leads there.
+# - ``not recorded``: frozen, and autograd kept nothing of it.
 
 # %%
 # Where is it cut?
