@@ -26,7 +26,8 @@ def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     text = [line for note in notes for line in wrap(note, int(width / 5))]
     height = plan.height + 2 * _MARGIN + 11 * len(text)
     if ax is None:
-        figure = plt.figure(figsize=(min(width / 72, _MOST), min(height / 72, _MOST)))
+        size = (min(width / 72, _MOST), min(height / 72, _MOST))
+        figure = plt.figure(figsize=size, layout="none")  # whatever the style asks for
         figure.patch.set_alpha(0)
         ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
