@@ -1,5 +1,6 @@
 """Tests the graph as text and as a picture."""
 
+import os
 import subprocess
 import sys
 import time
@@ -298,7 +299,11 @@ def test_without_matplotlib() -> None:
         "    print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == (
         "draw: matplotlib is not installed; pip install 'gradguide[draw]', or print "
