@@ -28,9 +28,9 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
             once, where they are: the block needs as many bytes again.
 
     Yields:
-        A list, empty at first: the parameters, then the buffers, that changed their
-        values, shape or dtype, came or went, named as in ``named_parameters()`` and
-        ``named_buffers()``.
+        A list that is empty at first and then holds the parameters, then the buffers,
+        that changed their values, shape or dtype, came or went, named as in
+        ``named_parameters()`` and ``named_buffers()``.
 
     Raises:
         TypeError: If ``model`` is not a module.

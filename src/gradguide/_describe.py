@@ -17,8 +17,8 @@ def describe(tensor: Tensor) -> str:
         tensor: Any tensor, of any shape.
 
     Returns:
-        One sentence: leaf or result of what, its ``.grad``, and for a result how
-        many nodes and bytes it keeps alive.
+        One sentence on whether the tensor is a leaf or the result of what, on its
+        ``.grad``, and for a result on how many nodes and bytes it keeps alive.
 
     Raises:
         TypeError: If ``tensor`` is not a tensor.

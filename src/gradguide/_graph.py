@@ -122,7 +122,7 @@ class Graph:
             ['loss ()', 'SumBackward0', 'leaf (2,)']
         """
         try:
-            from gradguide._draw import draw  # noqa: PLC0415 matplotlib may be missing
+            from gradguide._draw import draw
         except ImportError as error:
             msg = (
                 "draw: matplotlib is not installed; "
@@ -134,7 +134,7 @@ class Graph:
     def _repr_svg_(self) -> str | None:
         """Show the picture in a notebook; the text, where matplotlib is missing."""
         try:
-            from gradguide._draw import svg  # noqa: PLC0415 matplotlib may be missing
+            from gradguide._draw import svg
         except ImportError:
             return None
         return svg(self.parts, list(self._notes()))

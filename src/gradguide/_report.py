@@ -36,7 +36,7 @@ class Report(tuple[Row, ...]):
 
     @property
     def problems(self) -> Report:
-        """The rows that surprise: all but ``trains`` and ``frozen``."""
+        """Return the rows that surprise, which is all but ``trains`` and ``frozen``."""
         return Report(row for row in self if row.verdict not in {"trains", "frozen"})
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Report(tuple[Row, ...]):
 
     def _repr_html_(self) -> str:
         """Show a table in a notebook."""
-        from html import escape  # noqa: PLC0415 slow to import, and rarely needed
+        from html import escape
 
         head = "".join(f"<th>{title}</th>" for title in _TITLES)
         rows = "".join(

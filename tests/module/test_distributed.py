@@ -58,7 +58,7 @@ def under_ddp(rank: int, file: str) -> None:
 
 
 def under_fsdp(rank: int, file: str) -> None:
-    from torch.distributed.fsdp import fully_shard  # noqa: PLC0415 slow to import
+    from torch.distributed.fsdp import fully_shard
 
     x = start(rank, file)
     model = Net()

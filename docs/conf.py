@@ -1,0 +1,63 @@
+"""Settings of the site. What each extension adds is told in its own docstring."""
+
+from importlib import metadata
+
+project = html_title = "gradguide"
+author = "The gradguide authors"
+copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
+
+extensions = [
+    *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
+    *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
+    *("extensions.chinese_text", "extensions.downloads", "extensions.english_anchors"),
+    *("extensions.notebooks", "extensions.outputs", "extensions.progress"),
+    *("extensions.search", "extensions.torch_links", "extensions.twins"),
+    "extensions.untranslated",
+]
+exclude_patterns = ["examples", "gallery/backreferences", "locale"]
+templates_path = ["_templates"]
+locale_dirs = ["locale"]
+gettext_compact = False  # one catalogue for each page
+smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
+smartquotes_excludes = {}
+suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folders above, too
+torch_docs = "https://docs.pytorch.org/docs/stable/"
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+add_module_names = False
+autodoc_typehints = "signature"
+napoleon_use_ivar = True
+python_use_unqualified_type_names = True
+nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*")]  # no network
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["gradguide.css"]
+html_js_files = [("language.js", {"defer": "defer"})]
+html_favicon = "_static/favicon.svg"
+html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
+html_last_updated_fmt = "%Y-%m-%d"
+html_show_sourcelink = html_copy_source = html_use_index = False
+copybutton_exclude = ".linenos, .gp, .go"  # copy code, never prompts and outputs
+copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",  # run them all
+    "subsection_order": "extensions.reading_order.chapter",
+    "within_subsection_order": "extensions.reading_order.Pages",
+    "reset_modules": ("extensions.progress.announce", "extensions.fresh_start.reset"),
+    "image_scrapers": ("extensions.figures.scrape",),
+    "only_warn_on_example_error": True,  # and so show every script that fails
+    "capture_repr": (),  # a page shows what its script prints
+    "backreferences_dir": "gallery/backreferences",  # which pages use a function
+    "doc_module": ("gradguide",),
+    "inspect_global_variables": False,  # reading `.grad` of a non-leaf would warn
+    "min_reported_time": 10**9,  # a time on the page would differ in each build
+    "write_computation_times": False,
+    "show_memory": False,
+    "show_signature": False,
+    "download_all_examples": False,  # extensions.downloads offers each chapter
+}

@@ -1,0 +1,1 @@
+"""What the site adds to Sphinx and sphinx-gallery: one concern per file."""

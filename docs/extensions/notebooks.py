@@ -1,0 +1,55 @@
+"""Make the links of a notebook links, and its Chinese whole.
+
+In the prose of a notebook sphinx-gallery leaves the roles of Sphinx as they stand in
+the script. Links to pages get the address at which the site is published.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from .chinese_text import join
+from .torch_links import address
+
+HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
+ROLE = re.compile(
+    r":(?P<role>doc|torch):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
+)
+
+
+def _finish_notebooks(app: Sphinx) -> None:
+    titles = app.config.sphinx_gallery_conf["titles"]
+    by_page = {Path(script).stem: title for script, title in titles.items()}
+    for path in sorted(Path(app.srcdir, "gallery").glob("*/*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+        chapter = f"{app.config.html_baseurl}gallery/{path.parent.name}/"
+
+        def link(match: re.Match[str], chapter: str = chapter) -> str:
+            target = match["target"]
+            if match["role"] == "torch":
+                title = match["title"] or f"`{target}`"
+                return f"[{title}]({address(app.config.torch_docs, target)})"
+            stem = target.rpartition("/")[2]
+            return (
+                f"[{match['title'] or by_page.get(stem, stem)}]({chapter}{target}.html)"
+            )
+
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                text = HEADING.sub(r"\1\n\n", "".join(cell["source"]))
+                text = join(text)
+                cell["source"] = [ROLE.sub(link, text).replace("``", "`")]
+        content = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        if path.read_text("utf-8") != content:
+            new = path.with_suffix(".ipynb.new")
+            new.write_text(content, "utf-8")
+            new.replace(path)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", _finish_notebooks, priority=800)  # they are written
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

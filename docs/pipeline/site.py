@@ -1,0 +1,73 @@
+"""All steps in their order: from the sources to the site."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from tempfile import TemporaryFile
+
+from filelock import FileLock, Timeout
+
+from .build import build
+from .finish import finish, recover
+from .inspection import inspect
+from .project import LANGUAGES, Language, PipelineError, Project
+from .stage import stage
+
+
+def make(
+    project: Project, languages: Sequence[Language] = LANGUAGES, *, strict: bool = True
+) -> None:
+    """Build the site.
+
+    Args:
+        project: The checkout.
+        languages: Build only these anew; pages of others stay as they are.
+        strict: Whether missing translations and warnings are errors. If not, the site
+            is a draft.
+
+    Raises:
+        PipelineError: It can't be built; the last good site is unchanged.
+    """
+    project.built.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=project.built):
+        pass  # an error here says best that nobody may write there
+    try:
+        with FileLock(project.built / "build.lock", timeout=0):
+            recover(project)
+            for language in languages:
+                stage(project, language, project.staged(language), strict=strict)
+                _forget_removed_pages(project, language)
+            _require_others(project, languages)
+            build(project, languages, strict=strict)
+            if strict:
+                inspect(project)
+            finish(project)
+    except Timeout:
+        raise PipelineError(
+            f"another build is at work in {project.built}: wait for it, or end it."
+        ) from None
+
+
+def _require_others(project: Project, languages: Sequence[Language]) -> None:
+    for language in LANGUAGES:
+        if language not in languages and not project.pages(language).exists():
+            raise PipelineError(
+                f"{language.code} has not been built yet: build all languages first."
+            )
+
+
+def _forget_removed_pages(project: Project, language: Language) -> None:
+    """Begin the HTML of a language anew if it has a page whose source is gone.
+
+    Sphinx never removes a page that it has written.
+    """
+    source, pages = project.staged(language), project.pages(language)
+    for page in pages.rglob("*.html"):
+        document = source / page.relative_to(pages)
+        made = page.name == "search.html" or "_static" in page.parts
+        if not made and not any(
+            document.with_suffix(suffix).exists() for suffix in (".md", ".rst")
+        ):
+            shutil.rmtree(pages)
+            return

@@ -1,0 +1,109 @@
+"""
+detach() cuts one tensor and shares its memory
+==============================================
+
+``z.detach()`` is a new tensor on the memory of ``z``, without its history. ``z`` stays
+as it was. And a result has no ``.grad``, detached or not: only leaves keep one.
+"""
+
+# %%
+# ``x`` and ``z`` go into ``y1`` detached, ``y`` as it is. Only ``y`` gets a gradient,
+# and reading ``x.grad`` draws a warning.
+import torch
+
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+y = torch.tensor([3.0, 4.0], requires_grad=True)
+z = torch.tensor([3.0, 2.0], requires_grad=True)
+x = x * 2
+z1 = z.detach()
+x1 = x.detach()
+y1 = 2.0 * x1 + 2.0 * y + 3 * z1
+y1.backward(torch.tensor([1.0, 1.0]))
+print(x.requires_grad)
+print(x.grad)
+print(y.requires_grad)
+print(y.grad)
+print(z.requires_grad)
+print(z.grad)
+print(z1.requires_grad)
+print(z1.grad)
+assert y.grad.tolist() == [2.0, 2.0]
+assert z.grad is None
+assert z.requires_grad
+assert not z1.requires_grad
+
+# %%
+# "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"
+# -----------------------------------------------------------------------------
+# The warning is right, and ``detach()`` has no part in it. After ``x = x * 2`` the name
+# ``x`` stands for a result, and the gradient goes past a result to the leaf. A result
+# keeps one if you ask (:torch:`torch.Tensor.retain_grad`), and only then you see what
+# detaching changes.
+leaf = torch.tensor([1.0, 2.0], requires_grad=True)
+x = leaf * 2
+(2.0 * x).sum().backward()  # nothing is detached
+assert leaf.grad.tolist() == [4.0, 4.0]
+assert not x.retains_grad
+
+x = leaf * 2
+x.retain_grad()
+(2.0 * x.detach() + y).sum().backward()
+assert x.grad is None
+(2.0 * x).sum().backward()
+assert x.grad.tolist() == [2.0, 2.0]
+
+# %%
+# "you can only change requires_grad flags of leaf variables"
+# -----------------------------------------------------------
+# Why not set the flag of ``x`` to False? It follows from the inputs of ``x``, and the
+# error itself sends you to ``detach()``. Leaves alone can *change* their flag. Asking
+# a result for what it has, ``requires_grad_(True)``, is accepted and does nothing.
+assert x.requires_grad_(True) is x
+for change in (
+    lambda: x.requires_grad_(False),
+    lambda: setattr(x, "requires_grad", False),
+    lambda: setattr(x, "requires_grad", True),
+):
+    try:
+        change()
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the flag of a result was changed")
+
+# %%
+# A write to the detached tensor changes the original
+# ---------------------------------------------------
+# Both stand on one storage (:torch:`torch.Tensor.detach`). ``clone()`` makes a copy.
+z1[0] = 5.0
+print(z)
+print(z1)
+assert z.tolist() == [5.0, 2.0]
+assert z1.data_ptr() == z.data_ptr() != z.detach().clone().data_ptr()
+
+# %%
+# The gradient of ``y1`` reaches ``y``. The paths to ``x`` and ``z`` are cut.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.scatter(2, 1, s=1200, marker="D", fc="none", ec="C3", lw=2)
+ax.text(2, 1.5, "y1.backward()", ha="center")
+for name, height in {"x": 2, "y": 1, "z": 0}.items():
+    ax.scatter(0, height, s=800, marker="s", fc="none", ec="C0", lw=2)
+    ax.text(-0.25, height, name, ha="right", va="center")
+for name, height in {"x": 2, "z": 0}.items():
+    middle = (height + 1) / 2
+    path = [0.25, 1, 1.75], [height, middle, 1]
+    ax.plot(*path, "C2--x", markevery=[1], lw=2, ms=12, mew=3)
+    ax.text(1, middle + 0.3, f"{name}.detach()", ha="center")
+arrow = {"arrowstyle": "->", "ec": "C3", "lw": 2}
+ax.annotate("", (0.2, 1), (1.75, 1), arrowprops=arrow)
+ax.margins(0.25)
+ax.axis("off")
+plt.show()
+
+# %%
+# Detach where the gradient must stop, and ``clone()`` before you write.
+#
+# Related: :doc:`detach_in_a_gan`, :doc:`detach_is_not_no_grad`,
+# :doc:`through_or_blocked`.

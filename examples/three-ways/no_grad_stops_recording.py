@@ -1,0 +1,94 @@
+"""
+no_grad() stops recording, not differentiation
+==============================================
+
+What runs under ``torch.no_grad()`` leaves no record. ``backward()`` then takes its
+results for constants, and the gradient is that of another function.
+"""
+
+# %%
+# Of three terms, two are computed without a record.
+import torch
+
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+y1 = x**2
+
+with torch.no_grad():
+    y2 = y1 * 2
+    y3 = x**5
+
+y4 = y1 + y2 + y3
+
+print(y1, y1.requires_grad)
+print(y2, y2.requires_grad)
+print(y3, y3.requires_grad)
+print(y4, y4.requires_grad)
+y4.backward(torch.ones(y4.shape))
+print(x.grad)
+assert x.grad.tolist() == [2.0, 4.0]
+
+# %%
+# Why is my gradient wrong under ``no_grad()``?
+# ---------------------------------------------
+# ``[2, 4]`` is the derivative of ``y1`` alone. That of all three terms is
+# ``[11, 92]``. There is no error and no warning: two terms were constants.
+(derivative,) = torch.autograd.grad((x**2 + 2 * x**2 + x**5).sum(), x)
+print(derivative)
+assert derivative.tolist() == [11.0, 92.0]
+assert x.grad.equal(2 * x)
+assert derivative.equal(2 * x + 4 * x + 5 * x**4)
+
+# %%
+# Does ``no_grad()`` forbid ``backward()``?
+# -----------------------------------------
+# It is said to forbid gradients, or to set every flag to False. It does neither. The
+# flag of ``x`` stays, and ``backward()`` runs inside the block on what was recorded
+# outside. (The name is :torch:`torch.no_grad`. ``with`` is Python's own word.)
+loss = (x**2).sum()
+with torch.no_grad():
+    assert x.requires_grad
+    x.grad = None
+    loss.backward()
+assert x.grad.tolist() == [2.0, 4.0]
+assert not hasattr(torch, "with_no_grad")
+
+# %%
+# "grad can be implicitly created only for scalar outputs"
+# --------------------------------------------------------
+# Call ``backward()`` on the terms themselves, and both refuse. ``y1`` has a record, but
+# two elements and no factors for them. ``y2`` has no record.
+for term in (y1, y2):
+    try:
+        term.backward()
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("backward() ran on two elements")
+
+# %%
+# The gradient comes back by the recorded path (arrow). The two that were computed under
+# ``no_grad()`` are cut (crosses).
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.scatter(0, 0, s=1200, marker="s", fc="none", ec="C0", lw=2)
+ax.scatter(2, 0, s=1200, marker="D", fc="none", ec="C3", lw=2)
+arrow = {"arrowstyle": "->", "ec": "C3", "lw": 2}
+ax.annotate("", (0.2, 0), (1.75, 0), arrowprops=arrow)
+for y in (1, -1):
+    path = [0.2, 1, 1.8], [y / 5, y, y / 5]
+    ax.plot(*path, "C2--x", markevery=[1], lw=2, ms=12, mew=3)
+for y, term in [(1.15, "y2: 4 * x"), (0.15, "y1: 2 * x"), (-1.4, "y3: 5 * x**4")]:
+    ax.text(1, y, term, ha="center")
+ax.text(0, -0.7, f"x.grad = {x.grad.tolist()}", ha="center")
+ax.text(2, -0.7, "y4.backward()", ha="center")
+ax.margins(0.25)
+ax.axis("off")
+plt.show()
+
+# %%
+# Put under ``no_grad()`` only what no gradient has to pass: evaluation, weight updates,
+# targets.
+#
+# Related: :doc:`detach_is_not_no_grad`, :doc:`through_or_blocked`,
+# :doc:`backward_without_a_graph`.

@@ -1,0 +1,108 @@
+"""
+Gradients pass through a frozen layer and stop at a cut
+=======================================================
+
+``requires_grad_(False)`` keeps a layer from learning and lets the gradient through, to
+the layers before it. ``detach()`` and ``no_grad()`` block it for all that lies before.
+"""
+
+# %%
+# Does a frozen layer stop the gradient?
+# --------------------------------------
+# A common belief says yes. Take three layers in a row, ``a``, ``b`` and ``c``, and the
+# four ways in which people freeze the middle one. Which weights get a gradient?
+import torch
+
+torch.manual_seed(0)
+a, b, c = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+x = torch.ones(4, 2)
+
+
+def gradients(middle):
+    c(middle(a(x))).sum().backward()
+    found = [layer.weight.grad for layer in (a, b, c)]
+    torch.nn.ModuleList([a, b, c]).requires_grad_(True).zero_grad()
+    return found
+
+
+results = {
+    "b(h)": gradients(b),
+    "b.requires_grad_(False)": gradients(b.requires_grad_(False)),
+    "b(h.detach())": gradients(lambda h: b(h.detach())),
+    "b(h).detach()": gradients(lambda h: b(h).detach()),
+    "no_grad(): b(h)": gradients(torch.no_grad()(b.forward)),
+}
+reached = {way: [g is not None for g in row] for way, row in results.items()}
+print(f"{'weight.grad':23}{'a':>7}{'b':>7}{'c':>7}")
+for way, row in reached.items():
+    print(f"{way:23}" + "".join(f"{'Tensor' if got else 'None':>7}" for got in row))
+assert reached == {
+    "b(h)": [True, True, True],
+    "b.requires_grad_(False)": [True, False, True],
+    "b(h.detach())": [False, True, True],
+    "b(h).detach()": [False, False, True],
+    "no_grad(): b(h)": [False, False, True],
+}
+
+# %%
+# Follow the gradient from the loss (diamond) to the left. It passes the frozen layer
+# (hatched) and stops at a cut (cross). What it does not reach (dashed) does not learn.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+trains, frozen = {"ec": "C0"}, {"ec": "C1", "hatch": "////"}
+cut_off, gradient = {"ec": "C2", "ls": "--"}, {"arrowstyle": "->", "ec": "C3"}
+for y, row in enumerate(reached.values()):
+    last = row.index(True)  # the last layer that the gradient reaches
+    for place, got in enumerate(row):
+        look = trains if got else frozen if place > last else cut_off
+        line = gradient if place >= last else {"arrowstyle": "-"} | cut_off
+        ax.scatter(place, y, s=450, marker="s", fc="none", lw=2, **look)
+        ax.annotate("", (place + 0.2, y), (place + 0.8, y), arrowprops=line | {"lw": 2})
+    ax.scatter(3, y, s=250, marker="D", fc="none", ec="C3", lw=2)
+    if last > 0:
+        ax.scatter(last - 0.5, y, s=120, marker="x", color="C2", lw=3)
+ax.set_xticks(range(4), ["a", "b", "c", "loss"])
+ax.set_yticks(range(5), reached)
+ax.tick_params(length=0, labeltop=True, labelbottom=False)
+ax.set_frame_on(False)
+ax.margins(0.1)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# What passes is the whole gradient
+# ---------------------------------
+# To reach ``a``, backward multiplies by the weights of ``b``. It needs their values,
+# not their gradient. So ``a`` gets exactly what it gets when ``b`` trains.
+assert results["b.requires_grad_(False)"][0].equal(results["b(h)"][0])
+
+# %%
+# Can I run a frozen network under ``no_grad()``?
+# -----------------------------------------------
+# Not if something before it must learn. Here ``a`` learns from what a frozen critic
+# says of its output. Under ``no_grad()`` the critic leaves nothing to learn from.
+critic = torch.nn.Sequential(b, c).requires_grad_(False)
+a.zero_grad()
+critic(a(x)).sum().backward()
+assert a.weight.grad is not None
+with torch.no_grad():
+    loss = critic(a(x)).sum()
+try:
+    loss.backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("backward() ran without a record")
+
+# %%
+# Only when the frozen part comes first, as a backbone does, is there no difference:
+# nothing before it wants a gradient, and nothing is recorded.
+assert critic(x).grad_fn is None
+
+# %%
+# Freeze with ``requires_grad_(False)`` when something before the layer must learn. Cut
+# when nothing before it may.
+#
+# Related: :doc:`which_one_do_i_need`, :doc:`detach_in_a_gan`,
+# :doc:`freeze_before_or_after_the_optimizer`.

@@ -1,0 +1,128 @@
+"""
+requires_grad, detach or no_grad: ask what must still learn
+===========================================================
+
+``requires_grad_(False)`` freezes a layer and lets gradients through. ``detach()`` keeps
+them from what lies before. ``no_grad()`` leaves no record of anything in its block.
+"""
+
+# %%
+# All ways in one table
+# ---------------------
+# Three parts in a row: ``a``, then ``b`` with a batch norm, then ``c``. Each way is
+# tried on ``b``. Who gets a gradient? How many activations of shape ``(8, 2)`` does
+# autograd save while ``b`` runs? Does the running mean of the batch norm move?
+import torch
+from torch import nn
+from torch.autograd import graph
+
+torch.manual_seed(0)
+a, c = nn.Linear(2, 2), nn.Linear(2, 1)
+b = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+x = torch.randn(8, 2)
+
+
+def effect(middle):
+    h, mean, saved = a(x), b[1].running_mean.clone(), []
+    with graph.saved_tensors_hooks(saved.append, lambda _: None):
+        middle(h)  # to count, not to use
+    c(middle(h)).square().sum().backward()
+    learns = [layer.weight.grad is not None for layer in (a, b[0], c)]
+    activations = sum(tensor.shape == h.shape for tensor in saved)
+    moves = not b[1].running_mean.equal(mean)
+    nn.ModuleList([a, b, c]).train().requires_grad_(True).zero_grad()
+    return *learns, activations, moves
+
+
+table = {
+    "b(h)": effect(b),
+    "b.requires_grad_(False)": effect(b.requires_grad_(False)),
+    "b(h.detach())": effect(lambda h: b(h.detach())),
+    "b(h).detach()": effect(lambda h: b(h).detach()),
+    "no_grad(): b(h)": effect(torch.no_grad()(b.forward)),
+    "b.eval()": effect(b.eval()),
+}
+print(f"{'':23} a.grad b.grad c.grad  saved   mean")
+for way, row in table.items():
+    print(f"{way:23}", *(f"{cell!s:>6}" for cell in row))
+assert table == {
+    "b(h)": (True, True, True, 2, True),
+    "b.requires_grad_(False)": (True, False, True, 1, True),
+    "b(h.detach())": (False, True, True, 2, True),
+    "b(h).detach()": (False, False, True, 2, True),
+    "no_grad(): b(h)": (False, False, True, 0, True),
+    "b.eval()": (True, True, True, 2, False),
+}
+
+# %%
+# Learns or moves (open), frozen (hatched), cut off (cross). Running statistics need no
+# gradient to move. ``eval()`` alone holds them, and it freezes no weight.
+import matplotlib.pyplot as plt
+
+trains = {"marker": "s", "fc": "none", "ec": "C0"}
+frozen = {"marker": "s", "fc": "none", "ec": "C1", "hatch": "//////"}
+cut_off = {"marker": "x", "c": "C2"}
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+for y, (*learns, activations, moves) in enumerate(table.values()):
+    for place, got in enumerate(learns):
+        look = trains if got else frozen if any(learns[:place]) else cut_off
+        ax.scatter(place, y, s=200, lw=2, **look)
+    ax.text(3, y, activations, ha="center", va="center")
+    ax.scatter(4, y, s=200, lw=2, **trains if moves else frozen)
+ax.set_xticks(range(5), ["a", "b", "c", "saved", "mean"])
+ax.set_yticks(range(6), table)
+ax.tick_params(length=0, labeltop=True, labelbottom=False)
+ax.set_frame_on(False)
+ax.margins(0.1)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# Is memory shared, and how is it undone?
+# ---------------------------------------
+# - ``requires_grad_()`` changes the tensor itself. Set the flag again to undo it.
+# - ``detach()`` makes a second tensor on the same memory. The first one still has its
+#   record: go on with that.
+# - ``no_grad()`` ends with its block. A result from inside has its own memory and stays
+#   without a record: compute it again.
+weight, h = b[0].weight, a(x)
+assert weight.requires_grad_(False) is weight
+assert weight.requires_grad_(True).requires_grad
+assert h.detach().data_ptr() == h.data_ptr()
+assert h.requires_grad
+with torch.no_grad():
+    result = b(h)
+assert result.data_ptr() != h.data_ptr()
+assert not result.requires_grad
+assert b(h).requires_grad
+
+# %%
+# And ``inference_mode()``, and ``.data``?
+# ----------------------------------------
+# The first is a stricter ``no_grad()``: ``c`` can't train on its result
+# (:torch:`torch.autograd.grad_mode.inference_mode`). The second is a ``detach()`` whose
+# writes autograd does not see: the derivative here is 1, ``backward()`` says 0.
+with torch.inference_mode():
+    result = b(h)
+try:
+    c(result)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("c accepted an inference tensor")
+w = torch.zeros(1, requires_grad=True)
+y = w.exp()
+y.data.zero_()
+y.backward()
+assert w.grad == 0.0
+
+# %%
+# What must learn?
+#
+# - What lies before the layer, but not the layer: ``requires_grad_(False)``.
+# - The layer, but nothing before it: ``detach()`` its input.
+# - Neither: ``no_grad()``. It saves the most memory.
+# - And if a batch norm must keep still: ``eval()``, too.
+#
+# Related: :doc:`through_or_blocked`, :doc:`detach_is_not_no_grad`,
+# :doc:`freeze_before_or_after_the_optimizer`.

@@ -1,0 +1,130 @@
+"""Every check and every build, by name: ``nox -l`` lists them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "docs", "tests"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PIPELINE = {"PYTHONPATH": os.pathsep.join(["docs", "src"]), "PYTHONUTF8": "1"}
+
+
+def install(session: nox.Session, group: str) -> None:
+    """Install a dependency group of pyproject.toml, in the versions that are pinned."""
+    needed = nox.project.dependency_groups(PYPROJECT, group)
+    session.install("-c", "constraints.txt", *needed)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site, in both languages, from a real run of every script."""
+    install(session, "docs")
+    session.run("python", "-m", "pipeline", "build", *session.posargs, env=PIPELINE)
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """Show the site on loopback and build it again on every save."""
+    install(session, "serve")
+    session.run("python", "-m", "pipeline", "serve", *session.posargs, env=PIPELINE)
+
+
+@nox.session
+def translate(session: nox.Session) -> None:
+    """Refresh the catalogues and say what is not translated, file by file."""
+    install(session, "docs")
+    session.run("python", "-m", "pipeline", "translate", *session.posargs, env=PIPELINE)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the module, the pipeline, and the finished site in a browser."""
+    install(session, "tests")
+    session.run("python", "-m", "pipeline", "build", env=PIPELINE)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, types, markup and workflows; change nothing."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    markup = ["examples", "docs/index.md", "docs/start", "docs/reference", "README.md"]
+    chinese = map(str, Path("docs/locale").glob("*/LC_MESSAGES/examples"))
+    session.run("sphinx-lint", *markup, *chinese)
+    workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))
+    schema = ("--builtin-schema", "vendor.github-workflows")
+    session.run("check-jsonschema", *schema, *workflows)
+    session.run("zizmor", "--offline", "--no-progress", ".github")
+
+
+@nox.session(default=False)
+def format(session: nox.Session) -> None:  # noqa: A001 (what one types)
+    """Correct what ruff can correct by itself."""
+    install(session, "lint")
+    session.run("ruff", "check", "--fix")
+    session.run("ruff", "format")
+
+
+@nox.session(default=False)
+def linkcheck(session: nox.Session) -> None:
+    """Ask every outside address on the site whether it still answers."""
+    install(session, "docs")
+    session.run("python", "-m", "pipeline", "linkcheck", env=PIPELINE)
+
+
+@nox.session(default=False)
+def times(session: nox.Session) -> None:
+    """Measure the build: clean, unchanged, one script edited, English alone."""
+    install(session, "docs")
+    session.run("python", "tests/bench/build_times.py", env=PIPELINE)
+
+
+@nox.session(default=False)
+def screenshots(session: nox.Session) -> None:
+    """Take pictures of the main pages: languages, light and dark, wide and narrow."""
+    install(session, "tests")
+    session.run("python", "tests/site/screenshots.py", *session.posargs, env=PIPELINE)
+
+
+@nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """Build the wheel and the source archive, and check their metadata."""
+    session.install("build", "twine")
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").glob("*")))
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Refresh constraints.txt: the newest versions that fit, of the whole tree."""
+    session.install("pip-tools")
+    groups = nox.project.dependency_groups(PYPROJECT, *PYPROJECT["dependency-groups"])
+    wanted = Path(session.create_tmp(), "every-group.in")
+    wanted.write_text("\n".join(sorted(set(groups))))
+    options = [
+        "--quiet",
+        "--upgrade",
+        "--strip-extras",
+        "--no-header",
+        "--allow-unsafe",
+    ]
+    options += [
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--annotation-style=line",
+    ]
+    session.run("pip-compile", *options, "-o", "constraints.txt", str(wanted))
+    constraints = Path("constraints.txt")
+    text = constraints.read_text().replace(f"-r {wanted}", "pyproject.toml")
+    constraints.write_text(re.sub(r"(torch==[\d.]+)\+\w+", r"\1", text))  # any build

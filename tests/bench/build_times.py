@@ -1,0 +1,67 @@
+"""Measure the build, all in one run: both languages, again, one edit, English alone.
+
+English alone is plain sphinx-gallery: ``sphinx-build`` on the same scripts and pages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from pipeline import sphinx
+from pipeline.project import ENGLISH, Project
+from pipeline.site import make
+from pipeline.stage import stage
+
+ROOT = Path(__file__).parents[2]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long a piece of work takes; what it prints is not shown."""
+    begun = time.perf_counter()
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        work()
+    return time.perf_counter() - begun
+
+
+def english_alone(project: Project, output: Path) -> None:
+    """Build the English tree as anybody would who has one language."""
+    stage(project, ENGLISH, project.built / "source" / "alone")
+    source = project.built / "source" / "alone"
+    process = sphinx.start(project, "html", source, output, "-n")
+    said, _ = process.communicate()
+    if process.returncode:
+        sys.exit(said)
+
+
+def main() -> None:
+    """Work on a copy of the checkout, and print a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "checkout")
+        shutil.copytree(
+            ROOT,
+            root,
+            ignore=shutil.ignore_patterns("_build", ".*", "tests"),
+        )
+        project = Project(root)
+        clean = seconds(lambda: make(project))
+        unchanged = seconds(lambda: make(project))
+        script = project.examples / project.scripts()[0]
+        script.write_text(script.read_text("utf-8") + "print(1)\n", "utf-8")
+        edited = seconds(lambda: make(project))
+        alone = seconds(lambda: english_alone(project, project.built / "alone"))
+    print(f"{'both languages, clean':32}{clean:6.1f} s")
+    print(f"{'both languages, nothing changed':32}{unchanged:6.1f} s")
+    print(f"{'both languages, one script':32}{edited:6.1f} s")
+    print(f"{'English alone, clean':32}{alone:6.1f} s")
+    print(f"{'both / English alone':32}{clean / alone:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

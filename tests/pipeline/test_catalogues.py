@@ -1,0 +1,137 @@
+"""Catalogues are merged without loss, judged, and those of the guide are complete."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import autocorrect_py
+import pytest
+from babel.messages import Catalog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import catalogues
+from pipeline.project import CHINESE, PipelineError, Project
+
+ROOT = Path(__file__).parents[2]
+PO = sorted(Project(ROOT).catalogues(CHINESE).rglob("*.po"))
+
+
+def catalogue(**messages):
+    made = Catalog(locale="zh_CN")
+    for message, translation in messages.items():
+        made.add(message.replace("_", " "), translation)
+    return made
+
+
+def reasons(message, translation, **flags):
+    made = Catalog(locale="zh_CN")
+    made.add(message, translation, **flags)
+    problems = catalogues.problems(Path("x.po"), made, [message])
+    return [problem.reason for problem in problems]
+
+
+def test_a_merge_keeps_what_is_translated_and_drops_what_is_gone():
+    """The order is that of the source."""
+    merged = catalogues.merge(catalogue(one="一", two="二"), ["three", "one"])
+    assert [(m.id, m.string or "") for m in merged if m.id] == [
+        ("three", ""),
+        ("one", "一"),
+    ]
+
+
+def test_a_message_that_was_reworded_keeps_its_translation_as_fuzzy():
+    """A person looks at it; until then it counts as missing."""
+    old = "A frozen layer lets the gradient through."
+    new = "A frozen layer lets a gradient through."
+    before = Catalog(locale="zh_CN")
+    before.add(old, "冻结的层让梯度通过。")
+    merged = catalogues.merge(before, [new])
+    assert merged[new].string == "冻结的层让梯度通过。"
+    assert merged[new].fuzzy
+    assert catalogues.gettext(merged, new) == new
+
+
+@given(
+    st.dictionaries(st.text('ab "\\\n`', min_size=1), st.text('中文"\\\n'), max_size=5)
+)
+def test_what_is_written_is_what_is_read(tmp_path_factory, messages):
+    """Quotes, backslashes and line ends included, and the same bytes each time."""
+    made = Catalog(locale="zh_CN")
+    for message, translation in messages.items():
+        made.add(message, translation)
+    path = tmp_path_factory.mktemp("po") / "x.po"
+    path.write_bytes(catalogues.text(made, CHINESE))
+    again = catalogues.read(path, CHINESE)
+    assert {m.id: m.string for m in again if m.id} == messages
+    assert catalogues.text(again, CHINESE) == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("message", "translation"),
+    [
+        ("see ``x``", "见 ``y``"),
+        ("see ``x``", "见 x"),
+        ("see :doc:`page`", "见 :doc:`other`"),
+        ("see [words](page.md)", "见[文字](other.md)"),
+        ("made by %(name)s", "由 %(nom)s 制作"),
+    ],
+)
+def test_markup_that_differs_from_the_english_is_a_problem(message, translation):
+    """Literals, roles, targets of links and placeholders."""
+    (reason,) = reasons(message, translation)
+    assert reason.startswith("markup differs from the English")
+
+
+@pytest.mark.parametrize(
+    ("message", "translation"),
+    [
+        ("see ``x`` and ``y``", "``y`` 和 ``x``"),
+        ("see :torch:`the notes <notes/a.html>`", "见 :torch:`说明 <notes/a.html>`"),
+        ("see [words](page.md)", "见[文字](page.md)"),
+    ],
+)
+def test_the_words_of_a_link_are_translated_and_markup_may_move(message, translation):
+    """What a reader sees is Chinese; where it leads is the same."""
+    assert reasons(message, translation) == []
+
+
+def test_what_is_not_translated_or_fuzzy_is_a_problem():
+    """Each with what to do."""
+    assert reasons("words", "") == ["not translated"]
+    (reason,) = reasons("words", "文字", flags=["fuzzy"])
+    assert reason.startswith("fuzzy")
+    (problem,) = catalogues.problems(Path("x.po"), Catalog(), ["words"])
+    assert str(problem) == "x.po: not in the catalogue: 'words'"
+
+
+@pytest.mark.parametrize("broken", ['msgid "a\nmsgstr "b"\n', "nonsense\n", '"a"\n'])
+def test_a_malformed_catalogue_is_named_with_its_line(tmp_path, broken):
+    """So that it can be corrected."""
+    path = tmp_path / "broken.po"
+    path.write_text(broken)
+    with pytest.raises(PipelineError, match=r"broken\.po.*Correct the catalogue"):
+        catalogues.read(path, CHINESE)
+
+
+def test_the_catalogues_of_the_guide_are_complete_and_up_to_date():
+    """``nox -s translate`` would change nothing and finds nothing missing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "translate", "--check"],
+        cwd=ROOT / "docs",
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"(\d+) of \1 messages translated", done.stdout)
+
+
+@pytest.mark.parametrize("path", PO, ids=lambda path: path.stem)
+def test_the_chinese_is_set_as_chinese(path):
+    """Full-width punctuation, a space beside Latin letters, nobody addressed as 您."""
+    for message in catalogues.read(path, CHINESE):
+        if message.id:
+            assert autocorrect_py.format(message.string) == message.string
+            assert "您" not in message.string
