@@ -52,6 +52,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(default=False)
+def transformers(session: nox.Session) -> None:
+    """Test the module on real models, built small, of the package transformers."""
+    install(session, "transformers")
+    offline = {"HF_HUB_OFFLINE": "1"}
+    session.run("pytest", "tests/transformers", *session.posargs, env=offline)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, markup and workflows; change nothing."""

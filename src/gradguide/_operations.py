@@ -25,7 +25,8 @@ EXITS = {
 """What turns a tensor into something that PyTorch can't follow, and its name."""
 
 LOOKS = {
-    *("requires_grad_", "retain_grad", "register_hook", "share_memory_", "rename_"),
+    *("requires_grad_", "requires_grad=", "retain_grad", "register_hook"),
+    *("share_memory_", "rename_"),
     *("zeros_like", "ones_like", "empty_like", "rand_like", "randn_like"),
     *("randint_like", "new_zeros", "new_ones", "new_empty", "new_empty_strided"),
     *("resize_", "resize_as_", "backward"),

@@ -94,8 +94,8 @@ class Tape(TorchFunctionMode):
             return self._switch(func, args)
         if operations.only_looks(func, name):
             result = func(*args, **kwargs)
-            if name == "requires_grad_":
-                self.made.append(ref(result))
+            if name in {"requires_grad_", "requires_grad="}:
+                self.made.append(ref(args[0]))
             return result
         plain = operations.is_plain(name) and "out" not in kwargs
         if not plain:

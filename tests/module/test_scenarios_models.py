@@ -414,3 +414,10 @@ def test_input_that_is_made_to_require_grad() -> None:
     assert not explain(model, lambda: model(x.clone().requires_grad_()).sum()).problems
     loss = lambda: model(torch.ones(5, 3, requires_grad=True)).sum()  # noqa: E731
     assert not explain(model, loss).problems
+
+    def assigned() -> Tensor:
+        y = x.clone()
+        y.requires_grad = True
+        return model(y).sum()
+
+    assert not explain(model, assigned).problems

@@ -1,0 +1,1 @@
+"""Tests of gradguide on the models of the package transformers."""

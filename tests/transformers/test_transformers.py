@@ -1,0 +1,493 @@
+"""Tests what is said of real models, sound ones and some with a known mistake."""
+
+import copy
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 as everyone writes it
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gradguide import changed, explain, freeze, graph, saved
+from gradguide._report import Report
+from tests.module.scenarios import Scenario, Scenarios, agree, check, line_of
+
+from .models import (
+    ALL,
+    PICTURE,
+    SIZE,
+    TEXT,
+    Make,
+    bert,
+    clip,
+    gpt2,
+    gpt2_config,
+    llama,
+    lora,
+    mamba,
+    t5,
+    wav2vec2,
+    whisper,
+    words,
+)
+
+every_model = pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
+# PyTorch warns of a checkpoint whose input needs no gradient, which is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+
+
+def parameters(report: Report) -> dict[str, str]:
+    return {row.name: row.verdict for row in report if row.kind == "parameter"}
+
+
+def everything(model: nn.Module) -> list[object]:
+    """All that must be as before: tensors by value, gradients by identity too."""
+    generator = np.random.get_state(legacy=False)["state"]
+    return [
+        {name: t.tolist() for name, t in model.state_dict().items()},
+        {name: p.requires_grad for name, p in model.named_parameters()},
+        {name: id(p.grad) for name, p in model.named_parameters()},
+        [p.grad.tolist() for p in model.parameters() if p.grad is not None],
+        [module.training for module in model.modules()],
+        (torch.get_rng_state().tolist(), random.getstate()),
+        (generator["key"].tolist(), generator["pos"]),
+    ]
+
+
+@every_model
+@pytest.mark.parametrize("train", [True, False])
+def test_sound(make: Make, train: bool) -> None:
+    """Sound models train whole, and nothing of them is changed."""
+    model, loss = make()
+    model.train(train)
+    for parameter in list(model.parameters())[::2]:
+        parameter.grad = torch.randn_like(parameter)
+    before = everything(model)
+    with changed(model) as names:
+        report = explain(model, loss)
+    assert names == []
+    assert everything(model) == before
+    problems = [(row.name, row.verdict) for row in report.problems]
+    masks = "wav2vec2.masked_spec_embed"  # only in training
+    assert problems == ([(masks, "unused")] if make is wav2vec2 and not train else [])
+    agree(model, loss, parameters(report))
+
+
+@pytest.mark.parametrize(
+    "make", [make for make in ALL if make is not mamba], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_attention(make: Make, attention: str) -> None:
+    """However attention is computed, parameters train."""
+    model, loss = make()
+    if make is mamba:  # it has none
+        attention = "eager"
+    model.set_attn_implementation(attention)
+    report = explain(model, loss)
+    assert report.problems == ()
+    agree(model, loss, parameters(report))
+
+
+@every_model
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision(make: Make, dtype: torch.dtype) -> None:
+    """Under autocast parameters train, those that a no_grad read before them too."""
+    model, loss = make()
+
+    def mixed() -> Tensor:
+        with torch.autocast("cpu", dtype):
+            with torch.no_grad():
+                loss()
+            return loss()
+
+    report = explain(model, mixed)
+    assert report.problems == ()
+    agree(model, mixed, parameters(report))
+
+
+@every_model
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoint(make: Make, reentrant: bool) -> None:
+    """Of parameters in a checkpoint it is said that they train, or nothing."""
+    model, loss = make()
+    kwargs = {"use_reentrant": reentrant}
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
+    report = explain(model, loss)
+    if reentrant:
+        assert {row.verdict for row in report.problems} <= {"unknown", "unused"}
+        for row in report.problems:
+            if row.verdict == "unknown":
+                assert row.why == "reentrant checkpoint"
+    else:
+        assert report.problems == ()
+    agree(model, loss, parameters(report))
+
+
+Forward = Callable[..., object]
+Cut = Callable[[Forward], Forward]
+
+
+def detached(forward: Forward) -> Forward:
+    def cut(*args: object, **kwargs: object) -> object:
+        result = forward(*args, **kwargs)
+        first, *others = (result,) if isinstance(result, Tensor) else result
+        first = first.detach()  # here
+        return first if isinstance(result, Tensor) else (first, *others)
+
+    return cut
+
+
+def without_gradients(forward: Forward) -> Forward:
+    def cut(*args: object, **kwargs: object) -> object:
+        with torch.no_grad():  # here
+            return forward(*args, **kwargs)
+
+    return cut
+
+
+@every_model
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("cut", "why"), [(detached, "detach()"), (without_gradients, "no_grad")]
+)
+def test_cut_layer(
+    make: Make, place: int, cut: Callable[..., object], why: str
+) -> None:
+    """A layer that is cut off is found, with what is before it and the line."""
+    model, loss = make()
+    model.eval()  # no layer is left out by chance
+    layers = next(m for m in model.modules() if isinstance(m, nn.ModuleList))
+    layers[place].forward = cut(layers[place].forward)
+    report = explain(model, loss)
+    cuts = [row for row in report.problems if row.verdict != "unused"]
+    assert cuts
+    for row in cuts:
+        at = row.where.partition(" in ")[0]
+        assert (row.verdict, row.why, at) == ("cut", why, line_of(cut))
+    agree(model, loss, parameters(report))
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from(ALL),
+    st.sets(st.integers(0, 100), max_size=5),
+    st.sampled_from([None, False, True]),
+    st.sampled_from([None, detached, without_gradients]),
+    st.booleans(),
+)
+def test_frozen_parts(
+    make: Make,
+    parts: set[int],
+    reentrant: bool | None,
+    cut: Cut | None,
+    train: bool,
+) -> None:
+    """With random parts frozen and cut, each verdict agrees with a real backward."""
+    torch.manual_seed(0)
+    model, loss = make()
+    model.train(train)
+    if reentrant is not None:
+        kwargs = {"use_reentrant": reentrant}
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
+    if len(parts) % 2:
+        model.disable_input_require_grads()
+    names = [n for n, m in model.named_modules() if n and list(m.parameters())]
+    freeze(model, *(names[part % len(names)] for part in parts or {0}))
+    if cut is not None:
+        lists = [m for m in model.modules() if isinstance(m, nn.ModuleList)]
+        layer = lists[len(parts) % len(lists)][0]
+        layer.forward = cut(layer.forward)
+    report = explain(model, loss)
+    verdicts = parameters(report)
+    assert reentrant or "unknown" not in verdicts.values()
+    assert {row.kind for row in report} == {"parameter"}
+    value = loss()
+    if not value.requires_grad:
+        assert "trains" not in verdicts.values()
+        return
+    assert saved(value, model).bytes >= 0
+    assert str(graph(value, model)).startswith("loss ()")
+    for name, verdict in parameters(explain(model, value)).items():
+        if "unknown" not in {verdict, verdicts[name]}:
+            assert (verdict == "trains") == (verdicts[name] == "trains"), name
+    agree(model, lambda: value, verdicts)
+
+
+@every_model
+def test_picture(make: Make) -> None:
+    """The graph of a real model is drawn, with its loss on top."""
+    model, loss = make()
+    picture = graph(loss(), model, depth=5)._repr_svg_()
+    assert picture is not None
+    assert "loss ()" in picture
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_layers_left_out_by_chance(seed: int) -> None:
+    """What is said holds for the next run, as that draws the same numbers."""
+    torch.manual_seed(seed)
+    model, loss = wav2vec2(layerdrop=0.5)
+    report = explain(model, loss)
+    for row in report.problems:
+        assert row[:3] == (row.name, "unused", "never read in the forward")
+        assert row.name.startswith("wav2vec2.encoder.layers.")
+    agree(model, loss, parameters(report))
+
+
+scenario = Scenarios()
+NEVER = ("unused", "never read in the forward")
+DROPPED = ("unused", "its result never reaches the loss")
+BASE = "base.*"
+Made = tuple[nn.Module, Callable[[], Tensor]]
+
+
+class Classifier(nn.Module):
+    """A pretrained base and a new head, as one writes it by hand."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+        self.head = nn.Linear(32, 3)
+
+
+def bert_classifier(*, pooler: bool = False) -> tuple[Classifier, Tensor, Tensor]:
+    config = transformers.BertConfig(**SIZE, **TEXT)
+    base = transformers.BertModel(config, add_pooling_layer=pooler)
+    return Classifier(base), words(), torch.tensor([0, 2])
+
+
+def vit_classifier() -> tuple[Classifier, Tensor, Tensor]:
+    config = transformers.ViTConfig(**SIZE, **PICTURE)
+    base = transformers.ViTModel(config, add_pooling_layer=False)
+    return Classifier(base), torch.randn(2, 3, 8, 8), torch.tensor([0, 2])
+
+
+@scenario({BASE: ("cut", "detach()")})
+def detached_hidden_states() -> Made:
+    model, x, y = bert_classifier()
+
+    def loss() -> Tensor:
+        features = model.base(input_ids=x).last_hidden_state.detach()  # here
+        return F.cross_entropy(model.head(features[:, 0]), y)
+
+    return model, loss
+
+
+@scenario({BASE: ("cut", "no_grad")})
+def base_under_no_grad() -> Made:
+    model, x, y = vit_classifier()
+
+    def loss() -> Tensor:
+        with torch.no_grad():  # here
+            features = model.base(x).last_hidden_state
+        return F.cross_entropy(model.head(features.mean(1)), y)
+
+    return model, loss
+
+
+@scenario({BASE: ("cut", "inference_mode")})
+def base_under_inference_mode() -> Made:
+    model, x, y = vit_classifier()
+
+    def loss() -> Tensor:
+        with torch.inference_mode():  # here
+            features = model.base(x).last_hidden_state
+        return F.cross_entropy(model.head(features.mean(1).clone()), y)
+
+    return model, loss
+
+
+@scenario({BASE: ("frozen", "")})
+def frozen_base() -> Made:
+    model, x, y = vit_classifier()
+    freeze(model, "base")
+    return model, lambda: F.cross_entropy(model.head(model.base(x)[0][:, 0]), y)
+
+
+@scenario({"base.pooler.*": DROPPED})
+def pooler_whose_result_is_dropped() -> Made:
+    model, x, y = bert_classifier(pooler=True)
+    return model, lambda: F.cross_entropy(model.head(model.base(x)[0][:, 0]), y)
+
+
+@scenario({"base.encoder.layer.1.*": DROPPED})
+def head_on_an_early_layer() -> Made:
+    model, x, y = bert_classifier()
+
+    def loss() -> Tensor:
+        states = model.base(input_ids=x, output_hidden_states=True).hidden_states
+        return F.cross_entropy(model.head(states[1][:, 0]), y)
+
+    return model, loss
+
+
+@scenario({"transformer.wpe.weight": ("cut", "detach()")})
+def tied_embedding_before_a_cut() -> Made:
+    """The embedding is the last layer too, and trains there."""
+    model, loss = gpt2()
+    cut = lambda *call: call[2].detach()  # noqa: E731  # here
+    model.transformer.drop.register_forward_hook(cut)
+    return model, loss
+
+
+@scenario({"transformer.w?e.weight": ("cut", "detach()")})
+def embedding_of_its_own_before_a_cut() -> Made:
+    model = transformers.GPT2LMHeadModel(gpt2_config(tie_word_embeddings=False))
+    x = words()
+    cut = lambda *call: call[2].detach()  # noqa: E731  # here
+    model.transformer.drop.register_forward_hook(cut)
+    return model, lambda: model(input_ids=x, labels=x).loss
+
+
+@scenario({"transformer.wte.weight": ("frozen", "")})
+def frozen_head_that_is_tied() -> Made:
+    model, loss = gpt2()
+    freeze(model, "lm_head")
+    return model, loss
+
+
+@scenario({"encoder.*": ("cut", "detach()")})
+def detached_encoder() -> Made:
+    model, _ = t5()
+    x, y = words(), words()
+
+    def loss() -> Tensor:
+        states = model.encoder(input_ids=x).last_hidden_state.detach()  # here
+        return model(encoder_outputs=(states,), labels=y).loss
+
+    return model, loss
+
+
+@scenario({"decoder.*": NEVER})
+def encoder_alone() -> Made:
+    model, _ = t5()
+    x = words()
+    return model, lambda: model.encoder(input_ids=x).last_hidden_state.square().sum()
+
+
+@scenario({"model.encoder.*": ("frozen", "")})
+def frozen_encoder() -> Made:
+    model, loss = whisper()
+    model.freeze_encoder()
+    return model, loss
+
+
+@scenario({"vision_model.*": NEVER, "visual_*": NEVER, "logit_scale": NEVER})
+def text_alone() -> Made:
+    model, _ = clip()
+    x = words()
+    return model, lambda: model.get_text_features(x).pooler_output.square().sum()
+
+
+@scenario({"writer.*": ("cut", "argmax() is not differentiable")})
+def judge_of_chosen_words() -> Made:
+    writer, judge = gpt2()[0], bert()[0]
+    model = nn.ModuleDict({"writer": writer, "judge": judge})
+    x, y = words(), torch.tensor([0, 2])
+
+    def loss() -> Tensor:
+        chosen = model["writer"](input_ids=x).logits.argmax(-1)  # here
+        return model["judge"](input_ids=chosen, labels=y).loss
+
+    return model, loss
+
+
+@scenario({})
+def reward_of_written_words() -> Made:
+    """Writing needs no gradient, reading what was written does."""
+    model, _ = gpt2()
+    x = words()
+
+    def loss() -> Tensor:
+        y = model.generate(x, max_new_tokens=3, do_sample=True)
+        return model(input_ids=y, labels=y).loss * (y == 3).sum()
+
+    return model, loss
+
+
+@scenario({"reference.*": ("frozen", "")})
+def preference_over_a_reference() -> Made:
+    policy = llama()[0]
+    reference = copy.deepcopy(policy).requires_grad_(requires_grad=False)
+    model = nn.ModuleDict({"policy": policy, "reference": reference})
+    x = words()
+
+    def loss() -> Tensor:
+        with torch.no_grad():
+            usual = model["reference"](input_ids=x, labels=x).loss
+        return -F.logsigmoid(model["policy"](input_ids=x, labels=x).loss - usual)
+
+    return model, loss
+
+
+@scenario({"*.inner.*": ("frozen", ""), "*.down.*": ("cut", "detach()")})
+def adapter_with_a_cut_inside() -> Made:
+    model, loss = lora()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = ".inner." not in name
+    for layer in model.model.layers:
+        down = layer.self_attn.q_proj.down, layer.self_attn.v_proj.down
+        for linear in down:
+            cut = lambda *call: call[2].detach()  # noqa: E731  # here
+            linear.register_forward_hook(cut)
+    return model, loss
+
+
+@scenario({"*": ("frozen", "")})
+def adapter_frozen_with_the_rest() -> Made:
+    model, loss = lora()
+    model.requires_grad_(requires_grad=False)
+    return model, loss
+
+
+@scenario.parametrize()
+def test_scenario(scenario: Scenario) -> None:
+    """Every parameter gets the verdict, the reason and the line that are true."""
+    check(scenario)
+
+
+def test_adapter() -> None:
+    """Of an adapter that starts as zero, the first half gets zeros at first."""
+    model, loss = lora()
+    report = explain(model, loss, gradients=True)
+    names = {row.name for row in report if row.verdict != "frozen"}
+    assert {name.split(".")[-2] for name in names} == {"down", "up"}
+    zero = {row.name for row in report.problems if row.verdict == "zero"}
+    assert zero == {name for name in names if ".down." in name}
+    assert len(zero) == len(report.problems) == 4
+
+
+def test_adapter_in_reentrant_checkpoint() -> None:
+    """A checkpoint whose input needs no gradient cuts off the adapters inside."""
+    model, loss = lora()
+    kwargs = {"use_reentrant": True}
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
+    assert {row.verdict for row in explain(model, loss).problems} == {"unknown"}
+    model.disable_input_require_grads()
+    report = explain(model, loss)
+    assert len(report.problems) == 8
+    for row in report.problems:
+        assert row[1:3] == ("cut", "reentrant checkpoint")
+        assert row.where.startswith("modeling_layers.py:")
+    assert not loss().requires_grad
+
+
+def test_head_made_after_the_optimizer() -> None:
+    """A new head is nothing that the optimizer knows; embeddings stay what they are."""
+    model, _ = bert()
+    optimizer = torch.optim.AdamW(model.parameters())
+    model.resize_token_embeddings(40)
+    model.classifier = nn.Linear(32, 5)
+    model.num_labels = model.config.num_labels = 5
+    x, y = words(), torch.tensor([0, 4])
+    report = explain(model, lambda: model(input_ids=x, labels=y).loss, optimizer)
+    new = [row.name for row in report if row.verdict == "not in optimizer"]
+    assert new == ["classifier.weight", "classifier.bias"]
+    gone = [row.numel for row in report.problems if row.kind == "optimizer"]
+    assert gone == [3 * 32, 3]
+    assert len(report.problems) == 4
