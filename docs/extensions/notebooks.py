@@ -7,6 +7,7 @@ the script. Links to pages get the address at which the site is published.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .torch_links import address
 
 HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
 ROLE = re.compile(
-    r":(?P<role>doc|torch):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
+    r":(?P<role>doc|torch|py:func):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
 )
 
 
@@ -26,23 +27,24 @@ def _finish_notebooks(app: Sphinx) -> None:
     by_page = {Path(script).stem: title for script, title in titles.items()}
     for path in sorted(Path(app.srcdir, "gallery").glob("*/*.ipynb")):
         notebook = json.loads(path.read_text("utf-8"))
-        chapter = f"{app.config.html_baseurl}gallery/{path.parent.name}/"
 
-        def link(match: re.Match[str], chapter: str = chapter) -> str:
-            target = match["target"]
-            if match["role"] == "torch":
-                title = match["title"] or f"`{target}`"
-                return f"[{title}]({address(app.config.torch_docs, target)})"
-            stem = target.rpartition("/")[2]
-            return (
-                f"[{match['title'] or by_page.get(stem, stem)}]({chapter}{target}.html)"
-            )
+        def link(match: re.Match[str], folder: str = path.parent.name) -> str:
+            role, target = match["role"], match["target"]
+            if role == "torch":
+                title, uri = f"`{target}`", address(app.config.torch_docs, target)
+            elif role == "py:func":
+                title = f"`{target}()`"
+                uri = f"{app.config.html_baseurl}reference/api.html#{target}"
+            else:
+                title = by_page.get(target.rpartition("/")[2], target)
+                page = posixpath.join("/gallery", folder, target).removeprefix("/")
+                uri = f"{app.config.html_baseurl}{page}.html"
+            return f"[{match['title'] or title}]({uri})"
 
         for cell in notebook["cells"]:
             if cell["cell_type"] == "markdown":
                 text = HEADING.sub(r"\1\n\n", "".join(cell["source"]))
-                text = join(text)
-                cell["source"] = [ROLE.sub(link, text).replace("``", "`")]
+                cell["source"] = [ROLE.sub(link, join(text)).replace("``", "`")]
         content = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
         if path.read_text("utf-8") != content:
             new = path.with_suffix(".ipynb.new")

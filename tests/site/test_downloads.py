@@ -112,6 +112,9 @@ def test_the_prose_of_a_notebook_is_in_its_language(language, script, page_of, s
         if cell.cell_type == "markdown"
     )
     assert not re.search(r":\w+:`", prose)
+    own = f"{PROJECT.address}{language.url}/"
+    for page in re.findall(rf"\({re.escape(own)}([^)#]+)(?:#[^)]*)?\)", prose):
+        assert (site / language.url / page).exists()
     assert bool(re.search("[一-鿿]", prose)) == (language.code == "zh_CN")
 
 
