@@ -36,7 +36,7 @@ def _finish_notebooks(app: Sphinx) -> None:
                 title = f"`{target}()`"
                 uri = f"{app.config.html_baseurl}reference/api.html#{target}"
             else:
-                title = by_page.get(target.rpartition("/")[2], target)
+                title = str(by_page.get(target.rpartition("/")[2], target))
                 page = posixpath.join("/gallery", folder, target).removeprefix("/")
                 uri = f"{app.config.html_baseurl}{page}.html"
             return f"[{match['title'] or title}]({uri})"
