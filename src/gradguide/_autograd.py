@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
@@ -73,26 +73,30 @@ def leaf(node: Node) -> Tensor | None:
     return variable
 
 
-def saved_values(node: Node) -> tuple[list[Any], bool]:
-    """Return what a node saved, as packed, and whether a backward freed it.
+def saved_tensors(node: Node) -> tuple[list[Tensor], bool]:
+    """Return the tensors that a node saved, as packed, and whether they were freed.
 
     PyTorch's notes on autograd name these attributes. The ``_raw_`` ones give what
     is stored; the others would run unpack hooks, and a checkpoint's recomputes.
     """
-    values: list[Any] = []
+    found: list[Tensor] = []
     freed = False
     for name in _raw_names(type(node)):
         try:
             raw = getattr(node, name)
         except RuntimeError:  # a custom Function's, after a backward
-            return values, True
+            return found, True
         for one in raw if isinstance(raw, tuple) else (raw,):
-            value = None if one is None else one.data
-            if value is not None:
-                values.append(value)
-            elif one is not None and one.unpack_hook is None:
+            if one is None:
+                continue
+            value = one.data
+            if isinstance(value, Tensor):
+                found.append(value)
+            elif value is not None:
+                found.extend(tensors_in(value))
+            elif one.unpack_hook is None:
                 freed = freed or _is_freed(one)
-    return values, freed
+    return found, freed
 
 
 def storages(tensor: Tensor) -> list[tuple[int, int]]:
@@ -110,6 +114,24 @@ def storages(tensor: Tensor) -> list[tuple[int, int]]:
     return found
 
 
+def memory(tensors: list[Tensor]) -> Iterable[tuple[int, int, int]]:
+    """Return, for many tensors, the place of each with what ``storages`` says of it.
+
+    Asked all at once, plain tensors answer in a third of the time; then the address
+    of what has no memory is 0.
+    """
+    if _PLAIN.issuperset(map(type, tensors)):
+        try:
+            found = list(map(Tensor.untyped_storage, tensors))
+            addresses = list(map(UntypedStorage.data_ptr, found))
+        except (NotImplementedError, RuntimeError):  # one is sparse, or of vmap
+            pass
+        else:
+            sizes = map(UntypedStorage.nbytes, found)
+            return zip(range(len(found)), addresses, sizes, strict=True)
+    return [(i, *piece) for i, one in enumerate(tensors) for piece in storages(one)]
+
+
 @lru_cache(maxsize=1000)
 def _raw_names(kind: type[Node]) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
@@ -123,7 +145,7 @@ def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
     return False  # an optional tensor that the operation did not get
 
 
-_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+_PLAIN = {Tensor, nn.Parameter, nn.Buffer}
 
 
 def _parts(tensor: Tensor) -> Iterator[Tensor]:

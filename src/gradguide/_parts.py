@@ -12,7 +12,7 @@ from gradguide._autograd import (
     grad_fn,
     leaf,
     nodes,
-    saved_values,
+    saved_tensors,
     storages,
     tensors_in,
 )
@@ -140,8 +140,7 @@ class _Builder:
         """Yield the frozen parameters that a node kept for its backward."""
         if not self._frozen:
             return
-        values, _ = saved_values(node)
-        for tensor in tensors_in(values):
+        for tensor in saved_tensors(node)[0]:
             for address, _ in storages(tensor):
                 if address in self._frozen:
                     yield self._frozen[address][0]
