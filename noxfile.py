@@ -99,6 +99,14 @@ def times(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the module against bare PyTorch, and write the table of the docs."""
+    install(session, "bench")
+    table = "--write-table=docs/reference/cost.txt"  # a part of it is no table
+    session.run("pytest", "tests/bench", *(session.posargs or [table]))
+
+
+@nox.session(default=False)
 def screenshots(session: nox.Session) -> None:
     """Take pictures of the main pages: languages, light and dark, wide and narrow."""
     install(session, "tests")

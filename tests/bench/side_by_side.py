@@ -1,0 +1,44 @@
+"""Measures two or more things in turn, so that what slows one slows the others."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+from pytest_benchmark.fixture import BenchmarkFixture
+
+Work = Callable[[], object]
+
+
+def nothing() -> None:
+    """Prepare nothing."""
+
+
+def medians(
+    benchmark: BenchmarkFixture,
+    *works: Work,
+    rounds: int,
+    before: Work = nothing,
+) -> list[float]:
+    """Return the median seconds of each work, run in turn, once in each round.
+
+    The first is the one that pytest-benchmark reports; ``before`` is run before each
+    work, and not counted. One round more is run first, to warm up.
+    """
+    others: list[list[float]] = [[] for _ in works[1:]]
+
+    def run_others() -> None:
+        for work, times in zip(works[1:], others, strict=True):
+            before()
+            times.append(seconds(work))
+        before()
+
+    benchmark.pedantic(works[0], setup=run_others, rounds=rounds, warmup_rounds=1)
+    own = benchmark.stats.stats.median
+    return [own, *(median(times[1:]) for times in others)]
+
+
+def seconds(work: Work) -> float:
+    """Return how long a piece of work takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
