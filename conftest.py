@@ -16,6 +16,9 @@ pages = Sybil(
 docstrings = Sybil(parsers=[DocTestParser(optionflags=ELLIPSIS)], pattern="src/**/*.py")
 pytest_collect_file = (pages + docstrings).pytest()
 
-if "CI" not in os.environ:  # there hypothesis chooses a profile of its own
-    settings.register_profile("local", deadline=None)
-    settings.load_profile("local")
+# What lands must not hang on luck: neither on how long a first example takes, nor on
+# which examples are drawn. The nightly run looks for what luck may find.
+in_ci = "CI" in os.environ
+settings.register_profile("tests", deadline=None, max_examples=200, derandomize=in_ci)
+settings.register_profile("nightly", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))

@@ -60,6 +60,13 @@ def transformers(session: nox.Session) -> None:
     session.run("pytest", "tests/transformers", *session.posargs, env=offline)
 
 
+@nox.session(default=False)
+def nightly(session: nox.Session) -> None:
+    """Test the module on thousands of random networks in place of hundreds."""
+    install(session, "tests")
+    session.run("pytest", "tests/module", env={"HYPOTHESIS_PROFILE": "nightly"})
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, markup and workflows; change nothing."""
