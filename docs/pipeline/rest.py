@@ -166,7 +166,7 @@ def _explicit(lines: Sequence[str], translate: Translate) -> list[str]:
     if argument and directive["name"] in ADMONITIONS:
         return _item(lines[:size], len(prefix), translate)
     if argument and directive["name"] in TITLED:
-        head = prefix + translate(argument)
+        head = _put(head, prefix, argument, translate)
     options = 1
     while options < size and OPTION.match(lines[options]):
         options += 1
@@ -214,7 +214,8 @@ def _line_block(lines: Sequence[str], translate: Translate) -> list[str]:
     margin = _margin(lines[0])
     if not lines[0][margin:].startswith("| "):
         return []
-    return [lines[0][: margin + 2] + translate(lines[0][margin + 2 :].strip())]
+    before, text = lines[0][: margin + 2], lines[0][margin + 2 :].strip()
+    return [_put(lines[0], before, text, translate)]
 
 
 def _term(lines: Sequence[str], translate: Translate) -> list[str]:
@@ -223,7 +224,7 @@ def _term(lines: Sequence[str], translate: Translate) -> list[str]:
     below = "".join(lines[1:2])
     if not below.strip() or _margin(below) <= margin:
         return []
-    return [" " * margin + translate(lines[0].strip())]
+    return [_put(lines[0], " " * margin, lines[0].strip(), translate)]
 
 
 def _paragraph(lines: Sequence[str], translate: Translate) -> list[str]:
@@ -252,6 +253,12 @@ _BLOCKS = (
     _term,
     _paragraph,
 )
+
+
+def _put(line: str, before: str, text: str, translate: Translate) -> str:
+    """Put the translation of a text in its place on a line, if there is one."""
+    translated = translate(text)
+    return line if translated == text else before + translated
 
 
 def _margin(line: str) -> int:
