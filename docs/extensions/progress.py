@@ -11,8 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx_gallery.utils import get_md5sum
 
-MARK = "progress: "
-"""What the lines begin with that are meant for whoever runs the build."""
+from pipeline.build import PROGRESS
 
 _begun = count(1)
 
@@ -45,7 +44,7 @@ def _writing(app: Sphinx, env: BuildEnvironment) -> None:
 
 def _say(text: str) -> None:
     """Print a line, past sphinx-gallery's capture of what scripts print."""
-    print(MARK + text, file=sys.__stdout__, flush=True)
+    print(PROGRESS + text, file=sys.__stdout__, flush=True)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
