@@ -29,9 +29,8 @@ add_module_names = False
 autodoc_typehints = "signature"
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
-nitpick_ignore_regex = [
-    ("py:class", r"(collections|types|typing)\..*|Axes")
-]  # no network
+# what would need another project's inventory, and so the network
+nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
 html_theme = "furo"
 html_static_path = ["_static"]
@@ -59,7 +58,6 @@ sphinx_gallery_conf = {
     "inspect_global_variables": False,  # reading `.grad` of a non-leaf would warn
     "min_reported_time": 10**9,  # a time on the page would differ in each build
     "write_computation_times": False,
-    "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,  # extensions.downloads offers each chapter
 }

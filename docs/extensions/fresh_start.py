@@ -7,6 +7,7 @@ the file as a reader would see it, without the folders of the build machine.
 
 from __future__ import annotations
 
+import gc
 import linecache
 import random
 import re
@@ -22,6 +23,7 @@ BUILT_AT = re.compile(r"(?<=\(Triggered internally at )\S*[/\\](?=\w+\.\w+:\d+\.
 
 def reset(gallery_conf: dict[str, object], script: str) -> None:
     """Undo what an earlier script may have done; called before each one."""
+    gc.freeze()  # sphinx-gallery collects after each script: not all of PyTorch again
     import matplotlib.pyplot as plt
     import numpy as np
     import torch
@@ -31,7 +33,7 @@ def reset(gallery_conf: dict[str, object], script: str) -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_printoptions(profile="default")
-    torch.use_deterministic_algorithms(mode=False)
+    torch.set_deterministic_debug_mode("default")  # imports less than its twin
     torch.set_num_threads(1)  # the order of a sum must not depend on the machine
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)

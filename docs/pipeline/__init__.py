@@ -14,7 +14,7 @@ Data flows one way, and each step is a module:
 ``build``       builds the pages of every language at the same time
 ``inspection``  what must be true of the finished HTML, or the build fails
 ``search``      the search index
-``finish``      root pages, sitemap, search index; then the old site makes place
+``finish``      root pages, sitemap; then the old site makes place
 ``site``        all steps in their order                         (``nox -s docs``)
 ``links``       asks outside addresses               (``nox -s linkcheck``)
 ``serve``       all of this again on every save                     (``nox -s serve``)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # nobody reads on, as in `nox -s docs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         print(
-            f"\n{error.strerror}: {error.filename}. The build writes to "
+            f"\n{error}. The build writes to "
             f"{project.built}: see that there is room, and that you may write there.",
             file=sys.stderr,
         )

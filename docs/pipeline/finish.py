@@ -1,4 +1,4 @@
-"""Make a site of the pages: root pages, sitemap, search index; then publish it.
+"""Make a site of the pages: root pages and sitemap; then publish it.
 
 The new site takes the place of the old one at the very end, in two renames; whatever
 fails before leaves the old one as it is.
@@ -14,7 +14,6 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import search
 from .project import ENGLISH, LANGUAGES, Project
 
 KEPT_OUT = {".buildinfo", "_sources", "objects.inv"}
@@ -24,12 +23,8 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 XHTML = "http://www.w3.org/1999/xhtml"
 
 
-def finish(project: Project) -> None:
-    """Complete the candidate and put it in the place of the last good site.
-
-    Raises:
-        PipelineError: Pagefind can't make the index.
-    """
+def assemble(project: Project) -> Path:
+    """Lay out a new site beside the last good one, and return its folder."""
     new = project.site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
     shutil.copytree(
@@ -37,8 +32,17 @@ def finish(project: Project) -> None:
     )
     _root_pages(project, new)
     _sitemap(project, new)
-    search.index(new)
-    _publish(new, project.site)
+    return new
+
+
+def publish(new: Path, site: Path) -> None:
+    """Put a new site in the place of the last good one."""
+    old = site.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.replace(old)
+    new.replace(site)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def recover(project: Project) -> None:
@@ -96,12 +100,3 @@ def _sitemap(project: Project, site: Path) -> None:
     tree = ET.ElementTree(root)
     ET.indent(tree)
     tree.write(site / "sitemap.xml", "utf-8", xml_declaration=True)
-
-
-def _publish(new: Path, site: Path) -> None:
-    old = site.with_name("html.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.replace(old)
-    new.replace(site)
-    shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,12 +68,13 @@ def sources(project: Project) -> list[Source]:
 
 
 def translated(
-    project: Project, language: Language, *, strict: bool
+    project: Project, sources: Iterable[Source], language: Language, *, strict: bool
 ) -> dict[Path, bytes]:
     """Return every script and introduction in a language, by its place.
 
     Args:
-        project: The checkout.
+        project: The checkout, which has the catalogues.
+        sources: The scripts and introductions.
         language: The language; English is what stands there.
         strict: Whether a message without translation is an error; otherwise it stays
             in English.
@@ -81,9 +83,9 @@ def translated(
         PipelineError: A catalogue is malformed or, with ``strict``, incomplete.
     """
     if language == ENGLISH:
-        return {source.path: source.text.encode() for source in sources(project)}
+        return {source.path: source.text.encode() for source in sources}
     found, missing = {}, []
-    for source in sources(project):
+    for source in sources:
         path = project.catalogues(language) / source.catalogue
         catalogue = catalogues.read(path, language)
         shown = path.relative_to(project.root)

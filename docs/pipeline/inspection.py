@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import zip_longest
+from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -13,8 +14,9 @@ from lxml import html
 
 from .project import CHINESE, ENGLISH, LANGUAGES, Language, PipelineError, Project
 
+BACKTICK = re.compile("`")
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fff]")
-CODE = " or ".join(f"self::{tag}" for tag in ("pre", "code", "script", "style"))
+CODE = {"pre", "code", "script", "style"}
 ELSEWHERE = ("http:", "https:", "mailto:", "data:")
 
 
@@ -45,10 +47,15 @@ class Page:
         )
         return {str(link) for link in addresses if not link.startswith(ELSEWHERE)}
 
-    def texts(self, outside: str) -> list[str]:
-        """Return each piece of text that is in no element of an XPath expression."""
-        found = self.tree.xpath(f"//text()[not(ancestor::*[{outside}])]")
-        return [str(text).strip() for text in found if text.strip()]
+    def texts(
+        self, pattern: re.Pattern[str]
+    ) -> Iterator[tuple[str, list[html.HtmlElement]]]:
+        """Yield each text in which a pattern is found, and the elements around it."""
+        for text in self.tree.xpath("//text()"):
+            if pattern.search(text):
+                parent = text.getparent()
+                inside = parent.getparent() if text.is_tail else parent
+                yield text.strip(), [inside, *inside.iterancestors()]
 
 
 def inspect(project: Project) -> None:
@@ -109,7 +116,7 @@ def _links(project: Project, pages: dict[Language, dict[str, Page]]) -> Iterator
                 parts = urlsplit(address)
                 target = here
                 if parts.path:
-                    target = Path((here.parent / unquote(parts.path)).resolve())
+                    target = Path(normpath(here.parent / unquote(parts.path)))
                 if "pagefind" in target.parts:
                     continue  # made from the finished pages, after this
                 if target.is_dir():
@@ -131,10 +138,9 @@ def _languages(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
             if page.tree.get("lang") != language.tag:
                 yield f"{language.url}/{name}: its lang is not {language.tag}"
     for name, page in pages[ENGLISH].items():
-        for text in page.texts(
-            "self::script or self::style or @lang and not(self::html)"
-        ):
-            if CHINESE_TEXT.search(text):
+        for text, around in page.texts(CHINESE_TEXT):
+            language_named = any(element.get("lang") for element in around[:-1])
+            if not language_named and around[0].tag not in ("script", "style"):
                 yield f"{ENGLISH.url}/{name}: Chinese text: {text[:40]!r}"
 
 
@@ -142,8 +148,8 @@ def _markup(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
     """No markup shows: a backtick in prose was meant to be code."""
     for language, found in pages.items():
         for name, page in found.items():
-            for text in page.texts(CODE):
-                if "`" in text:
+            for text, around in page.texts(BACKTICK):
+                if CODE.isdisjoint(element.tag for element in around):
                     yield f"{language.url}/{name}: markup shows: {text!r}"
 
 

@@ -20,6 +20,7 @@ from .project import GALLERY, Project
 RECORD = "{}.runs.json"
 """Beside the tree of a language: the fingerprint of each script's last run."""
 
+PACKAGES = ("torch", "numpy", "matplotlib", "sphinx-gallery")
 RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle")
 """The extensions that decide what a script prints and draws."""
 
@@ -37,8 +38,10 @@ def forget_outdated(
     _forget_removed(tree, scripts)
     record = tree.with_name(RECORD.format(tree.name))
     before = json.loads(record.read_text()) if record.exists() else {}
+    versions = "".join(map(importlib.metadata.version, PACKAGES)).encode()
     now = {
-        path.as_posix(): _fingerprint(project, text) for path, text in scripts.items()
+        path.as_posix(): _fingerprint(project, versions + text)
+        for path, text in scripts.items()
     }
     for script, fingerprint in now.items():
         if before.get(script) != fingerprint:
@@ -50,8 +53,6 @@ def forget_outdated(
 def _fingerprint(project: Project, script: bytes) -> str:
     """Return a digest of all that decides what a script prints and draws."""
     digest = hashlib.sha256(sys.version.encode() + script)
-    for name in ("torch", "numpy", "matplotlib", "sphinx-gallery"):
-        digest.update(importlib.metadata.version(name).encode())
     parts = [project.docs / "extensions" / name for name in RUNNERS]
     if b"gradguide" in script:
         parts += sorted((project.root / "src").rglob("*.py"))

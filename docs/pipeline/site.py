@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
+from . import finish, search
 from .build import build
-from .finish import finish, recover
 from .inspection import inspect
 from .project import LANGUAGES, Language, PipelineError, Project
 from .stage import stage
@@ -34,15 +35,19 @@ def make(
         pass  # an error here says best that nobody may write there
     try:
         with FileLock(project.built / "build.lock", timeout=0):
-            recover(project)
+            finish.recover(project)
             for language in languages:
                 stage(project, language, project.staged(language), strict=strict)
                 _forget_removed_pages(project, language)
             _require_others(project, languages)
             build(project, languages, strict=strict)
-            if strict:
-                inspect(project)
-            finish(project)
+            new = finish.assemble(project)
+            with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
+                indexing = threads.submit(search.index, new)
+                if strict:
+                    inspect(project)
+                indexing.result()
+            finish.publish(new, project.site)
     except Timeout:
         raise PipelineError(
             f"another build is at work in {project.built}: wait for it, or end it."

@@ -35,8 +35,9 @@ def stage(
     Raises:
         PipelineError: A script or a catalogue can't be used, or isn't complete.
     """
-    scripts = gallery.translated(project, language, strict=strict)
-    headings = {source.page: source.headings() for source in gallery.sources(project)}
+    sources = gallery.sources(project)
+    scripts = gallery.translated(project, sources, language, strict=strict)
+    headings = {source.page: source.headings() for source in sources}
     wanted = {
         **_pages(project),
         **_catalogues(project, language),
