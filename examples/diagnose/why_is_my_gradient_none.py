@@ -120,7 +120,7 @@ assert not reports["optimizer"].problems
 # %%
 # From left to right, the report after each fix. An open square trains, a hatched one is
 # frozen, a cross is a problem. The blocks and the spare head go from one problem to
-# another, and the new optimizer solves what is left.
+# another (deleted, it is still held by the optimizer); a new optimizer solves the rest.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(6, 3.5), layout="constrained")

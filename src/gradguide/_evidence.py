@@ -15,6 +15,7 @@ from gradguide._causes import Verdict, verdicts
 from gradguide._saved import require_tensors
 from gradguide._sharding import StandIns, sharded_modules
 from gradguide._tape import Tape
+from gradguide._threads import Threads
 from gradguide._unchanged import unchanged
 from gradguide._where import Where
 
@@ -64,7 +65,7 @@ def from_function(
     with unchanged(model) as memory:
         stand_ins = StandIns(model, parameters)
         tape = Tape(parameters, Where(model), memory.keep, stand_ins.place_of)
-        with _eager(), tape:
+        with _eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
@@ -81,7 +82,8 @@ def from_function(
         found = verdicts(tape, graph.roots, len(parameters))
         for parameter, verdict in zip(parameters, found, strict=True):
             if id(parameter) not in graph.leaves:
-                evidence.missed[id(parameter)] = verdict
+                doubtful = threads.seen and verdict.verdict == "unused"
+                evidence.missed[id(parameter)] = _THREADS if doubtful else verdict
         if gradients:
             graph.backward(parameters, evidence)
     _doubt_unseen(model, evidence)
@@ -92,6 +94,7 @@ _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
 _COMPILED = "torch.compile; pass the function to learn more"
 _SHARDED = Verdict("unknown", "FSDP2; pass the function to learn more")
+_THREADS = Verdict("unknown", "the function runs code in other threads")
 _UNREACHED = Verdict(
     "unreached", "backward does not reach it; pass the function to learn why"
 )

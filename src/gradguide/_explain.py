@@ -38,8 +38,8 @@ def explain(
 
     It does not train. If one of two paths from a parameter to the loss is cut, backward
     still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
-    trusts a custom function to give gradients to its inputs, and code that runs in
-    other threads is not seen.
+    trusts a custom function to give gradients to its inputs. Where the function runs
+    code in other threads, what seems unused is ``unknown``.
 
     Args:
         model: The module whose parameters are explained.

@@ -1,0 +1,51 @@
+"""Notices code that runs in other threads, where no mode of PyTorch sees a read."""
+
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+import torch
+from torch import nn
+
+
+class Threads:
+    """Notices, while entered, threads that start, and modules that run in others.
+
+    What a thread does that was there before, without calling a module, stays unseen.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.seen = False
+        self._model = model
+        self._here = threading.get_ident()
+
+    def __enter__(self) -> Self:
+        self._profile = threading.getprofile()
+        # Not one hook for all modules: torch.compile warns of that.
+        self._hooks = [
+            module.register_forward_pre_hook(self._module_runs)
+            for module in self._model.modules()
+            if not isinstance(module, torch.jit.ScriptModule)
+        ]
+        threading.setprofile(self._thread_starts)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        threading.setprofile(self._profile)
+        for hook in self._hooks:
+            hook.remove()
+
+    def _module_runs(self, _module: nn.Module, _inputs: object) -> None:
+        if threading.get_ident() != self._here:
+            self.seen = True
+
+    def _thread_starts(self, _frame: FrameType, _event: str, _arg: object) -> None:
+        """Be the profiler of a new thread, once; then leave it to whoever was it."""
+        self.seen = True
+        sys.setprofile(self._profile)
