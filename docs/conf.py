@@ -52,7 +52,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("extensions.progress.announce", "extensions.fresh_start.reset"),
     "image_scrapers": ("extensions.figures.scrape",),
     "only_warn_on_example_error": True,  # and so show every script that fails
-    "capture_repr": (),  # a page shows what its script prints
+    "capture_repr": ("_repr_html_",),  # what its script prints, and tables
     "backreferences_dir": "gallery/backreferences",  # which pages use a function
     "doc_module": ("gradguide",),
     "inspect_global_variables": False,  # reading `.grad` of a non-leaf would warn

@@ -91,6 +91,10 @@ assert blamed == Network.features.__code__.co_firstlineno + 1
 assert rows["spare.weight"][1:4] == ("unused", "never read in the forward", "")
 
 # %%
+# As the last line of a notebook's cell, a report is a table:
+report
+
+# %%
 # One cause after another
 # -----------------------
 # Leave out ``detach()``, register the blocks, delete what is not used. Build the

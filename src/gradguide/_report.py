@@ -69,14 +69,17 @@ class Report(tuple[Row, ...]):
         """Show a table in a notebook."""
         from html import escape
 
-        head = "".join(f"<th>{title}</th>" for title in _TITLES)
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(line))}</tr>"
-            for line in self._lines()
-        )
+        def row(tag: str, cells: Iterable[str]) -> str:
+            return "".join(
+                f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
+                for cell, side in zip(cells, _SIDES, strict=True)
+            )
+
+        rows = "".join(f"<tr>{row('td', _cells(line))}</tr>" for line in self._lines())
         return (
-            f"<table><caption>{escape(self._summary())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f'<table><caption style="text-align: left">{escape(self._summary())}'
+            f"</caption><thead><tr>{row('th', _TITLES)}</tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
         )
 
     def _lines(self) -> list[Line]:
@@ -114,6 +117,7 @@ class _Problems(Report):
 
 _EXPECTED = {"trains", "frozen"}
 _TITLES = ("verdict", "name", "numbers", "why")
+_SIDES = ("left", "left", "right", "left")
 
 
 def _cells(line: Line) -> tuple[str, str, str, str]:

@@ -116,7 +116,7 @@ def test_html() -> None:
     report = explain(model, lambda: model(torch.ones(1, 3)).sum())
     page = report._repr_html_()
     assert page.startswith("<table>")
-    assert "<td>backbone.*</td>" in page
+    assert '<td style="text-align: left">backbone.*</td>' in page
     assert "&lt;" not in page or "<lambda>" not in page
     assert page.count("<tr>") == 3
 
