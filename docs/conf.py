@@ -10,9 +10,9 @@ extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
     *("extensions.chinese_text", "extensions.downloads", "extensions.english_anchors"),
-    *("extensions.notebooks", "extensions.outputs", "extensions.progress"),
-    *("extensions.search", "extensions.torch_links", "extensions.twins"),
-    "extensions.untranslated",
+    *("extensions.messages", "extensions.notebooks", "extensions.outputs"),
+    *("extensions.progress", "extensions.search", "extensions.torch_links"),
+    *("extensions.twins", "extensions.untranslated"),
 ]
 exclude_patterns = ["examples", "gallery/backreferences", "locale"]
 templates_path = ["_templates"]
@@ -23,7 +23,7 @@ smartquotes_excludes = {}
 suppress_warnings = ["sphinx_gallery.space_in_filename"]  # of the folders above, too
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["attrs_inline", "colon_fence"]
 myst_heading_anchors = 3
 add_module_names = False
 autodoc_typehints = "signature"
