@@ -85,8 +85,8 @@ plt.show()
 
 # %%
 # Change ``requires_grad`` between two steps: after ``optimizer.step()`` and before the
-# next forward. A freeze that comes in the middle of one loses that step's gradient and says
-# nothing.
+# next forward. A freeze that comes in the middle of one loses that step's gradient and
+# says nothing.
 #
 # Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
 # :doc:`gradients_of_some_inputs`. Source:
