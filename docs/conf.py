@@ -9,9 +9,10 @@ copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
 extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
-    *("extensions.chinese_text", "extensions.downloads", "extensions.english_anchors"),
-    *("extensions.messages", "extensions.notebooks", "extensions.outputs"),
-    *("extensions.progress", "extensions.search", "extensions.torch_links"),
+    *("extensions", "extensions.chinese_text", "extensions.english_anchors"),
+    *("extensions.light_pages", "extensions.messages", "extensions.notebooks"),
+    *("extensions.outputs", "extensions.page_bar", "extensions.progress"),
+    *("extensions.search", "extensions.tags", "extensions.torch_links"),
     *("extensions.twins", "extensions.untranslated"),
 ]
 exclude_patterns = ["examples", "gallery/backreferences", "locale"]
@@ -35,7 +36,9 @@ nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["gradguide.css"]
-html_js_files = [("language.js", {"defer": "defer"})]
+html_js_files = [
+    (name, {"defer": ""}) for name in ("copy_all.js", "language.js", "tags.js")
+]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
 html_last_updated_fmt = "%Y-%m-%d"
@@ -59,5 +62,5 @@ sphinx_gallery_conf = {
     "min_reported_time": 10**9,  # a time on the page would differ in each build
     "write_computation_times": False,
     "show_signature": False,
-    "download_all_examples": False,  # extensions.downloads offers each chapter
+    "download_all_examples": False,  # extensions.page_bar offers each chapter
 }

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from docutils import nodes
@@ -88,29 +90,44 @@ def printed(gallery: Path) -> dict[str, list[str]]:
         page = PurePosixPath(GALLERY, path.parent.name, path.stem)
         for output in OUTPUT.findall(path.read_text("utf-8")):
             lines = [line.removeprefix(" " * 4).rstrip() for line in output.split("\n")]
-            for text in messages(lines):
-                if str(page) not in found[text]:
-                    found[text].append(str(page))
+            for message in messages(lines):
+                if str(page) not in found[message.text]:
+                    found[message.text].append(str(page))
     return found
 
 
-def messages(lines: list[str]) -> list[str]:
-    """Return the messages among the lines of one output.
+@dataclass(frozen=True)
+class Message:
+    """An error or a warning in an output.
 
-    A warning ends where Python quotes the line that it was given for, an error with its
-    line.
+    Attributes:
+        text: What it says, without the place that it was given for.
+        lines: Where it stands: the first line, and the one after the last.
+        is_warning: Whether it is one.
     """
-    found = []
+
+    text: str
+    lines: tuple[int, int]
+    is_warning: bool
+
+
+def messages(lines: list[str]) -> Iterator[Message]:
+    """Yield the messages among the lines of one output.
+
+    A warning that Python shows begins with a place and ends with the line of code that
+    it was given for. Any other message is one line.
+    """
     for number, line in enumerate(lines):
         start = START.match(line)
         if not start:
             continue
-        end = number + 1
+        end = quoted = number + 1
         if start[0]:
             while end < len(lines) and not lines[end].startswith("  "):
                 end += 1
-        found.append("\n".join([line[start.end() :], *lines[number + 1 : end]]))
-    return found
+            quoted = min(end + 1, len(lines))
+        text = "\n".join([line[start.end() :], *lines[number + 1 : end]])
+        yield Message(text, (number, quoted), "Warning: " in line)
 
 
 def _warn_of_others(app: Sphinx, doctree: nodes.document) -> None:

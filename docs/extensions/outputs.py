@@ -1,27 +1,62 @@
-"""Let an output wrap if it holds a message, and scroll if it holds a table."""
+"""Tell a script's plain output, its warnings and its errors apart on the page.
+
+Each line of an output gets a token of Pygments: the style sheet gives a message an edge
+and a mark of its own. An output wraps if it holds a message, and scrolls if it holds a
+table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import ClassVar
+
 from docutils import nodes
+from pygments.lexer import Lexer
+from pygments.token import Generic, _TokenType
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+
+from .messages import messages
 
 LONG = 100
 """Characters of a line that was not laid out in columns."""
 
 
-class MarkLongOutputs(SphinxTransform):
-    """Give outputs with a long line the class ``wraps``."""
+class OutputLexer(Lexer):
+    """Lines of an output: ``gr`` is an error, ``gt`` a warning, ``go`` all others."""
+
+    name = "Output of a script"
+    aliases: ClassVar = ["output"]
+
+    def get_tokens_unprocessed(
+        self, text: str
+    ) -> Iterator[tuple[int, _TokenType, str]]:
+        lines = text.splitlines(keepends=True)
+        kinds = [Generic.Output] * len(lines)
+        for message in messages([line.rstrip("\n") for line in lines]):
+            kind = Generic.Traceback if message.is_warning else Generic.Error
+            start, end = message.lines
+            kinds[start:end] = [kind] * (end - start)
+        place = 0
+        for line, kind in zip(lines, kinds, strict=True):
+            yield place, kind, line
+            place += len(line)
+
+
+class MarkOutputs(SphinxTransform):
+    """Let the lexer read each output, and give those with a long line ``wraps``."""
 
     default_priority = 400
 
     def apply(self) -> None:
         for block in self.document.findall(nodes.literal_block):
-            lines = block.astext().split("\n")
-            if block.get("language") == "none" and max(map(len, lines)) > LONG:
-                block["classes"].append("wraps")
+            if block.get("language") == "none":
+                block["language"] = OutputLexer.aliases[0]
+                if max(map(len, block.astext().split("\n"))) > LONG:
+                    block["classes"].append("wraps")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.add_transform(MarkLongOutputs)
+    app.add_lexer(OutputLexer.aliases[0], OutputLexer)
+    app.add_transform(MarkOutputs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

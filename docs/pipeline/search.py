@@ -24,7 +24,7 @@ CUT = re.compile(
 """Between Chinese characters, and inside names such as ``torch.no_grad``."""
 
 INVISIBLE_SPACE = "\u200b"
-NOT_SEARCHED = ".headerlink, .downloads"
+NOT_SEARCHED = ".headerlink, .page-bar"
 
 
 def index(site: Path) -> None:

@@ -28,7 +28,7 @@ def download(page_of, site, language, script, suffix):
     page = page_of(language, name)
     (link,) = [
         a["href"]
-        for a in page.soup.select("ul.downloads a")
+        for a in page.soup.select("ul.page-bar a")
         if a["href"].endswith(suffix)
     ]
     return page, (site / language.url / name).parent.joinpath(link).resolve()
@@ -145,7 +145,7 @@ def test_the_labels_of_the_downloads_are_in_the_language(language, page_of):
     """sphinx-gallery's own are English everywhere."""
     script = PROJECT.scripts()[0]
     page = page_of(language, f"gallery/{script.with_suffix('.html').as_posix()}")
-    (labels,) = page.soup.select("ul.downloads")
+    (labels,) = page.soup.select("ul.page-bar")
     assert bool(re.search("[一-鿿]", labels.get_text())) == (language.code == "zh_CN")
     assert not page.soup.select(".sphx-glr-download-link-note, .sphx-glr-footer")
     assert isinstance(page.soup, BeautifulSoup)
