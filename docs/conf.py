@@ -37,7 +37,7 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["gradguide.css"]
 html_js_files = [
-    (name, {"defer": ""}) for name in ("copy_all.js", "language.js", "tags.js")
+    (f"{name}.js", {"defer": ""}) for name in ("copy_all", "language", "scrolling", "tags")
 ]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}

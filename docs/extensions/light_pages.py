@@ -16,6 +16,7 @@ NEEDED_FOR = {
     "clipboard": "highlight",
     "copy_all": "page-bar",
     "design-tabs": "sd-tab",
+    "documentation_options": "highlight",  # the copy button reads them
     "sg_gallery-dataframe": "output_html",
     "sg_gallery-rendered-html": "output_html",
     "sg_gallery.css": "sphx-glr",
@@ -26,7 +27,6 @@ NEEDED_FOR = {
 
 NEVER_NEEDED = (
     "doctools",  # the keys of Sphinx's own search
-    "documentation_options",
     "sg-tags",
     "sg_gallery-binder",
     "sphinx_highlight",

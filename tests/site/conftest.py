@@ -100,7 +100,8 @@ def chromium():
 def open_page(chromium, server):
     """Open a page of the site in a new browser profile; return its tab.
 
-    The requests that it makes are listed in ``tab.requests``.
+    The requests that it makes are listed in ``tab.requests``, what goes wrong in a
+    script, or against the page's own security policy, in ``tab.errors``.
     """
     contexts = []
 
@@ -112,6 +113,7 @@ def open_page(chromium, server):
         tab.errors = []
         tab.on("request", lambda request: tab.requests.append(request.url))
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+        tab.on("console", lambda said: said.type == "error" and tab.errors.append(said.text))
         tab.goto(server + path)
         return tab
 
