@@ -10,9 +10,10 @@ extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
     *("extensions", "extensions.chinese_text", "extensions.english_anchors"),
-    *("extensions.light_pages", "extensions.messages", "extensions.notebooks"),
-    *("extensions.outputs", "extensions.page_bar", "extensions.progress"),
-    *("extensions.search", "extensions.tags", "extensions.torch_links"),
+    *("extensions.light_pages", "extensions.markdown_twins", "extensions.messages"),
+    *("extensions.notebooks", "extensions.outputs", "extensions.page_bar"),
+    *("extensions.page_metadata", "extensions.progress", "extensions.search"),
+    *("extensions.sharing_cards", "extensions.tags", "extensions.torch_links"),
     *("extensions.twins", "extensions.untranslated"),
 ]
 exclude_patterns = ["examples", "gallery/backreferences", "locale"]

@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from . import llms
 from .project import ENGLISH, LANGUAGES, Project
 
 KEPT_OUT = {".buildinfo", "_sources", "objects.inv"}
@@ -35,6 +36,7 @@ def assemble(project: Project) -> Path:
     )
     _root_pages(project, new)
     _sitemap(project, new)
+    llms.write(project, new)
     return new
 
 
