@@ -41,6 +41,8 @@ def _leave_out(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
+    if app.builder.name != "html":
+        return
     body = context.get("body", "")
 
     def is_needed(file: object) -> bool:

@@ -53,7 +53,7 @@ def _write(
     context: dict[str, Any],
     doctree: nodes.document | None,
 ) -> None:
-    if doctree:
+    if doctree and app.builder.name == "html":
         twin = Path(app.outdir, f"{pagename}.md")
         twin.parent.mkdir(parents=True, exist_ok=True)
         twin.write_text(convert(context["body"]), "utf-8")

@@ -14,7 +14,7 @@ def _leave_out_index(app: Sphinx) -> None:
 
 
 def _search_page(app: Sphinx) -> list[tuple[str, dict[str, str], str]]:
-    return [("search", {}, "search.html")]
+    return [("search", {}, "search.html")] if app.builder.name == "html" else []
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

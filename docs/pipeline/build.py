@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -49,20 +48,18 @@ def build(
 
 def _start(
     project: Project, language: Language, *, strict: bool
-) -> subprocess.Popen[str]:
+) -> sphinx.Process:
     return sphinx.start(
         project,
         "html",
         project.staged(language),
         project.pages(language),
-        "-n",  # a reference that leads nowhere is a warning
         *(("-W", "--keep-going") if strict else ()),  # warnings are errors; show all
-        *("-D", f"language={language.code}"),
-        *("-D", f"html_baseurl={project.address}{language.url}/"),
+        *sphinx.settings(project, language),
     )
 
 
-def _follow(language: Language, process: subprocess.Popen[str]) -> list[str]:
+def _follow(language: Language, process: sphinx.Process) -> list[str]:
     """Print the progress of a process; return everything else that it says."""
     others = []
     with process:

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from filelock import FileLock, Timeout
 
 from . import finish, search
+from .book import make_books
 from .build import build
 from .inspection import inspect
 from .project import LANGUAGES, Language, PipelineError, Project
@@ -41,6 +42,7 @@ def make(
                 _forget_removed_pages(project, language)
             _require_others(project, languages)
             build(project, languages, strict=strict)
+            make_books(project, languages, strict=strict)
             new = finish.assemble(project)
             with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
                 indexing = threads.submit(search.index, new)

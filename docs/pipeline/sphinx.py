@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from .project import GALLERY, SCRIPTS, Project
+from .project import GALLERY, SCRIPTS, Language, Project
+
+Process = subprocess.Popen[str]
 
 REPORT = "Versions"
 SUMMARY = "Here is a summary of the problems"
@@ -17,7 +19,7 @@ SUMMARY = "Here is a summary of the problems"
 
 def start(
     project: Project, builder: str, source: Path, output: Path, *options: str
-) -> subprocess.Popen[str]:
+) -> Process:
     """Start a builder of Sphinx; what it says comes through ``stdout``.
 
     Args:
@@ -52,6 +54,26 @@ def start(
         text=True,
         encoding="utf-8",
     )
+
+
+def settings(project: Project, language: Language) -> tuple[str, ...]:
+    """Return what is set for each language.
+
+    It is the same for every builder: another setting would make Sphinx read all pages
+    again.
+    """
+    return (
+        "-n",  # a reference that leads nowhere is a warning
+        *("-D", f"language={language.code}"),
+        *("-D", f"html_baseurl={project.address}{language.url}/"),
+        *("-D", f"version={project.metadata['version']}"),
+        *("-D", f"epub_uid={identifier(language)}"),
+    )
+
+
+def identifier(language: Language) -> str:
+    """Return what a library knows the book in a language by."""
+    return f"gradguide-{language.tag}"
 
 
 def complaints(lines: Iterable[str], source: Path) -> Iterator[str]:
