@@ -1,0 +1,95 @@
+"""
+Unfreeze layer by layer: give the optimizer everything at the start
+===================================================================
+
+An optimizer skips what has no gradient. So it may hold the frozen layers from the first
+step, and unfreezing is one line, with no ``add_param_group()``.
+"""
+
+# %%
+# Must I add a layer to the optimizer when I unfreeze it?
+# -------------------------------------------------------
+# Only if you left it out. Here Adam has all parameters, all layers are frozen, and each
+# stage lets one more learn, from the last to the first.
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Sequential(
+    torch.nn.Linear(4, 4),
+    torch.nn.Tanh(),
+    torch.nn.Linear(4, 4),
+    torch.nn.Tanh(),
+    torch.nn.Linear(4, 1),
+).requires_grad_(False)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+inputs, targets = torch.randn(16, 4), torch.randn(16, 1)
+
+
+def train_step():
+    before = [p.clone() for p in model.parameters()]
+    optimizer.zero_grad()
+    torch.nn.functional.mse_loss(model(inputs), targets).backward()
+    optimizer.step()
+    named = zip(model.named_parameters(), before, strict=True)
+    return [name for (name, p), old in named if not torch.equal(p, old)]
+
+
+stages, states = [], []
+for layer in (model[4], model[2], model[0]):
+    layer.requires_grad_(True)
+    stages.append(train_step())
+    states.append(len(optimizer.state))
+    print(len(stages[-1]), "parameters move:", *stages[-1])
+assert [len(stage) for stage in stages] == [2, 4, 6]
+assert stages[0] == ["4.weight", "4.bias"]
+
+# %%
+# Does it cost memory to hold the frozen ones?
+# --------------------------------------------
+# No. Adam makes its averages when a parameter has its first gradient, so there are as
+# many states as parameters that have moved.
+print(states)
+assert states == [2, 4, 6]
+
+# %%
+# Freeze again, and thaw: what Adam remembers
+# -------------------------------------------
+# The averages of a layer that was frozen for a while stay as they were, and its step
+# counter has stood still. After the thaw Adam goes on with that old direction.
+model[0].requires_grad_(False)
+for _ in range(5):
+    train_step()
+steps = [optimizer.state[model[i].weight]["step"].item() for i in (0, 2, 4)]
+print(steps)
+assert steps == [1, 7, 8]
+
+# %%
+# To begin anew, drop what it remembers of that layer.
+for parameter in model[0].parameters():
+    optimizer.state.pop(parameter)
+model[0].requires_grad_(True)
+train_step()
+assert optimizer.state[model[0].weight]["step"] == 1
+
+# %%
+# Which layer moves in which stage. Hatched: frozen, and already in the optimizer.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
+for number, stage in enumerate(stages, 1):
+    for layer in ("0", "2", "4"):
+        learns = f"{layer}.weight" in stage
+        look = {"ec": "C0"} if learns else {"ec": "C1", "hatch": "//////"}
+        ax.scatter(number, f"[{layer}]", s=400, marker="s", fc="none", lw=2, **look)
+ax.set(xlabel="stage", xticks=[1, 2, 3])
+ax.margins(0.3)
+plt.show()
+
+# %%
+# Build the optimizer once, over ``model.parameters()``. With ``add_param_group()``, a
+# layer that is there already is an error, and some schedulers fail afterwards. What a
+# step without gradient does is told at :torch:`torch.optim.Optimizer.zero_grad`.
+#
+# Related: :doc:`different_learning_rates`,
+# :doc:`/gallery/beyond/schedulers_after_add_param_group`,
+# :doc:`/gallery/beyond/add_param_group_errors`.
