@@ -9,8 +9,8 @@ weight with ``requires_grad=False`` moves if a gradient is left, or if something
 # %%
 # My frozen layer still changes. Who moves it?
 # --------------------------------------------
-# Each function below freezes a weight, trains on, and returns it before and after. First
-# the gradient that is left: from the last step, or from half an accumulation.
+# Each function below freezes a weight, trains on, and returns it before and after.
+# First the gradient that is left: from the last step, or from half an accumulation.
 import torch
 
 

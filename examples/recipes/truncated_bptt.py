@@ -1,0 +1,114 @@
+"""
+Truncated BPTT: detach the hidden state between two chunks
+==========================================================
+
+A long sequence is trained in chunks that hand on their hidden state. Hand it on with
+its history, and the second ``backward()`` fails, or each step gets slower.
+"""
+
+# %%
+# Trying to backward through the graph a second time
+# --------------------------------------------------
+# The state of the first chunk leads back into its graph, which its own ``backward()``
+# has freed.
+import torch
+
+torch.manual_seed(0)
+rnn = torch.nn.RNN(1, 4, batch_first=True)
+chunks = torch.randn(1, 12, 1).split(4, dim=1)
+state = None
+try:
+    for chunk in chunks:
+        output, state = rnn(chunk, state)
+        output.sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the second chunk ran")
+
+# %%
+# Does ``retain_graph=True`` help?
+# --------------------------------
+# The error goes away, and every step goes back to the beginning of the sequence, so the
+# graph grows. Here the number of nodes behind each loss.
+
+
+def nodes(tensor):
+    seen, waiting = set(), [tensor.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node and node not in seen:
+            seen.add(node)
+            waiting += [following for following, _ in node.next_functions]
+    return len(seen)
+
+
+def graph_sizes(hand_on):
+    state, sizes = None, []
+    for chunk in chunks:
+        output, state = rnn(chunk, state)
+        sizes.append(nodes(output.sum()))
+        state = hand_on(state)
+    return sizes
+
+
+kept = graph_sizes(lambda state: state)
+cut = graph_sizes(lambda state: state.detach())
+print("kept:    ", kept)
+print("detached:", cut)
+assert kept[0] < kept[1] < kept[2]
+assert cut == [cut[0]] * 3
+
+# %%
+# The graph behind the loss of each chunk. Handed on whole (dashed) it grows, detached
+# it does not.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.plot(kept, "C2x--", ms=9, mew=3, label="state")
+ax.plot(cut, "C0o-", label="state.detach()")
+ax.set(xlabel="chunk", ylabel="nodes", xticks=range(3), ylim=0)
+ax.legend()
+plt.show()
+
+
+# %%
+# What is lost
+# ------------
+# The forward is the same: the state still carries what came before. The gradient is
+# another one, since no chunk learns what an earlier one should have remembered.
+def gradient(pieces):
+    rnn.zero_grad()
+    state, outputs = None, []
+    for piece in pieces:
+        output, state = rnn(piece, state if state is None else state.detach())
+        output.sum().backward()
+        outputs.append(output.detach())
+    return torch.cat(outputs, 1), rnn.weight_hh_l0.grad.clone()
+
+
+truncated_output, truncated = gradient(chunks)
+whole_output, whole = gradient([torch.cat(chunks, 1)])
+torch.testing.assert_close(truncated_output, whole_output)
+assert not torch.allclose(truncated, whole)
+
+# %%
+# An LSTM has two states
+# ----------------------
+# Its state is a pair, and a tuple has no ``detach()``. One that is left whole is enough
+# for the error.
+lstm = torch.nn.LSTM(1, 4, batch_first=True)
+state = None
+for chunk in chunks:
+    output, state = lstm(chunk, state)
+    output.sum().backward()
+    state = tuple(part.detach() for part in state)
+assert not any(part.requires_grad for part in state)
+
+# %%
+# Detach after the step, all parts of the state, and choose the chunk as long as what
+# must be learned. Source: `An efficient gradient-based algorithm for on-line training
+# of recurrent network trajectories <https://doi.org/10.1162/neco.1990.2.4.490>`__.
+#
+# Related: :doc:`/gallery/graph/backward_twice`, :doc:`/gallery/detach/logging_a_loss`,
+# :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
