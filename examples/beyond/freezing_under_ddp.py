@@ -1,0 +1,155 @@
+"""
+DDP: freeze before you wrap, and wrap again to unfreeze
+=======================================================
+
+``DistributedDataParallel`` notes what trains when it wraps the model. Freeze later, and
+the second iteration fails. Unfreeze later, and the processes drift apart in silence.
+"""
+
+# %%
+# Two processes, from one script
+# ------------------------------
+# Usually ``torchrun`` starts them. Here each process gets the source of one function.
+# It runs on the CPU with the gloo backend, and both meet in a file, so no port is
+# fixed.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+
+
+def run(worker):
+    """Run a function in two processes, and return what the first one prints."""
+    code = f"{inspect.getsource(worker)}\n{worker.__name__}()"
+    with tempfile.TemporaryDirectory() as folder:
+        shared = os.environ | {"WORLD_SIZE": "2", "MEET": f"file://{folder}/meet"}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=shared | {"RANK": rank, "OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        try:
+            said = [process.communicate(timeout=120) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    for process, (_, complaint) in zip(processes, said, strict=True):
+        assert process.returncode == 0, complaint
+    return [line for line in said[0][0].splitlines() if not line.startswith("[Gloo]")]
+
+
+# %%
+# What happens when the flags change after the wrapping?
+# ------------------------------------------------------
+# Four experiments on one model of two layers. Each process has its own input, so their
+# gradients agree only if DDP averages them.
+def train():
+    import os
+
+    import torch
+    import torch.distributed as dist
+    from torch.nn.parallel import DistributedDataParallel
+
+    rank = int(os.environ["RANK"])
+    dist.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+
+    def model():
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+
+    def step(wrapped):
+        wrapped.zero_grad()
+        wrapped(torch.full((1, 2), rank + 1.0)).sum().backward()
+
+    def agree(parameter):
+        found = [torch.zeros_like(parameter) for _ in range(2)]
+        dist.all_gather(found, parameter.grad)
+        return torch.equal(*found)
+
+    before = model()
+    before[0].requires_grad_(False)
+    wrapped = DistributedDataParallel(before)
+    step(wrapped)
+    step(wrapped)
+    print("frozen before:", before[0].weight.grad, agree(before[1].weight))
+
+    after = model()
+    wrapped = DistributedDataParallel(after)
+    after[0].requires_grad_(False)
+    try:
+        step(wrapped)
+        step(wrapped)
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+    thawed = model()
+    thawed[0].requires_grad_(False)
+    wrapped = DistributedDataParallel(thawed)
+    thawed[0].requires_grad_(True)
+    step(wrapped)
+    print("thawed after:", agree(thawed[0].weight), agree(thawed[1].weight))
+
+    wrapped = DistributedDataParallel(thawed)
+    step(wrapped)
+    print("wrapped again:", agree(thawed[0].weight), agree(thawed[1].weight))
+
+    try:
+        DistributedDataParallel(model().requires_grad_(False))
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    dist.destroy_process_group()
+
+
+lines = run(train)
+print(*lines, sep="\n")
+
+# %%
+# - *Frozen before:* works. The frozen layer has no gradient, the other is averaged.
+# - *Frozen after:* the second iteration raises. DDP waits for a gradient that never
+#   comes.
+# - *Thawed after:* no error. The layer has a gradient, each process its own, and from
+#   the next step on the copies of the model differ.
+# - *All frozen:* there is nothing to average, and DDP says so.
+assert lines[0] == "frozen before: None True"
+assert "Expected to have finished reduction in the prior iteration" in lines[1]
+assert lines[2] == "thawed after: False True"
+assert lines[3] == "wrapped again: True True"
+assert "doesn't have any parameter that requires a gradient" in lines[4]
+
+# %%
+# Do both processes have the same gradient for the first layer? Hatched: it is frozen
+# and needs none. Cross: an error, or two different gradients.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5.5, 2.6), layout="constrained")
+hatched = {"marker": "s", "fc": "none", "ec": "C1", "hatch": "//////"}
+cross, square = {"marker": "x", "c": "C2"}, {"marker": "s", "fc": "none", "ec": "C0"}
+marks = {
+    "frozen, wrapped": hatched,
+    "wrapped, frozen": cross,
+    "wrapped, thawed": cross,
+    "thawed, wrapped": square,
+}
+for way, look in marks.items():
+    ax.scatter(0, way, s=250, lw=2, **look)
+ax.set_xticks([0], ["layer 0"])
+ax.margins(0.5, 0.25)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# The message recommends ``find_unused_parameters=True``, which costs a walk through the
+# graph in each step. Wrap again after each change of flags instead. Source:
+# :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed parameters.
+#
+# Related: :doc:`freezing_under_fsdp`, :doc:`/gallery/freezing/unfreeze_gradually`,
+# :doc:`/gallery/freezing/freeze_a_backbone`.

@@ -1,0 +1,135 @@
+"""
+FSDP2: frozen and trainable parameters in one group, and thawed later
+=====================================================================
+
+``fully_shard`` splits each parameter for itself. So a group may mix frozen and
+trainable ones, and a flag may change afterwards. The older ``FullyShardedDataParallel``
+refuses.
+"""
+
+# %%
+# Two processes, from one script
+# ------------------------------
+# As in :doc:`freezing_under_ddp`: each process gets the source of one function.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+
+
+def run(worker):
+    """Run a function in two processes, and return what the first one prints."""
+    code = f"{inspect.getsource(worker)}\n{worker.__name__}()"
+    with tempfile.TemporaryDirectory() as folder:
+        shared = os.environ | {"WORLD_SIZE": "2", "MEET": f"file://{folder}/meet"}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=shared | {"RANK": rank, "OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        try:
+            said = [process.communicate(timeout=120) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    for process, (_, complaint) in zip(processes, said, strict=True):
+        assert process.returncode == 0, complaint
+    return [line for line in said[0][0].splitlines() if not line.startswith("[Gloo]")]
+
+
+# %%
+# Does FSDP2 take a frozen layer?
+# -------------------------------
+# Frozen before the sharding, then thawed after it, in one group. Then the first version
+# of FSDP, with the same model.
+def train():
+    import os
+
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+
+    rank = int(os.environ["RANK"])
+    dist.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+    batch = torch.full((2, 4), rank + 1.0)
+
+    def half_frozen():
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+        model[0].requires_grad_(False)
+        return model
+
+    model = half_frozen()
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+    model(batch).sum().backward()
+    first, second = (layer.weight for layer in model)
+    print("frozen:", first.grad, type(second.grad).__name__)
+
+    model.zero_grad()
+    first.requires_grad_(True)
+    model(batch).sum().backward()
+    mean = torch.full((4, 4), 0.0)
+    for own in (1.0, 2.0):
+        full = half_frozen().requires_grad_(True)
+        full(torch.full((2, 4), own)).sum().backward()
+        mean += full[0].weight.grad / 2
+    print("thawed:", torch.allclose(first.grad.full_tensor(), mean))
+
+    try:
+        FullyShardedDataParallel(half_frozen(), device_id=torch.device("cpu"))
+    except ValueError as error:
+        print(f"{type(error).__name__}: {error}")
+    model = FullyShardedDataParallel(
+        half_frozen(), use_orig_params=True, device_id=torch.device("cpu")
+    )
+    model(batch).sum().backward()
+    print("use_orig_params:", [p.requires_grad for p in model.parameters()])
+    dist.destroy_process_group()
+
+
+lines = run(train)
+print(*lines, sep="\n")
+
+# %%
+# Each parameter is a ``DTensor``, and each process holds its part. The frozen one has
+# no gradient. Thawed after the sharding, it gets the mean over both processes, unlike
+# under DDP. The first version flattens a whole group into one tensor, which can have
+# only one flag, unless it is told to keep the original parameters.
+assert lines[0] == "frozen: None DTensor"
+assert lines[1] == "thawed: True"
+assert "Must flatten tensors with uniform `requires_grad`" in lines[2]
+assert lines[3] == "use_orig_params: [False, False, True, True]"
+
+# %%
+# One group of two layers, in two processes. Each holds a half of both, frozen (hatched)
+# and trainable.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
+frozen, trained = {"ec": "C1", "hatch": "//////"}, {"ec": "C0"}
+for rank in range(2):
+    for layer, look in enumerate((frozen, trained)):
+        ax.bar(layer, 0.45, bottom=rank * 0.5, width=0.7, fc="none", lw=2, **look)
+ax.set_xticks([0, 1], ["layer 0", "layer 1"])
+ax.set_yticks([0.22, 0.72], ["rank 0", "rank 1"])
+ax.tick_params(length=0)
+ax.set_frame_on(False)
+plt.show()
+
+# %%
+# Use ``fully_shard`` (:torch:`torch.distributed.fsdp.fully_shard
+# <distributed.fsdp.fully_shard.html>`) and change flags as you like, on all processes
+# at the same time.
+#
+# Related: :doc:`freezing_under_ddp`, :doc:`/gallery/freezing/unfreeze_gradually`,
+# :doc:`/gallery/recipes/lora_by_hand`.
