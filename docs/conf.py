@@ -34,8 +34,11 @@ nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["gradguide.css"]
-html_js_files = [("language.js", {"defer": "defer"})]
+html_css_files = ["gradguide.css", "search/search.css"]
+html_js_files = [
+    ("language.js", {"defer": "defer"}),
+    ("search/dialog.js", {"defer": "defer"}),
+]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
 html_last_updated_fmt = "%Y-%m-%d"
