@@ -40,9 +40,10 @@ nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["gradguide.css"]
+html_css_files = ["gradguide.css", "search/search.css"]
 html_js_files = [
-    (f"{name}.js", {"defer": ""}) for name in ("copy_all", "language", "scrolling", "tags")
+    (f"{name}.js", {"defer": ""})
+    for name in ("copy_all", "language", "scrolling", "search/dialog", "tags")
 ]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}

@@ -117,8 +117,6 @@ def _links(project: Project, pages: dict[Language, dict[str, Page]]) -> Iterator
                 target = here
                 if parts.path:
                     target = Path(normpath(here.parent / unquote(parts.path)))
-                if "pagefind" in target.parts:
-                    continue  # made from the finished pages, after this
                 if target.is_dir():
                     target /= "index.html"
                 if not target.exists():
