@@ -49,7 +49,8 @@ def tests(session: nox.Session) -> None:
     """Test the module, the pipeline, and the finished site in a browser."""
     install(session, "tests")
     session.run("python", "-m", "pipeline", "build", env=PIPELINE)
-    session.run("pytest", *session.posargs)
+    on_every_core = ("-n", "auto", "--dist", "loadgroup")  # the groups: conftest.py
+    session.run("pytest", *on_every_core, *session.posargs)
 
 
 @nox.session(default=False)
@@ -118,6 +119,25 @@ def screenshots(session: nox.Session) -> None:
     """Take pictures of the main pages: languages, light and dark, wide and narrow."""
     install(session, "tests")
     session.run("python", "tests/site/screenshots.py", *session.posargs, env=PIPELINE)
+
+
+@nox.session(default=False)
+def lighthouse(session: nox.Session) -> None:
+    """Let Lighthouse judge the main pages as a phone loads them; needs npm."""
+    install(session, "docs")
+    session.run("python", "tests/site/lighthouse.py", *session.posargs, env=PIPELINE)
+
+
+@nox.session(default=False)
+def publish(session: nox.Session) -> None:
+    """Put the finished site into the branch that is published."""
+    install(session, "publish")
+    remote = os.environ.get("PUBLISH_TO", "origin")  # its address may hold a token
+    session.run(
+        *("ghp-import", "--no-history", "--force", "--push", "--no-jekyll"),
+        *("--remote", remote, "--branch", "gh-pages", "docs/_build/html"),
+        silent=True,
+    )
 
 
 @nox.session(default=False)

@@ -42,7 +42,9 @@ def _language(block: Any) -> str:
     """Return the language of a block of code, as Sphinx marks it."""
     for parent in block.parents:
         if found := LANGUAGE.search(" ".join(parent.get("class", ()))):
-            return {"default": "python", "output": "text"}.get(found[1], found[1].lower())
+            return {"default": "python", "output": "text"}.get(
+                found[1], found[1].lower()
+            )
     return ""
 
 

@@ -100,7 +100,9 @@ class BarBelowTitle(SphinxPostTransform):
                 f"{urls['Source']}/issues/new?{urlencode(report)}",
             ),
         ):
-            link = nodes.reference("", words, refuri=address, internal=":" not in address)
+            link = nodes.reference(
+                "", words, refuri=address, internal=":" not in address
+            )
             bar += nodes.list_item("", nodes.paragraph("", "", link))
         checked = _("Checked with PyTorch %(version)s, %(date)s") % {
             "version": self.config.html_context["torch_version"],

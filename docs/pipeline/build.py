@@ -46,9 +46,7 @@ def build(
     print(*shown, sep="\n", end="\n" if shown else "")
 
 
-def _start(
-    project: Project, language: Language, *, strict: bool
-) -> sphinx.Process:
+def _start(project: Project, language: Language, *, strict: bool) -> sphinx.Process:
     return sphinx.start(
         project,
         "html",

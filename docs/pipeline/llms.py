@@ -16,7 +16,11 @@ from .project import LANGUAGES, Language, Project
 
 def write(project: Project, site: Path) -> None:
     """Write ``llms.txt`` for each language, and one at the root that leads to them."""
-    lines = [f"# {project.metadata['name']}", "", f"> {project.metadata['description']}"]
+    lines = [
+        f"# {project.metadata['name']}",
+        "",
+        f"> {project.metadata['description']}",
+    ]
     lines += ["", "## Languages", ""]
     for language in LANGUAGES:
         text = _pages(project, site / language.url, language)

@@ -113,7 +113,10 @@ def open_page(chromium, server):
         tab.errors = []
         tab.on("request", lambda request: tab.requests.append(request.url))
         tab.on("pageerror", lambda error: tab.errors.append(str(error)))
-        tab.on("console", lambda said: said.type == "error" and tab.errors.append(said.text))
+        tab.on(
+            "console",
+            lambda said: said.type == "error" and tab.errors.append(said.text),
+        )
         tab.goto(server + path)
         return tab
 

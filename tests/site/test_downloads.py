@@ -28,7 +28,7 @@ def download(page_of, site, language, script, suffix):
     page = page_of(language, name)
     (link,) = [
         a["href"]
-        for a in page.soup.select("ul.page-bar a")
+        for a in page.soup.select("ul.page-bar a.internal")
         if a["href"].endswith(suffix)
     ]
     return page, (site / language.url / name).parent.joinpath(link).resolve()

@@ -1,0 +1,81 @@
+"""Let Lighthouse judge the main pages, as a phone on a slow network would load them.
+
+The site is served as a host would serve it, compressed. Both programs are run by npm's
+``npx``, in the versions below. ``lighthouse.py [PAGE ...]``: the pages to judge.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from itertools import product
+from pathlib import Path
+
+SITE = Path(__file__).parents[2] / "docs/_build/html"
+LIGHTHOUSE, SERVE = "lighthouse@12.8.2", "serve@14.2.7"
+PAGES = (
+    "index",
+    "gallery/index",
+    "gallery/three-ways/through_or_blocked",
+    "reference/api",
+)
+CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
+FLAGS = "--chrome-flags=--headless=new --no-sandbox"
+
+
+def judge(address: str) -> dict[str, int]:
+    """Return the score of a page in each category, of 100."""
+    chosen = f"--only-categories={','.join(CATEGORIES)}"
+    command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", FLAGS, chosen]
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    done = subprocess.run(
+        [*command, "--output=json"],
+        env=os.environ | {"CHROME_PATH": browser or ""},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    found = json.loads(done.stdout)["categories"]
+    return {name: round(100 * found[name]["score"]) for name in CATEGORIES}
+
+
+def main(pages: list[str]) -> int:
+    """Print a table; return 1 if a score is not 100."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    here = f"tcp://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        ["npx", "--yes", SERVE, "--listen", here, "--no-clipboard", str(SITE)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    perfect = True
+    try:
+        _wait_for(port)
+        print(f"{'':46}", *(f"{name:>15}" for name in CATEGORIES))
+        for language, page in product(("en", "zh-cn"), pages):
+            scores = judge(f"http://127.0.0.1:{port}/{language}/{page}")
+            perfect = perfect and set(scores.values()) == {100}
+            print(f"{language}/{page:40}", *(f"{s:15}" for s in scores.values()))
+    finally:
+        server.terminate()
+    return not perfect
+
+
+def _wait_for(port: int) -> None:
+    """Wait until the server answers, a minute at most: npx may have to fetch it."""
+    for _ in range(240):
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.25)
+    sys.exit("the server did not start: is npm here, and the registry in reach?")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(PAGES)))

@@ -1,0 +1,48 @@
+"""axe-core finds nothing wrong with any page, light or dark, wide or on a phone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+AXE = Axe()
+RULES = {"rules": {"target-size": {"enabled": True}}}  # WCAG 2.2: 24 px
+
+
+def faults(tab):
+    """Return what axe finds, each with the element that it is about."""
+    found = AXE.run(tab, options=RULES).response["violations"]
+    return [(fault["id"], node["html"]) for fault in found for node in fault["nodes"]]
+
+
+@pytest.mark.parametrize(
+    "viewport",
+    [{"width": 1280, "height": 900}, {"width": 390, "height": 844}],
+    ids=["wide", "phone"],
+)
+def test_axe_finds_no_fault(language, name, viewport, open_page):
+    """In either colour scheme."""
+    tab = open_page(f"{language.url}/{name}", viewport=viewport, bypass_csp=True)
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert faults(tab) == []
+
+
+def test_axe_finds_no_fault_in_the_search(open_page):
+    """The dialog, with results in it."""
+    tab = open_page("zh-cn/index.html", bypass_csp=True)
+    tab.keyboard.press("/")
+    tab.locator("dialog .search-field").fill("冻结 BatchNorm")
+    tab.locator("dialog .search-results li").first.wait_for()
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        assert faults(tab) == []
+
+
+def test_the_first_key_leads_past_the_navigation(open_page):
+    """The skip link comes first, is seen when it has the focus, and leads to the text."""
+    tab = open_page("en/gallery/index.html")
+    tab.keyboard.press("Tab")
+    link = tab.locator(".skip-to-content")
+    assert link.evaluate("element => element === document.activeElement")
+    assert link.bounding_box()["y"] >= 0
+    tab.keyboard.press("Enter")
+    assert tab.url.endswith("#furo-main-content")
