@@ -37,7 +37,7 @@ html_static_path = ["_static"]
 html_css_files = ["gradguide.css", "search/search.css"]
 html_js_files = [
     ("language.js", {"defer": "defer"}),
-    ("search/dialog.js", {"defer": "defer"}),
+    ("search/open.js", {"defer": "defer"}),
 ]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
