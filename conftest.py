@@ -25,7 +25,9 @@ settings.register_profile("nightly", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
     """Let pytest-xdist keep a file on one core, but for tests of the finished site.
 
     The examples of a page build on each other, and the tests of the pipeline share the

@@ -43,7 +43,7 @@ html_static_path = ["_static"]
 html_css_files = ["gradguide.css", "search/search.css"]
 html_js_files = [
     (f"{name}.js", {"defer": ""})
-    for name in ("copy_all", "language", "scrolling", "search/dialog", "tags")
+    for name in ("copy_all", "language", "scrolling", "search/open", "tags")
 ]
 html_favicon = "_static/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}

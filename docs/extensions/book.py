@@ -1,7 +1,7 @@
 """Make a book of pages that were written for a site.
 
-The cards of the gallery become plain links, and each page says its language, by which the
-style sheet goes.
+The cards of the gallery become plain links, and each page says its language, by which
+the style sheet goes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PlainLinks(SphinxPostTransform):
     default_priority = 400
     builders = ("epub",)
 
-    def run(self, **options: object) -> None:
+    def run(self, **_: object) -> None:
         for node in list(self.document.findall(nodes.raw)):
             text = node.astext().strip()
             if text.startswith(("<div", "</div")) and any(box in text for box in BOXES):

@@ -1,7 +1,7 @@
 """Write each page as Markdown, too, beside it: ``page.html``, ``page.md``.
 
-Assistants, and people at a terminal, read that better than HTML; ``pipeline.llms`` lists
-all of them.
+Assistants, and people at a terminal, read that better than HTML; ``pipeline.llms``
+lists all of them.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ class BarBelowTitle(SphinxPostTransform):
     default_priority = 400
     builders = ("html",)
 
-    def run(self, **options: object) -> None:
+    def run(self, **_: object) -> None:
         page = PurePosixPath(self.env.docname)
-        if page.parts[0] == GALLERY and len(page.parts) == 3 and page.name != "index":
+        if page.match(f"{GALLERY}/*/*") and page.name != "index":
             title = next(iter(self.document.findall(nodes.title)))
             title.parent.insert(1, self._bar(page))
 
@@ -86,7 +86,10 @@ class BarBelowTitle(SphinxPostTransform):
         own = language(self.config.language)
         report = {"title": f"{page}: ", "body": f"{own.url}/{page}.html\n\n"}
         script = PurePosixPath(SCRIPTS, *page.parts[1:])
-        copy = f'<button type="button" class="copy-all" data-done="{_("Copied")}" hidden>{_("Copy all")}</button>'
+        copy = (
+            f'<button type="button" class="copy-all" data-done="{_("Copied")}" hidden>'
+            f"{_('Copy all')}</button>"
+        )
         bar = nodes.bullet_list(classes=["page-bar"])
         bar += nodes.list_item("", nodes.raw("", copy, format="html"))
         for words, address in (

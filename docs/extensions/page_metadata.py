@@ -11,7 +11,7 @@ import textwrap
 from typing import Any
 
 from docutils import nodes
-from markupsafe import Markup
+from lxml.html import fromstring
 from sphinx.application import Sphinx
 from sphinx.locale import _
 
@@ -53,7 +53,7 @@ def _add_metadata(
     data = {
         "@context": "https://schema.org",
         "@type": "TechArticle" if pagename.startswith(ARTICLES) else "WebPage",
-        "headline": Markup(context.get("title", "")).striptags(),
+        "headline": fromstring(f"<p>{context['title']}</p>").text_content(),
         "description": context["description"],
         "inLanguage": language(app.config.language).tag,
         "url": f"{base}{app.builder.get_target_uri(pagename)}",

@@ -1,7 +1,7 @@
 """Filter the cards of the gallery by what their scripts use.
 
-A script's tags are not typed: they are the names that occur in its code. So they are the
-same in every language, and right. ``tags.js`` does the filtering.
+A script's tags are not typed: they are the names that occur in its code. So they are
+the same in every language, and right. ``tags.js`` does the filtering.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class TagCards(SphinxPostTransform):
     default_priority = 800  # when the links of the cards are known
     builders = ("html",)
 
-    def run(self, **options: object) -> None:
+    def run(self, **_: object) -> None:
         if self.env.docname != f"{GALLERY}/index":
             return
         card, given = None, set()
@@ -73,7 +73,7 @@ class TagCards(SphinxPostTransform):
                 tagged = card.astext().replace(CARD, f'{CARD} data-tags="{words}"')
                 card.parent.replace(card, nodes.raw("", tagged, format="html"))
                 card = None
-        chapters = [n for n in self.document.findall(nodes.section)][1:]
+        chapters = list(self.document.findall(nodes.section))[1:]
         if chapters:
             chapters[0].parent.insert(
                 chapters[0].parent.index(chapters[0]),

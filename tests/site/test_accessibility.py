@@ -38,7 +38,7 @@ def test_axe_finds_no_fault_in_the_search(open_page):
 
 
 def test_the_first_key_leads_past_the_navigation(open_page):
-    """The skip link comes first, is seen when it has the focus, and leads to the text."""
+    """The skip link comes first, is seen with the focus, and leads to the text."""
     tab = open_page("en/gallery/index.html")
     tab.keyboard.press("Tab")
     link = tab.locator(".skip-to-content")

@@ -48,7 +48,7 @@ def addresses(tab, selector=".search-title"):
 
 
 def is_loaded(tab):
-    return any("pagefind" in url or "worker.js" in url for url in tab.requests)
+    return any("pagefind" in url or "worker" in url for url in tab.requests)
 
 
 def focused(tab):
@@ -223,6 +223,7 @@ def test_enter_does_not_have_to_wait_for_the_results(open_page, server):
     tab = open_page("en/index.html")
     tab.keyboard.press("/")
     tab.keyboard.insert_text("retain_grad")
+    tab.locator(".search-results[aria-busy=true]").wait_for(state="attached")
     tab.keyboard.press("Enter")
     tab.wait_for_url(f"{server}en/gallery/graph/retain_grad.html")
 

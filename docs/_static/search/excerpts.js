@@ -1,5 +1,5 @@
-// Choose what to show of a page: the sections that have most of the words, each with the
-// line that has most of them, and the words marked in it.
+// Choose what to show of a page: the sections that have most of the words, each with
+// the lines that have most of them, and the words marked.
 
 const HAN_PAIR = /^[\u3400-\u9fff]{2}(?:\|~)?$/;
 const LEAD = 8; // tokens before the first that is marked

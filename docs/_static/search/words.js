@@ -11,8 +11,11 @@ const FILLERS = new Set(
   then there these they this to use using vs was were what when where which while why
   will with would you your`.split(/\s+/),
 );
-const CHINESE_FILLERS =
-  /[为是有]?什么|怎么[办样]?|为啥|如何|请问|哪[个些]|是否|能不能|有没有|可以|还是|一个|原因|意思|[的了吗呢吧嘛啊和与是]/g;
+const CHINESE_FILLERS = new RegExp(
+  "[为是有]?什么|怎么[办样]?|为啥|如何|请问|哪[个些]|是否|能不能|有没有|可以|还是|一个|原因" +
+    "|意思|[的了吗呢吧嘛啊和与是]",
+  "g",
+);
 
 // What readers call it, and what the pages call it.
 const NAMES = [

@@ -1,11 +1,10 @@
-// Open the search, ask the worker what is typed, and show what it finds. The search page
-// has the same panel, without a dialog around it.
+// Ask the worker what is typed, and show what it finds. The search page has the same
+// panel, without a dialog around it.
 {
   const PAUSE = 120; // milliseconds without a key before the worker is asked
 
   const folder = new URL(".", document.currentScript.src);
   const panel = document.querySelector(".search");
-  const dialog = panel.closest("dialog");
   const form = panel.querySelector("form");
   const field = form.elements.q;
   const filters = [form.elements.kind, form.elements.chapter];
@@ -45,7 +44,7 @@
     asked += 1;
     clearTimeout(timer);
     const query = field.value.trim();
-    if (!dialog) history.replaceState(null, "", `?${new URLSearchParams({ q: query })}`);
+    remember(query);
     if (!query) return show({ pages: [], total: 0 });
     if (location.protocol === "file:") return fail(panel.dataset.file);
     worker ??= hire();
@@ -57,6 +56,12 @@
         values: [...options].map((choice) => choice.value).filter(Boolean),
       })),
     });
+  };
+
+  // The address of the search page can be sent to somebody.
+  const remember = (query) => {
+    const isPage = !panel.closest("dialog");
+    if (isPage) history.replaceState(null, "", `?${new URLSearchParams({ q: query })}`);
   };
 
   const hire = () => {
@@ -163,50 +168,8 @@
     if (step && here >= 0) {
       event.preventDefault();
       stops[here + step]?.focus();
-    } else if (event.key === "Escape" && dialog) {
-      event.preventDefault(); // or the first one clears the field
-      dialog.close();
     }
   });
 
-  // Opening and closing
-
-  const open = (query = field.value) => {
-    if (dialog && !dialog.open) dialog.showModal();
-    field.focus();
-    if (query !== field.value) {
-      field.value = query;
-      ask();
-    }
-    field.select();
-  };
-
-  const onKey = (event) => {
-    const { altKey, ctrlKey, key, metaKey, target } = event;
-    const isTyping = target.isContentEditable || target.matches?.("input, select, textarea");
-    const isSlash = key === "/" && !isTyping && !(altKey || ctrlKey || metaKey);
-    const isK = key.toLowerCase() === "k" && !altKey && (ctrlKey || metaKey);
-    if (!isSlash && !isK) return;
-    event.preventDefault();
-    open();
-  };
-  // Before Sphinx hears of the key: it would go to the field in the sidebar.
-  addEventListener("keydown", onKey, { capture: true });
-
-  if (dialog) {
-    const sidebar = document.querySelector(".sidebar-search-container");
-    sidebar.addEventListener("submit", (event) => {
-      event.preventDefault();
-      open(sidebar.elements.q.value);
-    });
-    for (const opener of document.querySelectorAll(".search-open, .sidebar-search"))
-      opener.addEventListener("click", () => open());
-    dialog.addEventListener("click", ({ ctrlKey, metaKey, shiftKey, target }) => {
-      const isLeaving = target.closest("a") && !(ctrlKey || metaKey || shiftKey);
-      if (target === dialog || target.closest(".search-close") || isLeaving)
-        dialog.close();
-    });
-  } else {
-    open(new URLSearchParams(location.search).get("q") ?? "");
-  }
+  if (field.value) ask(); // it was there before this script
 }
