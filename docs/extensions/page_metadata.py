@@ -53,7 +53,7 @@ def _add_metadata(
     data = {
         "@context": "https://schema.org",
         "@type": "TechArticle" if pagename.startswith(ARTICLES) else "WebPage",
-        "headline": fromstring(f"<p>{context['title']}</p>").text_content(),
+        "headline": fromstring(f"<p>{context.get('title', '')}</p>").text_content(),
         "description": context["description"],
         "inLanguage": language(app.config.language).tag,
         "url": f"{base}{app.builder.get_target_uri(pagename)}",
