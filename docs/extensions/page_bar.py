@@ -86,9 +86,10 @@ class BarBelowTitle(SphinxPostTransform):
         own = language(self.config.language)
         report = {"title": f"{page}: ", "body": f"{own.url}/{page}.html\n\n"}
         script = PurePosixPath(SCRIPTS, *page.parts[1:])
+        words, done = _("Copy all"), _("Copied")
         copy = (
-            f'<button type="button" class="copy-all" data-done="{_("Copied")}" hidden>'
-            f"{_('Copy all')}</button>"
+            f'<button type="button" class="copy-all" data-done="{done}" hidden>'
+            f"{words}</button>"
         )
         bar = nodes.bullet_list(classes=["page-bar"])
         bar += nodes.list_item("", nodes.raw("", copy, format="html"))
