@@ -17,13 +17,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 
 def run(worker):
     """Run a function in two processes, and return what the first one prints."""
-    code = f"{inspect.getsource(worker)}\n{worker.__name__}()"
+    # os._exit does not wait for threads that a failed step has left behind
+    leave = "import os; print(flush=True); os._exit(0)"
+    code = f"{inspect.getsource(worker)}\n{worker.__name__}()\n{leave}"
     with tempfile.TemporaryDirectory() as folder:
-        shared = os.environ | {"WORLD_SIZE": "2", "MEET": f"file://{folder}/meet"}
+        shared = os.environ | {"WORLD_SIZE": "2", "MEET": Path(folder, "meet").as_uri()}
         processes = [
             subprocess.Popen(
                 [sys.executable, "-c", code],
@@ -42,7 +45,8 @@ def run(worker):
                 process.kill()
     for process, (_, complaint) in zip(processes, said, strict=True):
         assert process.returncode == 0, complaint
-    return [line for line in said[0][0].splitlines() if not line.startswith("[Gloo]")]
+    lines = said[0][0].splitlines()
+    return [line for line in lines if line and not line.startswith("[Gloo]")]
 
 
 # %%
@@ -106,6 +110,7 @@ def train():
         DistributedDataParallel(model().requires_grad_(False))
     except RuntimeError as error:
         print(f"{type(error).__name__}: {error}")
+    dist.barrier()
     dist.destroy_process_group()
 
 

@@ -68,8 +68,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Only Tensors created explicitly by the user support the deepcopy protocol
-# -------------------------------------------------------------------------
+# Why can't my model be copied? Only graph leaves support the deepcopy protocol
+# -----------------------------------------------------------------------------
 # A result hangs on its graph. A module that keeps an output as an attribute can't be
 # copied for that reason.
 model = torch.nn.Linear(2, 1)

@@ -40,6 +40,18 @@ print("late: ", late)
 assert late.tolist() == [6, 6]
 
 # %%
+# If ``z`` has saved ``y`` for its backward, as a square does, there is an error.
+y = x * 2
+z = y.square()
+y.detach_()
+try:
+    z.sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a saved tensor was detached in place")
+
+# %%
 # Called in time, before ``z`` is computed, it cuts.
 x.grad = None
 y = x * 2

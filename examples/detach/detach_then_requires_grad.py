@@ -7,8 +7,8 @@ new leaf: gradients end there and stay. But it still has the memory of the origi
 """
 
 # %%
-# "Even with ``requires_grad`` set to True again, it never has a gradient"
-# ------------------------------------------------------------------------
+# Even with ``requires_grad`` set to True again, does it never have a gradient?
+# -----------------------------------------------------------------------------
 # So say many explanations of ``detach()``. What it returns requires no gradient, but is
 # a leaf, and a leaf may change its flag. From then on ``d`` is recorded like any other.
 import torch

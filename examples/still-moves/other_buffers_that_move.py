@@ -14,7 +14,7 @@ embedding with ``max_norm`` rewrites its own frozen weight, in ``eval()`` too.
 import torch
 
 torch.manual_seed(0)
-layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(8, 8))
+layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(64, 64))
 layer.requires_grad_(False)
 
 
@@ -24,10 +24,10 @@ def buffers_after_a_forward(module, inputs):
     return [n for n, b in module.named_buffers() if not torch.equal(b, before[n])]
 
 
-moved = buffers_after_a_forward(layer, torch.ones(1, 8))
+moved = buffers_after_a_forward(layer, torch.ones(1, 64))
 print(moved)
 assert moved == ["parametrizations.weight.0._u", "parametrizations.weight.0._v"]
-assert buffers_after_a_forward(layer.eval(), torch.ones(1, 8)) == []
+assert buffers_after_a_forward(layer.eval(), torch.ones(1, 64)) == []
 
 # %%
 # max_norm: the forward writes to the weight
