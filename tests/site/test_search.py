@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 from pipeline.project import CHINESE, LANGUAGES
 
@@ -330,14 +331,19 @@ def test_the_pages_that_must_be_found_exist(site):
 def ranks(chromium, server, site):
     """Return the queries of a language, each with the place of its page: 0 is first.
 
-    A page that does not exist can't be found: such queries are left out.
+    A page that does not exist can't be found: such queries are left out. The entry of
+    an error stands for the pages that print it: it says what to do, and leads there.
     """
     tab = chromium.new_page()
+    entries = _entries(site / LANGUAGES[0].url / "reference/errors.html")
 
     def place(query):
         ask(tab, query["text"])
-        pages = [address.removesuffix(".html") for address in addresses(tab)]
-        return next((n for n, page in enumerate(pages) if page in query["finds"]), 99)
+        for number, address in enumerate(addresses(tab)):
+            page = address.removesuffix(".html")
+            if {page, *entries.get(address, ())} & set(query["finds"]):
+                return number
+        return 99
 
     def ranked(language):
         tab.goto(f"{server}{language.url}/search.html")
@@ -348,6 +354,18 @@ def ranks(chromium, server, site):
     found = {language: ranked(language) for language in LANGUAGES}
     yield found
     tab.close()
+
+
+def _entries(page):
+    """Return the pages that each entry leads to, by the address of the entry."""
+    soup = BeautifulSoup(page.read_bytes(), "lxml")
+    return {
+        f"reference/errors.html#{section['id']}": {
+            link["href"].removeprefix("../").removesuffix(".html")
+            for link in section.select("a[href^='../gallery/']")
+        }
+        for section in soup.select("section:has(> .message)")
+    }
 
 
 def _exists(site, language, page):
