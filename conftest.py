@@ -3,7 +3,6 @@
 import os
 from doctest import ELLIPSIS
 
-import pytest
 from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
@@ -23,17 +22,3 @@ in_ci = "CI" in os.environ
 settings.register_profile("tests", deadline=None, max_examples=200, derandomize=in_ci)
 settings.register_profile("nightly", deadline=None, max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
-
-
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Let pytest-xdist keep a file on one core, but for tests of the finished site.
-
-    The examples of a page build on each other, and the tests of the pipeline share the
-    site that they build.
-    """
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if "tests/site" not in item.path.as_posix():
-                item.add_marker(pytest.mark.xdist_group(str(item.path)))

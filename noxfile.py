@@ -49,7 +49,8 @@ def tests(session: nox.Session) -> None:
     """Test the module, the pipeline, and the finished site in a browser."""
     install(session, "tests")
     session.run("python", "-m", "pipeline", "build", env=PIPELINE)
-    on_every_core = ("-n", "auto", "--dist", "loadgroup")  # the groups: conftest.py
+    # On every core, a file on one: its tests share a site, a page's examples build up.
+    on_every_core = ("-n", "auto", "--dist", "loadfile")
     session.run("pytest", *on_every_core, *session.posargs)
 
 
@@ -75,7 +76,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
-    markup = ["examples", "docs/index.md", "docs/start", "docs/reference", "README.md"]
+    markup = ["examples", "docs/index.md", "docs/start", "docs/guide", "docs/reference"]
+    markup += ["docs/about.md", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
     chinese = map(str, Path("docs/locale").glob("*/LC_MESSAGES/examples"))
     session.run("sphinx-lint", *markup, *chinese)
     workflows = sorted(map(str, Path(".github/workflows").glob("*.yml")))

@@ -17,6 +17,7 @@ from pathlib import Path
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 PACKAGES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
+FROM_INSIDE = r"(?s:.*)\(Triggered internally at "
 BUILT_AT = re.compile(r"(?<=\(Triggered internally at )\S*[/\\](?=\w+\.\w+:\d+\.\))")
 """The folders of the machine that PyTorch was compiled on."""
 
@@ -44,8 +45,10 @@ def reset(gallery_conf: dict[str, object], script: str) -> None:
     plt.switch_backend("agg")
     plt.style.use(STYLE)
 
-    # A warning that PyTorch gives once per process is given once per script.
+    # What PyTorch warns of once per process, it does once per script: again after the
+    # last script, but not again on another line.
     torch.set_warn_always(True)
+    warnings.onceregistry.clear()  # type: ignore[attr-defined] # documented, untyped
     warnings.resetwarnings()
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
     for category in (
@@ -56,6 +59,7 @@ def reset(gallery_conf: dict[str, object], script: str) -> None:
     ):
         warnings.simplefilter("ignore", category, append=True)
     warnings.filterwarnings("ignore", message=".*is non-interactive", append=True)
+    warnings.filterwarnings("once", message=FROM_INSIDE, append=True)
     warnings.formatwarning = _format_warning
 
 
