@@ -152,7 +152,8 @@ def test_every_page_names_its_twins(tiny, name):
     """With hreflang, for both languages and the default; and says its own."""
     page = BeautifulSoup(tiny.page(name), "lxml")
     twins = {
-        link["hreflang"]: link["href"] for link in page.select("link[rel=alternate][hreflang]")
+        link["hreflang"]: link["href"]
+        for link in page.select("link[rel=alternate][hreflang]")
     }
     assert set(twins) == {"en", "zh-CN", "x-default"}
     path = name.partition("/")[2]
