@@ -1,6 +1,5 @@
 // Copy the code of all cells of a page, without its outputs.
 for (const button of document.querySelectorAll(".copy-all")) {
-  button.hidden = false;
   const words = button.textContent;
   button.addEventListener("click", async () => {
     const cells = document.querySelectorAll("article .highlight-Python pre");

@@ -18,7 +18,6 @@ function show(tag) {
 }
 
 if (filter) {
-  filter.hidden = false;
   filter.addEventListener("click", ({ target }) => {
     if (target.tagName !== "BUTTON") return;
     const isOn = target.getAttribute("aria-pressed") === "true";

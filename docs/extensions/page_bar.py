@@ -88,7 +88,7 @@ class BarBelowTitle(SphinxPostTransform):
         script = PurePosixPath(SCRIPTS, *page.parts[1:])
         words, done = _("Copy all"), _("Copied")
         copy = (
-            f'<button type="button" class="copy-all" data-done="{done}" hidden>'
+            f'<button type="button" class="copy-all" data-done="{done}">'
             f"{words}</button>"
         )
         bar = nodes.bullet_list(classes=["page-bar"])

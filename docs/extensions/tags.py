@@ -89,7 +89,7 @@ class TagCards(SphinxPostTransform):
         label = escape(_("Show the pages whose code uses"))
         found = escape(_("Pages shown:"))
         return (
-            f'<div class="tags" role="group" aria-label="{label}" hidden>\n'
+            f'<div class="tags" role="group" aria-label="{label}">\n'
             f"<p>{label}</p>\n{buttons}\n"
             f'<p role="status"><span>{found}</span> <output></output></p>\n</div>'
         )

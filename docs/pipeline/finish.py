@@ -1,4 +1,4 @@
-"""Make a site of the pages: root pages and sitemap; then publish it.
+"""Make a site of the pages: root pages, sitemap, sizes of pictures; then publish it.
 
 The new site takes the place of the old one at the very end, in two renames; whatever
 fails before leaves the old one as it is.
@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from . import llms
+from . import llms, pictures
 from .project import ENGLISH, LANGUAGES, Project
 
 KEPT_OUT = {".buildinfo", "_sources", "objects.inv"}
@@ -37,6 +37,7 @@ def assemble(project: Project) -> Path:
     _root_pages(project, new)
     _sitemap(project, new)
     llms.write(project, new)
+    pictures.give_sizes(new)
     return new
 
 

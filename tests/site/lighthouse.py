@@ -15,12 +15,13 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 SITE = Path(__file__).parents[2] / "docs/_build/html"
 LIGHTHOUSE, SERVE = "lighthouse@12.8.2", "serve@14.2.7"
 PAGES = (
-    "index",
-    "gallery/index",
+    "",
+    "gallery/",
     "gallery/three-ways/through_or_blocked",
     "reference/api",
 )
@@ -28,8 +29,8 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 FLAGS = "--chrome-flags=--headless=new --no-sandbox"
 
 
-def judge(address: str) -> dict[str, int]:
-    """Return the score of a page in each category, of 100."""
+def judge(address: str) -> tuple[dict[str, int], list[str]]:
+    """Return the scores of a page, of 100, and what cost it a point."""
     chosen = f"--only-categories={','.join(CATEGORIES)}"
     command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", FLAGS, chosen]
     browser = shutil.which("chromium") or shutil.which("google-chrome")
@@ -39,8 +40,25 @@ def judge(address: str) -> dict[str, int]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    found = json.loads(done.stdout)["categories"]
-    return {name: round(100 * found[name]["score"]) for name in CATEGORIES}
+    report = json.loads(done.stdout)
+    found = report["categories"]
+    scores = {name: round(100 * found[name]["score"]) for name in CATEGORIES}
+    counted = {
+        audit["id"]
+        for name in CATEGORIES
+        if scores[name] < 100
+        for audit in found[name]["auditRefs"]
+        if audit["weight"]
+    }
+    audits = [report["audits"][name] for name in sorted(counted)]
+    return scores, [_fault(audit) for audit in audits if audit["score"] != 1]
+
+
+def _fault(audit: dict[str, Any]) -> str:
+    """Return what an audit asks, and what it was not content with."""
+    items = audit.get("details", {}).get("items", [])[:5]
+    elements = [item["node"]["snippet"] for item in items if "node" in item]
+    return "\n    ".join([audit["title"], *(elements or map(json.dumps, items))])
 
 
 def main(pages: list[str]) -> int:
@@ -59,9 +77,11 @@ def main(pages: list[str]) -> int:
         _wait_for(port)
         print(f"{'':46}", *(f"{name:>15}" for name in CATEGORIES))
         for language, page in product(("en", "zh-cn"), pages):
-            scores = judge(f"http://127.0.0.1:{port}/{language}/{page}")
+            scores, faults = judge(f"http://127.0.0.1:{port}/{language}/{page}")
             perfect = perfect and set(scores.values()) == {100}
             print(f"{language}/{page:40}", *(f"{s:15}" for s in scores.values()))
+            for fault in faults:
+                print(" ", fault)
     finally:
         server.terminate()
     return not perfect
