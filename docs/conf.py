@@ -9,13 +9,7 @@ copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
 extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
-    *("extensions", "extensions.book", "extensions.chinese_text"),
-    "extensions.english_anchors",
-    *("extensions.light_pages", "extensions.markdown_twins", "extensions.messages"),
-    *("extensions.notebooks", "extensions.outputs", "extensions.page_bar"),
-    *("extensions.page_metadata", "extensions.progress", "extensions.search"),
-    *("extensions.sharing_cards", "extensions.tags", "extensions.torch_links"),
-    *("extensions.twins", "extensions.untranslated"),
+    "extensions",
 ]
 exclude_patterns = ["examples", "gallery/backreferences", "locale"]
 templates_path = ["_templates"]
@@ -23,10 +17,8 @@ locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
 smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
 smartquotes_excludes = {}
-suppress_warnings = [
-    "epub.unknown_project_files",  # what of the site has no place in a book
-    "sphinx_gallery.space_in_filename",  # of the folders above, too
-]
+# what of the site has no place in a book; spaces in the names of the folders above
+suppress_warnings = ["epub.unknown_project_files", "sphinx_gallery.space_in_filename"]
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 
 myst_enable_extensions = ["attrs_inline", "colon_fence"]
