@@ -1,0 +1,121 @@
+"""Tests the traps of what runs a network: checkpoints, compilers, modes."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gradguide import explain
+
+from .scenarios import Two
+
+
+def verdicts(model: nn.Module, loss: object, **more: object) -> dict[str, str]:
+    return {row.name: row.verdict for row in explain(model, loss, **more)}
+
+
+def norm_net() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)
+    )
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs")
+def test_reentrant_checkpoint_hides_what_is_inside() -> None:
+    """Unknown, unless no input requires grad, which then is the cause."""
+    model = Two()
+    x = torch.randn(5, 3)
+
+    def first() -> Tensor:
+        return model.head(checkpoint(model.backbone, x, use_reentrant=True)).sum()
+
+    def last() -> Tensor:
+        return checkpoint(model.head, model.backbone(x), use_reentrant=True).sum()
+
+    def both() -> Tensor:
+        features = model.head(torch.ones(5, 4)).detach()
+        return features.sum() + last()
+
+    assert verdicts(model, both)["head.weight"] == "unknown"
+    assert verdicts(model, first)["backbone.weight"] == "cut"
+    assert verdicts(model, last)["head.weight"] == "unknown"
+    assert verdicts(model, last())["head.weight"] == "unknown"
+    assert verdicts(model, last(), gradients=True)["head.weight"] == "unknown"
+
+
+def test_gradients_recompute_a_checkpoint_safely() -> None:
+    """A backward through a checkpoint leaves statistics as they were."""
+    model = norm_net()
+    x = torch.randn(5, 3)
+    mean = model[1].running_mean.clone()
+    found = verdicts(
+        model, lambda: checkpoint(model, x, use_reentrant=False).sum(), gradients=True
+    )
+    assert set(found.values()) <= {"trains", "zero"}
+    assert model[1].running_mean.equal(mean)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_model(backend: str) -> None:
+    """A compiled model gets the same verdicts, or unknown, and knows lines."""
+    model = Two(lambda y: y.detach())
+    model.spare = nn.Linear(1, 1)
+    fast = torch.compile(model, backend=backend)
+    x = torch.randn(5, 3)
+    fast(x)
+    plain = verdicts(model, lambda: model(x).sum())
+    found = explain(fast, lambda: fast(x).sum())
+    assert {r.name.removeprefix("_orig_mod."): r.verdict for r in found} == plain
+    assert found[0].where.startswith("test_traps_programs.py:")
+    for row in explain(fast, fast(x).sum()):
+        expected = plain[row.name.removeprefix("_orig_mod.")]
+        if row.verdict != "unknown":
+            assert (row.verdict == "trains") == (expected == "trains")
+    for row in explain(fast, fast(x).sum(), gradients=True):
+        expected = plain[row.name.removeprefix("_orig_mod.")]
+        assert (row.verdict == "trains") == (expected == "trains")
+    torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_torchscript() -> None:
+    """What a compiled script reads is not seen, and that is said."""
+    model = nn.ModuleDict({"script": torch.jit.script(nn.Linear(3, 3))})
+    x = torch.randn(5, 3)
+    assert verdicts(model, lambda: model["script"](x).detach().sum()) == {
+        "script.weight": "unknown",
+        "script.bias": "unknown",
+    }
+
+
+def test_lazy_parameters() -> None:
+    """Without a run a lazy model works; a run would change it, and is refused."""
+    model = nn.Sequential(nn.LazyLinear(2))
+    assert [row.numel for row in explain(model)] == [0, 0]
+    with pytest.raises(ValueError, match=r"explain: '0\.weight' of Sequential has no"):
+        explain(model, lambda: model(torch.ones(1, 2)).sum())
+
+
+def test_model_made_in_inference_mode() -> None:
+    """Such parameters may say that they require grad, and no step can change them."""
+    with torch.inference_mode():
+        model = nn.Linear(2, 1)
+    for loss in (None, lambda: model(torch.ones(1, 2)).sum()):
+        assert {row[1:3] for row in explain(model, loss)} == {
+            ("cut", "inference_mode, where it was made: it can't train")
+        }
+
+
+def test_loss_without_a_tensor() -> None:
+    """A loss that is a number, or no loss, is refused."""
+    model = Two()
+    with pytest.raises(TypeError, match="function's result: expected a tensor, or a"):
+        explain(model, lambda: model(torch.ones(1, 3)).sum().item())
+    with pytest.raises(TypeError, match="explain: expected a tensor, or a tuple"):
+        explain(model, 3.0)
+    with pytest.raises(TypeError, match=r"explain: expected a torch\.nn\.Module"):
+        explain(lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a torch\.optim\.Optimizer, got Two"):
+        explain(model, optimizer=model)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="explain: gradients=True needs a loss"):
+        explain(model, gradients=True)
