@@ -66,7 +66,7 @@ assert str(whole).count("no history") == 1
 assert str(cut).count("no history") == 2
 
 # %%
-# :py:func:`gradguide.explain` has no objection to either, since both losses reach all
+# :py:func:`gradguide.explain` finds no problem in either, since both losses reach all
 # that trains. The gradients differ all the same.
 gradients = []
 for function in (compute_loss, compute_loss_detached):
@@ -84,8 +84,8 @@ cut.draw()
 plt.show()
 
 # %%
-# Is my graph too large?
-# ----------------------
+# What if my graph is too large?
+# ------------------------------
 # ``depth`` shows what is near the loss, and counts the rest.
 near = graph(compute_loss(), model, depth=3)
 print(near)

@@ -1,16 +1,16 @@
 """
-Freezing the last layers saves no memory, freezing the first does
-=================================================================
+Freezing the last layers may save no memory, freezing the first does
+====================================================================
 
-For ``backward()``, autograd keeps what the first trained layer needs and all that comes
-after it. :py:func:`gradguide.saved` measures it on the loss that you have.
+For ``backward()``, autograd keeps what it takes to get from the loss back to the first
+layer that trains. :py:func:`gradguide.saved` measures it on the loss that you have.
 """
 
 # %%
 # What does autograd keep?
 # ------------------------
 # The input and the outputs of six layers, each of shape ``(512, 64)``: seven times
-# 128 KiB. The weights live anyway. They are not counted if you pass ``model``.
+# 128 KiB. The weights are there anyway: pass ``model``, and they are not counted.
 import torch
 from torch import nn
 
@@ -69,11 +69,26 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Does freezing the last layers never help?
+# -----------------------------------------
+# It does if the activation keeps its input. ``Tanh``, like ``ReLU``, keeps its result,
+# which is the input of the next ``Linear`` as well: a frozen ``Linear`` lets go of it,
+# and ``Tanh`` still holds it. ``GELU`` keeps its input. So there are two tensors per
+# layer, and a frozen ``Linear`` saves one of them.
+blocks = (nn.Sequential(nn.Linear(64, 64), nn.GELU()) for _ in range(6))
+gelus = nn.Sequential(*blocks)
+all_train = saved(gelus(images).mean(), gelus).bytes // 1024
+gelus[1:].requires_grad_(False)
+last_frozen = saved(gelus(images).mean(), gelus).bytes // 1024
+print(all_train, last_frozen)
+assert (all_train, last_frozen) == (1536, 896)
+
+# %%
 # Why does memory grow from batch to batch?
 # -----------------------------------------
 # Because something holds the losses, such as a list. A loss holds its graph, and the
-# graph holds what was kept. :py:func:`gradguide.describe` says it of one tensor,
-# ``saved`` of the whole list. The input is the same each time and counts once.
+# graph holds what was saved. :py:func:`gradguide.describe` tells how much one tensor
+# holds, ``saved`` a whole list. The input is the same each time and counts once.
 history = [model(images).mean() for _ in range(10)]
 print(describe(history[0]))
 print(saved(history, model))
@@ -95,8 +110,8 @@ else:
     raise AssertionError("a second backward ran through a freed graph")
 
 # %%
-# In training such a list costs little. In validation, where no backward frees anything,
-# it costs all. What is detached holds no graph.
+# In training such a list costs little. In validation no backward frees anything, and
+# all that was saved stays. A detached loss holds no graph.
 losses = [loss.detach() for loss in history]
 print(saved(losses, model))
 assert saved(losses, model).nodes == 0

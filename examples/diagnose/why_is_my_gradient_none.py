@@ -58,18 +58,18 @@ assert model.blocks[0].weight.grad is not None
 # %%
 # The more you pass, the more it knows
 # ------------------------------------
-# That list says which, not why. And two that won't learn, ``head`` and ``blocks``, are
-# not on it.
+# That list says which, not why. And two parts that won't learn, ``head`` and
+# ``blocks``, are not on it.
 #
 # :py:func:`gradguide.explain` with the model alone tells what is frozen. The first line
 # counts the parameters. Each line below has a verdict, a name, how many numbers that
-# is, and why. ``trains`` says that nothing speaks against it yet.
+# is, and why. ``trains`` means: nothing found yet that keeps it from training.
 print(explain(model))
 
 # %%
 # The optimizer was built before the new ``head``. It still holds the old one
-# (``orphan``), and nobody applies the gradient of the new one. It can tell the names of
-# what it holds, as it was given ``named_parameters()``.
+# (``orphan``), and nobody applies the gradient of the new one. The report knows the
+# name of the old one because the optimizer was given ``named_parameters()``.
 print(explain(model, optimizer))
 
 # %%

@@ -2,8 +2,9 @@
 A layer that you froze by hand can still move
 =============================================
 
-``requires_grad_(False)`` leaves an old gradient to the optimizer and lets a batch norm
-go on. :py:func:`gradguide.explain` predicts it, :py:func:`gradguide.changed` proves it.
+``requires_grad_(False)`` leaves an old gradient to the optimizer and doesn't stop a
+batch norm. :py:func:`gradguide.explain` predicts what will move,
+:py:func:`gradguide.changed` proves it.
 """
 
 # %%
@@ -38,16 +39,17 @@ def frozen(state, *, by_hand=True):
 # %%
 # Will it really stay?
 # --------------------
-# ``moves`` is the verdict on what is frozen and won't stay. The optimizer holds the
-# backbone and finds a gradient there. The forward updates the running statistics.
+# The verdict ``moves`` means: frozen, and it will move all the same. The optimizer
+# holds the backbone and finds a gradient there. The forward updates the running
+# statistics.
 model, optimizer = frozen("old")
 report = explain(model, optimizer)
 print(report)
 assert len(report.problems) == 6
 
 # %%
-# Take the step that it speaks of, and list what has other values afterwards. It is what
-# was predicted to train or to move, no more and no less.
+# Take that step, and list what has other values afterwards. It is what was predicted to
+# train or to move, no more and no less.
 
 
 def step(model, optimizer):

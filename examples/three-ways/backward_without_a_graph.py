@@ -10,9 +10,9 @@ floating-point and complex tensors can.
 # %%
 # "element 0 of tensors does not require grad and does not have a grad_fn"
 # ------------------------------------------------------------------------
-# ``y`` is not a leaf that asks (*does not require grad*), and no record leads from it
-# to one (*does not have a grad_fn*). *Element 0* is the first tensor that
-# ``backward()`` was given.
+# ``y`` does not require a gradient itself (*does not require grad*), and it is not the
+# result of a recorded operation (*does not have a grad_fn*). *Element 0* is the first
+# tensor that ``backward()`` was given.
 import torch
 
 x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -40,8 +40,8 @@ assert all(loss.grad_fn is None for loss in losses)
 # "Only Tensors of floating point and complex dtype can require gradients"
 # ------------------------------------------------------------------------
 # Integer tensors are often said to have no ``requires_grad``. They have it, and it is
-# False. It is asking for True that fails, in three wordings. The last one forgets the
-# complex tensors.
+# False. Only setting it to True fails. The error has three wordings, and the last one
+# forgets the complex tensors.
 a = torch.tensor([1, 2])
 assert a.requires_grad is False
 wordings = set()

@@ -36,9 +36,9 @@ assert not z1.requires_grad
 # "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"
 # -----------------------------------------------------------------------------
 # The warning is right, and ``detach()`` has no part in it. After ``x = x * 2`` the name
-# ``x`` stands for a result, and the gradient goes past a result to the leaf. A result
-# keeps one if you ask (:torch:`torch.Tensor.retain_grad`), and only then you see what
-# detaching changes.
+# ``x`` stands for a result: the gradient passes through it and stays at the leaf. A
+# result keeps one if you ask (:torch:`torch.Tensor.retain_grad`), and only then you see
+# what detaching changes.
 #
 # A copy on another device or in another dtype is a result, too: what
 # ``torch.ones(2, requires_grad=True).cuda()`` returns is not a leaf.
@@ -59,9 +59,9 @@ assert x.grad.tolist() == [2.0, 2.0]
 # %%
 # "you can only change requires_grad flags of leaf variables"
 # -----------------------------------------------------------
-# Why not set the flag of ``x`` to False? It follows from the inputs of ``x``, and the
-# error itself sends you to ``detach()``. Leaves alone can *change* their flag. Asking
-# a result for what it has, ``requires_grad_(True)``, is accepted and does nothing.
+# Why not set the flag of ``x`` to False? The flag of a result follows from its inputs;
+# only leaves can *change* theirs. The error itself sends you to ``detach()``.
+# ``requires_grad_(True)`` is accepted and does nothing, as the flag is True already.
 assert x.requires_grad_(True) is x
 for change in (
     lambda: x.requires_grad_(False),
@@ -78,7 +78,7 @@ for change in (
 # %%
 # A write to the detached tensor changes the original
 # ---------------------------------------------------
-# Both stand on one storage (:torch:`torch.Tensor.detach`). ``clone()`` makes a copy.
+# Both share one storage (:torch:`torch.Tensor.detach`). ``clone()`` makes a copy.
 z1[0] = 5.0
 print(z)
 print(z1)

@@ -61,8 +61,9 @@ assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 # %%
 # "optimizer got an empty parameter list"
 # ---------------------------------------
-# When everything is frozen, the filter leaves nothing. Nor does a ``filter`` give
-# anything twice: it is empty after the first optimizer. Make it a list to use it again.
+# When everything is frozen, the filter leaves nothing. The other cause: a ``filter``
+# can be read only once. The first optimizer empties it, and a second one gets nothing.
+# Make it a list to use it again.
 assert list(trainable) == []
 cnn.requires_grad_(False)
 for parameters in (filter(lambda p: p.requires_grad, cnn.parameters()), trainable):

@@ -82,7 +82,8 @@ plt.show()
 # %%
 # How to freeze at any time
 # -------------------------
-# Clear the gradient when you clear the flag. Then ``w`` moves in none of the 32 cases.
+# Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` moves in
+# none of the 32 cases.
 assert not any(moves(*o, s, cure=True) for o in optimizers for s in situations)
 
 # %%

@@ -45,6 +45,9 @@ assert reached == {
 }
 
 # %%
+# Only ``b.requires_grad_(False)`` freezes ``b`` and nothing else. ``b(h.detach())``
+# does the reverse: ``b`` trains, and ``a`` doesn't.
+#
 # Follow the gradient from the loss (diamond) to the left. It passes the frozen layer
 # (hatched) and stops at a cut (cross). What it does not reach (dashed) does not learn.
 import matplotlib.pyplot as plt
@@ -80,8 +83,9 @@ assert results["b.requires_grad_(False)"][0].equal(results["b(h)"][0])
 # %%
 # Can I run a frozen network under ``no_grad()``?
 # -----------------------------------------------
-# Not if something before it must learn. Here ``a`` learns from what a frozen critic
-# says of its output. Under ``no_grad()`` the critic leaves nothing to learn from.
+# Not if something before it must learn. Here a frozen critic scores the output of
+# ``a``, and ``a`` learns from the score. Put the critic under ``no_grad()``, and ``a``
+# has nothing to learn from.
 critic = torch.nn.Sequential(b, c).requires_grad_(False)
 a.zero_grad()
 critic(a(x)).sum().backward()

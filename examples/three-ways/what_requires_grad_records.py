@@ -3,11 +3,11 @@ Only what needs a gradient is recorded
 ======================================
 
 ``requires_grad=True`` tells autograd to record what you compute with a tensor.
-``backward()`` fills ``.grad`` of the leaves that asked. Any other ``.grad`` is None.
+``backward()`` fills ``.grad`` of the leaves that require it. Any other one is None.
 """
 
 # %%
-# A tensor that you create asks for nothing: ``requires_grad`` is False by default.
+# A tensor that you create requires no gradient: ``requires_grad`` is False by default.
 # The parameters of a module are the exception: they are made to be trained.
 import torch
 
@@ -19,7 +19,7 @@ assert torch.nn.Linear(2, 1).weight.requires_grad
 # %%
 # One input is enough to start recording
 # --------------------------------------
-# ``x`` asks for a gradient, ``y`` does not. ``y1``, computed from both, requires one
+# ``x`` requires a gradient, ``y`` does not. ``y1``, computed from both, requires one
 # all the same, and its ``grad_fn`` is the record of how it was made.
 #
 # A differentiable operation is recorded when at least one of its inputs requires a
@@ -40,7 +40,7 @@ assert (2.0 * y).grad_fn is None
 # %%
 # Why is ``y.grad`` None after ``backward()``?
 # --------------------------------------------
-# Because ``y`` never asked. None is not zero: this gradient was not computed at all.
+# Because ``y`` doesn't require one. None is not zero: it was not computed at all.
 #
 # ``y1`` has two elements, so ``backward()`` wants a factor for each: two ones. Of all
 # tensors on the way, only *leaves* that require a gradient keep one
