@@ -45,8 +45,7 @@ assert (trained, total) == (56, 164)
 # %%
 # Why is the gradient of ``A`` zero in the first step?
 # ----------------------------------------------------
-# Because it comes through ``B``, and ``B`` is zero. After one step ``B`` is not zero
-# any more.
+# Because it comes through ``B``, and ``B`` is zero. After one step ``B`` has moved.
 x = torch.randn(16, 8)
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.01)
 base = model[0].base.weight.clone()

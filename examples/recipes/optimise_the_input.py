@@ -36,8 +36,8 @@ assert all(p.grad is None for p in network.parameters())
 # An adversarial example: one step is enough
 # ------------------------------------------
 # ``autograd.grad`` returns the gradient of the images and leaves every ``.grad`` alone,
-# even if the network trains. ``backward()`` would add a gradient to its weights,
-# unseen, with each image.
+# even if the network is not frozen. ``backward()`` would add a gradient to the weights
+# as well, unseen, with each image.
 network.requires_grad_(True)
 clean = torch.randn(8, 4, requires_grad=True)
 labels = network(clean).argmax(1)

@@ -134,4 +134,4 @@ assert nodes(lstm(chunks[1], (h, c.detach()))[0].sum()) > cut
 # <https://doi.org/10.1162/neco.1990.2.4.490>`_.
 #
 # Related: :doc:`/gallery/graph/backward_twice`, :doc:`/gallery/detach/logging_a_loss`,
-# :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
+# :doc:`/gallery/graph/inplace_modified`.
