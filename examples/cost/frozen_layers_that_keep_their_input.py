@@ -3,15 +3,16 @@ A frozen Linear lets its input go, a frozen Conv keeps all of it
 ================================================================
 
 A frozen layer is still recorded if something before it trains. ``Linear`` saves nothing
-then. ``Conv2d`` and ``BatchNorm2d`` in eval save their whole input, and don't need it.
+then. ``Conv2d`` and ``BatchNorm2d`` in eval save their whole input, although no
+gradient needs it.
 """
 
 # %%
 # Does freezing a layer free its activations?
 # -------------------------------------------
 # "Its weight gets no gradient, so its input is not kept": only some layers are like
-# that. ``x``, of 512 KiB, stands for the result of a layer that trains. What is saved
-# is counted once per memory, without weights and buffers.
+# that. ``x``, of 512 KiB, stands for the result of a layer that trains. Tensors that
+# share memory count once, weights and buffers not at all.
 import torch
 from torch import nn
 
@@ -47,7 +48,8 @@ def gradient(layer, value):
 
 
 # %%
-# Is the input needed to send the gradient back? Then the gradient changes with it.
+# Does a frozen layer need its input to send the gradient back? If it does, another
+# input gives another gradient.
 table = {}
 for name, layer in layers.items():
     trains = saved(layer, x)
@@ -85,15 +87,18 @@ plt.show()
 # ----------------------------------------------
 # ``Linear`` has one formula per gradient and saves for those that are asked for. A
 # convolution computes its gradients in one function and saves for all. A norm that
-# takes mean and variance of its input needs that input in any case.
+# takes mean and variance of its input needs that input in any case; ``LayerNorm`` keeps
+# two numbers per row as well, 64 KiB.
 assert layers["Linear"](x[0, 0]).grad_fn._saved_mat1 is None
 assert layers["Conv2d"](x).grad_fn._saved_input.data_ptr() == x.data_ptr()
+node = layers["LayerNorm"](x).grad_fn
+assert node._saved_result1.nbytes + node._saved_result2.nbytes == 64 * 1024
 
 # %%
 # How do I get the memory back?
 # -----------------------------
-# Batch norm in eval is a factor and a summand per channel. A convolution takes a
-# function of its own, which keeps the layer and the shape of the input.
+# Batch norm in eval is one factor and one summand per channel: write it like that. A
+# convolution needs a custom function that keeps the layer and the shape of the input.
 norm, conv = layers["BatchNorm2d, eval"], layers["Conv2d"]
 factor = (norm.weight * (norm.running_var + norm.eps).rsqrt()).view(-1, 1, 1)
 summand = norm.bias.view(-1, 1, 1) - norm.running_mean.view(-1, 1, 1) * factor
@@ -122,7 +127,7 @@ for lean, layer in [
 # %%
 # Is it worth it?
 # ---------------
-# Not if something else keeps the same memory: ``ReLU`` keeps its result, and a layer
+# Not if something else keeps the same memory: ``ReLU`` keeps its result, so the layer
 # behind it has nothing to gain. Nor if nothing before it trains. Then no frozen layer
 # is recorded, and none keeps anything.
 assert saved(nn.Sequential(nn.ReLU(), conv), x) == 512

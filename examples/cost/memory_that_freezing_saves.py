@@ -3,14 +3,16 @@ Freezing saves activations only before the first layer that trains
 ==================================================================
 
 Gradients and optimizer state shrink with every frozen layer. What is kept for
-``backward()`` does not: freeze five of six layers, and 256 or all of 896 KiB remain.
+``backward()`` need not: freeze five of six layers, and of 896 KiB either 256 remain, or
+all.
 """
 
 # %%
 # How do I measure the memory that autograd keeps?
 # ------------------------------------------------
 # With a hook that is called for each tensor saved for ``backward()``. Several of them
-# may share one memory: count it once, and leave out the weights, which exist anyway.
+# may share one piece of memory: count it once, and leave out the weights, which exist
+# anyway.
 import weakref
 
 import torch
@@ -51,9 +53,9 @@ def step(forward, frozen=slice(0)):
 # %%
 # Which layers should I freeze to save memory?
 # --------------------------------------------
-# "The more, the less memory" is often heard. It holds for ``.grad`` and for the two
-# averages that Adam keeps of it. What is saved for ``backward()`` depends on where you
-# freeze. In KiB, of one training step each:
+# "The more you freeze, the less memory you need" is often heard. It holds for ``.grad``
+# and for the two averages that Adam keeps of it. What is saved for ``backward()``
+# depends on where you freeze. In KiB, for one training step each:
 kib = {
     "all train": step(lambda: model(x)),
     "first 5 frozen": step(lambda: model(x), slice(5)),
@@ -98,23 +100,24 @@ plt.show()
 # %%
 # Why do the last five save nothing?
 # ----------------------------------
-# A frozen ``Linear`` lets its input go. But the gradient of the first layer comes back
-# through every ``ReLU``, and each of them keeps its result, which is that input. In the
-# same network without ``ReLU``, only the input of the first layer is kept: 128 KiB.
+# A frozen ``Linear`` does not keep its input. But the gradient of the first layer comes
+# back through every ``ReLU``, and each of them keeps its result, which is the input of
+# the next layer. In the same network without ``ReLU``, only the input of the first
+# layer is kept: 128 KiB.
 linears = nn.Sequential(*(block[0] for block in model))
 assert step(lambda: linears(x), slice(1, 6))[2] == 128
 
 # %%
 # Does ``detach()`` after the forward save memory?
 # ------------------------------------------------
-# Not at the peak: by then all is kept. It goes as soon as no result with a graph is
-# left. Under ``no_grad()`` it is never kept.
+# Not at the peak: by then everything is kept. It is freed as soon as no result with a
+# graph is left. Under ``no_grad()`` it is never kept.
 assert kib["model(x).detach()"] == (0, 0, 896, False)
 assert kib["no_grad()"] == (0, 0, 0, False)
 
 # %%
-# Freeze from the input on, and run what is not to learn under ``no_grad()``. When the
-# input itself wants a gradient, even a frozen network keeps its activations.
+# Freeze from the input on, and run what is not to learn under ``no_grad()``. If the
+# input itself requires a gradient, even a frozen network keeps its activations.
 #
 # Related: :doc:`frozen_layers_that_keep_their_input`, :doc:`work_that_freezing_saves`,
 # :doc:`/gallery/diagnose/where_did_the_memory_go`. Source: :torch:`Hooks for saved

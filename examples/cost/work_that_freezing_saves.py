@@ -3,15 +3,15 @@ Freezing five of six layers saves 59 % of the work, or only 29 %
 ================================================================
 
 It depends on which five. A frozen layer needs no gradient of its weight. Whether the
-gradient must still pass through it, depends on what trains before it.
+gradient must still pass through it depends on whether a layer before it trains.
 """
 
 # %%
 # How much faster does training get with frozen layers?
 # -----------------------------------------------------
 # Counted, not timed, the answer is the same on every machine. ``FlopCounterMode`` adds
-# up the multiplications of matrices. One of them, a batch of shape ``(256, 128)`` with
-# a weight of shape ``(128, 128)``, is 8.4 million operations.
+# up the matrix multiplications. One of them, a batch of shape ``(256, 128)`` with a
+# weight of shape ``(128, 128)``, is 8.4 million operations.
 import itertools
 
 import torch
@@ -55,10 +55,10 @@ assert list(megaflops.values()) == [142.6, 58.7, 100.7, 50.3]
 assert [round(100 * (1 - n / 142.6)) for n in (58.7, 100.7)] == [59, 29]
 
 # %%
-# Each box is one multiplication, for the output of a layer (gray), for the gradient of
-# its weight (open), or for that of its input, on the way to earlier layers (dotted).
-# With the last five frozen, five open boxes are gone. With the first five frozen, the
-# dotted ones are gone, too.
+# Each box is one matrix multiplication: for the output of a layer (gray), for the
+# gradient of its weight (open), or for the gradient of its input, which goes on to
+# earlier layers (dotted). With the last five frozen, five open boxes are gone. With the
+# first five frozen, the dotted ones are gone, too.
 import matplotlib.pyplot as plt
 
 _, axes = plt.subplots(2, 2, figsize=(6, 4), layout="constrained", sharey=True)
@@ -76,8 +76,8 @@ plt.show()
 # %%
 # What is the rule?
 # -----------------
-# One multiplication for the output, one if the layer trains, one if any layer before it
-# trains. It holds for all 64 ways to freeze some of six layers.
+# One multiplication for the output, one more if the layer trains, one more if any layer
+# before it trains. This holds for all 64 ways to freeze some of six layers.
 for flags in itertools.product([False, True], repeat=6):
     row = multiplications([layer for layer in range(6) if flags[layer]])
     assert row == [1 + flags[layer] + any(flags[:layer]) for layer in range(6)]
@@ -85,9 +85,10 @@ for flags in itertools.product([False, True], repeat=6):
 # %%
 # Is it cheap to train only a few parameters?
 # -------------------------------------------
-# It takes little memory for gradients, but not little work. One bias in the first layer
-# costs 11 of 17 multiplications, because its gradient has to come all the way. One in
-# the last costs 6, as many as the forward alone: its gradient is a sum.
+# It takes little memory for gradients, but not always little work. The bias of the
+# first layer alone costs 11 of 17 multiplications, because its gradient has to come all
+# the way back. The bias of the last costs 6, as many as the forward alone: its gradient
+# is a sum.
 model.requires_grad_(False)
 model[0][0].bias.requires_grad_(True)
 assert sum(count()) == 11
@@ -99,8 +100,8 @@ assert sum(work["all train"]) == 17
 # %%
 # What is not counted?
 # --------------------
-# All that is no multiplication of matrices: ``relu``, sums, the optimizer. So these are
-# parts of the work, not of the time on your clock.
+# Everything that is not a matrix multiplication: ``relu``, sums, the optimizer. So
+# these percentages are of the work, not of the time that you wait.
 with FlopCounterMode(display=False) as counter:
     x.relu().sum()
     torch.optim.Adam(model.parameters()).step()

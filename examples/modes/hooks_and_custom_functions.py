@@ -1,6 +1,6 @@
 """
-Hooks and functions change gradients, and zero is not frozen
-============================================================
+Hooks and functions change gradients, but a zero does not freeze
+================================================================
 
 They can reverse a gradient, or skip one that nobody needs. A hook that makes a weight's
 gradient zero does not freeze the weight: AdamW moves it all the same.
@@ -9,9 +9,10 @@ gradient zero does not freeze the weight: AdamW moves it all the same.
 # %%
 # Reverse a gradient
 # ------------------
-# A head learns to tell domains apart, and the backbone learns to make them alike
-# (`domain-adversarial training <https://arxiv.org/abs/1505.07818>`_). A custom function
-# or a hook between the two does it: the values pass, the gradient changes its sign.
+# A head learns to tell domains apart, and the backbone learns features in which it
+# can't (`domain-adversarial training <https://arxiv.org/abs/1505.07818>`_). A custom
+# function or a hook between the two does it: the values pass, the gradient changes its
+# sign.
 import torch
 from torch import nn
 
@@ -84,15 +85,16 @@ for frozen in (False, True):
 # ----------------------------------------------------
 # It seems so: no gradient comes through. But to an optimizer zero is a gradient like
 # any other, and AdamW applies its weight decay. It skips a weight only where ``.grad``
-# is ``None``, as that of a weight frozen from the start is.
+# is ``None``, as it is for a weight that was frozen from the start.
 
 
-def train(freeze):
+def train(freeze, after=0, decay=0.01):
     w, v = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    freeze(w)
-    optimizer = torch.optim.AdamW([w, v], lr=0.1)
+    optimizer = torch.optim.AdamW([w, v], lr=0.1, weight_decay=decay)
     values = [w.item()]
-    for _ in range(50):
+    for step in range(50):
+        if step == after:
+            freeze(w)
         optimizer.zero_grad()
         (w * v).sum().backward()
         optimizer.step()
@@ -100,7 +102,11 @@ def train(freeze):
     return values
 
 
-zeroed = train(lambda w: w.register_hook(torch.zeros_like))
+def zero_by_hook(w):
+    w.register_hook(torch.zeros_like)
+
+
+zeroed = train(zero_by_hook)
 frozen = train(lambda w: w.requires_grad_(False))
 print(f"w: {zeroed[-1]:.3f} {frozen[-1]:.3f}")
 assert zeroed[-1] < 0.96
@@ -119,9 +125,17 @@ ax.legend(loc="lower left")
 plt.show()
 
 # %%
-# Freeze with the flag. Use hooks and functions for gradients that have to arrive, but
+# ``weight_decay=0`` helps only if the hook is there from the first step on. After a
+# step with a gradient, momentum carries the weight further.
+late = train(zero_by_hook, after=1, decay=0)
+assert train(zero_by_hook, decay=0) == frozen
+assert late[2] < late[1]
+
+# %%
+# Freeze with the flag. Use hooks and functions for gradients that must arrive, but
 # changed.
 #
-# Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer` on zero and
-# ``None``, :doc:`/gallery/three-ways/through_or_blocked`, and
+# Related: :doc:`/gallery/graph/zero_is_not_none`,
+# :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`,
+# :doc:`/gallery/three-ways/through_or_blocked`. Source:
 # :torch:`torch.Tensor.register_hook`.

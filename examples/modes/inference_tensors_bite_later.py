@@ -1,17 +1,19 @@
 """
-Inference tensors bite later, or not at all
-===========================================
+Inference tensors fail later, or silently
+=========================================
 
-What is made under ``inference_mode()`` stays an inference tensor outside. Adding it
-works, multiplying raises, and of a layer made there only the bias gets a gradient.
+A tensor made under ``inference_mode()`` stays an inference tensor outside. Adding it
+works, multiplying raises an error, and in a layer made there only the bias gets a
+gradient.
 """
 
 # %%
 # "Inference tensors cannot be saved for backward"
 # ------------------------------------------------
 # You cache the features of a frozen backbone under ``inference_mode()`` and train on
-# them. A sum works: its derivative needs neither term. That of a product needs both,
-# and autograd saves no tensor without a version counter: it would miss an overwrite.
+# them. A sum works: its backward needs neither term. That of a product needs both
+# factors. But an inference tensor has no version counter, so autograd could not tell if
+# it is overwritten later, and refuses to save it.
 import copy
 
 import torch
@@ -30,7 +32,7 @@ else:
 
 # %%
 # The cure is a copy made outside: ``clone()``. ``detach()`` copies nothing and returns
-# an inference tensor again. What ``no_grad()`` makes needs no cure.
+# an inference tensor again. A tensor made under ``no_grad()`` needs no cure.
 assert features.detach().is_inference()
 assert (w * features.clone()).requires_grad
 with torch.no_grad():
@@ -50,15 +52,15 @@ assert head.weight.grad is None
 assert head.bias.grad is not None
 
 # %%
-# An operation on inference tensors alone is not recorded, whatever their flags say. The
-# layer transposes its weight, and that is such an operation: the result is a constant.
-# The bias is added to something ordinary, and that is recorded.
+# An operation on nothing but inference tensors is not recorded, whatever their flags
+# say. The layer transposes its weight, and that is such an operation: the result is a
+# constant. The bias is added to an ordinary tensor, and that is recorded.
 assert head.weight.requires_grad
 assert not head.weight.t().requires_grad
 
 # %%
 # The optimizer is the first to complain, and only after it has moved the bias. A deep
-# copy made outside is ordinary and trains.
+# copy made outside is an ordinary layer and trains.
 bias = head.bias.item()
 try:
     torch.optim.SGD(head.parameters(), lr=0.1).step()
@@ -70,7 +72,7 @@ assert head.bias.item() != bias
 assert not any(p.is_inference() for p in copy.deepcopy(head).parameters())
 
 # %%
-# From the loss (diamond) the gradient reaches the bias (open). The way to the weight
+# From the loss (diamond) the gradient reaches the bias (solid). The path to the weight
 # (dashed) is cut (cross).
 import matplotlib.pyplot as plt
 
@@ -88,7 +90,8 @@ ax.axis("off")
 plt.show()
 
 # %%
-# Build and load models outside ``inference_mode()``. For features, use ``no_grad()``.
+# Build and load models outside ``inference_mode()``. To cache features for training,
+# use ``no_grad()``.
 #
 # Related: :doc:`no_grad_inference_mode_enable_grad`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`. Source:

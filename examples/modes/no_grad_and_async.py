@@ -2,15 +2,16 @@
 no_grad() and await do not mix
 ==============================
 
-On ``async def`` the decorator does nothing. A ``with`` block that awaits switches
-recording off for other tasks. When two such blocks overlap, it stays off for good.
+On ``async def``, the decorator ``no_grad()`` does nothing. A ``with`` block that awaits
+switches recording off for other tasks. When two such blocks overlap, it stays off after
+both have ended.
 """
 
 # %%
 # Does @torch.no_grad() work on async def?
 # ----------------------------------------
-# It seems to: there is no error and no warning. But to call an ``async def`` makes a
-# coroutine and runs none of its body, and the decorator covers that call alone. The
+# It seems to: there is no error and no warning. But calling an ``async def`` only makes
+# a coroutine and runs none of its body, and the decorator covers that call alone. The
 # body runs when it is awaited, and records. ``inference_mode()`` does no better.
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -36,8 +37,8 @@ assert run(predict).requires_grad
 assert run(torch.inference_mode()(predict)).requires_grad
 
 # %%
-# A with block that awaits
-# ------------------------
+# What happens in a with block that awaits?
+# -----------------------------------------
 # Inside the function, a ``with`` block does switch recording off. At an ``await`` the
 # task pauses without leaving the block. Grad mode belongs to the thread, not to the
 # task (:torch:`torch.no_grad`), so the task that runs next records nothing, either.
@@ -85,8 +86,8 @@ assert steps[-2:] == [("b", True), ("later", False)]
 
 # %%
 # Step by step: hatched where nothing is recorded, open where it is. In its last two
-# steps ``b`` records, within ``no_grad()``. ``later``, nothing does, although both
-# ``with`` blocks have ended.
+# steps ``b`` records, although it is inside ``no_grad()``. ``later``, nothing is
+# recorded, although both ``with`` blocks have ended.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")

@@ -11,7 +11,7 @@ covers the caller, too.
 # With or without parentheses?
 # ----------------------------
 # Both work (:torch:`torch.no_grad`). `PyTorch 1.7
-# <https://pytorch.org/docs/1.7.0/generated/torch.no_grad.html>`_ still asked for them.
+# <https://pytorch.org/docs/1.7.0/generated/torch.no_grad.html>`_ still required them.
 import torch
 from torch import nn
 
@@ -47,8 +47,8 @@ assert not isinstance(Teacher, type)
 # %%
 # Why does backward() fail after a loop over a generator?
 # -------------------------------------------------------
-# Targets need no gradient, so ``targets_with`` makes them under ``no_grad()``. But grad
-# mode belongs to the thread. A ``yield`` pauses the generator without leaving the
+# Targets need no gradient, so ``targets_with`` computes them under ``no_grad()``. But
+# grad mode belongs to the thread. A ``yield`` pauses the generator without leaving the
 # ``with`` block, so the body of the loop runs with recording off, too.
 
 

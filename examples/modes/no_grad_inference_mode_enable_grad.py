@@ -34,8 +34,8 @@ for name, mode in modes.items():
 # %%
 # I forgot ``with``, or the parentheses
 # -------------------------------------
-# Alone on a line, ``torch.no_grad()`` does nothing. ``set_grad_enabled(False)`` does:
-# recording stays off until you turn it on.
+# Alone on a line, ``torch.no_grad()`` does nothing. ``set_grad_enabled(False)`` alone
+# on a line does switch recording off, until you turn it on again.
 torch.no_grad()
 assert torch.is_grad_enabled()
 torch.set_grad_enabled(False)
@@ -70,8 +70,9 @@ for mode in (torch.inference_mode, torch.no_grad):
         assert kind(w * 2) == "recorded"
 
 # %%
-# ``w * 2`` under an outer mode (row) and an inner one (column). Open: recorded. Dashed:
-# without a history. Hatched: an inference tensor, wherever ``inference_mode()`` is on.
+# The same product under an outer mode (row) and an inner one (column). Open: recorded.
+# Dashed: without a history. Hatched: an inference tensor, wherever ``inference_mode()``
+# is on.
 import matplotlib.pyplot as plt
 
 looks = {"recorded": {"ec": "C0"}, "constant": {"ec": "C2", "ls": "--"}}
@@ -88,7 +89,8 @@ plt.show()
 
 # %%
 # Evaluate under ``no_grad()``, or under the faster ``inference_mode()`` where no result
-# comes back to training. ``set_grad_enabled(training)`` serves code that does both.
+# comes back to training. Where one piece of code trains and evaluates, use
+# ``set_grad_enabled(training)``.
 #
 # Related: :doc:`/gallery/three-ways/no_grad_stops_recording`,
 # :doc:`/gallery/three-ways/which_one_do_i_need`. Source: :torch:`Locally disabling

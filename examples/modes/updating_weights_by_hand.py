@@ -3,15 +3,15 @@ Update weights in place, under no_grad()
 ========================================
 
 With recording on, an in-place update raises an error. ``w = w - lr * w.grad`` raises
-none, but ``w`` is then the name of a new tensor, and the second step fails.
+none at first, but ``w`` is then the name of a new tensor, and the second step fails.
 """
 
 # %%
 # "a leaf Variable that requires grad is being used in an in-place operation"
 # ---------------------------------------------------------------------------
 # To record a change, autograd would have to make ``w`` the result of an operation. Then
-# it would be no leaf, and get no gradient. So autograd refuses. To set one element
-# changes ``w`` through a view, and fails in the same way.
+# it would no longer be a leaf, and get no gradient. So autograd refuses. Setting one
+# element changes ``w`` through a view, and fails in the same way.
 import torch
 
 
@@ -45,7 +45,7 @@ for update in (descend, set_first):
 # %%
 # Why not write w = w - lr * w.grad?
 # ----------------------------------
-# That makes a new tensor, the result of a subtraction. It is no leaf, so the next
+# That makes a new tensor, the result of a subtraction. It is not a leaf, so the next
 # ``backward()`` leaves its ``.grad`` at ``None``, and the next step fails.
 w = w - 0.4 * w.grad
 assert not w.is_leaf
@@ -99,8 +99,8 @@ assert w.requires_grad
 assert torch.allclose(w, reference)
 
 # %%
-# The weight in place (squares) goes down to the minimum of the loss. With a new tensor
-# in its place there is one step, and no second (cross).
+# Updated in place, the weight (squares) goes down to the minimum of the loss. With a
+# new tensor there is one step, and no second (cross).
 import matplotlib.pyplot as plt
 
 grid = torch.linspace(-5, 5, 50)

@@ -2,16 +2,16 @@
 A view made under no_grad() lies about requires_grad
 ====================================================
 
-It says ``requires_grad=True``, ``backward()`` runs without an error, and nobody gets a
-gradient. ``step()`` then moves nothing.
+The view says ``requires_grad=True``, ``backward()`` runs without an error, and no
+tensor gets a gradient. ``step()`` then moves nothing.
 """
 
 # %%
 # requires_grad is True under ``no_grad()``. Why?
 # -----------------------------------------------
 # The usual rule: all results under ``no_grad()`` have ``requires_grad=False``. It holds
-# for what has memory of its own. A view shares the memory of ``w`` and takes over its
-# flag. Yet its history was not recorded: no path leads from it back to ``w``.
+# for results with memory of their own. A view shares the memory of ``w`` and takes over
+# its flag. Yet its history was not recorded: no path leads from it back to ``w``.
 import torch
 
 w = torch.ones(4, requires_grad=True)
@@ -40,10 +40,10 @@ assert lies == ["w[:2]", "w.view(2, 2)", "w.expand(2, 4)", "w.unbind()[0]"]
 assert arrived["w[:2] outside"]
 
 # %%
-# It says that it is a leaf, and gets no gradient either
-# ------------------------------------------------------
-# A leaf that requires a gradient gets one in ``.grad``, but not this one: behind its
-# product there is nothing. An optimizer takes it and never moves it.
+# The view says that it is a leaf, and gets no gradient either
+# ------------------------------------------------------------
+# A leaf that requires a gradient gets one in ``.grad``, but not this one: in the graph,
+# its product leads nowhere. An optimizer takes the view and never moves it.
 with torch.no_grad():
     view = w[:2]
 (view * 3).sum().backward()
@@ -67,7 +67,8 @@ else:
 
 # %%
 # If the gradient is to flow, make the view outside ``no_grad()``. If not, say
-# ``detach()``: that shares the memory, too, and drops the flag. Trust ``grad_fn``.
+# ``detach()``: it shares the memory, too, and drops the flag. To tell whether a view
+# leads anywhere, look at its ``grad_fn``.
 assert not w[:2].detach().requires_grad
 assert w[:2].grad_fn is not None
 assert view.grad_fn is None

@@ -3,7 +3,7 @@ What no_grad() does not touch
 =============================
 
 It stops recording in its own thread, and that is all. Other threads go on recording,
-and what you create inside with ``requires_grad=True`` requires a gradient.
+and a tensor created inside with ``requires_grad=True`` requires a gradient.
 """
 
 # %%
@@ -44,8 +44,8 @@ assert [name for name, flag in flags["no_grad()"].items() if not flag] == ["w * 
 # %%
 # Does a model built under ``no_grad()`` train?
 # ---------------------------------------------
-# Yes. To create a tensor is not an operation that could be recorded, and
-# ``nn.Parameter`` asks for a gradient by default. Inside the block, nothing that the
+# Yes. Creating a tensor is not an operation that could be recorded, and
+# ``nn.Parameter`` requires a gradient by default. Inside the block, nothing that the
 # layer computes is recorded. Outside, it trains like any other.
 x = torch.ones(1, 2)
 with torch.no_grad():
@@ -58,9 +58,9 @@ assert layer.weight.grad.tolist() == [[1.0, 1.0]]
 # %%
 # How to switch recording off in a worker thread
 # ----------------------------------------------
-# Each thread has a mode of its own, and a new one records. So enter the mode in the
+# Each thread has a mode of its own, and a new thread records. So enter the mode in the
 # function that the worker runs. It does not leak out: the caller goes on recording. The
-# flag of a tensor is one for all threads.
+# flag of a tensor, however, is the same for all threads.
 @torch.no_grad()
 def evaluate():
     return w * 2
@@ -89,7 +89,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Freeze a layer with ``requires_grad_(False)``. Enter ``no_grad()`` in each thread.
+# Freeze a layer with ``requires_grad_(False)``. To switch recording off in several
+# threads, enter ``no_grad()`` in each.
 #
 # Related: :doc:`no_grad_inference_mode_enable_grad`, :doc:`views_under_no_grad_lie`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`. Source: :torch:`torch.no_grad`.

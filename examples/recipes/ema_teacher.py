@@ -2,14 +2,15 @@
 An EMA teacher: frozen, and averaged under no_grad()
 ====================================================
 
-The teacher is an exponential moving average of its student. It is frozen, and yet its
-weights change by hand. Forget ``no_grad()`` there, and it becomes part of the graph.
+The teacher is an exponential moving average of its student. It is frozen, and yet you
+change its weights by hand. Forget ``no_grad()`` there, and the teacher becomes part of
+the graph.
 """
 
 # %%
-# The update, as it should be
-# ---------------------------
-# A copy, frozen, which moves a tenth of the way to the student in each step.
+# How is an EMA teacher updated?
+# ------------------------------
+# A frozen copy moves a tenth of the way to the student in each step.
 import copy
 
 import torch
@@ -36,16 +37,20 @@ assert teacher.weight.grad is None
 # %%
 # Forgotten ``no_grad()``, frozen teacher: no error
 # -------------------------------------------------
-# Writing a tensor that requires a gradient into one that does not makes the second a
-# result. The frozen teacher is no leaf any more, and its graph grows with each step.
+# When a tensor that requires a gradient is written into one that does not, the second
+# becomes the result of a recorded operation. The frozen weight is no longer a leaf, and
+# its graph grows with each step.
 forgetful = copy.deepcopy(student).requires_grad_(False)
 forgetful.weight.lerp_(student.weight, 0.1)
 print(forgetful.weight.requires_grad, forgetful.weight.is_leaf)
 assert forgetful.weight.requires_grad
 assert not forgetful.weight.is_leaf
+first_update = forgetful.weight.grad_fn
+forgetful.weight.lerp_(student.weight, 0.1)
+assert forgetful.weight.grad_fn.next_functions[0][0] == first_update
 
 # %%
-# So the target is no constant any more. It leads back to the student, who learns to
+# So the target is no longer a constant. It leads back to the student, which learns to
 # pull its teacher towards itself.
 (leak,) = torch.autograd.grad(forgetful(inputs).sum(), student.weight)
 assert leak.any()
@@ -55,7 +60,7 @@ assert not constant.requires_grad
 # %%
 # Forgotten ``no_grad()``, teacher not frozen: an error
 # -----------------------------------------------------
-# Here PyTorch refuses at once. So it is freezing that makes the mistake silent.
+# Here PyTorch refuses at once. So it is the freezing that makes the mistake silent.
 trainable = copy.deepcopy(student)
 try:
     trainable.weight.lerp_(student.weight, 0.1)
@@ -65,8 +70,8 @@ else:
     raise AssertionError("a leaf was changed")
 
 # %%
-# Left to right: the student runs ahead of its teacher, and the teacher follows at a
-# distance that settles.
+# The student runs ahead of its teacher, and the teacher follows at a distance that
+# settles.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -77,14 +82,16 @@ plt.show()
 # %%
 # The same from the library
 # -------------------------
-# ``AveragedModel`` updates under ``no_grad()``. Its copy is not frozen, so keep it out
-# of the optimizer, and say ``use_buffers=True`` if the statistics of a batch norm are
-# to be averaged, too.
+# ``AveragedModel`` updates under ``no_grad()``. Its copy is not frozen, so freeze it: a
+# target is recorded otherwise. Say ``use_buffers=True`` if the statistics of a batch
+# norm are to be averaged, too.
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(0.9))
-average.update_parameters(student)
 assert all(parameter.requires_grad for parameter in average.parameters())
+average.requires_grad_(False)
+average.update_parameters(student)
+assert not average(inputs).requires_grad
 assert not average.use_buffers
 
 # %%

@@ -2,15 +2,16 @@
 Compute frozen features once: right in eval(), wrong with dropout
 =================================================================
 
-A frozen backbone that comes first says the same of an image in every epoch. Store its
-features, and each epoch costs only the head. It holds if nothing in it moves or draws.
+A frozen backbone that comes first gives the same features for an image in every epoch.
+Store them, and each epoch costs only the head. That holds if nothing in the backbone
+changes or is random.
 """
 
 # %%
-# Is the cache the same as the forward?
-# -------------------------------------
-# Frozen and in ``eval()``, the backbone is a function. A head that learns from the
-# stored features ends with the same weights, bit for bit.
+# Does a cache give the same result as a forward each time?
+# ---------------------------------------------------------
+# Frozen and in ``eval()``, the backbone gives the same output for the same input. A
+# head that learns from the stored features ends with the same weights, bit for bit.
 import copy
 
 import torch
@@ -43,8 +44,8 @@ assert torch.equal(trained(lambda: cache), trained(lambda: backbone(images)))
 # %%
 # When is it wrong?
 # -----------------
-# In training mode, dropout draws anew each time, and the cache keeps one draw forever.
-# Batch norm normalises with the batch, and moves besides.
+# In training mode, dropout draws anew each time, but the cache keeps one draw forever.
+# Batch norm normalises with the current batch, and its running statistics move.
 backbone.train()
 with torch.no_grad():
     once, again = backbone(images), backbone(images)
@@ -54,7 +55,7 @@ assert differ > 0.3
 assert not torch.equal(once, again)
 
 # %%
-# Random augmentation belongs before the backbone, so it is lost, too: the cache has one
+# Random augmentation comes before the backbone, so it is lost, too: the cache has one
 # version of each image. Store several, or augment the features.
 
 # %%
@@ -62,7 +63,7 @@ assert not torch.equal(once, again)
 # -----------------------------
 # If something before the features trains, or one layer was not frozen, each stored
 # feature holds its graph and is out of date after a step. ``no_grad()`` makes sure that
-# there is none.
+# there is no graph.
 stem = torch.nn.Linear(8, 8)
 backbone.eval()
 assert backbone(stem(images)).grad_fn is not None
@@ -71,8 +72,8 @@ with torch.no_grad():
 assert cache.grad_fn is None
 
 # %%
-# What a feature says in ten epochs. In ``eval()`` (solid) always the same. In training
-# mode (dashed) it is drawn again each time.
+# The value of one feature in ten epochs. In ``eval()`` (solid) it is always the same.
+# In training mode (dashed) it is drawn again each time.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")

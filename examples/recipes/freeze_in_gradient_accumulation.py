@@ -7,9 +7,9 @@ between, and the part that is there already is applied, as if it were the whole.
 """
 
 # %%
-# Four micro-batches are one batch
-# --------------------------------
-# If each loss is divided by their number, and the loss is a mean over equal parts.
+# Are four micro-batches the same as one batch?
+# ---------------------------------------------
+# Yes, if each loss is divided by their number, and the loss is a mean over equal parts.
 import torch
 
 torch.manual_seed(0)
@@ -29,9 +29,10 @@ for part in batch.split(2):
 torch.testing.assert_close(model.weight.grad, whole)
 
 # %%
-# Freeze after the second of four
-# -------------------------------
-# From there on, nothing is added. What was added stays, and ``step()`` asks no flag.
+# What if you freeze after the second of four?
+# --------------------------------------------
+# From there on, nothing is added. What was added stays, and ``step()`` does not look at
+# the flag.
 model.zero_grad()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 parts, grown = batch.split(2), []
@@ -68,7 +69,7 @@ plt.show()
 # Freeze at the boundary, and clear the gradient
 # ----------------------------------------------
 # The boundary is after ``step()`` and ``zero_grad()``. If you must freeze in between,
-# drop what is there.
+# drop the gradient that is there.
 model.zero_grad()
 for number, part in enumerate(parts):
     if number == 2:

@@ -1,9 +1,10 @@
 """
-A GAN trains in two steps that share one fake
-=============================================
+A GAN trains in two steps that share one batch of fakes
+=======================================================
 
-Detach the fake while the discriminator learns, freeze the discriminator while the
-generator learns. Then one forward of the generator serves both, and mistakes are loud.
+Detach the fakes while the discriminator learns, freeze the discriminator while the
+generator learns. Then one forward of the generator serves both steps, and a mistake
+raises an error.
 """
 
 # %%
@@ -74,7 +75,7 @@ assert abs(after.norm(dim=1).mean() - 2) < 0.3
 # Trying to backward through the graph a second time
 # --------------------------------------------------
 # You get this without ``detach()`` in the first step. Its ``backward()`` runs through
-# the generator too, and uses up the graph that the second step needs.
+# the generator, too, and frees the graph that the second step needs.
 fake = generator(noise)
 bce(discriminator(fake), 0.0).backward()
 try:
@@ -88,8 +89,8 @@ else:
 # %%
 # Does ``retain_graph=True`` help, as the message says?
 # -----------------------------------------------------
-# The message goes away. But now the generator has a gradient from the discriminator's
-# loss, too, and that one asks for worse fakes. Unless you clear it, the two add up.
+# The message goes away. But now the discriminator's loss gives the generator a
+# gradient, too, and that one asks for worse fakes. Unless you clear it, the two add up.
 def gradient(*losses):
     generator.zero_grad()
     for loss in losses:
@@ -104,8 +105,8 @@ assert torch.allclose(mixed, wrong + right, atol=1e-5)
 assert F.cosine_similarity(wrong.flatten(), right.flatten(), dim=0) < 0
 
 # %%
-# And if you kept the verdict of the first step, to save a forward, the optimizer has
-# changed the weights that its graph needs.
+# And if you keep the verdict of the first step, to save a forward, the optimizer
+# overwrites the weights that its graph needs.
 verdict = discriminator(fake)
 bce(verdict, 0.0).backward(retain_graph=True)
 d_optimizer.step()
@@ -119,10 +120,10 @@ else:
 # %%
 # Why freeze the discriminator, if its optimizer does not step?
 # -------------------------------------------------------------
-# It spares the gradients of its weights, and it makes mistakes loud. A fake that is
-# detached, or made under ``no_grad()``, serves the first step. In the second, nothing
-# is left to train, and ``backward()`` says so. Without freezing it runs, and the
-# generator silently learns nothing.
+# It spares the gradients of the discriminator's weights, and it turns mistakes into
+# errors. Fakes that are detached, or made under ``no_grad()``, are fine for the first
+# step. In the second, nothing is left to train, and ``backward()`` says so. Without
+# freezing it runs, and the generator silently learns nothing.
 with torch.no_grad():
     fake = generator(noise)
 generator.zero_grad()
@@ -137,8 +138,8 @@ else:
     raise AssertionError("something still had a gradient")
 
 # %%
-# One fake, detached in the first step and whole in the second; freeze and unfreeze
-# around the second; ``zero_grad()`` before each ``backward()``.
+# One batch of fakes, detached in the first step and whole in the second; freeze and
+# unfreeze around the second; ``zero_grad()`` before each ``backward()``.
 #
 # Related: :doc:`/gallery/three-ways/detach_in_a_gan`,
 # :doc:`/gallery/three-ways/through_or_blocked`, :doc:`/gallery/graph/backward_twice`.

@@ -3,14 +3,15 @@ LoRA by hand: freeze the base, and keep no_grad() away from it
 ==============================================================
 
 An adapter is a small trainable detour around a frozen layer. The layer is frozen by its
-flags. ``no_grad()`` around it looks the same, and cuts off all adapters before it.
+flags. ``no_grad()`` around it looks the same, but the adapters before it get no
+gradient at first, and a wrong one later.
 """
 
 # %%
 # A frozen layer with an adapter
 # ------------------------------
-# Two thin matrices beside the weight. ``B`` begins at zero, so the network begins as it
-# was.
+# Two matrices of low rank beside the weight. ``B`` begins at zero, so the output of the
+# network is what it was.
 import torch
 
 
@@ -44,7 +45,7 @@ assert (trained, total) == (56, 164)
 # %%
 # Why is the gradient of ``A`` zero in the first step?
 # ----------------------------------------------------
-# Because it comes through ``B``, and ``B`` is zero. After one step it is not.
+# Because it comes through ``B``, and ``B`` is zero. After one step ``B`` has moved.
 x = torch.randn(16, 8)
 optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.01)
 base = model[0].base.weight.clone()
@@ -63,12 +64,14 @@ assert torch.equal(model[0].base.weight, base)
 # The base layers are frozen anyway. May I run them under ``no_grad()``?
 # ----------------------------------------------------------------------
 # It seems to save memory and change nothing. But the gradient of the first adapter has
-# to come through the frozen base of the second. Under ``no_grad()`` that way is cut.
-# What is left leads through the second adapter, whose ``B`` is zero.
+# to come through the frozen base of the second. Under ``no_grad()`` that path is cut.
+# What is left leads through the second adapter. Its ``B`` is zero at first, and so is
+# the gradient. Later, the part that belongs to the base is missing.
 
 
-def gradients(*, cut):
+def gradients(*, cut, b=0.0):
     model = network(cut=cut)
+    torch.nn.init.constant_(model[2].B, b)
     model(x).square().sum().backward()
     return [model[i].B.grad.abs().sum().item() for i in (0, 2)]
 
@@ -78,9 +81,10 @@ print([g > 0 for g in with_flags], [g > 0 for g in with_no_grad])
 assert all(g > 0 for g in with_flags)
 assert with_no_grad[0] == 0
 assert with_no_grad[1] > 0
+assert 0 < gradients(cut=True, b=0.1)[0] < gradients(cut=False, b=0.1)[0]
 
 # %%
-# The way of the gradient from the loss to the first adapter. Above: through the frozen
+# The path of the gradient from the loss to the first adapter. Above: through the frozen
 # base (hatched). Below: ``no_grad()`` has cut it.
 import matplotlib.pyplot as plt
 

@@ -35,8 +35,10 @@ assert all(p.grad is None for p in network.parameters())
 # %%
 # An adversarial example: one step is enough
 # ------------------------------------------
-# Freezing is not needed for the result here, it spares the gradients of the weights,
-# which would add up unseen from image to image.
+# ``autograd.grad`` returns the gradient of the images and leaves every ``.grad`` alone,
+# even if the network is not frozen. ``backward()`` would add a gradient to the weights
+# as well, unseen, with each image.
+network.requires_grad_(True)
 clean = torch.randn(8, 4, requires_grad=True)
 labels = network(clean).argmax(1)
 before = functional.cross_entropy(network(clean), labels)
@@ -44,13 +46,15 @@ before = functional.cross_entropy(network(clean), labels)
 attacked = clean.detach() + 0.5 * gradient.sign()
 after = functional.cross_entropy(network(attacked), labels)
 assert after > before
+assert all(p.grad is None for p in network.parameters())
+network.requires_grad_(False)
 
 # %%
 # A perceptual loss: frozen, and not under ``no_grad()``
 # ------------------------------------------------------
-# A frozen network compares what the generator made with what it should be. The branch
-# of the target needs no graph. That of the prediction must have one, or the generator
-# learns nothing.
+# A frozen network compares what the generator made with what it should have made. The
+# branch of the target needs no graph. That of the prediction must have one, or the
+# generator learns nothing.
 generator = torch.nn.Linear(4, 4)
 source, target = torch.randn(2, 4), torch.randn(2, 4)
 with torch.no_grad():
@@ -82,7 +86,8 @@ pixels = functional.mse_loss(generator(source), target)
 assert torch.equal(generator.weight.grad, alone)
 
 # %%
-# The loss of the image that is trained. The network (frozen) stays as it is.
+# The loss goes down, although only the image is trained. The network is frozen and
+# stays as it is.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")

@@ -2,16 +2,17 @@
 Without stop-gradient a siamese network collapses, and its loss looks better
 ============================================================================
 
-SimSiam asks two views of an image to agree. One ``detach()`` keeps the easiest answer,
-one output for every image, out of reach.
+SimSiam asks two views of an image to agree. The easiest answer is the same output for
+every image. One ``detach()`` keeps it out of reach.
 """
 
 # %%
 # What does ``detach()`` do in SimSiam?
 # -------------------------------------
 # Each view is encoded to ``z``, and a predictor makes ``p`` of it. ``p`` of one view
-# shall point where ``z`` of the other does. With ``detach()`` only ``p`` may move.
-# Without it ``z`` moves as well, and the two meet where nothing differs any more.
+# should point where ``z`` of the other does. With ``detach()`` only ``p`` may move.
+# Without it ``z`` moves as well, and the two agree most easily where all images give
+# the same output.
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -57,7 +58,7 @@ def train(*, stop):
 
 results = {"detach()": train(stop=True), "without": train(stop=False)}
 for name, (losses, spreads) in results.items():
-    print(f"{name:9} loss {losses[-1]:5.1f}, spread {spreads[-1]:.1f}")
+    print(f"{name:9} loss {losses[-1]:.2f}, spread {spreads[-1]:.2f}")
 losses = {name: found[0][-1] for name, found in results.items()}
 spreads = {name: found[1][-1] for name, found in results.items()}
 assert spreads["detach()"] > 0.5
@@ -66,14 +67,14 @@ assert spreads["without"] < 0.1
 # %%
 # Can I see the collapse in the loss?
 # -----------------------------------
-# No: it is at its best there. The loss without ``detach()`` is the lower one, and every
-# image has the same output. Watch the spread of the outputs instead. It is near 1 if
-# they point everywhere, and 0 if all point one way.
-assert losses["without"] <= losses["detach()"]
+# No: the loss is lowest there. Without ``detach()`` it ends lower, and every image has
+# the same output. Watch the spread of the outputs instead. It is near 1 if they point
+# everywhere, and 0 if all point one way.
+assert losses["without"] < losses["detach()"]
 
 # %%
 # Left: the loss. Right: the spread of the outputs. Without ``detach()`` (dashed) the
-# loss is perfect, and nothing is left to tell two images apart.
+# loss is perfect, and no two images can be told apart.
 import matplotlib.pyplot as plt
 
 _, (left, right) = plt.subplots(1, 2, figsize=(6, 3), layout="constrained")

@@ -30,11 +30,10 @@ assert y.tolist() == [0, 1, 1]
 assert x.grad.tolist() == [1, 1, 1]
 
 # %%
-# In floating point the sum need not be exact. If it must be a whole number, a custom
-# function is the way: :doc:`/gallery/modes/hooks_and_custom_functions`.
-small = torch.tensor(0.1)
-assert small + (3 - small) == 3
-assert torch.tensor(1e8) + (torch.tensor(0.3) - 1e8) != torch.tensor(0.3)
+# With ``round`` the sum is exact, because the rounded value is close to ``x``. With a
+# value further away, like an entry of the codebook below, it need not be.
+values = torch.linspace(-1000, 1000, 99_999)
+assert torch.equal(values + (values.round() - values), values.round())
 
 # %%
 # Left: the forward is a staircase. Right: the gradient of ``round(x)`` is zero
@@ -58,22 +57,24 @@ plt.show()
 # ------------------------------------
 # A vector-quantised autoencoder replaces each ``z`` by the nearest entry of a codebook.
 # The choice, an ``argmin``, has no gradient at all. Straight through, the task teaches
-# the encoder, and not the codebook.
+# the encoder, and not the codebook. With the entry outside the bracket, the value is
+# exact: the bracket is zero, and still passes the gradient.
 torch.manual_seed(0)
 codebook = torch.nn.Embedding(4, 2)
 z = torch.randn(3, 2, requires_grad=True)
 nearest = torch.cdist(z, codebook.weight).argmin(1)
 entry = codebook(nearest)
-quantised = z + (entry - z).detach()
-torch.testing.assert_close(quantised, entry)
+quantised = entry.detach() + (z - z.detach())
+assert torch.equal(quantised, entry)
+assert not torch.equal(z + (entry - z).detach(), entry)
 quantised.square().sum().backward(retain_graph=True)
 print("task:    ", z.grad is not None, codebook.weight.grad is not None)
 assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
-# The codebook learns from a loss of its own, with ``z`` detached. The encoder is held
-# to its entry by another one, with the entry detached.
+# The codebook learns from a loss of its own, with ``z`` detached. Another loss holds
+# the encoder to its entry, with the entry detached.
 z.grad = None
 (entry - z.detach()).square().mean().backward(retain_graph=True)
 print("codebook:", z.grad is not None, codebook.weight.grad is not None)
@@ -86,10 +87,10 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
-# Read the two ``detach()`` aloud: what stands inside is where the other shall go.
+# In both losses, what is detached is the target, and the other moves towards it.
 # Sources: `Estimating or Propagating Gradients Through Stochastic Neurons
-# <https://arxiv.org/abs/1308.3432>`__, `Neural Discrete Representation Learning
-# <https://arxiv.org/abs/1711.00937>`__.
+# <https://arxiv.org/abs/1308.3432>`_, `Neural Discrete Representation Learning
+# <https://arxiv.org/abs/1711.00937>`_.
 #
 # Related: :doc:`/gallery/graph/what_drops_the_graph`,
 # :doc:`target_network_and_advantage`, :doc:`/gallery/modes/hooks_and_custom_functions`.

@@ -3,7 +3,7 @@ Detach the target and the advantage
 ===================================
 
 In reinforcement learning a network is trained on its own estimates. Without
-``detach()`` the estimate bends towards the prediction, and the critic learns from the
+``detach()`` the target moves towards the prediction, and the critic learns from the
 actor's loss.
 """
 
@@ -12,7 +12,8 @@ actor's loss.
 # ------------------------------------
 # A value of 2 times the state, a reward of 1, a discount of 0.9. The temporal
 # difference should move the prediction towards the target. With the target in the
-# graph, the gradient has the other sign here: it lowers the target instead.
+# graph, the gradient has the other sign here: it makes ``theta`` smaller, which lowers
+# the target faster than the prediction.
 import torch
 
 theta = torch.tensor(2.0, requires_grad=True)
@@ -51,8 +52,8 @@ plt.show()
 # %%
 # A target network is a detached estimate that stands still
 # ---------------------------------------------------------
-# A copy of the network makes the targets, and is brought up to date from time to time.
-# Between two updates the same state has the same target, however the network learns.
+# A copy of the network makes the targets, and is updated from time to time. Between two
+# updates the same state has the same target, whatever the network learns.
 import copy
 
 network = torch.nn.Linear(1, 1)
@@ -72,11 +73,12 @@ assert torch.equal(target_network.weight, network.weight)
 assert not target_network.weight.requires_grad
 
 # %%
-# The advantage is a weight, not a way
-# ------------------------------------
+# The advantage is a weight, not a path for gradients
+# ---------------------------------------------------
 # The actor's loss multiplies the log-probability with how much better it went than
 # expected. The expectation comes from the critic. Without ``detach()`` the actor's loss
-# teaches the critic, and not to expect what happens.
+# teaches the critic, too: to raise each estimate, whatever the return was, because a
+# log-probability is negative.
 log_probs = torch.tensor([-0.5, -1.0], requires_grad=True)
 values = torch.tensor([0.3, 0.8], requires_grad=True)
 returns = torch.tensor([1.0, 0.0])
@@ -90,7 +92,7 @@ assert values.grad is None
 assert log_probs.grad is not None
 
 # %%
-# The critic has a loss of its own, and there it is the *return* that is a constant.
+# The critic has a loss of its own, and there the *return* is the constant.
 (values - returns).square().mean().backward()
 assert values.grad is not None
 

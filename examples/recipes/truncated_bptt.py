@@ -3,7 +3,8 @@ Truncated BPTT: detach the hidden state between two chunks
 ==========================================================
 
 A long sequence is trained in chunks that hand on their hidden state. Hand it on with
-its history, and the second ``backward()`` fails, or each step gets slower.
+its history, and the second ``backward()`` fails, or each step is slower than the one
+before.
 """
 
 # %%
@@ -29,8 +30,24 @@ else:
 # %%
 # Does ``retain_graph=True`` help?
 # --------------------------------
-# The error goes away, and every step goes back to the beginning of the sequence, so the
-# graph grows. Here the number of nodes behind each loss.
+# Only where no optimizer steps in between. A step overwrites the weights that the graph
+# of the first chunk needs.
+optimizer = torch.optim.SGD(rnn.parameters(), lr=0.1)
+state = None
+try:
+    for chunk in chunks:
+        output, state = rnn(chunk, state)
+        output.sum().backward(retain_graph=True)
+        optimizer.step()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("step() did not write to the weights")
+
+# %%
+# Without a step in between there is no error. But every backward goes back to the
+# beginning of the sequence, through a graph that grows. Here is the number of nodes
+# behind each loss.
 
 
 def nodes(tensor):
@@ -60,8 +77,8 @@ assert kept[0] < kept[1] < kept[2]
 assert cut == [cut[0]] * 3
 
 # %%
-# The graph behind the loss of each chunk. Handed on whole (dashed) it grows, detached
-# it does not.
+# The graph behind the loss of each chunk. With the state handed on whole (dashed) it
+# grows, with the state detached it does not.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -73,10 +90,10 @@ plt.show()
 
 
 # %%
-# What is lost
-# ------------
+# What does detaching lose?
+# -------------------------
 # The forward is the same: the state still carries what came before. The gradient is
-# another one, since no chunk learns what an earlier one should have remembered.
+# not: no chunk can teach an earlier one what to remember.
 def gradient(pieces):
     rnn.zero_grad()
     state, outputs = None, []
@@ -95,8 +112,8 @@ assert not torch.allclose(truncated, whole)
 # %%
 # An LSTM has two states
 # ----------------------
-# Its state is a pair, and a tuple has no ``detach()``. One that is left whole is enough
-# for the error.
+# Its state is a pair, and a tuple has no ``detach()``. Forget one of the two, and the
+# graph of the earlier chunk is still behind the loss.
 lstm = torch.nn.LSTM(1, 4, batch_first=True)
 state = None
 for chunk in chunks:
@@ -105,10 +122,16 @@ for chunk in chunks:
     state = tuple(part.detach() for part in state)
 assert not any(part.requires_grad for part in state)
 
+_, (h, c) = lstm(chunks[0])
+cut = nodes(lstm(chunks[1], (h.detach(), c.detach()))[0].sum())
+assert nodes(lstm(chunks[1], (h.detach(), c))[0].sum()) > cut
+assert nodes(lstm(chunks[1], (h, c.detach()))[0].sum()) > cut
+
 # %%
-# Detach after the step, all parts of the state, and choose the chunk as long as what
-# must be learned. Source: `An efficient gradient-based algorithm for on-line training
-# of recurrent network trajectories <https://doi.org/10.1162/neco.1990.2.4.490>`__.
+# Detach every part of the state after each chunk, and make the chunks as long as the
+# dependencies to be learned. Source: `An efficient gradient-based algorithm for on-line
+# training of recurrent network trajectories
+# <https://doi.org/10.1162/neco.1990.2.4.490>`_.
 #
 # Related: :doc:`/gallery/graph/backward_twice`, :doc:`/gallery/detach/logging_a_loss`,
-# :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
+# :doc:`/gallery/graph/inplace_modified`.
