@@ -16,7 +16,7 @@ from sphinx_gallery.scrapers import matplotlib_scraper
 from .chinese_text import join
 
 ALT = re.compile(r"(?<=:alt: ).*")
-MARKUP = re.compile(r":[\w-]+:(?=`)|[`*]|<[^>]*>(?=`)")
+MARKUP = re.compile(r":[\w-]+:(?=`)|`|\*(?=\S)|(?<=\S)\*|<[^>]*>(?=`)")
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ class TorchRole(ReferenceRole):
     """A name as code, or words, with a link."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        is_name = re.fullmatch(r"[\w.]+(?:\(.*\))?", self.title)
+        is_name = re.fullmatch(r"[\w.]+(?:\(.*\))?", self.title, re.ASCII)
         words = nodes.literal(text=self.title) if is_name else nodes.Text(self.title)
         uri = address(self.config.torch_docs, self.target)
         return [nodes.reference("", "", words, refuri=uri, internal=False)], []

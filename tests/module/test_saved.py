@@ -70,7 +70,7 @@ def seen(model: nn.Module, x: Tensor) -> bool:
 
 
 def test_order_of_freezing_matters() -> None:
-    """Freezing the last layers saves no memory, freezing the first ones nearly all."""
+    """Freezing the last linear layers saves little, freezing the first nearly all."""
     model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(8)))
     x = torch.randn(4, 8)
     whole = saved(model(x).sum(), model).bytes
