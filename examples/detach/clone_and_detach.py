@@ -3,14 +3,14 @@ detach().clone() and clone().detach() make the same copy
 ========================================================
 
 ``clone()`` copies the memory and stays in the graph. ``detach()`` leaves the graph and
-stays on the memory. A snapshot that training can't change takes both, in any order.
+keeps the memory. A snapshot that training can't change takes both, in either order.
 """
 
 # %%
 # Which of them is a snapshot?
 # ----------------------------
-# You keep a weight to compare with later. The optimizer writes into its memory, and
-# what ``detach()`` alone gave you moves along.
+# You keep a weight to compare with later. The optimizer writes to its memory, and what
+# you kept with ``detach()`` alone changes with it.
 import torch
 
 weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
@@ -33,9 +33,9 @@ assert kept["clone().detach()"].equal(kept["detach().clone()"])
 # %%
 # Does the order matter?
 # ----------------------
-# Not to the result. A common belief is that ``clone()`` copies the gradient and the
-# graph, too. It adds one node, which saves no tensor and is gone when you detach.
-# PyTorch recommends to ``detach()`` first, without that node (:torch:`torch.tensor`).
+# Not to the result. A common belief is that ``clone()`` first copies the gradient and
+# the graph, too. It adds one node, which saves no tensor and is gone when you detach.
+# PyTorch recommends ``detach()`` first, without that node (:torch:`torch.tensor`).
 saved = []
 with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda _: None):
     print(weight.clone().grad_fn.name(), weight.detach().clone().grad_fn)

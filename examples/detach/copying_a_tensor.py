@@ -3,7 +3,7 @@ torch.tensor(t) cuts the gradient, torch.asarray(t) can freeze t
 ================================================================
 
 Four functions turn a tensor into a tensor. Whether you get a copy, and whether the
-gradient still passes, depends on which. One of them writes to what you hand it.
+gradient still passes, depends on which. One of them can freeze what you hand it.
 """
 
 # %%
@@ -55,7 +55,7 @@ assert copies["asarray(t)"] is features
 # How asarray freezes a weight
 # ----------------------------
 # The warning advises ``requires_grad=False``. On a result, that detaches. On a leaf, it
-# hands back the leaf itself, with its flag cleared: your weight is frozen
+# hands back the leaf itself, with ``requires_grad`` switched off: your weight is frozen
 # (`issue 170819 <https://github.com/pytorch/pytorch/issues/170819>`_).
 array = torch.asarray(head.weight, requires_grad=False)
 print(array is head.weight, head.weight.requires_grad)

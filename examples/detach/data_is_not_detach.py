@@ -2,14 +2,14 @@
 .data is not detach(): it hides a write from autograd
 =====================================================
 
-``y.data`` has the memory of ``y`` and not its version counter. After a write to it
+``y.data`` shares the memory of ``y``, but not its version counter. After a write to it
 ``backward()`` can compute a wrong gradient, with no error and no warning.
 """
 
 # %%
 # Are ``.data`` and ``.detach()`` the same?
 # -----------------------------------------
-# It is often said, and it holds as long as you only read. Both have the memory of
+# It is often said, and it holds as long as you only read. Both use the memory of
 # ``y``, and neither requires a gradient. Now write: double the output of ``sigmoid``.
 import torch
 
@@ -25,9 +25,9 @@ assert y._version == 0
 assert (x.grad[x > 0] < 0).all()
 
 # %%
-# The right gradient is ``y * (1 - y)``. ``backward()`` takes the ``y`` that it finds,
-# the doubled one, since its version is still 0. The same write to ``y.detach()`` is
-# counted, and ``backward()`` refuses.
+# The right gradient is ``y * (1 - y)``. ``backward()`` finds version 0, as it was when
+# ``y`` was saved, and so takes the doubled ``y`` for the saved one. The same write to
+# ``y.detach()`` is counted, and ``backward()`` refuses.
 y = x.sigmoid()
 y.detach().mul_(2)
 try:

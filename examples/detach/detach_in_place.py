@@ -2,14 +2,14 @@
 detach_() cuts what comes later, not what was computed before
 =============================================================
 
-``detach_()`` makes the tensor itself a leaf. What was computed from it before keeps its
-way back, and a view refuses.
+``detach_()`` makes the tensor itself a leaf. Through what was computed from it before,
+gradients still flow back. On a view it raises.
 """
 
 # %%
 # What does the underscore change?
 # --------------------------------
-# ``detach()`` returns another tensor, ``detach_()`` changes this one: for everybody who
+# ``detach()`` returns another tensor. ``detach_()`` changes this one, for all code that
 # holds it.
 import torch
 
@@ -21,7 +21,7 @@ assert not y.requires_grad
 assert y.is_leaf
 
 # %%
-# On a leaf it switches the flag off, like ``requires_grad_(False)``.
+# On a leaf it switches ``requires_grad`` off, as ``requires_grad_(False)`` does.
 leaf = torch.ones(2, requires_grad=True)
 leaf.detach_()
 assert not leaf.requires_grad
@@ -30,14 +30,18 @@ assert not leaf.requires_grad
 # Does a late ``detach_()`` cut the graph?
 # ----------------------------------------
 # It is often said that it cuts ``x → y → z`` at ``y``. If ``z`` was computed before, it
-# does not: ``z`` holds the node that made ``y``, and that node leads on to ``x``.
+# does not: ``z`` holds the node that made ``y``, and that node leads on to ``x``. It
+# also has the hook that you registered on ``y``, so the hook still runs.
+seen = []
 y = x * 2
+y.register_hook(seen.append)
 z = y * 3
 y.detach_()
 z.sum().backward()
 late = x.grad
 print("late: ", late)
 assert late.tolist() == [6, 6]
+assert seen[0].tolist() == [3, 3]
 
 # %%
 # If ``z`` has saved ``y`` for its backward, as a square does, there is an error.
@@ -52,7 +56,7 @@ else:
     raise AssertionError("a saved tensor was detached in place")
 
 # %%
-# Called in time, before ``z`` is computed, it cuts.
+# Called before ``z`` is computed, it cuts.
 x.grad = None
 y = x * 2
 y.detach_()
@@ -64,7 +68,7 @@ assert x.grad.tolist() == [1, 1]
 # %%
 # Can't detach views in-place
 # ---------------------------
-# A view shares its history with its base, and can't leave it alone.
+# A view shares its history with its base, so it can't drop it on its own.
 view = (x * 2)[:1]
 try:
     view.detach_()
@@ -75,7 +79,8 @@ else:
 assert not view.detach().requires_grad
 
 # %%
-# Above: ``detach_()`` comes after ``z`` and cuts nothing. Below: it comes before.
+# Above: ``detach_()`` comes after ``z`` and cuts nothing. Below: it comes before ``z``,
+# and cuts.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")

@@ -9,7 +9,8 @@ the original. ``backward()`` refuses to run only if it needs the value that is g
 # %%
 # "modified by an inplace operation"
 # ----------------------------------
-# You round an output for display, in the detached tensor alone. ``backward()`` fails.
+# You round an output for display, and only in the detached tensor. Still,
+# ``backward()`` fails.
 import torch
 
 x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)

@@ -2,15 +2,16 @@
 A detached tensor can get a gradient of its own
 ===============================================
 
-``detach()`` cuts off the past, not the future. Set the flag of the result, and it is a
-new leaf: gradients end there and stay. But it still has the memory of the original.
+``detach()`` cuts off the past, not the future. Set ``requires_grad`` on the result, and
+it is a leaf that keeps its gradient. But it still uses the memory of the original.
 """
 
 # %%
-# Even with ``requires_grad`` set to True again, does it never have a gradient?
+# Does it never get a gradient, even if ``requires_grad`` is set to True again?
 # -----------------------------------------------------------------------------
-# So say many explanations of ``detach()``. What it returns requires no gradient, but is
-# a leaf, and a leaf may change its flag. From then on ``d`` is recorded like any other.
+# Many explanations of ``detach()`` say so. What it returns requires no gradient, but it
+# is a leaf, and on a leaf ``requires_grad`` can be set. From then on, all that you
+# compute from ``d`` is recorded.
 import torch
 
 x = torch.ones(2, requires_grad=True)
@@ -23,7 +24,7 @@ assert x.grad is None
 # %%
 # Backward in two parts
 # ---------------------
-# Several heads on one backbone: cut in between, let each head leave its gradient in
+# Several heads on one backbone: cut in between, let each head add its gradient to
 # ``d.grad``, then hand the sum on. A head's activations are freed before the next head
 # runs, the backbone goes backward once, and its gradient is the same.
 torch.manual_seed(0)
@@ -73,7 +74,7 @@ assert cloned == path[0] == [0.0, 0.0]
 assert shared == path[-1]
 
 # %%
-# The way of ``prompt`` (dots). With ``clone()`` the frozen row stays where it was
+# The path of ``prompt`` (dots). With ``clone()`` the frozen row stays where it was
 # (hatched). Without, it ends where ``prompt`` ends (cross).
 import matplotlib.pyplot as plt
 

@@ -10,7 +10,8 @@ and ``weights.append(weight.detach())`` is the same memory each time.
 # Why does memory grow with each batch of the validation?
 # -------------------------------------------------------
 # Your list holds the loss, the loss its graph, and the graph the saved tensors, three
-# per batch here. What is detached, or a number, holds no graph.
+# per batch here. A running ``total += loss`` holds them just as well. What is detached,
+# or a number, holds no graph.
 import copy
 import weakref
 
@@ -40,6 +41,8 @@ detached = alive(lambda loss: loss.detach())
 print(grows, detached)
 assert grows == [3, 6, 9]
 assert detached == alive(lambda loss: loss.item()) == [0, 0, 0]
+total = torch.zeros(())
+assert alive(total.add_) == grows
 
 # %%
 # In training, ``backward()`` frees the saved tensors, whatever you log. Under
@@ -52,8 +55,8 @@ assert float(loss) == loss.item()
 # %%
 # Why is my history the same value again and again?
 # -------------------------------------------------
-# Because the optimizer writes in place. The detached weight stands on the memory that
-# it writes to, and so does the best ``state_dict()``, a dictionary of references
+# Because the optimizer writes in place. The detached weight uses the memory that it
+# writes to, and so does the best ``state_dict()``, a dictionary of references
 # (:torch:`Module.state_dict <generated/torch.nn.Module.html>`).
 model = torch.nn.Linear(1, 1, bias=False)
 torch.nn.init.ones_(model.weight)

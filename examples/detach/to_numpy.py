@@ -2,8 +2,8 @@
 numpy() wants a detached tensor, and shares its memory
 ======================================================
 
-The error tells you to detach. What it doesn't tell: the array stands on the memory of
-the tensor, and a write to the array can change gradients without any error.
+The error tells you to detach. It doesn't tell you that the array uses the memory of the
+tensor: a write to the array can change gradients without any error.
 """
 
 # %%
@@ -28,8 +28,8 @@ plt.close()
 
 # %%
 # Under ``no_grad()`` there is no error, even if the tensor was recorded before. And
-# ``numpy(force=True)`` detaches for you (:torch:`torch.Tensor.numpy`). All of these
-# share the memory.
+# ``numpy(force=True)`` detaches for you (:torch:`torch.Tensor.numpy`). On the CPU, all
+# of these share the memory.
 arrays = [output.detach().numpy(), output.numpy(force=True)]
 with torch.no_grad():
     arrays.append(output.numpy())
@@ -39,7 +39,8 @@ assert all(array.ctypes.data == output.data_ptr() for array in arrays)
 # Which conversions copy?
 # -----------------------
 # ``tolist()`` and ``item()`` copy, and never ask you to detach. ``bfloat16`` is unknown
-# to NumPy, forced or not. ``float()`` makes a copy of a dtype that it knows.
+# to NumPy, and ``force=True`` doesn't change that. ``float()`` makes a copy in a dtype
+# that NumPy knows.
 assert image.tolist()[-1] == image[-1].item() == 2.0
 try:
     image.bfloat16().numpy(force=True)
@@ -52,9 +53,9 @@ assert image.bfloat16().float().numpy(force=True).dtype == np.float32
 # %%
 # Why is my gradient wrong, without an error?
 # -------------------------------------------
-# Because something wrote to the array, say to scale it for a plot. ``exp()`` has saved
-# its output for ``backward()``. A write to the tensor is counted, and ``backward()``
-# finds out. NumPy counts nothing.
+# Because something wrote to the array, say to scale it for a plot, and ``exp()`` has
+# saved its output for ``backward()``. A write through the tensor is counted, so that
+# ``backward()`` finds out. A write through the array is not.
 output.detach().div_(2)
 try:
     output.sum().backward()
@@ -76,8 +77,8 @@ assert gradients["numpy().copy()"].equal(image.exp())
 assert gradients["numpy()"].equal(image.exp() / 2)
 
 # %%
-# The gradient of ``exp()`` is ``exp()``. It is right for those who scaled a copy
-# (circles), and half of it for those who scaled the array (crosses).
+# The gradient of ``exp()`` is ``exp()``. It is right if a copy is scaled (circles), and
+# half of that if the array is (crosses).
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 points = image.detach().numpy()
 ax.plot(points, gradients["numpy().copy()"], "C0-o", lw=2, label="numpy().copy()")
@@ -87,7 +88,7 @@ ax.legend()
 plt.show()
 
 # %%
-# Write ``t.numpy(force=True)`` to read or plot, and add ``.copy()`` before you write.
-# It also brings a tensor from the GPU.
+# To read or plot, use ``t.numpy(force=True)``, which also brings a tensor from the GPU.
+# Add ``.copy()`` before you write.
 #
 # Related: :doc:`clone_and_detach`, :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

@@ -2,8 +2,8 @@
 Trying to backward through the graph a second time
 ==================================================
 
-A backward frees what the graph has saved, so the same graph can't be used again. In a
-training loop ``retain_graph=True`` is mostly the wrong answer.
+A backward frees what the graph has saved, so a second one finds nothing to work with.
+In a training loop ``retain_graph=True`` is mostly the wrong answer.
 """
 
 # %%
@@ -25,8 +25,17 @@ else:
     raise AssertionError("the graph was still there")
 
 # %%
-# Add the losses: one walk, the same gradients. Or keep the graph for the first of two,
-# which is what ``retain_graph`` is for.
+# If no operation has saved a tensor, nothing is freed: the second backward runs, and
+# ``.grad`` holds the gradient twice. So the error may only come when you add a layer.
+bias = torch.zeros(1, requires_grad=True)
+loss = (bias + 1).sum()
+loss.backward()
+loss.backward()
+assert bias.grad.item() == 2
+
+# %%
+# Add the losses: one walk, the same gradients. Or keep the graph in the first backward
+# for the second, which is what ``retain_graph`` is for.
 model.zero_grad()
 features = model(x).exp()
 (features.sum() + features.mean()).backward()
@@ -54,8 +63,10 @@ else:
 
 # %%
 # ``detach()`` the state between the steps. With ``retain_graph=True`` the error goes
-# away as well, and each step walks back through all steps before it, keeping them all
-# in memory. Counted here: the nodes behind the loss.
+# away as well, but each step walks back through all steps before it and keeps them in
+# memory. And where an optimizer steps in between, the next error is waiting: the old
+# graph needs the old weights (:doc:`inplace_modified`). Counted here: the nodes behind
+# the loss.
 
 
 def nodes(tensor):

@@ -29,8 +29,8 @@ assert kept is x.grad
 assert kept.item() == 24
 
 # %%
-# Autograd adds because a gradient *is* a sum over all the ways on which a leaf reaches
-# the loss. Two uses of ``x`` in one loss add up in the same manner.
+# Autograd adds because a gradient *is* a sum, over all paths from the leaf to the loss.
+# Two uses of ``x`` in one loss add up in the same way.
 x.grad = None
 (x * x + x).backward()
 print(x.grad)
@@ -39,8 +39,8 @@ assert x.grad.item() == 2 * 3 + 1
 # %%
 # Does zero_grad() set the gradient to zero?
 # ------------------------------------------
-# Many tutorials say so. It sets it to None, in the optimizer and in the module. Code
-# that reads ``.grad`` after it, as for a norm, finds None.
+# Many tutorials say so. It sets ``.grad`` to None, in the optimizer and in the module.
+# Code that reads ``.grad`` after it, say to compute a norm, finds None.
 layer = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 layer(torch.ones(1, 1)).sum().backward()

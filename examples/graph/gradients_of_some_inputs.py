@@ -9,8 +9,8 @@ You don't have to freeze a backbone to spare it one gradient. ``backward(inputs=
 # %%
 # One loss for the head only
 # --------------------------
-# Nothing is frozen. The backward stops where the parameters of the head have what they
-# need.
+# Nothing is frozen. The backward ends once the parameters of the head have their
+# gradients.
 import torch
 from torch import nn
 
@@ -49,8 +49,11 @@ else:
 # %%
 # The differentiated Tensor appears to not have been used in the graph
 # --------------------------------------------------------------------
-# ``autograd.grad`` wants to have been asked for something that the loss depends on.
+# ``autograd.grad`` raises if the loss does not depend on a tensor that you name.
+# ``backward(inputs=)`` says nothing, and ``.grad`` stays None.
 unused = nn.Parameter(torch.ones(1))
+head(backbone(x)).sum().backward(inputs=[unused])
+assert unused.grad is None
 try:
     torch.autograd.grad(head(backbone(x)).sum(), [head.bias, unused])
 except RuntimeError as error:
@@ -59,7 +62,7 @@ else:
     raise AssertionError("the loss depends on it")
 
 # %%
-# With ``allow_unused=True`` it returns None there, with ``materialize_grads=True``
+# With ``allow_unused=True`` you get None in its place, with ``materialize_grads=True``
 # zeros.
 loss = head(backbone(x)).sum()
 asked = [head.bias, unused]

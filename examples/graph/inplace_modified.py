@@ -12,6 +12,7 @@ over is one that a gradient needs, and only then.
 # ``exp`` saves its result, since that is its own derivative. Writing to the result
 # spoils it.
 import torch
+from torch import nn
 
 x = torch.ones(3, requires_grad=True)
 y = x.exp()
@@ -32,9 +33,9 @@ assert y._version == 1
 # %%
 # Are changes in place forbidden?
 # -------------------------------
-# It is often said. Multiplying by a number saves nothing, ``sin`` saves its input and
-# not its result, ``relu`` saves its result. So the same ``add_`` on the result is fine
-# after the first two and an error after the third.
+# It is often said. Multiplying by a number saves the number, ``sin`` saves its input,
+# ``relu`` saves its result. So the same ``add_`` on the result is fine after the first
+# two and an error after the third.
 operations = {
     "x * 2": lambda x: x * 2,
     "x + 1": lambda x: x + 1,
@@ -57,32 +58,54 @@ for code, operation in operations.items():
 assert [code for code in fails if fails[code]] == ["x.exp()", "x.relu()", "x.sigmoid()"]
 
 # %%
+# I change nothing in place, why the error?
+# -----------------------------------------
+# ``optimizer.step()`` does: it writes to the weights. A backward through a forward from
+# before ``step()`` needs the old ones. Run the forward again, or step after both
+# backwards. ``AsStrided`` is the transposed weight, which a linear layer saves.
+head = nn.Linear(3, 1)
+optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+score = head(x).sum()
+score.backward(retain_graph=True)
+optimizer.step()
+try:
+    score.square().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("step() did not write to the weights")
+
+# %%
 # Which line was it?
 # ------------------
-# The error names the operation that saved, not the line. ``set_detect_anomaly`` does:
-# it records where each operation was called and warns with that. It is slow, so switch
-# it on for the search only.
+# The message has no line. ``set_detect_anomaly`` has one: it records where each
+# operation was called, and warns with the call whose backward failed. It is slow, so
+# switch it on for the search only.
 import warnings
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     with torch.autograd.set_detect_anomaly(True):
-        y = x.exp()
+        y = x + 1
+        loss = y.square().sum()
         y.mul_(2)
         try:
-            y.sum().backward()
-        except RuntimeError:
-            pass
+            loss.backward()
+        except RuntimeError as error:
+            message = str(error)
         else:
-            raise AssertionError("exp did not need its result")
+            raise AssertionError("square did not need its input")
 traceback = str(caught[-1].message).splitlines()
-(line,) = [line.strip() for line in traceback if "x.exp()" in line]
+(line,) = [line.strip() for line in traceback if "square" in line]
 print(line)
-assert line == "y = x.exp()"
+assert line == "loss = y.square().sum()"
+assert "output 0 of Mul" in message
 
 # %%
-# That is the line whose result was written over. Now look below it for a name that ends
-# in an underscore, for ``+=``, and for ``inplace=True``.
+# That line saved its input or its result, and something below it wrote there. Look for
+# a name that ends in an underscore, ``+=``, ``y[0] = ...``, ``inplace=True``, and
+# ``optimizer.step()``. If it saved an input, the message names the write: this one says
+# ``output 0 of Mul``, for ``mul_``.
 
 # %%
 # Square: ``add_(1)`` on the result of this operation is fine. Cross: the operation had

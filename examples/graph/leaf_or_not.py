@@ -21,6 +21,15 @@ print(weight.is_leaf, weight.grad_fn.name())
 assert not weight.is_leaf
 
 # %%
+# An optimizer refuses such a tensor.
+try:
+    torch.optim.SGD([weight], lr=0.1)
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a result was taken for a parameter")
+
+# %%
 # Convert first and switch ``requires_grad`` on last. Nothing was recorded before that,
 # so the converted tensor is a leaf. ``torch.ones(2, dtype=..., device=...)`` is better
 # still.
@@ -65,9 +74,20 @@ assert results == {
 }
 
 # %%
-# ``leaf.float()`` has nothing to convert and returns the leaf itself. So the same line
-# makes a result on one machine and none on another.
+# ``leaf.float()`` has nothing to convert and returns the leaf itself. So does
+# ``leaf.to(device)`` on a machine without a GPU: there the same line works.
 assert leaf.float() is leaf
+assert leaf.to("cpu") is leaf
+
+# %%
+# A module is safe to move: ``to()`` gives each parameter new memory and keeps the
+# parameter, so it stays a leaf.
+linear = torch.nn.Linear(2, 1)
+weight = linear.weight
+linear.to(torch.float64)
+assert linear.weight is weight
+assert weight.is_leaf
+assert weight.dtype == torch.float64
 
 # %%
 # Square: a leaf that requires a gradient, and so gets a ``.grad``. Cross: a result.
@@ -87,8 +107,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Move a module instead of its tensors: ``module.to(device)`` changes each parameter in
-# place, and they stay leaves. If you need the gradient of a result, see
-# :doc:`retain_grad`; what else loses the graph is on :doc:`what_drops_the_graph`.
+# Move the module, not its tensors. Create a tensor of your own on its device, or set
+# ``requires_grad`` last. If you need the gradient of a result, see :doc:`retain_grad`;
+# what else loses the graph is on :doc:`what_drops_the_graph`.
 #
 # Source: :torch:`torch.Tensor.is_leaf`.

@@ -9,8 +9,8 @@ keeps it, if you ask before ``backward()``.
 # %%
 # Why is .grad of my activation None?
 # -----------------------------------
-# ``hidden`` is a result, so its gradient passes and is gone. Reading ``.grad``
-# draws a warning.
+# ``hidden`` is a result: its gradient is handed on to ``x``, and not kept. Reading its
+# ``.grad`` draws a warning.
 import torch
 
 x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -21,7 +21,7 @@ print(gradient)
 assert gradient is None
 
 # %%
-# Ask before the backward, and the gradient stays.
+# Call ``retain_grad()`` before the backward, and the gradient stays.
 hidden = x * 2
 hidden.retain_grad()
 (hidden**2).sum().backward()
@@ -39,7 +39,7 @@ assert late.grad is None
 # RuntimeError: can't retain_grad
 # -------------------------------
 # A tensor that requires no gradient has none to keep. The graph was cut before it, or
-# no leaf behind it trains.
+# nothing that it was computed from requires a gradient.
 try:
     hidden.detach().retain_grad()
 except RuntimeError as error:
@@ -53,8 +53,8 @@ x.retain_grad()
 assert not x.retains_grad
 
 # %%
-# Without leaving anything behind
-# -------------------------------
+# Without writing to any .grad
+# ----------------------------
 # ``autograd.grad`` returns the gradients that you name and writes to no ``.grad``, of a
 # leaf or a result.
 hidden, x.grad = x * 2, None
@@ -84,7 +84,8 @@ plt.show()
 
 # %%
 # To look at the gradients of activations, call ``retain_grad()`` in the forward, or
-# name them in ``autograd.grad``. To use one while it passes, register a hook.
+# name them in ``autograd.grad``. To look at one or change it as it passes, register a
+# hook: :doc:`/gallery/modes/hooks_and_custom_functions`.
 #
 # Related: :doc:`leaf_or_not`, :doc:`gradients_of_some_inputs`. Source:
 # :torch:`torch.Tensor.retain_grad`.

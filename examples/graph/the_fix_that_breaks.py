@@ -3,7 +3,7 @@ loss.requires_grad_(True) hides the error and trains nothing
 ============================================================
 
 The advice is everywhere: if ``backward()`` complains, switch ``requires_grad`` on for
-the loss. The error goes away. The gradients don't come back, as the graph does not.
+the loss. The error goes away. The gradients don't come back, since the graph doesn't.
 """
 
 # %%
@@ -36,9 +36,9 @@ assert loss.grad.item() == 1
 assert model.weight.grad is None
 
 # %%
-# Wrapping it again is worse: it cuts a graph that was there. That goes for the old
-# ``Variable`` and for ``torch.tensor``, which at least warns. So does going through
-# NumPy and back.
+# To wrap the loss in a new tensor is worse: it cuts a graph that was there. The old
+# ``Variable`` does so, and ``torch.tensor``, which at least warns, and the way through
+# NumPy and back. ``argmax`` had no graph to begin with.
 from torch.autograd import Variable
 
 wrapped = {
@@ -94,7 +94,7 @@ ax.legend()
 plt.show()
 
 # %%
-# Never switch ``requires_grad`` on for a result of your model. If the loss requires no
+# Don't switch ``requires_grad`` on to silence an error. If the loss requires no
 # gradient, ask why: :doc:`what_drops_the_graph`, or let
 # :doc:`explain </gallery/diagnose/why_is_my_gradient_none>` name the line.
 #

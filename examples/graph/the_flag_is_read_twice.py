@@ -2,16 +2,16 @@
 requires_grad is read twice, so changing it in between gives None
 =================================================================
 
-Once when an operation runs, and once when the gradient arrives. A flag that changes
-between forward and ``backward()`` gives None, whichever way it changes.
+Autograd reads it when an operation runs, and again when a gradient arrives at the leaf.
+Change it between forward and ``backward()``, either way, and ``.grad`` stays None.
 """
 
 # %%
 # Frozen between forward and backward
 # -----------------------------------
 # It seems that the forward has recorded everything and ``requires_grad`` no longer
-# matters. But the gradient that arrives at a leaf is only added if the leaf still wants
-# it.
+# matters. But a gradient that arrives at a leaf is dropped if the leaf no longer
+# requires it.
 import torch
 
 weight = torch.nn.Parameter(torch.ones(2))

@@ -9,7 +9,7 @@ without a word. ``round`` and ``sign`` keep it, and send back nothing but zeros.
 # %%
 # Does the result still know where it came from?
 # ----------------------------------------------
-# Two scores that require a gradient go through what people do with scores.
+# Common operations on two scores that require a gradient.
 import torch
 
 scores = torch.tensor([0.4, 1.3], requires_grad=True)
@@ -84,9 +84,10 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Print ``requires_grad`` from the loss backwards until it becomes True: the line after
-# that one is to blame. Let a soft version carry the gradient: ``softmax`` for
-# ``argmax``, a sigmoid for a comparison, or a straight-through estimator for ``round``.
+# Print ``requires_grad`` of each result, from the loss backwards, until it is True: the
+# line after that one is to blame. Let a soft version carry the gradient: ``softmax``
+# for ``argmax``, a sigmoid for a comparison, or for ``round`` the straight-through
+# estimator (:doc:`/gallery/recipes/straight_through_and_vq`).
 #
 # Related: :doc:`the_fix_that_breaks`, :doc:`/gallery/diagnose/why_is_my_gradient_none`.
 # Source: :torch:`Autograd mechanics <notes/autograd.html>`.

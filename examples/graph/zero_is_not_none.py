@@ -44,13 +44,13 @@ still = [name for name, moved in drifts.items() if moved == 0]
 assert still == ["SGD", "Adagrad", "RMSprop"]
 
 # %%
-# Momentum and Adam's averages remember the step before. Weight decay needs no gradient
-# at all, only that there is one.
+# Momentum and Adam's averages remember the step before. Weight decay doesn't care how
+# large the gradient is, only that it is not None.
 
 # %%
 # Where zeros come from
 # ---------------------
-# Everything that is recorded sends a gradient back, and be it zero: a loss with the
+# Everything that is recorded sends a gradient back, even if it is zero: a loss with the
 # weight 0, a clamp beyond its bounds, a ReLU that is off.
 x = torch.tensor([2.0], requires_grad=True)
 (x * 0).sum().backward()
@@ -71,7 +71,7 @@ assert of_product.isnan()
 assert of_where.isnan()
 
 # %%
-# Put the condition before the function that can't bear the value.
+# So replace the value before ``sqrt`` sees it.
 safe = torch.where(y > 0, y, 1.0).sqrt()
 (of_safe,) = torch.autograd.grad(torch.where(y > 0, safe, 0.0).sum(), y)
 assert of_safe.item() == 0
@@ -91,8 +91,8 @@ plt.show()
 
 # %%
 # To keep a weight still, set ``.grad = None`` or leave the branch out of the loss with
-# ``if``. A weight of 0 in the loss is for a term that you want to see and not to learn
-# from: then ``detach()`` it.
+# ``if``. A term that you want to see and not to learn from needs ``detach()``, not the
+# weight 0.
 #
 # Related: :doc:`gradients_accumulate`,
 # :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`. Source:
