@@ -7,8 +7,6 @@ step, and compare: parameters and buffers, both.
 """
 
 # %%
-# A fingerprint by hand
-# ---------------------
 # Compare by hand
 # ---------------
 # ``state_dict()`` has parameters and buffers. It holds the tensors themselves, which
@@ -64,7 +62,8 @@ assert not torch.equal(model[1].running_mean, mean)
 # The same in one line, or before the step
 # ----------------------------------------
 # :py:func:`gradguide.changed` compares before and after a block.
-# :py:func:`gradguide.explain` says before the step what will move.
+# :py:func:`gradguide.explain` says before the step what will move: here three buffers
+# with 7 numbers.
 with gradguide.changed(model) as names:
     train_step()
 assert sorted(names) == sorted(moved)
@@ -96,7 +95,8 @@ for name, old in before.items():
     distance = (after[name] - old).abs().max().item()
     ax.barh(name, distance, fc="none", lw=2, **look)
     if not distance:
-        ax.scatter(0, name, s=120, marker="s", fc="w", ec="C1", hatch="//////", lw=2)
+        still = {"marker": "s", "fc": "w", "ec": "C1", "hatch": "//////"}
+        ax.scatter(0, name, s=100, lw=2, zorder=3, clip_on=False, **still)
 ax.set(xlabel="max |change|")
 ax.invert_yaxis()
 plt.show()

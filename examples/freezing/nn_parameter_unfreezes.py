@@ -88,8 +88,8 @@ plt.show()
 
 # %%
 # Copy a frozen weight with ``nn.Parameter(w.detach().clone(), requires_grad=False)``
-# (:torch:`torch.nn.parameter.Parameter`). Compute in the forward what others should
-# learn from.
+# (:torch:`torch.nn.parameter.Parameter`). If a weight is made of others that should
+# learn, compute it in the forward.
 #
 # Related: :doc:`tied_weights`, :doc:`parametrized_and_lazy_layers`,
 # :doc:`/gallery/graph/leaf_or_not`.

@@ -92,8 +92,8 @@ else:
     raise RuntimeError("a layer that trains took a nested tensor")
 
 # %%
-# It also comes in training, if only the first layer is in ``eval()``. Build the encoder
-# with ``enable_nested_tensor=False``, and it never packs.
+# It also comes in training, if you keep the frozen first layer in ``eval()``. Build the
+# encoder with ``enable_nested_tensor=False``, and it never packs.
 half = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
 half.layers[0].requires_grad_(False)
 assert half(tokens, src_key_padding_mask=padding)[0, 2].any()
