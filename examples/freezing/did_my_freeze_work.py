@@ -2,15 +2,15 @@
 Did my freeze work? Compare values before and after a step
 ==========================================================
 
-A flag says what should happen. The values say what did. Take a fingerprint, make a real
+A flag says what should happen, the values say what did. Copy them, make a real training
 step, and compare: parameters and buffers, both.
 """
 
 # %%
-# A fingerprint by hand
-# ---------------------
-# ``state_dict()`` has parameters and buffers. It holds references, so clone them. Here
-# the first two layers are meant to stay.
+# Compare by hand
+# ---------------
+# ``state_dict()`` has parameters and buffers. It holds the tensors themselves, which
+# the step changes, so clone them. Here the first two layers are meant to stay.
 import torch
 
 import gradguide
@@ -44,14 +44,14 @@ assert moved == [
 ]
 
 # %%
-# The batch norm is frozen by its flags and moved all the same: its statistics are
-# buffers.
+# The two parameters of the batch norm stayed. Its statistics moved all the same: they
+# are buffers, and the forward updates them.
 
 # %%
 # The version counter does not tell
 # ---------------------------------
-# ``_version`` counts writes that autograd knows of. The update of the statistics goes
-# past it, so an unchanged counter proves nothing.
+# ``_version`` counts writes that autograd knows of. Batch norm updates its mean and
+# variance without it, so an unchanged counter proves nothing.
 version, mean = model[1].running_mean._version, model[1].running_mean.clone()
 train_step()
 print(model[1].running_mean._version - version)
@@ -59,10 +59,11 @@ assert model[1].running_mean._version == version
 assert not torch.equal(model[1].running_mean, mean)
 
 # %%
-# The same in one line, and what will happen
-# ------------------------------------------
-# :py:func:`gradguide.changed` takes the fingerprint for a block.
-# :py:func:`gradguide.explain` says it before the step.
+# The same in one line, or before the step
+# ----------------------------------------
+# :py:func:`gradguide.changed` compares before and after a block.
+# :py:func:`gradguide.explain` says before the step what will move: here three buffers
+# with 7 numbers.
 with gradguide.changed(model) as names:
     train_step()
 assert sorted(names) == sorted(moved)
@@ -71,7 +72,9 @@ print(report.problems)
 assert {row.verdict for row in report.problems} == {"moves"}
 
 # %%
-# Freeze for real, and look again: only the last layer moves.
+# Freeze for real, and look again: only the last layer moves. By hand that is
+# ``model[1].eval()`` after each ``train()``. :py:func:`gradguide.freeze` holds the
+# statistics even in ``train()``.
 gradguide.freeze(model, "0", "1")
 with gradguide.changed(model.train()) as names:
     train_step()
@@ -79,26 +82,29 @@ print(names)
 assert names == ["2.weight", "2.bias"]
 
 # %%
-# How far each tensor moved in the first step. Hatched: its flag says frozen. The
-# statistics (dashed) have no flag.
+# How far each tensor moved in the first step. The frozen parameters (hatched squares)
+# did not move. The statistics (dashed) have no flag.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
-flags = {name: p.requires_grad for name, p in model.named_parameters()}
-frozen, trained = {"ec": "C1", "hatch": "////"}, {"ec": "C0"}
+parameters = dict(model.named_parameters())
 for name, old in before.items():
-    if old.is_floating_point():  # all but the number of batches
-        look = trained if flags.get(name) else frozen
-        look = look if name in flags else {"ec": "C2", "ls": "--"}
-        distance = (after[name] - old).abs().max().item()
-        ax.barh(name, distance + 0.005, fc="none", lw=2, **look)
+    if not old.is_floating_point():  # the number of batches
+        continue
+    look = {"ec": "C0"} if name in parameters else {"ec": "C2", "ls": "--"}
+    distance = (after[name] - old).abs().max().item()
+    ax.barh(name, distance, fc="none", lw=2, **look)
+    if not distance:
+        still = {"marker": "s", "fc": "w", "ec": "C1", "hatch": "//////"}
+        ax.scatter(0, name, s=100, lw=2, zorder=3, clip_on=False, **still)
 ax.set(xlabel="max |change|")
 ax.invert_yaxis()
 plt.show()
 
 # %%
-# Put the fingerprint into your test suite: one step, then compare. Buffers are in
-# ``state_dict()`` as :torch:`torch.nn.Module` says, unless they are not persistent.
+# Put this comparison into your tests: one step, then compare. Buffers that are not
+# persistent are missing from ``state_dict()``; ``named_buffers()`` has them, too
+# (:torch:`torch.nn.Module`).
 #
 # Related: :doc:`freeze_by_name`, :doc:`/gallery/still-moves/stale_gradients`,
 # :doc:`/gallery/diagnose/will_it_really_stay_frozen`.

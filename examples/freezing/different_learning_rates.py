@@ -2,15 +2,15 @@
 Different learning rates, and why lr=0 is not freezing
 ======================================================
 
-Each parameter group has its own learning rate. With ``lr=0`` a group stands still, and
-everything else goes on: gradients, memory, state, and the scheduler may wake it up.
+Each parameter group has its own learning rate. With ``lr=0`` its weights stay, but you
+still pay for their gradients and optimizer state, and a scheduler may raise the rate.
 """
 
 # %%
 # A slower backbone
 # -----------------
-# One dictionary per group. What it does not set comes from the arguments of the
-# optimizer.
+# One dictionary per group. What a group does not set, here the rate of the head, comes
+# from the arguments of the optimizer.
 import torch
 
 
@@ -52,10 +52,18 @@ assert backbone.grad is not None
 assert backbone in optimizer.state
 
 # %%
-# The scheduler wakes it up
-# -------------------------
-# A schedule with a floor raises a rate of zero to it, and the weight that you took for
-# frozen moves.
+# And ``Rprop`` moves the weight even so. It takes the rate for the size of its first
+# step, which is never smaller than a millionth.
+weight = torch.nn.Parameter(torch.ones(1))
+weight.grad = torch.ones(1)
+torch.optim.Rprop([weight], lr=0.0).step()
+assert weight.item() < 1
+
+# %%
+# The scheduler raises it again
+# -----------------------------
+# A schedule with a floor, here ``eta_min``, raises a rate of zero to it, and the weight
+# that you took for frozen moves.
 scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10, eta_min=0.02)
 rates, weights = [], []
 for _ in range(10):
@@ -71,8 +79,8 @@ assert rates[1] > 0
 assert weights[-1] < 1
 
 # %%
-# The learning rate of the group (dashed) begins at zero, and the schedule lifts it. The
-# weight (solid) moves.
+# The learning rate of the group (dashed) begins at zero, and the scheduler raises it.
+# The weight (solid) moves.
 import matplotlib.pyplot as plt
 
 _, (left, right) = plt.subplots(1, 2, figsize=(6, 2.8), layout="constrained")
@@ -83,7 +91,7 @@ right.set(xlabel="step", ylabel="weight")
 plt.show()
 
 # %%
-# Use groups to let a layer learn slowly, and ``requires_grad_(False)`` to keep it.
+# Use a group to let a layer learn slowly, ``requires_grad_(False)`` to keep it still.
 # :py:func:`gradguide.explain` calls the first ``lr=0``, the second ``frozen``. Source:
 # :torch:`torch.optim, per-parameter options <optim.html#per-parameter-options>`.
 #

@@ -61,8 +61,8 @@ assert losses[-1] < losses[0] / 2
 # %%
 # Why can't I call ``backward()``?
 # --------------------------------
-# Because you froze after the new head was in. It is frozen with the rest, and nothing
-# is left that requires a gradient.
+# Because you froze after the new head was in. It is frozen with the rest, and no
+# parameter is left that requires a gradient.
 too_late = copy.deepcopy(model).requires_grad_(False)
 try:
     too_late(images).sum().backward()
@@ -86,18 +86,18 @@ assert not model.backbone.eval()(images).allclose(features)
 # %%
 # Do I need ``no_grad()``? Can I compute the features once?
 # ---------------------------------------------------------
-# Nothing before the backbone learns, so nothing in it is recorded, ``no_grad()`` or
-# not. And a backbone that stays still says the same of the same images: compute their
-# features once, and the head learns from them as before.
-# :doc:`/gallery/recipes/feature_cache` says when that fails.
+# Neither the backbone nor anything before it learns, so nothing in it is recorded,
+# with ``no_grad()`` or without. And a frozen backbone in ``eval()`` gives the same
+# features for the same images: compute them once, and the head learns from them as
+# before. :doc:`/gallery/recipes/feature_cache` says when that fails.
 assert features.grad_fn is None
 model.load_state_dict(start)
 cached_losses = train(lambda: model.head(features))
 assert cached_losses == losses
 
 # %%
-# The loss while the head learns. Line: every step passes through the frozen backbone.
-# Diamonds: one pass before the first step, and its features are stored. No difference.
+# The loss while the head learns. Line: every step runs the frozen backbone. Diamonds:
+# it ran once, before the first step, and its features were stored. No difference.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -108,8 +108,8 @@ ax.legend()
 plt.show()
 
 # %%
-# Freeze all, replace the head, give the optimizer the head, and call
-# ``backbone.eval()`` after each ``train()``.
+# Freeze all, then replace the head, give the optimizer the parameters of the head, and
+# call ``backbone.eval()`` after each ``train()``.
 #
 # Related: :doc:`did_my_freeze_work`, :doc:`unfreeze_gradually`,
 # :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`. Source:

@@ -9,7 +9,9 @@ exact name too little, and a layer in a plain list has no name at all.
 # %%
 # Why is ``layer10`` frozen, too?
 # -------------------------------
-# Because ``"layer10.weight"`` begins with ``"layer1"``. Ask for the dot.
+# Because ``"layer10.weight"`` begins with ``"layer1"``, too. Write the dot.
+import re
+
 import torch
 
 
@@ -44,10 +46,18 @@ assert exact == ["layer1.weight"]
 assert right == ["layer1.weight", "layer1.bias"]
 
 # %%
+# With ``re.match`` or ``in`` the dot is not enough: in a regular expression it stands
+# for any character (write ``r"layer1\."``), and ``in`` finds it in mid-name.
+assert re.match("layer1.", "layer10.weight")
+assert not re.match(r"layer1\.", "layer10.weight")
+name = "encoder.sublayer1.weight"
+assert "layer1." in name
+
+# %%
 # Do I need names at all?
 # -----------------------
-# A layer can be taken by its path, and freezes itself. A wrong path is an error then,
-# where a wrong pattern is silent.
+# No. Take the layer by its path, and freeze it as a whole. A wrong path raises an
+# error. A wrong pattern matches nothing and says nothing.
 net = Net()
 net.get_submodule("layer1").requires_grad_(False)
 assert not net.layer1.weight.requires_grad
@@ -64,8 +74,8 @@ else:
 # My layer has no name
 # --------------------
 # A layer in a plain list is no part of the module. It is frozen neither by name nor by
-# ``net.requires_grad_(False)``, and no optimizer gets it. ``nn.ModuleList`` is the list
-# that counts.
+# ``net.requires_grad_(False)``, and ``net.parameters()`` doesn't give it to an
+# optimizer. Put layers into an ``nn.ModuleList``.
 net.requires_grad_(False)
 names = [name for name, _ in net.named_parameters()]
 print(names)

@@ -3,7 +3,7 @@ Freeze some rows of an embedding: a buffer and a parameter
 ==========================================================
 
 ``requires_grad`` belongs to a whole tensor. A hook that sets the gradient of some rows
-to zero works with plain SGD, and fails with momentum and weight decay.
+to zero works with plain SGD only: momentum and weight decay still move those rows.
 """
 
 # %%
@@ -24,8 +24,9 @@ else:
 # %%
 # A hook that masks the gradient
 # ------------------------------
-# The usual answer in forums. The first two rows get a gradient of zero. To an optimizer
-# zero is a number: weight decay and momentum move the rows on.
+# The usual answer in forums. The first two rows get a gradient of zero, and an
+# optimizer doesn't skip zeros: weight decay shrinks the rows, and momentum from the
+# steps before the mask moves them on.
 OPTIMIZERS = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
     "SGD(momentum=0.9)": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
@@ -62,7 +63,8 @@ assert [name for name, still in stay.items() if still] == ["SGD"]
 # A buffer and a parameter
 # ------------------------
 # Two tensors in place of one, put together in the forward. The frozen rows are a
-# buffer: no optimizer ever sees them, and ``state_dict()`` keeps them.
+# buffer: ``parameters()`` doesn't give it to the optimizer, and ``state_dict()`` saves
+# it.
 class PartlyFrozen(torch.nn.Module):
     def __init__(self, weight, frozen):
         super().__init__()
@@ -101,9 +103,10 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# If the table must stay one tensor, write the rows back after each ``step()``, under
-# ``no_grad()``. A table that stays whole: ``Embedding.from_pretrained(weight)`` freezes
-# it by default (:torch:`torch.nn.Embedding`).
+# Split the table. If it must be one tensor, write the frozen rows back after each
+# ``step()``, under ``no_grad()``. To freeze all rows, take
+# ``Embedding.from_pretrained(weight)``: it freezes by default
+# (:torch:`torch.nn.Embedding`).
 assert not torch.nn.Embedding.from_pretrained(torch.ones(2, 2)).weight.requires_grad
 
 # %%

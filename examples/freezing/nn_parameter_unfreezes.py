@@ -2,14 +2,15 @@
 nn.Parameter(frozen) trains again, and nn.Parameter(result) is cut off
 ======================================================================
 
-``nn.Parameter(x)`` asks neither for the flag of ``x`` nor for its history: the new
-parameter requires a gradient, and nothing reaches what ``x`` was computed from.
+``nn.Parameter(x)`` ignores both the flag of ``x`` and its history: the new parameter
+requires a gradient, and no gradient reaches what ``x`` was computed from.
 """
 
 # %%
 # I copied a frozen weight, and it trains
 # ---------------------------------------
-# ``requires_grad`` is True unless you say otherwise, whatever the source says.
+# ``nn.Parameter`` sets ``requires_grad=True`` unless you pass another value, whatever
+# the flag of the source.
 import torch
 
 frozen = torch.nn.Linear(2, 2).requires_grad_(False).weight
@@ -21,7 +22,7 @@ assert parameter.requires_grad
 assert not kept.requires_grad
 
 # %%
-# It is no copy, either: both are on the same memory, so training the one moves the
+# It is no copy, either: both use the same memory, so training the one moves the frozen
 # other.
 assert parameter.data_ptr() == frozen.data_ptr()
 before = frozen.clone()
@@ -32,7 +33,8 @@ assert not torch.equal(frozen, before)
 # %%
 # I made a weight from another one, and that one doesn't learn
 # ------------------------------------------------------------
-# A parameter is a leaf. Making one of a result cuts the graph, without a word.
+# A parameter is a leaf: the graph ends there. Made of a result, it cuts the graph
+# without an error.
 scale = torch.ones(2, requires_grad=True)
 weight = torch.nn.Parameter(scale * 2)
 weight.sum().backward()
@@ -41,7 +43,7 @@ assert weight.is_leaf
 assert scale.grad is None
 
 # %%
-# Assigning a tensor to the attribute is refused, which is the better outcome.
+# Assigning the result to ``layer.weight`` is refused. That is better: you notice.
 layer = torch.nn.Linear(2, 2)
 try:
     layer.weight = scale * torch.ones(2, 2)
@@ -51,10 +53,10 @@ else:
     raise AssertionError("a result became a parameter")
 
 # %%
-# Let the weight be computed, where it is used
-# --------------------------------------------
-# In the forward, through a function, the graph stays whole. A parametrization does the
-# same for a layer that exists.
+# Compute the weight where it is used
+# -----------------------------------
+# Computed in the forward and passed to a function, here ``linear``, it stays in the
+# graph. For a layer that exists, a parametrization does that.
 output = torch.nn.functional.linear(torch.ones(1, 2), scale * torch.ones(2, 2))
 output.sum().backward()
 print(scale.grad)
@@ -86,7 +88,8 @@ plt.show()
 
 # %%
 # Copy a frozen weight with ``nn.Parameter(w.detach().clone(), requires_grad=False)``
-# (:torch:`torch.nn.parameter.Parameter`).
+# (:torch:`torch.nn.parameter.Parameter`). If a weight is made of others that should
+# learn, compute it in the forward.
 #
 # Related: :doc:`tied_weights`, :doc:`parametrized_and_lazy_layers`,
 # :doc:`/gallery/graph/leaf_or_not`.

@@ -2,15 +2,15 @@
 Parametrized and lazy layers: freeze .original, and freeze after the first forward
 ==================================================================================
 
-The weight of a parametrized layer is computed, so it has no flag of its own. The weight
-of a lazy layer is not there yet.
+The weight of a parametrized layer is computed, so it can't be frozen: freeze what it is
+computed from. The weight of a lazy layer is not there before the first forward.
 """
 
 # %%
 # you can only change requires_grad flags of leaf variables
 # ---------------------------------------------------------
-# With weight norm, spectral norm or a mask, ``layer.weight`` is a result. What can be
-# frozen is what it is computed from.
+# With weight norm, spectral norm or a mask, ``layer.weight`` is a result, computed anew
+# at each use. The parameter is what it is computed from: ``.original``.
 import torch
 from torch.nn.utils import parametrize
 
@@ -33,15 +33,16 @@ layer.parametrizations.weight.original.requires_grad_(False)
 assert not layer.weight.requires_grad
 
 # %%
-# ``layer.requires_grad_(False)`` does the same for all of the layer, and the flag stays
-# when the parametrization is removed.
+# ``layer.requires_grad_(False)`` does the same for the whole layer. The flag outlives
+# the parametrization: remove it, and the weight is still frozen.
 parametrize.remove_parametrizations(layer, "weight")
 assert not layer.weight.requires_grad
 
 # %%
 # Freeze the length, train the direction
 # --------------------------------------
-# Weight norm has two originals, and each has a flag.
+# Weight norm splits a weight into its length, ``original0``, and its direction,
+# ``original1``. Each has a flag.
 layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 1))
 length = layer.parametrizations.weight.original0.requires_grad_(False)
 direction = layer.parametrizations.weight.original1
@@ -53,8 +54,8 @@ assert direction.grad is not None
 # %%
 # Attempted to use an uninitialized parameter
 # -------------------------------------------
-# A lazy layer learns its shape from the first batch. Before that, ``requires_grad_()``
-# raises; the attribute can be set, and stays when the weight is made.
+# A lazy layer takes its shape from the first batch. Before that, ``requires_grad_()``
+# raises. ``p.requires_grad = False`` works, and still holds when the weight is made.
 lazy = torch.nn.LazyLinear(2)
 try:
     lazy.requires_grad_(False)
@@ -78,8 +79,9 @@ for y, sources in enumerate((["original"], ["original0", "original1"])):
     for x, name in enumerate(sources):
         ax.scatter(x, y, s=300, marker="s", fc="none", ec="C1", hatch="//////", lw=2)
         ax.annotate(name, (x, y - 0.28), ha="center")
-    arrow = {"arrowstyle": "->", "ec": "C1", "lw": 2}
-    ax.annotate("", (2.85, y), (len(sources) - 0.85, y), arrowprops=arrow)
+        bend = f"arc3,rad={0.18 * (len(sources) - 1 - x)}"
+        arrow = {"arrowstyle": "->", "connectionstyle": bend, "ec": "C1", "lw": 2}
+        ax.annotate("", (2.85, y), (x + 0.15, y), arrowprops=arrow)
     ax.scatter(3, y, s=300, marker="s", fc="none", ec="C2", ls="--", lw=2)
     ax.annotate("weight", (3, y - 0.28), ha="center")
 ax.set_yticks([0, 1], ["Mask", "weight_norm"])
@@ -88,7 +90,7 @@ ax.set_frame_on(False)
 plt.show()
 
 # %%
-# Freeze the module, or ``.original`` of one weight (:torch:`Parametrizations
+# Freeze the whole module, or the ``.original`` of one weight (:torch:`Parametrizations
 # <generated/torch.nn.utils.parametrize.register_parametrization.html>`). Send one batch
 # through a network with lazy layers before you freeze it
 # (:torch:`torch.nn.parameter.UninitializedParameter`).

@@ -22,25 +22,25 @@ assert first.grad_fn is None
 assert middle.grad_fn.name() == "AddmmBackward0"
 
 # %%
-# Who asked for it? The node has three inputs: the bias, the input of the layer, and the
-# weight. Only one leads on, and it leads to the stem.
+# Which input asked for it? The node has three: the bias, the input of the layer, and
+# the weight. Only the input of the layer leads on, to the ``stem`` that trains.
 ways = [node and node.name() for node, _ in middle.grad_fn.next_functions]
 print(ways)
 assert ways == [None, "AddmmBackward0", None]
 
 # %%
-# What it costs, and what it gives
-# --------------------------------
-# The record is what lets the gradient through to the stem. Backward multiplies by the
-# frozen weight for it, and computes nothing for the weight itself.
+# What is the record for, and what does it cost?
+# ----------------------------------------------
+# Through it the gradient reaches the ``stem``. For that, backward multiplies by the
+# frozen weight. It computes no gradient of the frozen weight itself.
 middle.sum().backward()
 assert stem.weight.grad is not None
 assert frozen.weight.grad is None
 
 
 # %%
-# A linear layer keeps its weight for that, and not its input: only the gradient of the
-# weight would need the input. Here the saved tensors, with the layer frozen and not.
+# So a frozen linear layer saves its weight, but not its input: only the gradient of the
+# weight would need the input. These are the shapes it saves, frozen and not.
 def shapes_saved(layer):
     hidden, saved = stem(image), []
     hooks = torch.autograd.graph.saved_tensors_hooks
@@ -56,8 +56,8 @@ assert shapes_saved(frozen) == [(4, 2)]
 assert shapes_saved(thawed) == [(1, 4), (4, 2)]
 
 # %%
-# Above: frozen first, nothing is recorded. Below: behind a layer that trains, the
-# gradient (arrows) passes the frozen layer (hatched).
+# Above: the frozen layer comes first, and nothing is recorded. Below: it comes after a
+# layer that trains, and the gradient (arrows) passes through it (hatched).
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
@@ -79,10 +79,11 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Freeze from the front, and the record begins where learning begins. Freeze in the
-# middle, and expect the record, and part of its memory. The rule is in
-# :torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`; read its
-# sentence on frozen parameters with "if no other input needs a gradient".
+# Freeze from the front, and recording begins at the first layer that trains. Freeze in
+# the middle, and the frozen layer is recorded, with part of the memory. The rule is in
+# :torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`. Where it says
+# that what uses frozen parameters "would not be recorded in the forward pass", add: if
+# no other input needs a gradient.
 #
 # Related: :doc:`/gallery/three-ways/through_or_blocked`,
 # :doc:`/gallery/cost/frozen_layers_that_keep_their_input`,

@@ -2,8 +2,8 @@
 A typo in requires_grad freezes nothing, without an error
 =========================================================
 
-``model.requires_grad = False`` and ``p.require_grad = False`` are no errors and freeze
-nothing. Python makes a new attribute, and PyTorch never reads it.
+``model.requires_grad = False`` and ``p.require_grad = False`` raise no error and freeze
+nothing. Python makes a new attribute, which PyTorch never reads.
 """
 
 # %%
@@ -26,9 +26,9 @@ assert model.requires_grad is False
 assert all(p.requires_grad for p in model.parameters())
 
 # %%
-# A tensor has a property of that name, a module has not: only the method
-# ``requires_grad_()``, with an underscore at its end. So the line above made an
-# attribute of your own. Python lets you do that to a module and to a parameter.
+# A tensor has a property of that name. A module has only the method
+# ``requires_grad_()``, with an underscore at its end. So the line above gave the module
+# a plain attribute. Python lets you add any, to a module and to a parameter.
 assert isinstance(torch.Tensor.requires_grad, type(torch.Tensor.is_leaf))
 assert not hasattr(nn.Module, "requires_grad")
 assert "requires_grad" in vars(model)
@@ -37,8 +37,9 @@ assert "requires_grad" in vars(model)
 # Which spellings freeze, and which only look like it?
 # ----------------------------------------------------
 # Each line runs on a new model. In those with ``p``, it runs for each ``p`` of
-# ``model.parameters()``. Some miss by a letter. The others write to a copy that has a
-# flag of its own: ``p.data``, ``p.detach()``, an entry of ``state_dict()``.
+# ``model.parameters()``. Some miss by a letter. ``==`` compares. ``p.data``,
+# ``p.detach()`` and ``state_dict()`` make another tensor, which has a flag of its own.
+# ``eval()`` is about dropout and batch norm.
 lines = [
     "model.requires_grad_(False)",
     "p.requires_grad = False",
@@ -62,6 +63,14 @@ for line in lines:
     frozen[line] = [not p.requires_grad for p in model.parameters()]
     print(f"{sum(frozen[line])} of 4  {line}")
 assert [sum(flags) for flags in frozen.values()] == [4] * 3 + [0] * 10
+
+# %%
+# ``p.requires_grad_ = False`` does harm besides: it hides the method. A later
+# ``p.requires_grad_(False)`` raises ``TypeError: 'bool' object is not callable``.
+p = new_model()[0].weight
+p.requires_grad_ = False
+assert p.requires_grad
+assert not callable(p.requires_grad_)
 
 # %%
 # How many of the four parameters each line freezes. The three at the top work.

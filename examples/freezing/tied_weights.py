@@ -3,7 +3,7 @@ Tied weights are one tensor with one flag
 =========================================
 
 If the output layer of a language model uses the weight of its embedding, freezing one
-freezes the other. To let one use learn and not the other, detach it in the forward.
+freezes the other. To let only one use learn, ``detach()`` the other in the forward.
 """
 
 # %%
@@ -39,7 +39,8 @@ assert list(model.state_dict()) == ["embedding.weight", "output.weight"]
 # %%
 # The gradients of both uses add up
 # ---------------------------------
-# Detach one use at a time, and the two gradients sum to the whole.
+# The weight is used twice, and each use contributes a gradient. Detach one use at a
+# time to see the other's part: the two parts sum to the whole.
 weight = model.embedding.weight.requires_grad_(True)
 ids = torch.tensor([0, 1])
 
@@ -62,8 +63,8 @@ assert rows["output only"] == [True] * 5
 assert rows["embedding only"] == [True, True, False, False, False]
 
 # %%
-# Which of the five rows get a gradient (open): the embedding asks for the two that were
-# looked up, the output layer for all.
+# Which of the five rows get a gradient (open squares): from the embedding the two that
+# were looked up, from the output layer all.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
@@ -79,8 +80,8 @@ plt.show()
 # %%
 # Untie them, and each has its own flag
 # -------------------------------------
-# A new parameter is a copy from now on. ``deepcopy`` keeps the tie.
-assert copy.deepcopy(model).output.weight is not model.output.weight
+# Give the output layer a new parameter, made from a clone. Copying the model doesn't
+# untie: in the ``deepcopy`` the two share one weight again.
 tied = copy.deepcopy(model)
 assert tied.output.weight is tied.embedding.weight
 model.output.weight = torch.nn.Parameter(weight.detach().clone())
@@ -89,7 +90,7 @@ assert model.output.weight.requires_grad
 
 # %%
 # Decide what should learn: the shared tensor, one of its uses (``detach()`` the other
-# in the forward), or two tensors. Source: ``named_parameters`` and its
+# in the forward), or one of two separate tensors. Source: ``named_parameters`` and its
 # ``remove_duplicate`` in :torch:`torch.nn.Module`.
 #
 # Related: :doc:`nn_parameter_unfreezes`, :doc:`freeze_by_name`,

@@ -2,8 +2,8 @@
 Unfreeze layer by layer: give the optimizer everything at the start
 ===================================================================
 
-An optimizer skips what has no gradient. So it may hold the frozen layers from the first
-step, and unfreezing is one line, with no ``add_param_group()``.
+An optimizer skips each parameter whose ``.grad`` is None. So it may hold the frozen
+layers from the first step. Unfreezing is one line then, with no ``add_param_group()``.
 """
 
 # %%
@@ -46,16 +46,16 @@ assert stages[0] == ["4.weight", "4.bias"]
 # %%
 # Does it cost memory to hold the frozen ones?
 # --------------------------------------------
-# No. Adam makes its averages when a parameter has its first gradient, so there are as
-# many states as parameters that have moved.
+# No. Adam makes its two averages when a parameter has its first gradient. After each
+# stage there are as many states as parameters that have moved.
 print(states)
 assert states == [2, 4, 6]
 
 # %%
-# Freeze again, and thaw: what Adam remembers
-# -------------------------------------------
+# Freeze again, and unfreeze: what Adam remembers
+# -----------------------------------------------
 # The averages of a layer that was frozen for a while stay as they were, and its step
-# counter has stood still. After the thaw Adam goes on with that old direction.
+# counter stands still. Once unfrozen, the layer goes on in that old direction.
 model[0].requires_grad_(False)
 for _ in range(5):
     train_step()
@@ -64,12 +64,26 @@ print(steps)
 assert steps == [1, 7, 8]
 
 # %%
-# To begin anew, drop what it remembers of that layer.
+# To begin anew, drop what Adam remembers of that layer.
 for parameter in model[0].parameters():
     optimizer.state.pop(parameter)
 model[0].requires_grad_(True)
 train_step()
 assert optimizer.state[model[0].weight]["step"] == 1
+
+# %%
+# Why not ``add_param_group()``?
+# ------------------------------
+# A scheduler lowers the rates of the groups that are there. A layer that is added later
+# starts at the rate that the optimizer was built with.
+late = torch.optim.SGD(model[4].parameters(), lr=1.0)
+schedule = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
+late.step()
+schedule.step()
+late.add_param_group({"params": model[2].parameters()})
+rates = [group["lr"] for group in late.param_groups]
+print(rates)
+assert rates == [0.5, 1.0]
 
 # %%
 # Which layer moves in which stage. Hatched: frozen, and already in the optimizer.
@@ -86,9 +100,10 @@ ax.margins(0.3)
 plt.show()
 
 # %%
-# Build the optimizer once, over ``model.parameters()``. With ``add_param_group()``, a
-# layer that is there already is an error, and some schedulers fail afterwards. What a
-# step without gradient does is told at :torch:`torch.optim.Optimizer.zero_grad`.
+# Build the optimizer once, over ``model.parameters()``, and unfreeze by flag alone.
+# ``add_param_group()`` also raises for a layer that is there already, and some
+# schedulers fail after it. That None skips the update is told at
+# :torch:`torch.optim.Optimizer.zero_grad`.
 #
 # Related: :doc:`different_learning_rates`,
 # :doc:`/gallery/beyond/schedulers_after_add_param_group`,

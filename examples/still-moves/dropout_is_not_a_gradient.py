@@ -2,14 +2,15 @@
 no_grad() does not switch dropout off
 =====================================
 
-The output of a frozen network differs in each run: dropout is on. It depends on
-``train()`` and ``eval()``, not on gradients, and ``F.dropout`` not even on those.
+If a frozen network gives another output each time, dropout is on. ``train()`` and
+``eval()`` switch it, ``no_grad()`` doesn't, and ``F.dropout`` obeys none of them.
 """
 
 # %%
 # Why does my frozen network give another output each time?
 # ---------------------------------------------------------
-# Neither the flag nor the mode of autograd reaches dropout. ``eval()`` does.
+# Dropout draws its mask in the forward, whether or not anything is recorded. So neither
+# ``requires_grad`` nor ``no_grad()`` stops it. ``eval()`` does.
 import torch
 from torch.nn import functional
 
@@ -44,7 +45,16 @@ assert 400 < forgotten < 600
 assert torch.equal(model.passes_it_on(x), x)
 
 # %%
-# How many of 1000 values are dropped. Open: dropout is on. An empty row: it is off.
+# ``F.scaled_dot_product_attention`` has no ``training`` at all. Pass it zero in
+# evaluation: ``dropout_p=0.5 if self.training else 0.0``.
+query = torch.ones(1, 1, 100, 8)
+attend = functional.scaled_dot_product_attention
+with torch.no_grad():
+    attended = attend(query, query, query, dropout_p=0.5)
+assert not torch.allclose(attended, attend(query, query, query))
+
+# %%
+# How many of 1000 values are dropped. A bar: dropout is on. An empty row: it is off.
 import matplotlib.pyplot as plt
 
 counts = {
@@ -60,11 +70,10 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# A frozen part that must give the same output
-# --------------------------------------------
-# Frozen features are often compared, or computed once and kept. Then dropout in the
-# frozen part has to be off while the rest trains: call ``eval()`` on that part after
-# each ``train()``.
+# How do I keep dropout off in the frozen part only?
+# --------------------------------------------------
+# Frozen features that are compared, or computed once and kept, must not change. Call
+# ``eval()`` on the frozen part after each ``train()``: the rest goes on training.
 backbone = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5))
 network = torch.nn.Sequential(backbone, torch.nn.Linear(4, 1))
 backbone.requires_grad_(False)

@@ -3,14 +3,14 @@ eval() is not no_grad(), and neither of them freezes
 ====================================================
 
 ``model.eval()`` changes what layers compute, ``no_grad()`` what autograd records. To
-evaluate you want both. To freeze, neither is the tool.
+evaluate you want both. To freeze, use neither: use ``requires_grad_(False)``.
 """
 
 # %%
 # Does eval() switch gradients off?
 # ---------------------------------
-# A common belief. The graph is recorded as before, with all the memory that it takes,
-# and ``backward()`` fills the gradients.
+# Many believe so. It doesn't: the graph is recorded as before, with all the memory that
+# it takes, and ``backward()`` fills in the gradients.
 import torch
 
 model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
@@ -25,7 +25,7 @@ assert model[0].weight.grad is not None
 # %%
 # Does no_grad() put the model into evaluation?
 # ---------------------------------------------
-# No. Dropout still drops, and batch norm still averages.
+# No. Dropout still drops, and batch norm still updates its statistics.
 model.train()
 with torch.no_grad():
     output = model(x)

@@ -2,15 +2,15 @@
 Freezing changed the output of my transformer: the fast path
 ============================================================
 
-In ``eval()``, ``nn.TransformerEncoder`` takes another route if nothing needs a
-gradient: all frozen, or under ``no_grad()``. Padded positions come out as zeros then.
+In ``eval()``, ``nn.TransformerEncoder`` takes another route when it is frozen or under
+``no_grad()``. Padded positions come out as zeros then. Half frozen, it may fail.
 """
 
 # %%
 # Same weights, same input, another output
 # ----------------------------------------
 # One sequence of three tokens, of which the last is padding. The encoder runs as it is,
-# then under ``no_grad()``, then frozen.
+# then under ``no_grad()``, then frozen. What comes out for the padding differs.
 import torch
 
 torch.manual_seed(0)
@@ -36,19 +36,20 @@ assert not outputs["no_grad()"][0, 2].any()
 assert not outputs["frozen"][0, 2].any()
 
 # %%
-# The warning belongs to that route: it packs the tokens into a nested tensor, without
-# the padding, computes, and fills up with zeros.
+# The warning comes from that route, the fast path. It packs the tokens without the
+# padding into a nested tensor, computes, and fills up with zeros. It has no backward,
+# so the encoder takes it only where no gradient is needed.
 
 # %%
 # Is the rest the same?
 # ---------------------
-# Yes, up to rounding, at the positions that are no padding.
+# Yes. At the positions that are no padding, only rounding differs.
 for output in outputs.values():
     torch.testing.assert_close(output[0, :2], outputs["as it is"][0, :2])
 
 # %%
-# What comes out at each of the three positions, as it is (left) and frozen (right). The
-# last row is padding.
+# The output at each of the three positions, as it is (left) and frozen (right). The
+# last row is padding; frozen, it is zero, an even grey.
 import matplotlib.pyplot as plt
 
 _, axes = plt.subplots(1, 2, figsize=(5, 2.4), layout="constrained", sharey=True)
@@ -70,14 +71,39 @@ masked = {way: (out * kept).sum(1) / kept.sum(1) for way, out in outputs.items()
 torch.testing.assert_close(masked["as it is"], masked["frozen"])
 
 # %%
-# The route can be closed, for all encoders of the process:
+# The fast path can be switched off, for all encoders of the process:
 torch.backends.mha.set_fastpath_enabled(False)
 torch.testing.assert_close(encode(), outputs["as it is"])
 torch.backends.mha.set_fastpath_enabled(True)
 
 # %%
-# Use only positions that are no padding. To compare a frozen model with a trained one,
-# close the fast path in both. Its conditions are listed at
+# MultiheadAttention does not support NestedTensor outside of its fast path
+# -------------------------------------------------------------------------
+# This error comes when you freeze the first layer and let a later one train. The
+# encoder asks only its first layer and packs the tokens. The layer that trains can't
+# take the fast path, and has no other for a nested tensor.
+half = torch.nn.TransformerEncoder(layer, 2).eval()
+half.layers[0].requires_grad_(False)
+try:
+    half(tokens, src_key_padding_mask=padding)
+except AssertionError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise RuntimeError("a layer that trains took a nested tensor")
+
+# %%
+# It also comes in training, if you keep the frozen first layer in ``eval()``. Build the
+# encoder with ``enable_nested_tensor=False``, and it never packs.
+half = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+half.layers[0].requires_grad_(False)
+assert half(tokens, src_key_padding_mask=padding)[0, 2].any()
+half.train().layers[0].eval()
+half(tokens, src_key_padding_mask=padding)
+
+# %%
+# Use only positions that are no padding. To compare a frozen model with one that
+# trains, switch the fast path off for both. To freeze a part of an encoder, build it
+# with ``enable_nested_tensor=False``. When the fast path is taken is listed at
 # :torch:`torch.nn.TransformerEncoderLayer`.
 #
 # Related: :doc:`eval_is_not_no_grad`, :doc:`/gallery/recipes/feature_cache`.

@@ -2,16 +2,16 @@
 Frozen batch norm still moves: its running statistics
 =====================================================
 
-``requires_grad_(False)``, ``no_grad()`` and ``inference_mode()`` let the running mean
-of a batch norm move. Only ``eval()`` stops it, and the next ``train()`` undoes that.
+``requires_grad_(False)``, ``no_grad()`` and ``inference_mode()`` don't stop the running
+mean of a batch norm. ``eval()`` does, and the next ``train()`` undoes that.
 """
 
 # %%
 # Why does the output of my frozen backbone change?
 # -------------------------------------------------
 # A batch norm has two parameters, which can be frozen, and buffers: the running mean
-# and variance. In training mode the forward updates them. That is no gradient, so
-# nothing that is about gradients stops it.
+# and variance. In training mode the forward updates them. No gradient takes part in it,
+# so no switch for gradients stops it.
 import contextlib
 
 import torch
@@ -57,7 +57,8 @@ plt.show()
 # %%
 # I called ``eval()``, and it still moves
 # ---------------------------------------
-# ``train()`` at the top of the loop goes through all modules, also the frozen ones.
+# ``model.train()`` at the top of the loop sets the mode of all modules in the model,
+# also of the frozen ones.
 model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.BatchNorm1d(1))
 model[1].eval()
 model.train()
@@ -66,12 +67,12 @@ assert model[1].training
 
 
 # %%
-# A model that keeps its batch norms in evaluation says so in ``train()``:
+# To keep the batch norms of a model in evaluation, override its ``train()``:
 class Model(torch.nn.Sequential):
     def train(self, mode=True):
         super().train(mode)
         for module in self.modules():
-            if isinstance(module, torch.nn.BatchNorm1d):
+            if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
                 module.eval()
         return self
 
@@ -83,15 +84,25 @@ assert not model[1].training
 # %%
 # ``eval()`` freezes only half
 # ----------------------------
-# It stops the statistics. The scale and the shift still train, and need
-# ``requires_grad_(False)`` besides.
+# It stops the statistics. ``weight`` and ``bias`` still train, unless you also call
+# ``requires_grad_(False)``.
 norm = torch.nn.BatchNorm1d(1).eval()
 norm(batches[0]).sum().backward()
 assert norm.weight.grad is not None
 
 # %%
-# Do both for a frozen batch norm, or let :py:func:`gradguide.freeze` do it, which holds
-# against ``train()``. The rule of the buffers is in :torch:`torch.nn.BatchNorm1d`.
+# ``momentum=0`` is no substitute for ``eval()``. The statistics stay, but in training
+# mode they are not used: the layer goes on normalising with the mean of the batch.
+norm = torch.nn.BatchNorm1d(1, momentum=0.0)
+in_train, in_eval = norm(batches[0]).mean(), norm.eval()(batches[0]).mean()
+assert norm.running_mean.item() == 0
+assert abs(in_train) < 1e-5
+assert in_eval > 4
+
+# %%
+# A frozen batch norm needs both, ``requires_grad_(False)`` and ``eval()``.
+# :py:func:`gradguide.freeze` does both, and holds against ``train()``. How the buffers
+# are updated is in :torch:`torch.nn.BatchNorm1d`.
 #
 # Related: :doc:`other_buffers_that_move`, :doc:`eval_is_not_no_grad`,
 # :doc:`/gallery/diagnose/will_it_really_stay_frozen`.

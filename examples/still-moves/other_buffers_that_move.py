@@ -2,15 +2,16 @@
 Spectral norm and max_norm move a frozen layer
 ==============================================
 
-Batch norm is not alone. Spectral norm updates a buffer in each training forward, and an
-embedding with ``max_norm`` rewrites its own frozen weight, in ``eval()`` too.
+Batch norm is not the only one. Spectral norm updates buffers in each training forward,
+and an embedding with ``max_norm`` rewrites its own frozen weight, in ``eval()`` too.
 """
 
 # %%
-# Spectral norm: a buffer that follows the forward
+# Spectral norm: buffers that each forward updates
 # ------------------------------------------------
-# It estimates the largest singular value with a vector that gets better with each
-# forward in training mode. Freezing leaves that to go on; ``eval()`` stops it.
+# It divides the weight by an estimate of its largest singular value, and improves the
+# estimate in each forward in training mode. So the weight that the layer uses changes,
+# although the parameter is frozen. ``eval()`` stops that.
 import torch
 
 torch.manual_seed(0)
@@ -24,10 +25,12 @@ def buffers_after_a_forward(module, inputs):
     return [n for n, b in module.named_buffers() if not torch.equal(b, before[n])]
 
 
-moved = buffers_after_a_forward(layer, torch.ones(1, 64))
+weight = layer.eval().weight
+moved = buffers_after_a_forward(layer.train(), torch.ones(1, 64))
 print(moved)
 assert moved == ["parametrizations.weight.0._u", "parametrizations.weight.0._v"]
 assert buffers_after_a_forward(layer.eval(), torch.ones(1, 64)) == []
+assert not torch.equal(layer.weight, weight)
 
 # %%
 # max_norm: the forward writes to the weight
@@ -46,8 +49,8 @@ assert abs(lengths[1][0] - 1) < 1e-5
 assert lengths[1][1] == lengths[0][1]
 
 # %%
-# The two rows of the frozen table before (left) and after one forward under
-# ``eval()`` and ``no_grad()``: the row that was looked up is shorter.
+# The length of the two rows of the frozen table, before and after one forward in
+# ``eval()`` under ``no_grad()``: row 0, which was looked up, is shorter.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -60,7 +63,8 @@ plt.show()
 # %%
 # Which layers have something that moves?
 # ---------------------------------------
-# Look for buffers. Layer norm has none. Instance norm has none unless you ask for
+# Apart from ``max_norm``, look for buffers: without them, nothing but parameters could
+# move. Layer norm has none. Instance norm has none unless you ask for
 # ``track_running_stats``, and a batch norm without it has none either.
 layers = {
     "BatchNorm1d": torch.nn.BatchNorm1d(2),
@@ -75,9 +79,9 @@ print(counts)
 assert list(counts.values()) == [3, 0, 0, 0]
 
 # %%
-# Put frozen layers into ``eval()``, and leave ``max_norm`` out of a table that must
-# stay: shorten its rows once, beforehand. :py:func:`gradguide.changed` names what
-# moved. Sources: :torch:`torch.nn.Embedding`,
+# Put frozen layers into ``eval()``. A table that must stay should have no ``max_norm``:
+# shorten its rows once, beforehand. :py:func:`gradguide.changed` names what moved.
+# Sources: :torch:`torch.nn.Embedding`,
 # :torch:`torch.nn.utils.parametrizations.spectral_norm`.
 #
 # Related: :doc:`frozen_batch_norm_still_moves`, :doc:`stale_gradients`,

@@ -2,15 +2,16 @@
 Four ways in which a frozen weight still moves
 ==============================================
 
-The optimizer looks at ``.grad``, and code under ``no_grad()`` looks at nothing. So a
-weight with ``requires_grad=False`` moves if a gradient is left, or if something writes.
+The optimizer looks at ``.grad``, never at ``requires_grad``. So a frozen weight moves
+if it still has a gradient, even of zeros, or if other code writes to it.
 """
 
 # %%
 # My frozen layer still changes. Who moves it?
 # --------------------------------------------
-# Each function below freezes a weight, trains on, and returns it before and after.
-# First the gradient that is left: from the last step, or from half an accumulation.
+# Each function below freezes ``weight``, goes on training, and returns it before and
+# after. First the gradient that is left: from the last step, if no ``zero_grad()`` came
+# since, or from half an accumulation.
 import torch
 
 
@@ -44,7 +45,8 @@ def left_from_half_an_accumulation():
 # %%
 # A zero in place of None
 # -----------------------
-# A gradient of zeros is a gradient. Momentum goes on with what it remembers.
+# A gradient of zeros is a gradient, so the update is not skipped, and momentum goes on
+# with what it remembers. ``zero_grad()`` sets None unless you ask for zeros.
 def zero_instead_of_none():
     weight, other, optimizer = fresh()
     (weight * other).sum().backward()
@@ -60,8 +62,8 @@ def zero_instead_of_none():
 # %%
 # Something writes to it
 # ----------------------
-# An averaged copy, tied weights, ``load_state_dict()``: no gradient is asked, and none
-# is needed.
+# A moving average, ``load_state_dict()``, another parameter on the same memory: they
+# write without a gradient, and the flag forbids no write under ``no_grad()``.
 def written_to_by_hand():
     weight, other, _ = fresh()
     weight.requires_grad_(False)
@@ -98,8 +100,8 @@ plt.show()
 # %%
 # What to do
 # ----------
-# Clear the gradient in the same line in which you freeze: nothing is left that could be
-# applied. The fourth way is your own code.
+# Clear the gradient in the same line in which you freeze: with None, the optimizer has
+# nothing to apply. That is the cure for the first three. The fourth is your own code.
 weight, other, optimizer = fresh()
 (weight * other).sum().backward()
 optimizer.step()
@@ -110,8 +112,17 @@ optimizer.step()
 assert torch.equal(weight, before)
 
 # %%
-# :py:func:`gradguide.freeze` does both. Source: an optimizer skips a parameter only if
-# its gradient is None, see :torch:`torch.optim.Optimizer.zero_grad`.
+# A gradient that is left also counts in ``clip_grad_norm_()``. The gradient of
+# ``other`` has a norm of 0.14 here, below the limit of 1, and is scaled down even so.
+weight.grad, other.grad = torch.full((2,), 100.0), torch.full((2,), 0.1)
+torch.nn.utils.clip_grad_norm_([weight, other], max_norm=1.0)
+print(other.grad)
+assert other.grad.max() < 0.001
+
+# %%
+# :py:func:`gradguide.freeze` sets the flag and clears the gradient. Source: an
+# optimizer skips a parameter only if its gradient is None, see
+# :torch:`torch.optim.Optimizer.zero_grad`.
 #
 # Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
 # :doc:`weight_decay_on_frozen_weights`,

@@ -9,9 +9,9 @@ of the optimizer. It does not, as long as their ``.grad`` is None.
 # %%
 # Does weight decay move what is frozen?
 # --------------------------------------
-# Weight decay is a part of the step of one parameter, and the step of a parameter
-# without gradient is skipped. Here the frozen weight is in the optimizer, with a strong
-# decay, for five steps.
+# Weight decay is a part of the update of a parameter, and an optimizer skips the update
+# of a parameter whose ``.grad`` is None. Here the frozen weight is in the optimizer,
+# with a strong decay, for five steps.
 import torch
 
 OPTIMIZERS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]
@@ -36,16 +36,16 @@ assert none == [1.0] * 5
 # %%
 # And if the gradient is zero?
 # ----------------------------
-# Then the step is not skipped, and each of the five shrinks the frozen weight. A zero
-# comes from ``zero_grad(set_to_none=False)``, from a mask, or from a hook.
+# Then the update is not skipped, and each of the five shrinks the frozen weight. Zeros
+# come from ``zero_grad(set_to_none=False)``, from a mask, or from a hook.
 zero = [after_five_steps(name, torch.zeros(1)) for name in OPTIMIZERS]
 for name, value in zip(OPTIMIZERS, zero, strict=True):
     print(f"grad is zero {name:8} {value:.3f}")
 assert all(value < 1 for value in zero)
 
 # %%
-# The frozen weight after five steps, which began at 1. Hatched: its gradient is None.
-# Dashed: it is zero, and weight decay works.
+# The frozen weight, which began at 1, after five steps. Hatched: its gradient is None.
+# Dashed: its gradient is zero, and weight decay shrinks it.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
@@ -59,8 +59,8 @@ plt.show()
 # %%
 # A penalty in the loss is another matter
 # ---------------------------------------
-# If you add the squares of the weights to the loss yourself, autograd decides, and a
-# frozen weight gets no gradient from it either.
+# If you add the squares of the weights to the loss yourself, autograd computes the
+# decay, and gives a frozen weight no gradient.
 frozen = torch.nn.Parameter(torch.ones(1), requires_grad=False)
 trained = torch.nn.Parameter(torch.ones(1))
 (0.5 * (frozen.square() + trained.square()).sum()).backward()
@@ -68,7 +68,7 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
-# So against weight decay no filter is needed. Freeze, set ``.grad`` to None, and keep
+# You need no filter to keep weight decay off. Freeze, set ``.grad`` to None, and keep
 # ``zero_grad()`` at its default (:torch:`torch.optim.Optimizer.zero_grad`).
 #
 # Related: :doc:`stale_gradients`, :doc:`/gallery/graph/zero_is_not_none`,
