@@ -10,7 +10,8 @@ layer they say no, and the trainable layer inside gets none.
 # Why does the checkpointed layer not train?
 # ------------------------------------------
 # The embedding is frozen, so what comes out of it needs no gradient. The block behind
-# it trains, and is checkpointed to save memory.
+# it trains, and is checkpointed to save memory. Without ``use_reentrant``, PyTorch
+# takes the reentrant form and warns.
 import torch
 from torch.utils.checkpoint import checkpoint
 
@@ -18,7 +19,7 @@ torch.manual_seed(0)
 embedding = torch.nn.Linear(2, 2).requires_grad_(False)
 block = torch.nn.Linear(2, 2)
 hidden = embedding(torch.ones(1, 2))
-out = checkpoint(block, hidden, use_reentrant=True)
+out = checkpoint(block, hidden)
 try:
     out.sum().backward()
 except RuntimeError as error:
@@ -27,8 +28,8 @@ else:
     raise AssertionError("the block was reached")
 
 # %%
-# The warning says it, and with a head that trains behind it there is no error: the head
-# learns, the block does not.
+# The second warning says it. With a trainable head behind the block there is not even
+# an error: the head learns, the block does not.
 head = torch.nn.Linear(2, 1)
 head(checkpoint(block, hidden, use_reentrant=True)).sum().backward()
 print(head.weight.grad is not None, block.weight.grad)
@@ -36,15 +37,16 @@ assert head.weight.grad is not None
 assert block.weight.grad is None
 
 # %%
-# Why? The reentrant form runs the block under ``no_grad()`` and stands for it with one
-# node. Whether that node needs a gradient, it sees by its inputs, not by the parameters
-# inside.
+# Why? The reentrant form runs the block under ``no_grad()`` and puts one node into the
+# graph for all of it. That node requires a gradient if one of its inputs does. The
+# parameters inside are no inputs of it, so nobody asks them.
 
 # %%
 # Two cures
 # ---------
-# ``use_reentrant=False`` records the block itself and drops what it saved. Or let the
-# input require a gradient, as ``enable_input_require_grads()`` does in libraries.
+# ``use_reentrant=False`` records the block itself, and only drops what its nodes saved.
+# Or let the input require a gradient, as ``model.enable_input_require_grads()`` does in
+# the library transformers.
 
 
 def reached(value, *, reentrant):
@@ -105,8 +107,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Pass ``use_reentrant=False``. :torch:`torch.utils.checkpoint <checkpoint.html>` lists
-# the differences.
+# Always pass ``use_reentrant=False``. :torch:`torch.utils.checkpoint <checkpoint.html>`
+# lists the differences.
 #
 # Related: :doc:`/gallery/three-ways/through_or_blocked`,
 # :doc:`/gallery/diagnose/why_is_my_gradient_none`,

@@ -2,16 +2,17 @@
 torch.compile compiles again when you freeze; jit.trace drops no_grad()
 =======================================================================
 
-A compiled model checks its flags in each call and follows them. A traced one has
-written down operations, and a ``with torch.no_grad()`` is none, so its gradients are
-others.
+A compiled model checks the flags in each call and follows them. A trace is a list of
+operations, and ``with torch.no_grad()`` is none: it is lost, and gradients flow where
+they were cut.
 """
 
 # %%
 # Does a compiled model see that I froze a layer?
 # -----------------------------------------------
-# Yes, and it pays with a compilation. The backend here only counts the graphs that it
-# is given, so no C++ compiler is needed.
+# Yes. Each new pattern of flags costs a compilation, one that it has seen before costs
+# none. The backend here only counts the graphs that it is given, so no C++ compiler is
+# needed.
 import torch
 
 graphs = []
@@ -34,20 +35,31 @@ model.zero_grad()
 model[0].requires_grad_(False)
 compiled(x).sum().backward()
 counts.append(len(graphs))
+print(model[0].weight.grad, model[1].weight.grad is not None)
+assert model[0].weight.grad is None
+assert model[1].weight.grad is not None
+
+model[0].requires_grad_(True)
+compiled(x).sum().backward()
+counts.append(len(graphs))
 with torch.no_grad():
     compiled(x)
 counts.append(len(graphs))
-print(counts, model[0].weight.grad, model[1].weight.grad is not None)
-assert counts == [1, 2, 3]
-assert model[0].weight.grad is None
-assert model[1].weight.grad is not None
+print(counts)
+assert counts == [1, 2, 2, 3]
+
+# %%
+# If you unfreeze layer by layer, you may meet a limit: after eight patterns, new ones
+# run uncompiled, and only the log says so. With ``fullgraph=True`` they raise
+# ``FailOnRecompileLimitHit``. Set the limit to the number of your stages.
+assert torch._dynamo.config.recompile_limit == 8
 
 
 # %%
 # What happens to a no_grad() inside?
 # -----------------------------------
-# The function adds ``3x``, which is recorded, and ``2x``, which is not. Its gradient is
-# 3. If the ``with`` is lost on the way, it is 5.
+# The model adds ``3x``, which is recorded, and ``2x``, which is not. Its gradient is 3.
+# If the ``with`` is lost on the way, it is 5.
 class Model(torch.nn.Module):
     def forward(self, x):
         with torch.no_grad():
@@ -82,7 +94,7 @@ assert found == {
 
 
 # %%
-# A ``detach()`` is an operation, and stays in the trace.
+# ``detach()`` is an operation, so it stays in the trace.
 def with_detach(x):
     return x * 3 + (x * 2).detach()
 
@@ -106,9 +118,9 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Freeze before the first call of a compiled model. In code that is traced, cut with
-# ``detach()``. Sources: :torch:`torch.compile`, :torch:`torch.export
-# <user_guide/torch_compiler/export.html>`.
+# Freeze before the first call of a compiled model, and you compile once. In code that
+# is traced, cut with ``detach()``. Sources: :torch:`torch.compile`,
+# :torch:`torch.export <user_guide/torch_compiler/export.html>`.
 #
 # Related: :doc:`func_and_functional_call`, :doc:`quantised_and_scripted`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`.

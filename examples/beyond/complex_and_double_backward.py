@@ -2,8 +2,8 @@
 Gradients of gradients need create_graph=True, complex losses a real part
 =========================================================================
 
-A gradient penalty trains only if the gradient itself is recorded. And ``backward()``
-starts from a real number.
+A gradient penalty has an effect only if the gradient itself is recorded. And
+``backward()`` starts from a real number only.
 """
 
 # %%
@@ -32,8 +32,8 @@ print(gradient.item(), weight.grad.item())
 assert weight.grad == 88
 
 # %%
-# A second term in the loss hides the mistake: there is no error, and the penalty is
-# without effect.
+# In real code the penalty is added to a loss, and that hides the mistake: no error, and
+# no effect. The 4 is the gradient of the first term, ``x²``.
 weight.grad = None
 (constant,) = torch.autograd.grad(weight * x.square(), x)
 loss = weight * x.square() + (constant - 1).square()
@@ -56,7 +56,8 @@ assert torch.autograd.grad(first, x)[0] == 12
 # backward(create_graph=True) warns
 # ---------------------------------
 # It puts a gradient with a graph into ``.grad``, and the parameter and its gradient
-# keep each other alive. ``autograd.grad`` does not.
+# keep each other alive. ``autograd.grad`` returns the gradient instead, so there is no
+# such circle.
 x.grad = None
 (x**3).backward(create_graph=True)
 assert x.grad.requires_grad
@@ -65,7 +66,8 @@ x.grad = None
 # %%
 # grad can be implicitly created only for real scalar outputs
 # -----------------------------------------------------------
-# A complex number has no smaller or larger. Take a real quantity of it.
+# Of two complex numbers, none is the smaller one, so there is nothing to minimise. Take
+# a real quantity: the size, the real part.
 z = torch.tensor(1 + 2j, requires_grad=True)
 try:
     (z * z).backward()
@@ -78,8 +80,8 @@ print(z.grad)
 assert torch.allclose(z.grad, 2 * z.detach())
 
 # %%
-# Its gradient points where the loss rises fastest. Arrows: against the gradient of
-# ``|z|²``, all to zero.
+# The gradient points to where the loss rises fastest, as it does for real numbers.
+# Arrows: against the gradient of ``|z|²``, all to zero.
 import matplotlib.pyplot as plt
 
 points = torch.complex(*torch.meshgrid(*[torch.linspace(-1, 1, 7)] * 2, indexing="ij"))
@@ -94,8 +96,9 @@ ax.set_aspect("equal")
 plt.show()
 
 # %%
-# Sources: :torch:`torch.autograd.grad`, :torch:`Autograd for complex numbers
-# <notes/autograd.html#autograd-for-complex-numbers>`.
+# Write ``create_graph=True`` where a gradient goes into a loss, and make the loss a
+# real number. Sources: :torch:`torch.autograd.grad`, :torch:`Autograd for complex
+# numbers <notes/autograd.html#autograd-for-complex-numbers>`.
 #
 # Related: :doc:`/gallery/graph/gradients_of_some_inputs`,
 # :doc:`/gallery/three-ways/no_grad_stops_recording`, :doc:`func_and_functional_call`.

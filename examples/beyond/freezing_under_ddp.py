@@ -3,15 +3,16 @@ DDP: freeze before you wrap, and wrap again to unfreeze
 =======================================================
 
 ``DistributedDataParallel`` notes what trains when it wraps the model. Freeze later, and
-the second iteration fails. Unfreeze later, and the processes drift apart in silence.
+the second iteration fails. Unfreeze later, and the processes drift apart without an
+error.
 """
 
 # %%
 # Two processes, from one script
 # ------------------------------
 # Usually ``torchrun`` starts them. Here each process gets the source of one function.
-# It runs on the CPU with the gloo backend, and both meet in a file, so no port is
-# fixed.
+# It runs on the CPU with the gloo backend, and both meet by way of a file, so no port
+# is needed.
 import inspect
 import os
 import subprocess
@@ -52,8 +53,9 @@ def run(worker):
 # %%
 # What happens when the flags change after the wrapping?
 # ------------------------------------------------------
-# Four experiments on one model of two layers. Each process has its own input, so their
-# gradients agree only if DDP averages them.
+# Five experiments on one model of two layers. Each process has its own input, so their
+# gradients agree only if DDP averages them. Each line says whether they do, layer by
+# layer. None stands for no gradient.
 def train():
     import os
 
@@ -74,9 +76,11 @@ def train():
         wrapped.zero_grad()
         wrapped(torch.full((1, 2), rank + 1.0)).sum().backward()
 
-    def agree(parameter):
-        found = [torch.zeros_like(parameter) for _ in range(2)]
-        dist.all_gather(found, parameter.grad)
+    def agrees(layer):
+        if layer.weight.grad is None:
+            return None
+        found = [torch.zeros_like(layer.weight) for _ in range(2)]
+        dist.all_gather(found, layer.weight.grad)
         return torch.equal(*found)
 
     before = model()
@@ -84,13 +88,14 @@ def train():
     wrapped = DistributedDataParallel(before)
     step(wrapped)
     step(wrapped)
-    print("frozen before:", before[0].weight.grad, agree(before[1].weight))
+    print("frozen before:", *map(agrees, before))
 
     after = model()
     wrapped = DistributedDataParallel(after)
     after[0].requires_grad_(False)
+    step(wrapped)
+    print("frozen after:", *map(agrees, after))
     try:
-        step(wrapped)
         step(wrapped)
     except RuntimeError as error:
         print(f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -100,11 +105,17 @@ def train():
     wrapped = DistributedDataParallel(thawed)
     thawed[0].requires_grad_(True)
     step(wrapped)
-    print("thawed after:", agree(thawed[0].weight), agree(thawed[1].weight))
-
+    print("thawed after:", *map(agrees, thawed))
     wrapped = DistributedDataParallel(thawed)
     step(wrapped)
-    print("wrapped again:", agree(thawed[0].weight), agree(thawed[1].weight))
+    print("wrapped again:", *map(agrees, thawed))
+
+    both = model()
+    wrapped = DistributedDataParallel(both, find_unused_parameters=True)
+    for trains in (False, True):
+        both[0].requires_grad_(trains)
+        step(wrapped)
+        print("find_unused_parameters:", *map(agrees, both))
 
     try:
         DistributedDataParallel(model().requires_grad_(False))
@@ -118,21 +129,26 @@ lines = run(train)
 print(*lines, sep="\n")
 
 # %%
-# - *Frozen before:* works. The frozen layer has no gradient, the other is averaged.
-# - *Frozen after:* the second iteration raises. DDP waits for a gradient that never
-#   comes.
-# - *Thawed after:* no error. The layer has a gradient, each process its own, and from
-#   the next step on the copies of the model differ.
+# - *Frozen before:* works. The frozen layer has no gradient, that of the other layer is
+#   averaged.
+# - *Frozen after:* the second iteration raises, and the first was wrong already. DDP
+#   sends gradients in buckets and waits until a bucket is full. The gradient of the
+#   frozen layer never comes, so the other layer, in the same bucket, is not averaged.
+# - *Thawed after:* no error. DDP doesn't watch this layer, so each process keeps its
+#   own gradient, and from the next step on the copies of the model differ. Wrapped
+#   again, it works.
+# - *find_unused_parameters:* what trained when it was wrapped can be frozen and thawed.
 # - *All frozen:* there is nothing to average, and DDP says so.
-assert lines[0] == "frozen before: None True"
-assert "Expected to have finished reduction in the prior iteration" in lines[1]
-assert lines[2] == "thawed after: False True"
-assert lines[3] == "wrapped again: True True"
-assert "doesn't have any parameter that requires a gradient" in lines[4]
+assert lines[:2] == ["frozen before: None True", "frozen after: None False"]
+assert "Expected to have finished reduction in the prior iteration" in lines[2]
+assert lines[3:5] == ["thawed after: False True", "wrapped again: True True"]
+assert lines[5] == "find_unused_parameters: None True"
+assert lines[6] == "find_unused_parameters: True True"
+assert "doesn't have any parameter that requires a gradient" in lines[7]
 
 # %%
-# Do both processes have the same gradient for the first layer? Hatched: it is frozen
-# and needs none. Cross: an error, or two different gradients.
+# What becomes of the first layer, in each order? Hatched: it is frozen, as it should
+# be. Square: its gradient is averaged. Cross: an error, or gradients that differ.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 2.6), layout="constrained")
@@ -152,8 +168,9 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# The message recommends ``find_unused_parameters=True``, which costs a walk through the
-# graph in each step. Wrap again after each change of flags instead. Source:
+# Wrap again after each change of flags. ``find_unused_parameters=True``, which the
+# message recommends, costs a walk through the graph in each step; it pays if flags
+# change often, and only if everything trained when you wrapped. Source:
 # :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed parameters.
 #
 # Related: :doc:`freezing_under_fsdp`, :doc:`/gallery/freezing/unfreeze_gradually`,

@@ -2,9 +2,9 @@
 FSDP2: frozen and trainable parameters in one group, and thawed later
 =====================================================================
 
-``fully_shard`` splits each parameter for itself. So a group may mix frozen and
-trainable ones, and a flag may change afterwards. The older ``FullyShardedDataParallel``
-refuses.
+``fully_shard`` splits each parameter by itself, so a group may mix frozen and trainable
+ones, and a flag may change afterwards. The older ``FullyShardedDataParallel`` refuses
+the mixture.
 """
 
 # %%
@@ -51,8 +51,9 @@ def run(worker):
 # %%
 # Does FSDP2 take a frozen layer?
 # -------------------------------
-# Frozen before the sharding, then thawed after it, in one group. Then the first version
-# of FSDP, with the same model.
+# In one group, a layer is frozen before the sharding and thawed after it. Then two
+# optimizers make a step, one from before the sharding, one from after it. Last comes
+# the first version of FSDP, with the same model.
 def train():
     import os
 
@@ -74,6 +75,7 @@ def train():
         return model
 
     model = half_frozen()
+    early = torch.optim.SGD(model.parameters(), lr=0.1)
     fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
     model(batch).sum().backward()
     first, second = (layer.weight for layer in model)
@@ -88,6 +90,12 @@ def train():
         full(torch.full((2, 4), own)).sum().backward()
         mean += full[0].weight.grad / 2
     print("thawed:", torch.allclose(first.grad.full_tensor(), mean))
+
+    old = first.detach().full_tensor().clone()
+    for optimizer in (early, torch.optim.SGD(model.parameters(), lr=0.1)):
+        optimizer.step()
+        name = "early" if optimizer is early else "late"
+        print(f"{name} optimizer moves:", not torch.equal(first.full_tensor(), old))
 
     try:
         FullyShardedDataParallel(half_frozen(), device_id=torch.device("cpu"))
@@ -106,18 +114,23 @@ lines = run(train)
 print(*lines, sep="\n")
 
 # %%
-# Each parameter is a ``DTensor``, and each process holds its part. The frozen one has
-# no gradient. Thawed after the sharding, it gets the mean over both processes, unlike
-# under DDP. The first version flattens a whole group into one tensor, which can have
-# only one flag, unless it is told to keep the original parameters.
-assert lines[0] == "frozen: None DTensor"
-assert lines[1] == "thawed: True"
-assert "Must flatten tensors with uniform `requires_grad`" in lines[2]
-assert lines[3] == "use_orig_params: [False, False, True, True]"
+# Each parameter is a ``DTensor``, of which each process holds a part. The frozen one
+# has no gradient. Thawed after the sharding, it gets the mean over both processes,
+# unlike under DDP.
+#
+# But ``fully_shard`` replaces the parameters, and an optimizer that was made before has
+# the old ones. They never get a gradient, so it moves nothing, without an error.
+#
+# The first version flattens a whole group into one tensor, which can have only one
+# flag, unless it is told to keep the original parameters.
+assert lines[:2] == ["frozen: None DTensor", "thawed: True"]
+assert lines[2:4] == ["early optimizer moves: False", "late optimizer moves: True"]
+assert "Must flatten tensors with uniform `requires_grad`" in lines[4]
+assert lines[5] == "use_orig_params: [False, False, True, True]"
 
 # %%
-# One group of two layers, in two processes. Each holds a half of both, frozen (hatched)
-# and trainable.
+# One group of two layers, in two processes: each holds one half of the frozen layer
+# (hatched) and one half of the trainable one.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
@@ -132,9 +145,9 @@ ax.set_frame_on(False)
 plt.show()
 
 # %%
-# Use ``fully_shard`` (:torch:`torch.distributed.fsdp.fully_shard
-# <distributed.fsdp.fully_shard.html>`) and change flags as you like, on all processes
-# at the same time.
+# Shard first, then make the optimizer. Change flags between two steps, in all processes
+# alike. Source: :torch:`torch.distributed.fsdp.fully_shard
+# <distributed.fsdp.fully_shard.html>`.
 #
 # Related: :doc:`freezing_under_ddp`, :doc:`/gallery/freezing/unfreeze_gradually`,
 # :doc:`/gallery/recipes/lora_by_hand`.

@@ -2,9 +2,9 @@
 torch.func ignores requires_grad, and no_grad() splits jacrev from jacfwd
 =========================================================================
 
-In ``torch.func`` the argument decides what is differentiated, not the flag.
-``detach()`` cuts in both directions of differentiation. ``no_grad()`` inside a function
-does not.
+In ``torch.func`` you differentiate by an argument, whatever its flag says. Inside the
+function, ``detach()`` cuts in forward and in reverse mode, ``no_grad()`` in reverse
+mode only.
 """
 
 # %%
@@ -45,9 +45,10 @@ assert list(gradients) == ["bias"]
 # %%
 # no_grad() under jacrev and jacfwd
 # ---------------------------------
-# The same function, ``x² - c``, with ``c = x²`` meant as a constant in two ways. The
-# derivative should be ``2x``. Under ``no_grad()`` forward mode gives zero: it switches
-# off recording for the way back, and the tangents of the way forward go on.
+# The function is ``x² - c``, and ``c = x²`` is made a constant in two ways, so the
+# derivative should be ``2x``. With ``no_grad()``, forward mode gives zero. It computes
+# derivatives along with the values and records nothing, so there is no recording that
+# ``no_grad()`` could switch off.
 def with_no_grad(x):
     with torch.no_grad():
         constant = x.square()
@@ -88,7 +89,7 @@ plt.show()
 # %%
 # Around a transform, ``no_grad()`` does nothing
 # ----------------------------------------------
-# The transform has its own recording. Flags can't be set inside it.
+# The transform switches recording on for itself. Inside it, flags can't be set.
 with torch.no_grad():
     assert grad(lambda x: x.square().sum())(point).tolist() == [2, 4]
 try:
@@ -99,8 +100,8 @@ else:
     raise AssertionError("a flag was set in a transform")
 
 # %%
-# Freeze by argument, cut by ``detach()``. Source: :torch:`torch.func.grad`, which has a
-# section on ``no_grad``.
+# To freeze, pass a parameter as another argument. To cut, use ``detach()``. Source:
+# :torch:`torch.func.grad`, which has a section on ``no_grad``.
 #
 # Related: :doc:`/gallery/three-ways/detach_is_not_no_grad`,
 # :doc:`/gallery/modes/no_grad_inference_mode_enable_grad`,

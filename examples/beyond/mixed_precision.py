@@ -2,14 +2,15 @@
 No inf checks were recorded: GradScaler and an optimizer of frozen parameters
 =============================================================================
 
-A scaler looks at the gradients before it steps. If an optimizer has only frozen
-parameters, there is nothing to look at, and ``scaler.step()`` raises.
+``GradScaler`` checks the gradients for inf and NaN before it lets an optimizer step. If
+all parameters of the optimizer are frozen, there is nothing to check, and
+``scaler.step()`` raises.
 """
 
 # %%
-# The error
-# ---------
-# Two optimizers, one for each part, and the backbone is frozen for the first epochs.
+# How you get the error
+# ---------------------
+# Each part has its own optimizer, and the backbone is frozen for the first epochs.
 import torch
 
 torch.manual_seed(0)
@@ -27,8 +28,8 @@ else:
     raise AssertionError("the scaler stepped without gradients")
 
 # %%
-# The optimizer of the head steps. Step only those that have a gradient, or let one
-# optimizer have all parameters.
+# The optimizer of the head steps. Step only those optimizers that have a gradient, or
+# give all parameters to one.
 before = head.weight.clone()
 scaler.step(optimizers[1])
 scaler.update()
@@ -46,8 +47,8 @@ assert [has_gradients(optimizer) for optimizer in optimizers] == [False, True]
 # %%
 # Does autocast change what is frozen?
 # ------------------------------------
-# No. The result has another dtype, the gradient that of the parameter, and a frozen
-# parameter has none.
+# No. The result is in ``bfloat16``, a gradient has the dtype of its parameter, and a
+# frozen parameter gets none.
 backbone.zero_grad()
 head.zero_grad()
 with torch.autocast("cpu", torch.bfloat16):
@@ -59,8 +60,9 @@ assert head.weight.grad.dtype == torch.float32
 assert backbone.weight.grad is None
 
 # %%
-# Autocast keeps the cast weight, so a forward under ``no_grad()`` in the same block
-# could spoil a later one. In this version it does not: the second forward trains.
+# Autocast keeps the weights that it has cast. If it kept one from a forward under
+# ``no_grad()``, a later forward in the same block would find a weight without a graph.
+# In this version that does not happen: the second forward trains.
 head.zero_grad()
 with torch.autocast("cpu", torch.bfloat16):
     with torch.no_grad():
@@ -92,7 +94,7 @@ assert norm == 0
 # %%
 # Prefer one optimizer with all parameters. Source: :torch:`Automatic mixed precision
 # <notes/amp_examples.html#working-with-multiple-models-losses-and-optimizers>`, which
-# says when a scaler steps with several optimizers. A GPU was not at hand for this page.
+# says how a scaler works with several optimizers. This page was not run on a GPU.
 #
 # Related: :doc:`/gallery/freezing/unfreeze_gradually`,
 # :doc:`/gallery/recipes/freeze_in_gradient_accumulation`,

@@ -2,8 +2,9 @@
 Quantised and scripted layers: frozen for good
 ==============================================
 
-Integers have no gradient, so a quantised weight can't train. What trains a network for
-quantisation is a rounding that lets the gradient through.
+Integers have no gradient, so a quantised weight can't train. Quantisation-aware
+training keeps the weight floating point, and rounds it in a way that lets the gradient
+through.
 """
 
 # %%
@@ -21,8 +22,8 @@ else:
     raise AssertionError("an integer requires a gradient")
 
 # %%
-# A parameter may hold integers if it says that it does not train. A whole module can't
-# be converted.
+# A parameter may hold integers if you say that it does not train. A whole module can't
+# be converted to them.
 parameter = torch.nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
 print(parameter.dtype, parameter.requires_grad)
 assert not parameter.requires_grad
@@ -34,10 +35,10 @@ else:
     raise AssertionError("a module was converted to integers")
 
 # %%
-# Train for quantisation: a fake
-# ------------------------------
-# A fake quantisation rounds in the forward and lets the gradient through, inside the
-# range that the integers have. Outside of it, the gradient is zero.
+# Quantisation-aware training
+# ---------------------------
+# A fake quantisation rounds in the forward. In the backward it lets the gradient
+# through, inside the range that the integers have. Outside of it, the gradient is zero.
 x = torch.tensor([0.12, 0.77, 99.0], requires_grad=True)
 rounded = torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127)
 rounded.sum().backward()
@@ -60,10 +61,10 @@ right.set(xlabel="x", ylabel="gradient", ylim=(-0.2, 1.4))
 plt.show()
 
 # %%
-# "Freezing" a scripted module is another word
-# --------------------------------------------
-# ``torch.jit.freeze`` turns parameters into constants of the program. None are left
-# that could train or be loaded, and the input still gets its gradient.
+# torch.jit.freeze means something else
+# -------------------------------------
+# It turns the parameters of a scripted module into constants of the program. None are
+# left that could train or be loaded. The input still gets its gradient.
 module = torch.jit.script(torch.nn.Linear(2, 1).eval())
 program = torch.jit.freeze(module)
 print(len(list(program.parameters())))

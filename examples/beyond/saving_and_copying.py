@@ -2,15 +2,15 @@
 state_dict() keeps no flags: freeze again after loading
 =======================================================
 
-A checkpoint has values. Which parameters were frozen is not among them. Copies of whole
-modules keep the flags, and results of a graph can't be copied or sent at all.
+A checkpoint holds values, not which parameters were frozen. A copy of a whole module
+keeps the flags. A tensor with a graph can be neither copied nor sent.
 """
 
 # %%
 # I saved a frozen model, and it trains after loading
 # ---------------------------------------------------
-# The values in a ``state_dict()`` are detached. What counts after ``load_state_dict()``
-# are the flags of the model that loads.
+# The values in a ``state_dict()`` are detached. After ``load_state_dict()``, the model
+# that loads has the flags that it had before.
 import copy
 import io
 import pickle
@@ -25,18 +25,21 @@ assert torch.equal(saved.weight, loaded.weight)
 assert loaded.weight.requires_grad
 
 # %%
-# So a frozen model that loads a checkpoint stays frozen, and takes the values. Also
-# with ``assign=True``, which takes the tensors themselves.
+# So a frozen model that loads a checkpoint stays frozen, also with ``assign=True``. But
+# that puts other parameters in the place of the old ones: an optimizer that was made
+# before trains tensors that the model no longer has.
 for assign in (False, True):
     frozen = torch.nn.Linear(2, 1).requires_grad_(False)
+    old = frozen.weight
     frozen.load_state_dict(torch.nn.Linear(2, 1).state_dict(), assign=assign)
     assert not frozen.weight.requires_grad
+    assert (frozen.weight is not old) == assign
 
 
 # %%
 # Which copies keep the flag?
 # ---------------------------
-# All that copy a module or a parameter as a whole.
+# Those that copy a module or a parameter as a whole.
 def through_a_file(thing):
     file = io.BytesIO()
     torch.save(thing, file)
@@ -70,8 +73,8 @@ plt.show()
 # %%
 # Why can't my model be copied? Only graph leaves support the deepcopy protocol
 # -----------------------------------------------------------------------------
-# A result hangs on its graph. A module that keeps an output as an attribute can't be
-# copied for that reason.
+# A result is tied to its graph, and ``deepcopy`` does not copy graphs. So a module that
+# keeps an output as an attribute can't be copied. Detach the output before you keep it.
 model = torch.nn.Linear(2, 1)
 model.cache = model(torch.ones(1, 2))
 try:
@@ -86,8 +89,8 @@ copy.deepcopy(model)
 # %%
 # Cowardly refusing to serialize non-leaf tensor which requires_grad
 # ------------------------------------------------------------------
-# A graph does not cross the border of a process. This is what a queue, a pipe or a
-# worker of a ``DataLoader`` runs into: it pickles what it sends.
+# A graph can't go from one process to another. A queue, a pipe and a worker of a
+# ``DataLoader`` pickle what they send, and all raise this error.
 from multiprocessing.reduction import ForkingPickler
 
 import torch.multiprocessing  # teaches it to pickle tensors
@@ -102,8 +105,8 @@ else:
 ForkingPickler.dumps(result.detach())
 
 # %%
-# Without workers a ``DataLoader`` hands the graph on, unasked, and each batch leads
-# back to what made it.
+# Without workers there is no error: the ``DataLoader`` hands the graph on, and each
+# batch leads back to what made it.
 scale = torch.ones(1, requires_grad=True)
 batch = next(iter(torch.utils.data.DataLoader([scale * i for i in range(2)])))
 print(batch.requires_grad)
