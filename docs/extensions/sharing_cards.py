@@ -58,7 +58,9 @@ def draw(title: str, chapter: str, font: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     info = PngInfo()
     info.add_text("Comment", recipe.encode("unicode_escape").decode())
-    image.quantize(64).save(target, pnginfo=info, optimize=True)
+    image.quantize(64, Image.Quantize.FASTOCTREE).save(
+        target, pnginfo=info, optimize=True
+    )
 
 
 def _recipe(card: Path) -> str | None:
