@@ -1,6 +1,8 @@
 """Measure the build, all in one run: both languages, again, one edit, English alone.
 
 English alone is plain sphinx-gallery: ``sphinx-build`` on the same scripts and pages.
+It makes pages, and no book, no search index and no checks: so the pages of both
+languages are measured alone, too.
 Each clean build is made three times, in turn, and the fastest counts: whatever else the
 machine does only adds to a time.
 """
@@ -17,7 +19,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from pipeline import sphinx
-from pipeline.project import ENGLISH, Project
+from pipeline.build import build
+from pipeline.project import ENGLISH, LANGUAGES, Project
 from pipeline.site import make
 from pipeline.stage import stage
 
@@ -43,6 +46,13 @@ def english_alone(project: Project) -> None:
         sys.exit(said)
 
 
+def pages_of_both(project: Project) -> None:
+    """Build the trees of both languages at the same time, and nothing of them."""
+    for language in LANGUAGES:
+        stage(project, language, project.staged(language))
+    build(project, LANGUAGES)
+
+
 def main() -> None:
     """Work on a copy of the checkout, and print a table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -53,10 +63,12 @@ def main() -> None:
             ignore=shutil.ignore_patterns("_build", ".*", "tests"),
         )
         project = Project(root)
-        both, alone = [], []
+        both, pages, alone = [], [], []
         for _ in range(ROUNDS):
             shutil.rmtree(project.built, ignore_errors=True)
             alone.append(seconds(lambda: english_alone(project)))
+            shutil.rmtree(project.built)
+            pages.append(seconds(lambda: pages_of_both(project)))
             shutil.rmtree(project.built)
             both.append(seconds(lambda: make(project)))
         unchanged = seconds(lambda: make(project))
@@ -66,8 +78,10 @@ def main() -> None:
     print(f"{'both languages, clean':32}{min(both):6.1f} s")
     print(f"{'both languages, nothing changed':32}{unchanged:6.1f} s")
     print(f"{'both languages, one script':32}{edited:6.1f} s")
+    print(f"{'both languages, pages, clean':32}{min(pages):6.1f} s")
     print(f"{'English alone, clean':32}{min(alone):6.1f} s")
     print(f"{'both / English alone':32}{min(both) / min(alone):6.2f}")
+    print(f"{'pages of both / English alone':32}{min(pages) / min(alone):6.2f}")
 
 
 if __name__ == "__main__":
