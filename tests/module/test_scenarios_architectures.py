@@ -124,6 +124,27 @@ def meta_device() -> Made:
     return model, lambda: model(x).sum()
 
 
+@scenario({})
+def two_devices() -> Made:
+    model = Two()
+    model.head.to("meta")
+    x, features = torch.randn(5, 3), torch.randn(5, 4, device="meta")
+    return model, lambda: (model.backbone(x).sum(), model.head(features).sum())
+
+
+@scenario({"backbone.*": ("cut", "detach()")})
+def cut_between_two_devices() -> Made:
+    model = Two()
+    model.head.to("meta")
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x).detach()  # here
+        return model.head(features.to("meta")).sum()
+
+    return model, loss
+
+
 @scenario({"classes.*": NEVER, "norm.*": NEVER})
 def parameters_of_the_loss() -> Made:
     model = Two()
