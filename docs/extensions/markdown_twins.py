@@ -19,6 +19,7 @@ NOT_CONVERTED = (
     ".headerlink, .page-bar, .tags, .sphx-glr-thumbnail-title, script, style, button"
 )
 LANGUAGE = re.compile(r"highlight-(\w+)")
+FENCED = re.compile(r"(^```\w*\n.*?^```$)", re.MULTILINE | re.DOTALL)
 PAGE = re.compile(r"^(?!\w+:)(.*)\.html(?=$|#)")
 
 
@@ -35,7 +36,9 @@ def convert(body: str) -> str:
         escape_underscores=False,
         escape_asterisks=False,
     )
-    return re.sub(r"\n{3,}", "\n\n", converter.convert_soup(soup)).strip() + "\n"
+    parts = FENCED.split(converter.convert_soup(soup))
+    parts[::2] = [re.sub(r"\n{3,}", "\n\n", prose) for prose in parts[::2]]
+    return "".join(parts).strip() + "\n"
 
 
 def _language(block: Any) -> str:

@@ -60,6 +60,7 @@ def test_a_markdown_twin_holds_code_outputs_and_links(site):
     assert text.startswith("# ")
     assert "```python\nimport torch" in text
     assert "```text\nRuntimeError: Trying to backward" in text
+    assert "\n\n\ndef nodes(" in text
     for target in re.findall(r"\]\(([^):#]+\.md)(?:#[^)]*)?\)", text):
         assert (folder / target).resolve().exists()
 
