@@ -55,12 +55,12 @@ def test_descriptions_differ_from_page_to_page(page_of, site):
 
 def test_a_markdown_twin_holds_code_outputs_and_links(site):
     """Of a gallery page: its code fenced, its output, and links to other twins."""
-    folder = site / "zh-cn/gallery/graph"
-    text = (folder / "backward_twice.md").read_text("utf-8")
+    folder = site / "zh-cn/gallery/freezing"
+    text = (folder / "freeze_by_name.md").read_text("utf-8")
     assert text.startswith("# ")
-    assert "```python\nimport torch" in text
-    assert "```text\nRuntimeError: Trying to backward" in text
-    assert "\n\n\ndef nodes(" in text
+    assert "```python\nimport re\n" in text
+    assert "\n\n\ndef frozen_by(" in text
+    assert "```text\nAttributeError: " in text
     for target in re.findall(r"\]\(([^):#]+\.md)(?:#[^)]*)?\)", text):
         assert (folder / target).resolve().exists()
 
