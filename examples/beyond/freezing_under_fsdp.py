@@ -19,8 +19,8 @@ import tempfile
 from pathlib import Path
 
 
+# Run a function in two processes, and return what the first one prints.
 def run(worker):
-    """Run a function in two processes, and return what the first one prints."""
     # os._exit does not wait for threads that a failed step has left behind
     leave = "import os; print(flush=True); os._exit(0)"
     code = f"{inspect.getsource(worker)}\n{worker.__name__}()\n{leave}"

@@ -36,8 +36,8 @@ OPTIMIZERS = {
 }
 
 
+# Train all rows for a step, then mask the first two, and train on.
 def masked_rows_stay(make_optimizer):
-    """Train all rows for a step, then mask the first two, and train on."""
     torch.manual_seed(0)
     table = torch.nn.Embedding(4, 2)
     optimizer = make_optimizer(table.parameters())

@@ -25,8 +25,8 @@ head = torch.nn.Linear(16, 2)
 images, labels = torch.randn(32, 8), torch.arange(32) % 2
 
 
+# Train a copy of the head; features is called in each step.
 def trained(features):
-    """Train a copy of the head; ``features`` is called in each step."""
     own = copy.deepcopy(head)
     optimizer = torch.optim.AdamW(own.parameters(), lr=0.01)
     for _ in range(5):
