@@ -20,6 +20,13 @@ class Net(nn.Module):
         return self.head(self.layer2(self.layer10(self.layer1(x))))
 
 
+def norm_net() -> nn.Sequential:
+    """Return a network whose forward differs between training and evaluation."""
+    return nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)
+    )
+
+
 def flags(model: nn.Module) -> dict[str, bool]:
     return {name: p.requires_grad for name, p in model.named_parameters()}
 

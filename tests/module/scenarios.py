@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from gradguide import explain
 
 Code = Callable[[], tuple[nn.Module, Callable[[], object]]]
+Made = tuple[nn.Module, object]
+BACKBONE = "backbone.*"
+NEVER = ("unused", "never read in the forward")
+DROPPED = ("unused", "its result never reaches the loss")
 
 
 class Scenario(NamedTuple):

@@ -4,13 +4,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 as everyone writes it
 from torch import Tensor, nn
 
-from .scenarios import Scenario, Scenarios, Two, check
+from .scenarios import BACKBONE, NEVER, Made, Scenario, Scenarios, Two, check
 
 scenario = Scenarios()
-Made = tuple[nn.Module, object]
-BACKBONE = "backbone.*"
-NEVER = ("unused", "never read in the forward")
-DROPPED = ("unused", "its result never reaches the loss")
 
 
 @scenario({})

@@ -5,11 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .scenarios import Scenario, Scenarios, Two, check, two
+from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check, two
 
 scenario = Scenarios()
-Made = tuple[nn.Module, object]
-BACKBONE = "backbone.*"
 
 
 class Double(torch.autograd.Function):

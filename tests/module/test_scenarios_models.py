@@ -9,13 +9,9 @@ from torch import Tensor, nn
 
 from gradguide import explain
 
-from .scenarios import Scenario, Scenarios, Two, check
+from .scenarios import BACKBONE, DROPPED, NEVER, Made, Scenario, Scenarios, Two, check
 
 scenario = Scenarios()
-Made = tuple[nn.Module, object]
-BACKBONE = "backbone.*"
-NEVER = ("unused", "never read in the forward")
-DROPPED = ("unused", "its result never reaches the loss")
 
 
 @scenario({"spare.*": NEVER})

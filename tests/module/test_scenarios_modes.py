@@ -8,11 +8,9 @@ from torch import Tensor, nn
 
 from gradguide import explain
 
-from .scenarios import Scenario, Scenarios, Two, check, two
+from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check, two
 
 scenario = Scenarios()
-Made = tuple[nn.Module, object]
-BACKBONE = "backbone.*"
 
 
 @scenario({BACKBONE: ("cut", "no_grad")})

@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 as everyone writes it
 from torch import Tensor, nn
 
-from .scenarios import Scenario, Scenarios, Two, check, two
+from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check, two
 
 scenario = Scenarios()
-Made = tuple[nn.Module, object]
-BACKBONE = "backbone.*"
 
 
 @scenario({BACKBONE: ("cut", "detach()")})

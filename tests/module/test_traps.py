@@ -11,14 +11,8 @@ from torch import Tensor, nn
 
 from gradguide import explain, freeze
 
-from .nets import everything
+from .nets import everything, norm_net
 from .scenarios import Two
-
-
-def norm_net() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)
-    )
 
 
 def test_restored_buffers_leave_a_pending_backward_alone() -> None:

@@ -7,17 +7,12 @@ from torch.utils.checkpoint import checkpoint
 
 from gradguide import explain
 
+from .nets import norm_net
 from .scenarios import Two
 
 
 def verdicts(model: nn.Module, loss: object, **more: object) -> dict[str, str]:
     return {row.name: row.verdict for row in explain(model, loss, **more)}
-
-
-def norm_net() -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)
-    )
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs")
