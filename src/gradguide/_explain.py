@@ -1,6 +1,6 @@
 """Explains what will happen to each parameter, why, and at which line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -112,11 +112,12 @@ list or dict of tensors, got float; pass the loss before item() or detach()
     evidence = _gather(model, loss, gradients=gradients)
     # An optimizer never knows those that stand in: nothing can be said of it then.
     held = Held(optimizer) if optimizer and not is_displaced(model) else None
+    named = dict(model.named_parameters())
     rows = [
-        *_parameters(model, evidence, held),
-        *_buffers(model, evidence),
+        *_parameters(named, evidence, held),
+        *_buffers(model, named, evidence),
         *_strangers(model, evidence),
-        *(_orphans(model, evidence, held) if held else ()),
+        *(_orphans(named.values(), evidence, held) if held else ()),
     ]
     return Report(rows)
 
@@ -131,12 +132,11 @@ def _gather(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
 
 
 def _parameters(
-    model: nn.Module, evidence: Evidence, held: Held | None
+    named: dict[str, nn.Parameter], evidence: Evidence, held: Held | None
 ) -> Iterator[Row]:
-    named = list(model.named_parameters())
-    frozen = [p for _, p in named if not p.requires_grad]
+    frozen = [p for p in named.values() if not p.requires_grad]
     movers = held.movers(frozen) if held else {}
-    for name, parameter in named:
+    for name, parameter in named.items():
         key = id(parameter)
         verdict, why, where = "trains", "", ""
         if key in movers:
@@ -159,8 +159,12 @@ def _parameters(
         yield Row(name, verdict, why, where, _numel(parameter))
 
 
-def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
+def _buffers(
+    model: nn.Module, named: dict[str, nn.Parameter], evidence: Evidence
+) -> Iterator[Row]:
     """Yield the buffers of frozen modules that a forward moves."""
+    if all(parameter.requires_grad for parameter in named.values()):
+        return  # and so no module is frozen
     moved = evidence.moved
     if moved is None:
         moved = set(_drifting(model))
@@ -174,7 +178,7 @@ def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
 def _drifting(model: nn.Module) -> Iterator[str]:
     """Yield the statistics of layers without trained parameters that drift."""
     for path, module in model.named_modules():
-        if not has_stats(module) or not module.training or is_held(module):
+        if not module.training or not has_stats(module) or is_held(module):
             continue
         if any(parameter.requires_grad for parameter in module.parameters()):
             continue
@@ -203,6 +207,8 @@ def _is_frozen(model: nn.Module, path: str) -> bool:
 
 def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     """Yield the tensors that the loss reaches and the model doesn't register."""
+    if not evidence.strangers:
+        return
     paths = paths_to(model, evidence.strangers)
     order = {key: place for place, key in enumerate(paths)}
     buffers = {id(buffer) for buffer in model.buffers()}
@@ -215,9 +221,11 @@ def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
         yield Row(name, "unregistered", why, "", tensor.numel(), kind)
 
 
-def _orphans(model: nn.Module, evidence: Evidence, held: Held) -> Iterator[Row]:
+def _orphans(
+    parameters: Iterable[nn.Parameter], evidence: Evidence, held: Held
+) -> Iterator[Row]:
     """Yield the tensors that the optimizer holds for nobody."""
-    known = {id(t) for t in (*model.parameters(), *evidence.strangers)}
+    known = {id(tensor) for tensor in (*parameters, *evidence.strangers)}
     for name, tensor in held.named():
         if id(tensor) not in known:
             why = "held by the optimizer, not by the model"
