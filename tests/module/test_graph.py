@@ -1,36 +1,15 @@
-"""Tests the graph as text and as a picture."""
+"""Tests the graph as text."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from itertools import combinations
-from xml.etree import ElementTree as ET
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
-from matplotlib.axes import Axes
-from matplotlib.colors import same_color, to_hex
-from matplotlib.patches import FancyBboxPatch
-from matplotlib.text import Annotation
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gradguide import graph
 
-
-@pytest.fixture(autouse=True)
-def closed_figures() -> Iterator[None]:
-    """Draw without a screen, and leave no figure open."""
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
-
-
-def net() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+from .nets import net
 
 
 def test_tree() -> None:
@@ -156,159 +135,6 @@ def test_nothing_is_run() -> None:
     assert calls == [1]
     loss.backward()
     assert "ExpBackward0" in str(graph(loss))
-
-
-def test_draw() -> None:
-    """The picture has a box for each part, on the axes that it is given."""
-    model = net()
-    model[2].requires_grad_(requires_grad=False)
-    _, ax = plt.subplots()
-    shown = graph(model(torch.ones(2, 3)).sum(), model)
-    assert shown.draw(ax) is ax
-    texts = [text.get_text() for text in ax.texts if text.get_text()]
-    assert texts[: len(shown.parts)] == [part.label for part in shown.parts]
-    assert texts[-1] == "not recorded: 2.bias frozen"
-
-
-def boxes_of(ax: Axes) -> dict[str, FancyBboxPatch]:
-    return {
-        text.get_text(): text.get_bbox_patch() for text in ax.texts if text.get_text()
-    }
-
-
-def test_kinds_differ_with_and_without_colour() -> None:
-    """Each kind has a colour of the cycle and an outline of its own, and no filling."""
-    model = net()
-    model[2].requires_grad_(requires_grad=False)
-    with plt.rc_context({"axes.prop_cycle": plt.cycler(color="rgbk")}):
-        ax = graph(model(torch.ones(2, 3)).sum(), model).draw()
-        boxes = boxes_of(ax)
-        looks = {
-            name: (to_hex(box.get_edgecolor()), box.get_linestyle(), box.get_hatch())
-            for name, box in boxes.items()
-            if box
-        }
-        assert looks["0.bias (4,)"] == (to_hex("C0"), "solid", None)
-        assert looks["2.weight (1, 4) frozen"] == (to_hex("C1"), "solid", "//////")
-        assert looks["no history"] == (to_hex("C2"), "--", None)
-        assert looks["loss ()"] == (to_hex("C3"), "solid", None)
-    assert len(boxes["loss ()"].get_path().vertices) == 5
-    assert all(box.get_facecolor()[3] == 0 for box in boxes.values() if box)
-
-
-@pytest.mark.parametrize("style", ["default", "dark_background"])
-def test_text_is_legible_on_any_background(style: str) -> None:
-    """Text and operations have the colour of text, and the background has none."""
-    with plt.style.context(style):
-        ax = graph(torch.ones(2, requires_grad=True).exp()).draw()
-        colour = plt.rcParams["text.color"]
-    assert {text.get_color() for text in ax.texts if text.get_text()} == {colour}
-    assert same_color(boxes_of(ax)["ExpBackward0"].get_edgecolor(), colour)
-    assert ax.patch.get_alpha() == ax.figure.patch.get_alpha() == 0
-
-
-def test_arrows_go_with_the_gradient() -> None:
-    """Arrows lead from the loss to what trains; what is frozen or cut gets none."""
-    model = net()
-    model[2].requires_grad_(requires_grad=False)
-    shown = graph(model(torch.ones(2, 3)).sum(), model)
-    ax = shown.draw()
-    names = {id(text.get_bbox_patch()): text.get_text() for text in ax.texts}
-    lines = {
-        (names[id(text.anncoords)], names[id(text.xycoords)]): (
-            type(text.arrow_patch.get_arrowstyle()).__name__
-        )
-        for text in ax.texts
-        if isinstance(text, Annotation)
-    }
-    assert lines["loss ()", "SumBackward0"] == "CurveB"
-    assert lines["AddmmBackward0", "0.bias (4,)"] == "CurveB"
-    assert lines["AddmmBackward0", "2.weight (1, 4) frozen"] == "Curve"
-    assert lines["AddmmBackward0", "no history"] == "Curve"
-    crosses = [line for line in ax.lines if line.get_marker() == "x"]
-    assert len(crosses) == str(shown).count("no history")
-
-
-class Residual(nn.Module):
-    """A network whose branches skip one another."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(6))
-        self.layers[3].requires_grad_(requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        first = self.layers[0](x)
-        x = first
-        for layer in self.layers[1:]:
-            x = x + layer(x.tanh()).relu() * first
-        return x + first
-
-
-@pytest.mark.parametrize("size", [None, (4, 3)])
-def test_nothing_overlaps(size: tuple[int, int] | None) -> None:
-    """No box lies on another, and no line runs through one, on small axes, too."""
-    model = Residual()
-    ax = plt.subplots(figsize=size)[1] if size else None
-    ax = graph(model(torch.ones(1, 2)).sum(), model).draw(ax)
-    ax.figure.canvas.draw()
-    boxes = [text.get_bbox_patch() for text in ax.texts]
-    extents = [box.get_window_extent() for box in boxes if box]
-    inner = [extent.expanded(0.98, 0.9) for extent in extents]
-    assert not any(a.overlaps(b) for a, b in combinations(inner, 2))
-    lines = [line.get_path().transformed(ax.transData) for line in ax.lines]
-    lines = [path for path in lines if len(path.vertices) > 1]
-    assert lines
-    lines += [
-        text.arrow_patch._get_path_in_displaycoord()[0][0]
-        for text in ax.texts
-        if isinstance(text, Annotation)
-    ]
-    for path in lines:
-        assert not any(path.intersects_bbox(extent, filled=False) for extent in inner)
-
-
-def test_a_large_picture() -> None:
-    """A graph of a thousand layers becomes a picture that matplotlib can save."""
-    y = torch.ones(1, requires_grad=True)
-    for _ in range(1000):
-        y = y.sin()
-    ax = graph(y, depth=1000).draw()
-    assert max(ax.figure.get_size_inches()) <= 300
-
-
-def test_svg() -> None:
-    """A notebook gets valid SVG, the same each time, and no figure stays open."""
-    shown = graph(net()(torch.ones(2, 3)).sum())
-    picture = shown._repr_svg_()
-    assert ET.fromstring(picture).tag.endswith("svg")
-    assert picture == shown._repr_svg_()
-    assert plt.get_fignums() == []
-
-
-def test_without_matplotlib() -> None:
-    """Without matplotlib text works, and drawing says what to install."""
-    code = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "import torch, gradguide\n"
-        "shown = gradguide.graph(torch.ones(1, requires_grad=True) * 2)\n"
-        "assert shown._repr_svg_() is None and 'MulBackward0' in str(shown)\n"
-        "try:\n"
-        "    shown.draw()\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == (
-        "draw: matplotlib is not installed; pip install 'gradguide[draw]', or print "
-        "the graph\n"
-    )
 
 
 def test_wrong_arguments() -> None:

@@ -1,51 +1,16 @@
-"""The search, as a reader uses it, and whether it finds what readers ask for."""
+"""The search, as a reader uses it."""
 
 import re
-import tomllib
-from functools import partial
-from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
 
 from pipeline.project import CHINESE, LANGUAGES
+
+from .searching import addresses, ask, wait
 
 PAGE = "gallery/three-ways/detach_cuts_one_tensor.html"
 SECTION = "a-write-to-the-detached-tensor-changes-the-original"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-
-QUERIES = [
-    query | {"kind": kind}
-    for kind, queries in tomllib.loads(
-        Path(__file__).with_name("queries.toml").read_text("utf-8")
-    ).items()
-    for query in queries
-]
-FOUND = 0.95
-"""The part of the queries whose page has to be among the first three results."""
-
-FIRST = 0.9
-"""The part of the pasted errors whose page has to be the very first."""
-
-
-def ask(tab, query):
-    """Type a query as if it was pasted, and wait for its results."""
-    tab.locator(".search-field").fill("")
-    tab.locator(".search-field").focus()
-    tab.keyboard.insert_text(query.strip())
-    wait(tab)
-
-
-def wait(tab):
-    """Wait for the results of what was typed."""
-    tab.locator(".search-results[aria-busy=false]").wait_for(state="attached")
-
-
-def addresses(tab, selector=".search-title"):
-    """Return where the results lead, below the language."""
-    links = tab.locator(f".search-results {selector}")
-    found = links.evaluate_all("links => links.map((link) => link.href)")
-    return [re.sub(r".*/(en|zh-cn)/", "", address) for address in found]
 
 
 def is_loaded(tab):
@@ -302,96 +267,3 @@ def test_without_javascript_the_search_page_says_what_to_do(open_page):
     assert "/zh-cn/search.html?q=detach" in tab.url
     assert "JavaScript" in tab.locator("article").inner_text()
     assert tab.locator(".search").is_hidden()
-
-
-# What readers ask for
-
-
-def test_there_are_enough_queries():
-    """Half of them Chinese, a quarter of them errors as they are pasted."""
-    assert len(QUERIES) >= 80
-    chinese = [query for query in QUERIES if query["on"] == CHINESE.url]
-    errors = [query for query in QUERIES if query["kind"] == "error"]
-    assert len(chinese) >= len(QUERIES) * 0.45
-    assert len(errors) >= len(QUERIES) / 4
-
-
-def test_the_pages_that_must_be_found_exist(site):
-    """A query that names a page of another name would test nothing."""
-    missing = {
-        page
-        for query in QUERIES
-        for page in query["finds"]
-        if not (site / query["on"] / f"{page}.html").exists()
-    }
-    assert not missing
-
-
-@pytest.fixture(scope="module")
-def ranks(chromium, server, site):
-    """Return the queries of a language, each with the place of its page: 0 is first.
-
-    A page that does not exist can't be found: such queries are left out. The entry of
-    an error stands for the pages that print it: it says what to do, and leads there.
-    """
-    tab = chromium.new_page()
-    entries = _entries(site / LANGUAGES[0].url / "reference/errors.html")
-
-    def place(query):
-        ask(tab, query["text"])
-        for number, address in enumerate(addresses(tab)):
-            page = address.removesuffix(".html")
-            if {page, *entries.get(address, ())} & set(query["finds"]):
-                return number
-        return 99
-
-    def ranked(language):
-        tab.goto(f"{server}{language.url}/search.html")
-        exists = partial(_exists, site, language)
-        own = [query for query in QUERIES if query["on"] == language.url]
-        return [(q, place(q)) for q in own if any(map(exists, q["finds"]))]
-
-    found = {language: ranked(language) for language in LANGUAGES}
-    yield found
-    tab.close()
-
-
-def _entries(page):
-    """Return the pages that each entry leads to, by the address of the entry."""
-    soup = BeautifulSoup(page.read_bytes(), "lxml")
-    return {
-        f"reference/errors.html#{section['id']}": {
-            link["href"].removeprefix("../").removesuffix(".html")
-            for link in section.select("a[href^='../gallery/']")
-        }
-        for section in soup.select("section:has(> .message)")
-    }
-
-
-def _exists(site, language, page):
-    return (site / language.url / f"{page}.html").exists()
-
-
-def report(language, found, places):
-    """Say how many queries of a language found their page, and which did not."""
-    missed = [query["text"].strip()[-90:] for query, place in found if place >= places]
-    hits = len(found) - len(missed)
-    return "\n".join([f"{language.tag}: {hits} of {len(found)}; missed:", *missed])
-
-
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
-def test_what_readers_ask_for_is_among_the_first_three(ranks, language):
-    """Questions, names, and errors as they are pasted."""
-    found = ranks[language]
-    said = report(language, found, 3)
-    print(said)
-    assert sum(place < 3 for _, place in found) >= FOUND * len(found), said
-
-
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
-def test_a_pasted_error_finds_its_page_first(ranks, language):
-    """With its traceback, with other shapes, or half of it."""
-    found = [(q, place) for q, place in ranks[language] if q["kind"] == "error"]
-    said = report(language, found, 1)
-    print(said)
-    assert sum(place < 1 for _, place in found) >= FIRST * len(found), said
