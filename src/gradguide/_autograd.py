@@ -51,6 +51,13 @@ def is_inference(tensor: Tensor) -> bool:
     return not is_lazy(tensor) and tensor.is_inference()
 
 
+def is_zero(tensor: Tensor) -> bool:
+    """Whether a tensor has values, and all of them are zero."""
+    if tensor.layout == torch.sparse_coo:
+        tensor = tensor.coalesce().values()
+    return not tensor.is_meta and not tensor.count_nonzero()
+
+
 def nodes(roots: Iterable[Tensor]) -> list[Node]:
     """Return every node behind some tensors once, those nearest to them first."""
     found = [node for node in map(grad_fn, roots) if node is not None]

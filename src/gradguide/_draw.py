@@ -3,7 +3,7 @@
 import io
 from functools import lru_cache
 from textwrap import wrap
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,7 +19,7 @@ from gradguide._parts import Part
 
 def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     """Draw parts, the loss on top and each one below all that use it."""
-    widths = [_length(part.label) + _ROOM[part.kind] for part in parts]
+    widths = [_length(part.label) + _ROOM.get(part.kind, 0) for part in parts]
     plan = layout([part.children for part in parts], widths)
     # One unit of the axes is one point, unless they are too small for that.
     width = max(plan.width, 200) + 2 * _MARGIN
@@ -28,10 +28,8 @@ def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     if ax is None:
         size = (min(width / 72, _MOST), min(height / 72, _MOST))
         figure = plt.figure(figsize=size, layout="none")  # whatever the style asks for
-        figure.patch.set_alpha(0)
         ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-    ax.patch.set_alpha(0)
     middle = plan.width / 2
     ax.set_xlim(middle - width / 2, middle + width / 2)
     ax.set_ylim(_MARGIN - height, _MARGIN)
@@ -50,13 +48,11 @@ _MOST = 300  # inches; a larger picture has more pixels than matplotlib can save
 
 
 def svg(parts: list[Part], notes: list[str]) -> str:
-    """Return the picture as SVG, with a transparent background."""
-    figure = draw(parts, notes).get_figure()
-    if not isinstance(figure, Figure):
-        raise TypeError
+    """Return the picture as SVG, on the background that matplotlib is set to."""
+    figure = cast("Figure", draw(parts, notes).figure)
     file = io.StringIO()
     with plt.rc_context({"svg.hashsalt": "gradguide"}):
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None})
     plt.close(figure)
     return file.getvalue()
 
@@ -85,10 +81,6 @@ def _draw_parts(ax: Axes, parts: list[Part], plan: Layout, size: float) -> None:
             _join(ax, (bends[-1], "data"), top, look)
         else:
             _join(ax, bottom, top, look)
-        if parts[used].kind == "end":
-            x, y = plan.places[user]
-            to_x, to_y = plan.places[used]
-            ax.plot((x + to_x) / 2, (y + to_y) / 2, "C2x", ms=6, mew=2)
 
 
 def _join(ax: Axes, start: Any, end: Any, look: dict[str, str]) -> None:  # noqa: ANN401
@@ -109,9 +101,10 @@ def _length(label: str) -> float:
 _GRADIENT = {"arrowstyle": "->", "ec": "C3"}
 _LINES = {
     "frozen": {"arrowstyle": "-", "ec": "C1"},
-    "end": {"arrowstyle": "-", "ec": "C2", "ls": "--"},
+    "cut": {"arrowstyle": "-", "ec": "C2", "ls": "--"},
+    "input": {"arrowstyle": "-", "ec": "gray"},
 }
-_ROOM = {"loss": 50, "operation": 6, "trains": 8, "frozen": 32, "end": 8, "more": 0}
+_ROOM = {"loss": 50, "operation": 6, "trains": 8, "frozen": 32, "cut": 8}
 
 
 def _looks() -> dict[str, dict[str, Any]]:
@@ -125,7 +118,8 @@ def _looks() -> dict[str, dict[str, Any]]:
         },
         "trains": {"boxstyle": "square,pad=0.4", "ec": "C0", "lw": 2},
         "frozen": {"boxstyle": _hatched_ends, "ec": "C1", "hatch": "//////", "lw": 2},
-        "end": {"boxstyle": "square,pad=0.4", "ec": "C2", "ls": "--", "lw": 1.5},
+        "cut": {"boxstyle": "square,pad=0.4", "ec": "C2", "ls": "--", "lw": 1.5},
+        "input": {"boxstyle": "square,pad=0.3", "ec": "none"},
         "more": {"boxstyle": "square,pad=0.3", "ec": "none"},
     }
 

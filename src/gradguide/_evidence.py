@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import is_dead_view, leaf, nodes, tensors_in
+from gradguide._autograd import is_dead_view, is_zero, leaf, nodes, tensors_in
 from gradguide._causes import Verdict, verdicts
+from gradguide._paths import with_paths
 from gradguide._saved import require_tensors
 from gradguide._sharding import StandIns, sharded_modules
 from gradguide._tape import Tape
@@ -26,10 +27,10 @@ class Evidence:
     def __init__(
         self,
         missed: dict[int, Verdict] | None = None,
-        strangers: list[Tensor] | None = None,
+        strangers: list[tuple[str, Tensor]] | None = None,
         moved: set[str] | None = None,
     ) -> None:
-        """Keep who is missed and why, and who is reached but no parameter."""
+        """Keep who is missed and why; who is reached but no parameter, with a path."""
         self.missed = missed or {}
         self.strangers = strangers or []
         self.moved = moved
@@ -42,7 +43,7 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
     parameters = _learning(model)
     if sharded_modules(model):
         return Evidence(missed={id(p): _SHARDED for p in parameters})
-    evidence = Evidence(strangers=graph.strangers(parameters))
+    evidence = Evidence(strangers=with_paths(model, graph.strangers(parameters)))
     for parameter in parameters:
         if id(parameter) not in graph.leaves:
             hidden = _CHECKPOINT in graph.kinds
@@ -71,12 +72,14 @@ def from_function(
         graph = _Graph(loss)
         graph.identify(stand_ins, parameters)
         made = {id(tensor) for one in tape.made if (tensor := one()) is not None}
+        strangers = [
+            tensor
+            for tensor in graph.strangers(parameters)
+            if isinstance(tensor, nn.Parameter) or id(tensor) not in made
+        ]
         evidence = Evidence(
-            strangers=[
-                tensor
-                for tensor in graph.strangers(parameters)
-                if isinstance(tensor, nn.Parameter) or id(tensor) not in made
-            ],
+            # Their paths are those of the run, which may have made the modules.
+            strangers=with_paths(model, strangers),
             moved=memory.moved(),
         )
         found = verdicts(tape, graph.roots, len(parameters))
@@ -149,7 +152,7 @@ class _Graph:
                     evidence.missed[id(parameter)] = _UNREACHED
                 else:
                     evidence.missed.pop(id(parameter), None)
-            if _is_zero(grad):
+            if grad is None or is_zero(grad):
                 evidence.zero.add(id(parameter))
 
     @staticmethod
@@ -167,13 +170,6 @@ class _Graph:
 
 def _learning(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad]
-
-
-def _is_zero(grad: Tensor | None) -> bool:
-    if grad is None:
-        return True
-    values = grad.coalesce().values() if grad.layout == torch.sparse_coo else grad
-    return not values.is_meta and not values.count_nonzero()
 
 
 def _require_shapes(model: nn.Module) -> None:

@@ -10,7 +10,6 @@ from gradguide._autograd import is_inference
 from gradguide._evidence import Evidence, from_function, from_tensor
 from gradguide._hold import has_stats, is_held
 from gradguide._optimizer import Held
-from gradguide._paths import paths_to
 from gradguide._report import Report, Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
@@ -111,7 +110,9 @@ list or dict of tensors, got float; pass the loss before item() or detach()
         raise ValueError(msg)
     evidence = _gather(model, loss, gradients=gradients)
     # An optimizer never knows those that stand in: nothing can be said of it then.
-    held = Held(optimizer) if optimizer and not is_displaced(model) else None
+    held = None
+    if optimizer is not None and not is_displaced(model):
+        held = Held(optimizer)
     named = dict(model.named_parameters())
     rows = [
         *_parameters(named, evidence, held),
@@ -207,15 +208,8 @@ def _is_frozen(model: nn.Module, path: str) -> bool:
 
 def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     """Yield the tensors that the loss reaches and the model doesn't register."""
-    if not evidence.strangers:
-        return
-    paths = paths_to(model, evidence.strangers)
-    order = {key: place for place, key in enumerate(paths)}
-    buffers = {id(buffer) for buffer in model.buffers()}
-    for tensor in sorted(
-        evidence.strangers, key=lambda one: order.get(id(one), len(order))
-    ):
-        name = paths.get(id(tensor), f"tensor of shape {tuple(tensor.shape)}")
+    buffers = set(map(id, model.buffers())) if evidence.strangers else ()
+    for name, tensor in evidence.strangers:
         kind = "buffer" if id(tensor) in buffers else "tensor"
         why = "reached by the loss, but not a parameter of the model"
         yield Row(name, "unregistered", why, "", tensor.numel(), kind)
@@ -225,7 +219,7 @@ def _orphans(
     parameters: Iterable[nn.Parameter], evidence: Evidence, held: Held
 ) -> Iterator[Row]:
     """Yield the tensors that the optimizer holds for nobody."""
-    known = {id(tensor) for tensor in (*parameters, *evidence.strangers)}
+    known = {id(t) for t in (*parameters, *(t for _, t in evidence.strangers))}
     for name, tensor in held.named():
         if id(tensor) not in known:
             why = "held by the optimizer, not by the model"

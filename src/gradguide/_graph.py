@@ -108,7 +108,8 @@ class Graph:
 
         The loss is a diamond, in C3 as the arrows, which go the way of the gradient.
         What trains has an outline in C0, what is frozen is hatched, in C1, and gets no
-        arrow. Where there is no history, the line is dashed and crossed, in C2. The
+        arrow. What has no history is an input, without a box; or, if the model has
+        parameters that are not reached, a place where a cut can be, dashed, in C2. The
         colours are those of the property cycle; all else has the colour of text.
 
         It does not choose a size for ``ax``: the text shrinks until it fits. Without

@@ -8,6 +8,9 @@ from typing import Any
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer
 
+from gradguide._autograd import is_zero
+from gradguide._changed import same_values
+
 
 class Held:
     """The tensors that an optimizer holds, by identity, with their groups."""
@@ -27,7 +30,9 @@ class Held:
 
     def is_still(self, tensor: Tensor) -> bool:
         """Whether the learning rate of a tensor is 0."""
-        return float(self._groups[id(tensor)]["lr"]) == 0
+        # Some optimizers work their rate out themselves, and say None.
+        rate = self._groups[id(tensor)].get("lr")
+        return rate is not None and float(rate) == 0
 
     def named(self) -> Iterator[tuple[str, Tensor]]:
         """Yield each tensor with the name the optimizer knows, or the path to it."""
@@ -63,6 +68,7 @@ class Held:
         twin = object.__new__(kind)
         twin.__dict__.update(self._optimizer.__dict__)
         twin.__dict__.pop("step", None)  # a scheduler counts the steps in it
+        # The user's hooks are not for a rehearsal; they can't be listed publicly.
         for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
             twin.__dict__[hooks] = {}
         twin.state = defaultdict(dict)
@@ -76,7 +82,7 @@ class Held:
             for keys in [map(id, group["params"])]
         ]
         twin.step()
-        return {id(tensor) for tensor in stale if not copies[id(tensor)].equal(tensor)}
+        return {id(t) for t in stale if not same_values(copies[id(t)], t)}
 
     def _reason(self, tensor: Tensor) -> str:
         group = self._groups[id(tensor)]
@@ -86,7 +92,7 @@ class Held:
             also.append("weight decay")
         if any(_is_moving(state.get(name)) for name in _MOMENTA):
             also.append("momentum")
-        if tensor.grad is not None and tensor.grad.count_nonzero():
+        if tensor.grad is not None and not is_zero(tensor.grad):
             why = "frozen, but its stale .grad is applied by step()"
             return ", ".join([why, *also])
         force = " and ".join(also) or "step()"
@@ -103,4 +109,4 @@ def _copy(tensor: Tensor) -> Tensor:
 
 
 def _is_moving(momentum: object) -> bool:
-    return isinstance(momentum, Tensor) and bool(momentum.count_nonzero())
+    return isinstance(momentum, Tensor) and not is_zero(momentum)

@@ -22,7 +22,8 @@ from gradguide._report import Row
 class Part(NamedTuple):
     """One thing that is shown, and the places of those it was computed from.
 
-    ``kind`` is ``loss``, ``operation``, ``trains``, ``frozen``, ``end`` or ``more``.
+    ``kind`` is ``loss``, ``operation``, ``trains``, ``frozen``, ``input``, ``cut`` or
+    ``more``.
     """
 
     label: str
@@ -39,7 +40,7 @@ def parts_of(
     ``not recorded``.
     """
     roots = list(tensors_in(loss))
-    named = dict(model.named_parameters()) if model else {}
+    named = dict(model.named_parameters()) if model is not None else {}
     found = nodes(roots)
     shown = _nearest(roots, found, depth)
     builder = _Builder(named, shown)
@@ -58,7 +59,11 @@ def parts_of(
         missing = "not reached" if parameter.requires_grad else "not recorded"
         is_there = id(parameter) in reached or name in kept
         rows.append(Row(name, "reached" if is_there else missing))
-    return builder.parts, rows, len(found) - len(shown)
+    # An end is where a cut can be if a parameter is missed, and else an input.
+    is_missed = any(row.verdict == "not reached" for row in rows)
+    end = "cut" if is_missed else "input"
+    parts = [p._replace(kind=end) if p.kind == "end" else p for p in builder.parts]
+    return parts, rows, len(found) - len(shown)
 
 
 def _nearest(
@@ -117,7 +122,7 @@ class _Builder:
             return self._place_of(node)
         if root.requires_grad:
             return self._add(f"{self._name(root)} {_shape(root)}", "trains")
-        return self._add("no history", "end")
+        return self._add("no history", "cut")
 
     def connect(self, node: Node) -> None:
         """Add what a shown node was computed from."""

@@ -5,12 +5,25 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor, nn
 
 
-def paths_to(model: nn.Module, tensors: Iterable[Tensor]) -> dict[int, str]:
-    """Return a path for each tensor found, by identity, as ``blocks[1].weight``."""
-    wanted = {id(tensor) for tensor in tensors}
-    if not wanted:
-        return {}
+def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tensor]]:
+    """Return tensors with their paths, as ``blocks[1].weight``, in the model's order.
+
+    Those that the model does not keep come last, and are named by their shape.
+    """
+    if not tensors:
+        return []
+    paths = _paths(model, {id(tensor) for tensor in tensors})
+    order = {key: place for place, key in enumerate(paths)}
+    return [
+        (paths.get(id(tensor), f"tensor of shape {tuple(tensor.shape)}"), tensor)
+        for tensor in sorted(tensors, key=lambda t: order.get(id(t), len(order)))
+    ]
+
+
+def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
+    """Return the path of each tensor found, by identity."""
     found = {id(buffer): name for name, buffer in model.named_buffers()}
+    found |= {id(parameter): name for name, parameter in model.named_parameters()}
     seen = {id(module) for module in model.modules()}
     for path, module in model.named_modules():
         for name, value in vars(module).items():

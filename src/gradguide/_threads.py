@@ -19,9 +19,10 @@ class Threads:
         self.seen = False
         self._model = model
         self._here = threading.get_ident()
+        self.has_ended = False
 
     def __enter__(self) -> Self:
-        self._profile = threading.getprofile()
+        self.before = threading.getprofile()
         # Not one hook for all modules: torch.compile warns of that.
         self._hooks = [
             module.register_forward_pre_hook(self._module_runs)
@@ -37,7 +38,10 @@ class Threads:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        threading.setprofile(self._profile)
+        self.has_ended = True
+        # One that was entered later, in another thread, may end later, too.
+        while (last := _watcher(threading.getprofile())) and last.has_ended:
+            threading.setprofile(last.before)
         for hook in self._hooks:
             hook.remove()
 
@@ -48,4 +52,10 @@ class Threads:
     def _thread_starts(self, _frame: FrameType, _event: str, _arg: object) -> None:
         """Be the profiler of a new thread, once; then leave it to whoever was it."""
         self.seen = True
-        sys.setprofile(self._profile)
+        sys.setprofile(self.before)
+
+
+def _watcher(profile: object) -> Threads | None:
+    """Return whose method a profiler is, if that is one of these."""
+    owner = getattr(profile, "__self__", None)
+    return owner if isinstance(owner, Threads) else None

@@ -16,7 +16,7 @@ from gradguide._sharding import sharded_modules
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator["Memory"]:
-    """Restore flags, gradients, buffers, modes, grad mode and random numbers.
+    """Restore flags, gradients, values, modes, grad mode and random numbers.
 
     Gradients are taken away for as long as the block runs, so that a backward in it
     adds to nothing.
@@ -38,27 +38,29 @@ def unchanged(model: nn.Module) -> Iterator["Memory"]:
             if [id(p) for p in model.parameters()] != [id(p) for p, _, _ in flags]:
                 for module in sharded_modules(model):
                     module.reshard()  # without a backward, the outermost is not
-            memory.restore()
-            for parameter, requires_grad, grad in flags:
-                if parameter.requires_grad != requires_grad:
-                    parameter.requires_grad = requires_grad
-                parameter.grad = grad
-            for module, training in modes:
-                module.training = training
+            try:
+                memory.restore()
+            finally:
+                for parameter, requires_grad, grad in flags:
+                    if parameter.requires_grad != requires_grad:
+                        parameter.requires_grad = requires_grad
+                    parameter.grad = grad
+                for module, training in modes:
+                    module.training = training
 
 
 class Memory:
-    """The values of all buffers, and of the parameters that are written to."""
+    """What is registered, the values of all buffers and of parameters written to."""
 
     def __init__(self, model: nn.Module) -> None:
-        # Native batch norm writes its statistics where no mode sees it: copy them all.
-        self._owners = [
-            (module, name, buffer)
+        self._registered = [
+            _Registered(module)
             for module in model.modules()
-            for name, buffer in module.named_buffers(recurse=False)
+            if not isinstance(module, torch.jit.ScriptModule)
         ]
+        # Native batch norm writes its statistics where no mode sees it: copy them all.
         self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-        for _, _, buffer in self._owners:
+        for buffer in model.buffers():
             self._copy(buffer)
         self._model = model
         self._parameters: dict[int, list[Tensor]] | None = None
@@ -95,23 +97,61 @@ class Memory:
         }
 
     def restore(self) -> None:
-        """Write everything back; through ``.data``, which counts no version.
-
-        A plain ``copy_`` would break a backward that the user still has pending.
-        """
+        """Write everything back, and register again what was registered."""
         for tensor, data, copy in self._kept.values():
             with torch.inference_mode(tensor.is_inference()):
-                if tensor.data_ptr() != data.data_ptr():
+                if storages(tensor) != storages(data):
                     tensor.data = data
-                tensor.data.copy_(copy)
-        for module, name, buffer in self._owners:
-            if getattr(module, name, None) is not buffer:
-                setattr(module, name, buffer)
+                _overwrite(tensor, copy)
+        for registered in self._registered:
+            registered.restore()
 
     def _copy(self, tensor: Tensor) -> None:
         if id(tensor) not in self._kept:
             data = tensor.detach()
             self._kept[id(tensor)] = (tensor, data, data.clone())
+
+
+class _Registered:
+    """The parameters, buffers and modules that a module had, by name."""
+
+    def __init__(self, module: nn.Module) -> None:
+        # The public iterators leave out what is registered as None.
+        self._attributes = vars(module)
+        self._plain = dict(self._attributes)
+        self._before = [(names, dict(names)) for names in self._registries()]
+
+    def _registries(self) -> list[dict[str, Any]]:
+        return [self._attributes[kind] for kind in _REGISTRIES]
+
+    def restore(self) -> None:
+        for names, before in self._before:
+            if list(map(id, names.values())) == list(map(id, before.values())):
+                continue
+            # An attribute is either registered or plain; it is again what it was.
+            for name in names.keys() - before.keys():
+                if name in self._plain:
+                    self._attributes[name] = self._plain[name]
+            for name in before.keys() - self._plain.keys():
+                self._attributes.pop(name, None)
+            names.clear()
+            names.update(before)
+
+
+_REGISTRIES = ("_parameters", "_buffers", "_modules")
+
+
+def _overwrite(tensor: Tensor, values: Tensor) -> None:
+    """Write values through ``.data``, which counts no version.
+
+    A plain ``copy_`` would break a backward that the user still has pending.
+    """
+    target = tensor.data
+    if target.layout is torch.strided and not target.is_nested:
+        for dim, stride in enumerate(target.stride()):
+            if not stride and target.shape[dim] > 1:  # expanded: its numbers are one
+                target, values = target.narrow(dim, 0, 1), values.narrow(dim, 0, 1)
+    target.copy_(values)
 
 
 @contextmanager

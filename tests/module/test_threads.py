@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradguide import explain
+from gradguide._report import Report
 
 from .scenarios import Two
 
@@ -93,6 +94,38 @@ def test_a_cut_that_is_seen_stays_one(elsewhere) -> None:
         ("backbone.weight", "cut"),
         ("backbone.bias", "cut"),
     ]
+
+
+def test_explanations_overlap() -> None:
+    """Of two threads that explain at once the first to begin ends first."""
+    entered, overlapped, ended = threading.Event(), threading.Event(), threading.Event()
+    reports = []
+
+    def explained(wait: Callable[[], object]) -> Report:
+        model = Two()
+
+        def loss() -> Tensor:
+            wait()
+            return model.head(model.backbone(X).detach()).sum()
+
+        return explain(model, loss)
+
+    def first() -> None:
+        reports.append(explained(lambda: (entered.set(), overlapped.wait(10))))
+        ended.set()
+
+    def second() -> None:
+        entered.wait(10)
+        reports.append(explained(lambda: (overlapped.set(), ended.wait(10))))
+
+    before = threading.getprofile()
+    threads = [threading.Thread(target=target) for target in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert threading.getprofile() is before
+    assert [len(report.problems) for report in reports] == [2, 2]
 
 
 @pytest.mark.parametrize("fails", [False, True])
