@@ -135,7 +135,11 @@ class _Graph:
         """Run one backward on the side, and note what gets nothing."""
         roots = [root for root in self.roots if root.requires_grad]
         wanted = [
-            p for p in parameters if id(p) in self.leaves and id(p) not in self.stood_in
+            parameter
+            for parameter in parameters
+            if parameter.requires_grad  # the function may have switched it off
+            and id(parameter) in self.leaves
+            and id(parameter) not in self.stood_in
         ]
         if not (roots and wanted) or _CHECKPOINT in self.kinds:
             return  # a reentrant checkpoint refuses a backward on the side

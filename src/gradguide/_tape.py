@@ -102,6 +102,9 @@ class Tape(TorchFunctionMode):
             for tensor in operations.may_touch(name, args, kwargs):
                 self._before_write(tensor)
         inputs = operations.tensors_of(args, kwargs)
+        if _in_transform():
+            self._hide(inputs)
+            return func(*args, **kwargs)
         # What is read is held for the time of the call, no longer.
         reads = {
             id(tensor): _Read(tensor, values, tensor.requires_grad)
@@ -124,7 +127,8 @@ class Tape(TorchFunctionMode):
             self._record_parts(
                 name, reads, operations.flows(name, args, kwargs, result)
             )
-        self._record_exit(name, reads.values())
+        if name in operations.EXITS:
+            self._record_exit(operations.EXITS[name], reads.values())
         return result
 
     def _record_parts(
@@ -175,18 +179,22 @@ class Tape(TorchFunctionMode):
             return Cause(why, self._where.here())
         return None
 
-    def _record_exit(self, name: str, reads: Iterable["_Read"]) -> None:
-        """Note where data goes that the tape can't follow."""
-        if name in operations.EXITS:
-            cause = Cause(operations.EXITS[name], self._where.here())
-        elif _in_transform():
-            cause = Cause("torch.func", self._where.here(), hides=True)
-        else:
-            return
+    def _record_exit(self, why: str, reads: Iterable["_Read"]) -> None:
+        """Note where data leaves PyTorch."""
+        cause = Cause(why, self._where.here())
         for read in reads:
             for value in read.values:
-                if cause.hides or value not in self.exits:
-                    self.exits[value] = cause
+                self.exits.setdefault(value, cause)
+
+    def _hide(self, inputs: list[Tensor]) -> None:
+        """Note which data goes into a transform, where the tape can't follow."""
+        for tensor in map(_unwrapped, inputs):
+            known = self.values(tensor) or (self._memory.get(_address(tensor), -1),)
+            for value in known:
+                exit_ = self.exits.get(value)
+                if value >= 0 and not (exit_ and exit_.hides):
+                    here = self._where.here()
+                    self.exits[value] = Cause("torch.func", here, hides=True)
 
     def _write(self, target: Tensor, value: int, reads: list["_Read"]) -> None:
         """Note that all tensors with the same memory have another value now."""
@@ -307,9 +315,19 @@ def _function_cause(source: Tensor, where: Where) -> Cause | None:
     return Cause("custom autograd.Function, of which it is no input", where.here())
 
 
+# The public torch.func can't be asked whether a transform is running, and on what.
+_functorch = torch._C._functorch  # noqa: SLF001
+
+
 def _in_transform() -> bool:
-    # The public torch.func has no way to ask whether a transform is running.
-    return torch._C._functorch.peek_interpreter_stack() is not None  # noqa: SLF001
+    return _functorch.peek_interpreter_stack() is not None
+
+
+def _unwrapped(tensor: Tensor) -> Tensor:
+    """Return the tensor that the transforms around an operation were given."""
+    while _functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = _functorch.get_unwrapped(tensor)
+    return tensor
 
 
 def _address(tensor: Tensor) -> int:

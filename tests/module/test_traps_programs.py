@@ -1,5 +1,7 @@
 """Tests the traps of what runs a network: checkpoints, compilers, modes."""
 
+import shutil
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -50,7 +52,15 @@ def test_gradients_recompute_a_checkpoint_safely() -> None:
     assert model[1].running_mean.equal(mean)
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+needs_compiler = pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler"
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.parametrize(
+    "backend", ["eager", "aot_eager", pytest.param("inductor", marks=needs_compiler)]
+)
 def test_compiled_model(backend: str) -> None:
     """A compiled model gets the same verdicts, or unknown, and knows lines."""
     model = Two(lambda y: y.detach())
