@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from gradguide._tape import Cause, Tape
+from gradguide._blame import Cause
+from gradguide._tape import Tape
 
 
 class Verdict(NamedTuple):

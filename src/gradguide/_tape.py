@@ -10,16 +10,8 @@ from torch.overrides import TorchFunctionMode
 
 from gradguide import _operations as operations
 from gradguide._autograd import grad_fn, storages, tensors_in
-from gradguide._where import Where, is_leaving_block, running_function
-
-
-class Cause(NamedTuple):
-    """Why data went on without its history, and where."""
-
-    why: str
-    where: str
-    hides: bool = False
-    """Whether a backward may find a way that the tape can't see."""
+from gradguide._blame import Blame, Cause
+from gradguide._where import Where
 
 
 class Flow(NamedTuple):
@@ -61,8 +53,7 @@ class Tape(TorchFunctionMode):
         self._memory: dict[int, int] = {}
         self._writes: dict[int, tuple[int, int]] = {}
         self._aliases: dict[int, tuple[ref[Tensor], Cause | None]] = {}
-        self._off = None if torch.is_grad_enabled() else Cause("no_grad", "")
-        self._outer: list[Cause | None] = []
+        self._blame = Blame(where)
         for parameter in parameters:
             self._new_value(parameter)
         self._parameters = self._count
@@ -91,12 +82,9 @@ class Tape(TorchFunctionMode):
         kwargs = kwargs or {}
         name = operations.name_of(func)
         if name == "_set_grad_enabled":
-            return self._switch(func, args)
+            return self._blame.switch(func, args)
         if operations.only_looks(func, name):
-            result = func(*args, **kwargs)
-            if name in {"requires_grad_", "requires_grad="}:
-                self.made.append(ref(args[0]))
-            return result
+            return self._look(func, name, args, kwargs)
         plain = operations.is_plain(name) and "out" not in kwargs
         if not plain:
             for tensor in operations.may_touch(name, args, kwargs):
@@ -105,31 +93,44 @@ class Tape(TorchFunctionMode):
         if _in_transform():
             self._hide(inputs)
             return func(*args, **kwargs)
-        # What is read is held for the time of the call, no longer.
-        reads = {
-            id(tensor): _Read(tensor, values, tensor.requires_grad)
-            for tensor in inputs
-            if (values := self.values(tensor) or self._unwrap(tensor))
-        }
+        reads = self._read(inputs)
         result = func(*args, **kwargs)
-        if name in _ALIASES and isinstance(result, Tensor):
-            cause = self._cause(name, inputs[0])
+        if name in _ALIASES:
+            cause = self._blame.cause(name, inputs[0])
             self._aliases[id(result)] = (ref(result), cause)
         if not reads:
-            self._forget_reused(inputs, result)
-            if kwargs.get("requires_grad"):
-                self.made.append(ref(result))
+            self._begin(inputs, result, kwargs)
             return result
         if plain:
             targets = operations.tensors_of((result,), {})
             self._record(name, list(reads.values()), targets, in_place=False)
         else:
-            self._record_parts(
-                name, reads, operations.flows(name, args, kwargs, result)
-            )
+            parts = operations.flows(name, args, kwargs, result)
+            self._record_parts(name, reads, parts)
         if name in operations.EXITS:
             self._record_exit(operations.EXITS[name], reads.values())
         return result
+
+    def _look(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> object:
+        """Run what takes no data, and note who is told to require grad."""
+        result = func(*args, **kwargs)
+        if name in {"requires_grad_", "requires_grad="}:
+            self.made.append(ref(args[0]))
+        return result
+
+    def _read(self, inputs: list[Tensor]) -> dict[int, "_Read"]:
+        """Return what is read; it is held for the time of the call, no longer."""
+        return {
+            id(tensor): _Read(tensor, values, tensor.requires_grad)
+            for tensor in inputs
+            if (values := self.values(tensor) or self._unwrap(tensor))
+        }
 
     def _record_parts(
         self,
@@ -173,7 +174,7 @@ class Tape(TorchFunctionMode):
             lost = not needs or grad_fn(target) is None
             # In place, a target may have a history that is not that of the source.
             if lost or (in_place and not torch.is_grad_enabled()):
-                return self._cause(name, read.tensor)
+                return self._blame.cause(name, read.tensor)
         elif read.values[-1] < self._parameters:
             why = "requires_grad was False when it was read"
             return Cause(why, self._where.here())
@@ -238,36 +239,15 @@ class Tape(TorchFunctionMode):
         self.flows.append(Flow((wrapped,), (value,), cause))
         return (value,)
 
-    def _cause(self, name: str, source: Tensor) -> Cause | None:
-        """Say why the history of ``source`` ends at an operation, if it does."""
-        inference = torch.is_inference_mode_enabled()
-        if not torch.is_grad_enabled() and self._off is None and not inference:
-            return _function_cause(source, self._where)
-        if name in operations.CUTS:
-            return Cause(operations.CUTS[name], self._where.here())
-        if inference:
-            return Cause("inference_mode", self._where.inference_block())
-        if not torch.is_grad_enabled():
-            return self._off
-        why = f"{operations.pretty(name)} is not differentiable"
-        return Cause(why, self._where.here())
+    def _begin(
+        self, inputs: list[Tensor], result: object, kwargs: dict[str, Any]
+    ) -> None:
+        """Note a tensor that is made of nothing on the tape.
 
-    def _switch(self, func: Callable[..., Any], args: tuple[Any, ...]) -> object:
-        """Switch the grad mode, and remember who switched it off."""
-        was = torch.is_grad_enabled()
-        result = func(*args)
-        now = torch.is_grad_enabled()
-        if was == now:
-            return result
-        if is_leaving_block():
-            self._off = self._outer.pop() if self._outer else None
-        else:
-            self._outer.append(self._off)
-            self._off = None if now else Cause("no_grad", self._where.here())
-        return result
-
-    def _forget_reused(self, inputs: list[Tensor], result: object) -> None:
-        """Forget what memory held where a new tensor has taken the place of an old."""
+        Where it took the memory of another one, forget what that held.
+        """
+        if kwargs.get("requires_grad") and isinstance(result, Tensor):
+            self.made.append(ref(result))
         shared = {_address(tensor) for tensor in inputs}
         for tensor in tensors_in(result):
             if (address := _address(tensor)) not in shared:
@@ -296,23 +276,6 @@ class _Read(NamedTuple):
 
 
 _ALIASES = {"detach", "data"}
-
-
-def _function_cause(source: Tensor, where: Where) -> Cause | None:
-    """Say what a custom function does to the history of what it reads.
-
-    Gradients are off inside of it, which no mode sees being done.
-    """
-    frame = running_function()
-    if frame is None:
-        return Cause("gradients were switched off unseen", where.here(), hides=True)
-    inputs = [arg for arg in frame.f_locals["args"] if isinstance(arg, Tensor)]
-    if frame.f_locals["cls"].__name__ == "CheckpointFunction":
-        hides = any(tensor.requires_grad for tensor in inputs)
-        return Cause("reentrant checkpoint", where.call_of(frame), hides)
-    if any(tensor is source for tensor in inputs):
-        return None  # the function itself takes care of its gradient
-    return Cause("custom autograd.Function, of which it is no input", where.here())
 
 
 # The public torch.func can't be asked whether a transform is running, and on what.
