@@ -137,6 +137,14 @@ def test_nothing_is_run() -> None:
     assert "ExpBackward0" in str(graph(loss))
 
 
+def test_compiled_model() -> None:
+    """A compiled model has no length, and its parameters are named all the same."""
+    model = torch.compile(net(), backend="eager")
+    shown = str(graph(model(torch.ones(2, 3)).sum(), model))
+    assert "_orig_mod.0.weight (4, 3)" in shown
+    torch.compiler.reset()
+
+
 def test_wrong_arguments() -> None:
     """What has no graph, and a depth of nothing, are refused."""
     with pytest.raises(TypeError, match="graph: expected a tensor, or a tuple, list"):

@@ -244,3 +244,52 @@ def test_both_unregistered_and_held() -> None:
     x = torch.randn(5, 3)
     report = explain(model, lambda: (model(x) * weights.exp()).sum(), optimizer)
     assert [row.verdict for row in report.problems] == ["unregistered"]
+
+
+def test_gradients_without_values() -> None:
+    """On the meta device a step moves nothing that could be seen, and can be asked."""
+    model = nn.Linear(2, 2, device="meta")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.weight.grad = torch.zeros_like(model.weight)
+    model.requires_grad_(requires_grad=False)
+    verdicts = [(row.verdict, row.why) for row in explain(model, optimizer)]
+    assert verdicts == [("frozen", "stale .grad"), ("frozen", "")]
+
+
+def test_sparse_gradient() -> None:
+    """A sparse gradient that was left behind is applied like any other."""
+    model = nn.Embedding(3, 2, sparse=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.tensor([0])).sum().backward()
+    model.requires_grad_(requires_grad=False)
+    (row,) = explain(model, optimizer)
+    assert row.why == "frozen, but its stale .grad is applied by step()"
+    with changed(model) as names:
+        optimizer.step()
+    assert names == [row.name]
+
+
+def test_nan_stays_nan() -> None:
+    """A parameter that holds NaN is not moved by a gradient of zero."""
+    model = nn.Linear(2, 1)
+    model.weight.data.fill_(torch.nan)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.weight.grad = torch.zeros_like(model.weight)
+    model.requires_grad_(requires_grad=False)
+    report = explain(model, optimizer)
+    with changed(model) as names:
+        optimizer.step()
+    assert names == []
+    assert not report.problems
+
+
+@pytest.mark.parametrize("group", [{"lr": None}, {}])
+def test_optimizer_that_works_out_its_rate(group: dict[str, object]) -> None:
+    """A rate that the group doesn't tell is not taken for 0."""
+
+    class Own(Optimizer):
+        def step(self) -> None: ...
+
+    model = nn.Linear(2, 1)
+    optimizer = Own(model.parameters(), group)
+    assert [row.verdict for row in explain(model, optimizer)] == ["trains"] * 2
