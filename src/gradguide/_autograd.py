@@ -106,6 +106,13 @@ def saved_tensors(node: Node) -> tuple[list[Tensor], bool]:
     return found, freed
 
 
+def shape_of(tensor: Tensor) -> str:
+    """Write the shape of a tensor; a nested one has as many as it has parts."""
+    if tensor.is_nested and tensor.layout is torch.strided:
+        return f"({tensor.size(0)}, nested)"
+    return str(tuple(tensor.shape))
+
+
 def storages(tensor: Tensor) -> list[tuple[int, int]]:
     """Return the address and the bytes of each piece of memory behind a tensor."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import grad_fn, is_dead_view, is_refused
+from gradguide._autograd import grad_fn, is_dead_view, is_refused, shape_of
 from gradguide._saved import saved
 
 
@@ -38,18 +38,18 @@ has reached it since it was made or zero_grad() was called.
         >>> describe(3.0)
         Traceback (most recent call last):
         ...
-        TypeError: describe: expected a tensor, got float; a number has no history
+        TypeError: describe: expected a tensor, got float; pass a tensor, before item()
     """
     if not isinstance(tensor, Tensor):
         kind = type(tensor).__name__
-        msg = f"describe: expected a tensor, got {kind}; a number has no history"
+        msg = f"describe: expected a tensor, got {kind}; pass a tensor, before item()"
         raise TypeError(msg)
     if is_lazy(tensor):
         return (
             "A lazy parameter: it has no shape, values or gradient until the first "
             "forward."
         )
-    shape = f"of shape {tuple(tensor.shape)}"
+    shape = f"of shape {shape_of(tensor)}"
     if tensor.is_inference():
         return (
             f"An inference tensor {shape}, made under torch.inference_mode(): autograd "

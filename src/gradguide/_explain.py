@@ -1,6 +1,7 @@
 """Explains what will happen to each parameter, why, and at which line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from inspect import signature
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -56,8 +57,8 @@ def explain(
         surprise.
 
     Raises:
-        TypeError: If ``model`` is not a module, ``optimizer`` not an optimizer, or the
-            loss holds no tensor.
+        TypeError: If ``model`` is not a module, ``optimizer`` not an optimizer, the
+            loss holds no tensor, or the function needs arguments.
         ValueError: If ``gradients`` is asked for without a loss, or a function is to
             be run on a model with lazy parameters.
 
@@ -127,9 +128,32 @@ def _gather(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
     if loss is None:
         return Evidence()
     if callable(loss):
+        _require_no_arguments(loss)
         return from_function(model, loss, gradients=gradients)
     require_tensors(loss, "explain")
     return from_tensor(model, loss, gradients=gradients)
+
+
+def _require_no_arguments(function: Callable[..., object]) -> None:
+    code = function.forward if isinstance(function, nn.Module) else function
+    try:
+        needed = signature(code).parameters.values()
+    except ValueError:  # of what is written in C
+        return
+    names = [
+        parameter.name
+        for parameter in needed
+        if parameter.default is parameter.empty
+        and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    ]
+    if names:
+        kind = type(function).__name__
+        msg = (
+            "explain: expected a function without arguments that computes the loss, "
+            f"got a {kind} that needs {', '.join(names)}; write "
+            "explain(model, lambda: criterion(model(x), y))"
+        )
+        raise TypeError(msg)
 
 
 def _parameters(

@@ -28,7 +28,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     gradient it skips them. It does not stop dropout, nor gradients that flow
     through the frozen part to what comes before it. The hook runs when the layer is
     called, not when its ``forward`` is: freeze before ``torch.compile``, or call
-    ``torch.compiler.reset()`` after.
+    ``torch.compiler.reset()`` after. ``torch.jit.script`` can't compile the hook.
 
     Args:
         module: The module to freeze, or that holds what to freeze.

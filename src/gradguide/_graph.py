@@ -40,7 +40,8 @@ def graph(
         The graph. ``print`` it, ``draw`` it, or let a notebook show it.
 
     Raises:
-        TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
+        TypeError: If ``loss`` holds no tensor, ``model`` is not a module, or ``depth``
+            not a whole number.
         ValueError: If ``depth`` is less than 1.
 
     Examples:
@@ -74,12 +75,17 @@ float; pass the loss before item() or detach()
     require_tensors(loss, "graph")
     if model is not None:
         require_module(model, "graph")
-    if depth is not None and depth < 1:
-        msg = (
-            f"graph: expected a depth of at least 1, got {depth}; leave it out for all"
-        )
-        raise ValueError(msg)
+    if depth is not None:
+        _require_depth(depth)
     return Graph(*parts_of(loss, model, depth))
+
+
+def _require_depth(depth: object) -> None:
+    msg = f"graph: expected a depth of at least 1, got {depth!r}; leave it out for all"
+    if not isinstance(depth, int) or isinstance(depth, bool):
+        raise TypeError(msg)
+    if depth < 1:
+        raise ValueError(msg)
 
 
 class Graph:

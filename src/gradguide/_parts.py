@@ -13,6 +13,7 @@ from gradguide._autograd import (
     leaf,
     nodes,
     saved_tensors,
+    shape_of,
     storages,
     tensors_in,
 )
@@ -45,7 +46,7 @@ def parts_of(
     shown = _nearest(roots, found, depth)
     builder = _Builder(named, shown)
     if isinstance(loss, Tensor):
-        builder.parts.append(Part(f"loss {_shape(loss)}", "loss", []))
+        builder.parts.append(Part(f"loss {shape_of(loss)}", "loss", []))
     else:
         builder.parts.append(Part(f"{len(roots)} losses", "loss", []))
     builder.parts[0].children.extend(builder.place_of_root(root) for root in roots)
@@ -121,7 +122,7 @@ class _Builder:
         if node is not None:
             return self._place_of(node)
         if root.requires_grad:
-            return self._add(f"{self._name(root)} {_shape(root)}", "trains")
+            return self._add(f"{self._name(root)} {shape_of(root)}", "trains")
         return self._add("no history", "cut")
 
     def connect(self, node: Node) -> None:
@@ -158,13 +159,13 @@ class _Builder:
             if tensor is None:
                 self._places[node] = self._add(node.name(), "operation")
             else:
-                label = f"{self._name(tensor)} {_shape(tensor)}"
+                label = f"{self._name(tensor)} {shape_of(tensor)}"
                 self._places[node] = self._add(label, "trains")
         return self._places[node]
 
     def _frozen_place(self, name: str) -> int:
         if name not in self._frozen_places:
-            shapes = {name: _shape(p) for name, p in self._frozen.values()}
+            shapes = {name: shape_of(p) for name, p in self._frozen.values()}
             label = f"{name} {shapes[name]} frozen"
             self._frozen_places[name] = self._add(label, "frozen")
         return self._frozen_places[name]
@@ -175,7 +176,3 @@ class _Builder:
     def _add(self, label: str, kind: str) -> int:
         self.parts.append(Part(label, kind, []))
         return len(self.parts) - 1
-
-
-def _shape(tensor: Tensor) -> str:
-    return str(tuple(tensor.shape))

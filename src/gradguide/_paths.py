@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 
+from gradguide._autograd import shape_of
+
 
 def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tensor]]:
     """Return tensors with their paths, as ``blocks[1].weight``, in the model's order.
@@ -15,7 +17,7 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
     paths = _paths(model, {id(tensor) for tensor in tensors})
     order = {key: place for place, key in enumerate(paths)}
     return [
-        (paths.get(id(tensor), f"tensor of shape {tuple(tensor.shape)}"), tensor)
+        (paths.get(id(tensor), f"tensor of shape {shape_of(tensor)}"), tensor)
         for tensor in sorted(tensors, key=lambda t: order.get(id(t), len(order)))
     ]
 

@@ -122,6 +122,14 @@ def test_lazy() -> None:
     assert describe(nn.LazyLinear(2).weight).startswith("A lazy parameter")
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_nested() -> None:
+    """A nested tensor has no one shape: its parts are counted."""
+    parts = [torch.ones(2), torch.ones(3)]
+    nested = torch.nested.nested_tensor(parts, requires_grad=True)
+    assert describe(nested).startswith("A leaf of shape (2, nested) that requires grad")
+
+
 def test_silent() -> None:
     """Describing a result warns of nothing."""
     with warnings.catch_warnings():

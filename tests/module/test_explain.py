@@ -1,5 +1,7 @@
 """Tests what ``explain`` says of each kind of evidence."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -187,3 +189,18 @@ def test_frozen_parameter_that_the_forward_writes_to() -> None:
         model(tokens)
     assert [row.name for row in report.problems] == names == ["weight"]
     assert report[0].why == "frozen, but the forward writes to this parameter"
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (nn.MSELoss(), "got a MSELoss that needs input, target; write"),
+        (lambda x, *, y, z=1: x + y + z, "got a function that needs x, y; write"),
+    ],
+)
+def test_function_that_needs_arguments(
+    function: Callable[..., Tensor], found: str
+) -> None:
+    """A criterion in place of the loss is said to be one, before anything runs."""
+    with pytest.raises(TypeError, match=found):
+        explain(nn.Linear(1, 1), function)

@@ -155,3 +155,5 @@ def test_wrong_arguments() -> None:
         ValueError, match="graph: expected a depth of at least 1, got 0"
     ):
         graph(torch.ones(1), depth=0)
+    with pytest.raises(TypeError, match=r"at least 1, got 1\.5; leave"):
+        graph(torch.ones(1), depth=1.5)  # type: ignore[arg-type]
