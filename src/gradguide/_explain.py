@@ -32,9 +32,10 @@ def explain(
     backward reaches. With a function that computes the loss: why the rest is not
     reached.
 
-    The function is run once, in the grad mode of the moment. Afterwards flags,
-    gradients, buffers, training modes, random numbers and the grad mode are as
-    before; what Python code keeps for itself, such as a counter, is not.
+    The function is run once, in the grad mode of the moment. Afterwards parameters,
+    buffers and submodules, flags, gradients, training modes, random numbers and the
+    grad mode are as before; what Python code keeps for itself, such as a counter, or
+    an optimizer for its steps, is not.
 
     It does not train. If one of two paths from a parameter to the loss is cut, backward
     still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
