@@ -146,6 +146,24 @@ def memory(tensors: list[Tensor]) -> Iterable[tuple[int, int, int]]:
     return [(i, *piece) for i, one in enumerate(tensors) for piece in storages(one)]
 
 
+def is_number(tensor: Tensor) -> bool:
+    """Whether a tensor stands for a number in the code, as the 2 in ``x * 2``.
+
+    Such a number yields to any other type of its kind, and a tensor does not.
+    """
+    smaller = _SMALLER.get(tensor.dtype) if tensor.dim() == 0 else None
+    if smaller is None:
+        return False
+    return torch.result_type(tensor, torch.zeros((), dtype=smaller)) == smaller
+
+
+_SMALLER = {
+    torch.int64: torch.uint8,
+    torch.float64: torch.float16,
+    torch.complex128: torch.complex64,
+}
+
+
 @lru_cache(maxsize=1000)
 def _raw_names(kind: type[Node]) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))

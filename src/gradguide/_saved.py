@@ -6,7 +6,14 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from gradguide._autograd import leaf, memory, nodes, saved_tensors, tensors_in
+from gradguide._autograd import (
+    is_number,
+    leaf,
+    memory,
+    nodes,
+    saved_tensors,
+    tensors_in,
+)
 from gradguide._select import require_module
 
 
@@ -107,8 +114,14 @@ float; pass the loss before item() or detach()
     for place, address, size in memory(kept):
         if address not in counted:
             counted.add(address)
+            if size <= _NUMBER and is_number(kept[place]):
+                continue  # which saved_tensors_hooks do not see, either
             by_op[keepers[place].name()] += size
     return Saved(by_op.total(), dict(by_op.most_common()), len(found), any_freed)
+
+
+_NUMBER = 16
+"""The bytes of the largest number, a complex one."""
 
 
 def require_tensors(loss: object, doing: str) -> None:

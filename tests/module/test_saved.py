@@ -1,5 +1,7 @@
 """Tests that ``saved`` measures what autograd really keeps."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -26,6 +28,18 @@ def seen_by_hooks(model: nn.Module, x: Tensor) -> int:
     return sum(size for key, size in sizes.items() if key not in owned)
 
 
+class Then(nn.Module):
+    """A layer, and an operation on its result."""
+
+    def __init__(self, layer: nn.Module, operation: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.layer = layer
+        self.operation = operation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operation(self.layer(x))
+
+
 MODELS = {
     "mlp": lambda: nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 4)),
     "relu": lambda: nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4)),
@@ -39,6 +53,16 @@ MODELS = {
         nn.Unflatten(1, (2, 4)), nn.TransformerEncoderLayer(4, 2, 8, dropout=0)
     ),
     "shared": lambda: nn.Sequential(*[nn.Linear(8, 8)] * 3),
+    "recurrent": lambda: Then(nn.LSTM(8, 4, 2), lambda result: result[0]),
+    "numbers": lambda: Then(nn.Linear(8, 8), lambda y: (y * 2).where(y > 0, y / 0.5)),
+    "tensor of a number": lambda: Then(
+        nn.Linear(8, 8), lambda y: y * torch.tensor(2.0, dtype=torch.float64)
+    ),
+    "complex": lambda: Then(nn.Linear(8, 8), lambda y: (torch.fft.fft(y) * 2j).abs()),
+    "sorted": lambda: Then(nn.Linear(8, 8), lambda y: y.sort()[0] * y[0]),
+    "singular values": lambda: Then(nn.Linear(8, 8), torch.linalg.svdvals),
+    "in place": lambda: Then(nn.Linear(8, 8), lambda y: y.relu_().add_(1).sigmoid_()),
+    "view": lambda: Then(nn.Linear(8, 8), lambda y: y[:, ::2].T @ y[:, ::2]),
 }
 
 
