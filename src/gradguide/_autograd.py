@@ -80,6 +80,11 @@ def leaf(node: Node) -> Tensor | None:
     return variable
 
 
+def leaves(roots: Iterable[Tensor]) -> list[Tensor]:
+    """Return the leaf tensors behind some tensors."""
+    return [tensor for node in nodes(roots) if (tensor := leaf(node)) is not None]
+
+
 def saved_tensors(node: Node) -> tuple[list[Tensor], bool]:
     """Return the tensors that a node saved, as packed, and whether they were freed.
 
@@ -115,16 +120,21 @@ def shape_of(tensor: Tensor) -> str:
 
 def storages(tensor: Tensor) -> list[tuple[int, int]]:
     """Return the address and the bytes of each piece of memory behind a tensor."""
+    return [(piece.data_ptr(), piece.nbytes()) for piece in pieces(tensor)]
+
+
+def pieces(tensor: Tensor) -> list[UntypedStorage]:
+    """Return the storages behind a tensor that have memory."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
     found = []
     for part in (tensor,) if plain else _parts(tensor):
         try:
             storage = part.untyped_storage()
-            address = storage.data_ptr()
+            has_memory = storage.data_ptr() != 0
         except (NotImplementedError, RuntimeError):  # of vmap, or a wrapper
             continue
-        if address:  # empty tensors and those on the meta device have none
-            found.append((address, storage.nbytes()))
+        if has_memory:  # empty tensors and those on the meta device have none
+            found.append(storage)
     return found
 
 

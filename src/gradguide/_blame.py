@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gradguide._operations import CUTS, pretty
-from gradguide._where import Where, is_leaving_block, running_function
+from gradguide._where import Where, grad_mode_block, running_function
 
 
 class Cause(NamedTuple):
@@ -26,19 +26,20 @@ class Blame:
         """Begin in the grad mode of the moment."""
         self._where = where
         self._off = None if torch.is_grad_enabled() else Cause("no_grad", "")
-        self._outer: list[Cause | None] = []
+        self._outer: dict[int, Cause | None] = {}
 
     def switch(self, func: Callable[..., Any], args: tuple[Any, ...]) -> object:
         """Switch the grad mode, and remember who switched it off."""
         was = torch.is_grad_enabled()
         result = func(*args)
         now = torch.is_grad_enabled()
-        if was == now:
+        block, leaves = grad_mode_block()
+        if leaves:
+            self._off = None if now else self._outer.pop(block, self._off)
             return result
-        if is_leaving_block():
-            self._off = self._outer.pop() if self._outer else None
-        else:
-            self._outer.append(self._off)
+        if was != now or block not in self._outer:
+            self._outer[block] = self._off
+        if was != now:
             self._off = None if now else Cause("no_grad", self._where.here())
         return result
 
@@ -71,4 +72,7 @@ def _function_cause(source: Tensor, where: Where) -> Cause | None:
         return Cause("reentrant checkpoint", where.call_of(frame), hides)
     if any(tensor is source for tensor in inputs):
         return None  # the function itself takes care of its gradient
-    return Cause("custom autograd.Function, of which it is no input", where.here())
+    # Its backward may run this again and go on from there, if it is ever called.
+    hides = any(tensor.requires_grad for tensor in inputs)
+    why = "custom autograd.Function, of which it is no input"
+    return Cause(why, where.here(), hides)

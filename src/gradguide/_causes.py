@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from gradguide._blame import Cause
-from gradguide._tape import Tape
+from gradguide._tape import Flow, Tape
 
 
 class Verdict(NamedTuple):
@@ -23,53 +23,64 @@ def verdicts(tape: Tape, roots: Iterable[Tensor], count: int) -> list[Verdict]:
     One sweep from the end to the start finds, for each value, the first cut on a way
     from it to the roots, and where its data left the tape.
     """
-    cuts: dict[int, Cause | None] = dict.fromkeys(
-        value for root in roots for value in tape.values(root)
-    )
+    ways = {value: _Way(None) for root in roots for value in tape.values(root)}
     exits = dict(tape.exits)
-    read = set(exits)
+    read = tape.read | set(exits)
     for flow in reversed(tape.flows):
         read.update(flow.sources)
-        live = [cuts[target] for target in flow.targets if target in cuts]
+        live = [ways[target] for target in flow.targets if target in ways]
         gone = [exits[target] for target in flow.targets if target in exits]
         for source in flow.sources:
-            for cut in live:
-                new = _along(flow.cause, cut)
-                cuts[source] = _worse(new, cuts[source]) if source in cuts else new
+            for way in live:
+                new = _along(flow, way)
+                ways[source] = _worse(new, ways[source]) if source in ways else new
             for exit_ in gone:
                 if exit_.hides or source not in exits:
                     exits[source] = exit_
     return [
         _verdict(
             is_read=value in read,
-            is_live=value in cuts,
-            cut=cuts.get(value),
+            way=ways.get(value),
             exit_=exits.get(value),
         )
         for value in range(count)
     ]
 
 
-def _along(here: Cause | None, later: Cause | None) -> Cause | None:
+class _Way(NamedTuple):
+    """The first cut on a way to the roots, and whether it leads through a parameter.
+
+    What is written into a parameter goes on with it, as the parameter itself does: its
+    own way is the direct one.
+    """
+
+    cut: Cause | None
+    is_detour: bool = False
+
+    @property
+    def rank(self) -> int:
+        if self.cut is None:
+            return 0
+        return 3 if self.cut.hides else 2 - self.is_detour
+
+
+def _along(flow: Flow, way: _Way) -> _Way:
     """Return the cut on one way: the first, but a sure one rather than a maybe."""
-    if here is None or (here.hides and later is not None):
-        return later
-    return here
+    here, later = flow.cause, way.cut
+    cut = later if here is None or (here.hides and later is not None) else here
+    return _Way(cut, flow.is_detour or way.is_detour)
 
 
-def _worse(new: Cause | None, old: Cause | None) -> Cause | None:
+def _worse(new: _Way, old: _Way) -> _Way:
     """Return the cut of two ways: a maybe, as it may lead on; else the earlier."""
-    if new is None or (old is not None and old.hides):
-        return old
-    return new
+    return new if new.rank >= old.rank else old
 
 
-def _verdict(
-    *, is_read: bool, is_live: bool, cut: Cause | None, exit_: Cause | None
-) -> Verdict:
+def _verdict(*, is_read: bool, way: _Way | None, exit_: Cause | None) -> Verdict:
     if not is_read:
         return Verdict("unused", "never read in the forward")
-    if is_live:
+    if way is not None:
+        cut = way.cut
         if cut is None:
             return Verdict("unknown", "no cut was seen on its way to the loss")
         return Verdict("unknown" if cut.hides else "cut", cut.why, cut.where)

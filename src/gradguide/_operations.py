@@ -20,6 +20,9 @@ EXITS = {
     "__int__": "int()",
     "__index__": "int()",
     "__complex__": "complex()",
+    "__bool__": "bool()",
+    "equal": "equal()",
+    "allclose": "allclose()",
     "__dlpack__": "__dlpack__()",
 }
 """What turns a tensor into something that PyTorch can't follow, and its name."""
@@ -37,6 +40,7 @@ CUTS = {
     "detach": "detach()",
     "detach_": "detach_()",
     "data": ".data",
+    "data=": ".data",
     "tensor": "torch.tensor()",
     "as_tensor": "torch.tensor()",
     "asarray": "torch.tensor()",
@@ -68,7 +72,7 @@ def name_of(func: Callable[..., Any]) -> str:
     if name in {"__get__", "__set__"}:
         attribute = getattr(getattr(func, "__self__", None), "__name__", "")
         return f"{attribute}=" if name == "__set__" else attribute
-    return name
+    return name.partition(".")[0]  # without the overload, as in add_.Tensor
 
 
 def only_looks(func: Callable[..., Any], name: str) -> bool:
@@ -184,6 +188,7 @@ def _one_by_one(
     name: str, args: tuple[Any, ...], result: object
 ) -> Iterator[tuple[list[Tensor], list[Tensor], bool]]:
     lists = [arg for arg in args if isinstance(arg, (list, tuple))] or [args]
+    for_all = [arg for arg in args if isinstance(arg, Tensor) and lists != [args]]
     results = result if isinstance(result, (list, tuple)) else lists[0]
     for index, one in enumerate(results):
         sources = [
@@ -192,4 +197,4 @@ def _one_by_one(
             if index < len(values)
             for source in tensors_in(values[index])
         ]
-        yield sources, list(tensors_in(one)), name.endswith("_")
+        yield sources + for_all, list(tensors_in(one)), name.endswith("_")

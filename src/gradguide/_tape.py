@@ -1,6 +1,6 @@
 """Records how data flows from parameters through a run, and where it is cut."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gradguide import _operations as operations
-from gradguide._autograd import grad_fn, storages, tensors_in
+from gradguide._autograd import grad_fn, leaves, tensors_in
 from gradguide._blame import Blame, Cause
+from gradguide._values import Values, Written, address_of, covers_its_memory
 from gradguide._where import Where
 
 
@@ -20,14 +21,15 @@ class Flow(NamedTuple):
     sources: tuple[int, ...]
     targets: tuple[int, ...]
     cause: Cause | None
+    is_detour: bool = False
+    """Whether data was written into a parameter, which stays a leaf of its own."""
 
 
 class Tape(TorchFunctionMode):
     """Watches every call on tensors, above autograd, while it is the mode.
 
-    A value is what a tensor holds at one time: an operation in place makes a new one.
-    Values are numbers, those of the parameters first; tensors are held weakly, so that
-    nothing lives longer. Only what parameters flow into is on the tape.
+    Tensors are held weakly, so that nothing lives longer. Only what parameters flow
+    into is on the tape.
     """
 
     def __init__(
@@ -44,32 +46,17 @@ class Tape(TorchFunctionMode):
         super().__init__()
         self.flows: list[Flow] = []
         self.exits: dict[int, Cause] = {}
+        self.read: set[int] = set()
         self.made: list[ref[Tensor]] = []
         self._where = where
         self._before_write = before_write
         self._place_of = place_of
-        self._values: dict[int, tuple[ref[Tensor], int, int]] = {}
-        self._count = 0
-        self._memory: dict[int, int] = {}
-        self._writes: dict[int, tuple[int, int]] = {}
-        self._aliases: dict[int, tuple[ref[Tensor], Cause | None]] = {}
+        self._values = Values(parameters)
         self._blame = Blame(where)
-        for parameter in parameters:
-            self._new_value(parameter)
-        self._parameters = self._count
 
     def values(self, tensor: Tensor) -> tuple[int, ...]:
         """Return the values that a tensor holds now; none if it is not on the tape."""
-        held = self._values.get(id(tensor))
-        if held is not None and held[0]() is tensor:
-            _, value, address = held
-        else:
-            value, address = -1, _address(tensor) if self._writes else 0
-        # Another tensor with the same memory may have been written since.
-        written, memory = self._writes.get(address, (-1, -1))
-        if written > value:
-            return (memory, value) if value >= 0 else (memory,)
-        return (value,) if value >= 0 else ()
+        return self._values.of(tensor) or self._found(tensor)
 
     def __torch_function__(
         self,
@@ -83,54 +70,80 @@ class Tape(TorchFunctionMode):
         name = operations.name_of(func)
         if name == "_set_grad_enabled":
             return self._blame.switch(func, args)
+        if not all(issubclass(kind, Tensor) for kind in types):
+            with self:  # it may do anything with the tensors in it
+                return func(*args, **kwargs)
+        inputs = operations.tensors_of(args, kwargs)
         if operations.only_looks(func, name):
-            return self._look(func, name, args, kwargs)
+            return self._look(func, name, inputs, args, kwargs)
         plain = operations.is_plain(name) and "out" not in kwargs
         if not plain:
             for tensor in operations.may_touch(name, args, kwargs):
                 self._before_write(tensor)
-        inputs = operations.tensors_of(args, kwargs)
         if _in_transform():
             self._hide(inputs)
             return func(*args, **kwargs)
-        reads = self._read(inputs)
+        # What is read is held for the time of the call, no longer.
+        reads = {
+            id(tensor): _Read(tensor, values, tensor.requires_grad)
+            for tensor in inputs
+            if (values := self.values(tensor))
+        }
         result = func(*args, **kwargs)
         if name in _ALIASES:
-            cause = self._blame.cause(name, inputs[0])
-            self._aliases[id(result)] = (ref(result), cause)
+            self._values.detach(result, self._blame.cause(name, inputs[0]))
         if not reads:
-            self._begin(inputs, result, kwargs)
-            return result
-        if plain:
+            self._begin(inputs, result)
+        elif plain:
             targets = operations.tensors_of((result,), {})
             self._record(name, list(reads.values()), targets, in_place=False)
         else:
             parts = operations.flows(name, args, kwargs, result)
             self._record_parts(name, reads, parts)
-        if name in operations.EXITS:
-            self._record_exit(operations.EXITS[name], reads.values())
+        self._note(name, reads.values(), result, kwargs)
         return result
 
     def _look(
         self,
         func: Callable[..., Any],
         name: str,
+        inputs: list[Tensor],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> object:
         """Run what takes no data, and note who is told to require grad."""
         result = func(*args, **kwargs)
         if name in {"requires_grad_", "requires_grad="}:
-            self.made.append(ref(args[0]))
+            self.made.append(ref(inputs[0]))
+        elif name in operations.LOOKS:
+            self._begin(inputs, result)
+            self._note(name, (), result, kwargs)
         return result
 
-    def _read(self, inputs: list[Tensor]) -> dict[int, "_Read"]:
-        """Return what is read; it is held for the time of the call, no longer."""
-        return {
-            id(tensor): _Read(tensor, values, tensor.requires_grad)
-            for tensor in inputs
-            if (values := self.values(tensor) or self._unwrap(tensor))
-        }
+    def _note(
+        self,
+        name: str,
+        reads: Collection["_Read"],
+        result: object,
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Note what was read for no tensor, what left, and what was made a leaf."""
+        if kwargs.get("requires_grad") and isinstance(result, Tensor):
+            self.made.append(ref(result))
+        values = [value for read in reads for value in read.values]
+        if name in operations.EXITS and values:
+            cause = Cause(operations.EXITS[name], self._where.here())
+            for value in values:
+                self.exits.setdefault(value, cause)
+        elif not isinstance(result, Tensor):
+            self.read.update(values)
+
+    def _begin(self, inputs: list[Tensor], result: object) -> None:
+        """Forget what was in the memory that a tensor took which is made of nothing."""
+        shared = {address_of(tensor) for tensor in inputs}
+        for tensor in tensors_in(result):
+            if address_of(tensor) not in shared:
+                self._values.forget(tensor)
 
     def _record_parts(
         self,
@@ -157,9 +170,10 @@ class Tape(TorchFunctionMode):
             for read in reads:
                 cause = self._fate(name, read, target, in_place=in_place)
                 flows[cause] = flows.get(cause, ()) + read.values
-            value = self._new_value(target)
+            is_detour = in_place and self._values.is_in_parameter(target)
+            value = self._values.new(target)
             for cause, values in flows.items():
-                self.flows.append(Flow(values, (value,), cause))
+                self.flows.append(Flow(values, (value,), cause, is_detour))
             if in_place:
                 self._write(target, value, reads)
 
@@ -171,100 +185,79 @@ class Tape(TorchFunctionMode):
         if in_place and read.tensor is target and needs:
             return None  # what it was before is still a part of it
         if read.needs_grad:
-            lost = not needs or grad_fn(target) is None
+            node = grad_fn(target) if needs else None
+            lost = node is None or node.name() == "NotImplemented"
             # In place, a target may have a history that is not that of the source.
             if lost or (in_place and not torch.is_grad_enabled()):
                 return self._blame.cause(name, read.tensor)
-        elif read.values[-1] < self._parameters:
+        elif self._values.is_parameter(read.values[-1]):
             why = "requires_grad was False when it was read"
             return Cause(why, self._where.here())
         return None
 
-    def _record_exit(self, why: str, reads: Iterable["_Read"]) -> None:
-        """Note where data leaves PyTorch."""
-        cause = Cause(why, self._where.here())
-        for read in reads:
-            for value in read.values:
-                self.exits.setdefault(value, cause)
-
     def _hide(self, inputs: list[Tensor]) -> None:
         """Note which data goes into a transform, where the tape can't follow."""
         for tensor in map(_unwrapped, inputs):
-            known = self.values(tensor) or (self._memory.get(_address(tensor), -1),)
+            known = self.values(tensor) or (self._values.in_memory(tensor),)
             for value in known:
-                exit_ = self.exits.get(value)
-                if value >= 0 and not (exit_ and exit_.hides):
+                exit_ = self.exits.get(-1 if value is None else value)
+                if value is not None and not (exit_ and exit_.hides):
                     here = self._where.here()
                     self.exits[value] = Cause("torch.func", here, hides=True)
 
     def _write(self, target: Tensor, value: int, reads: list["_Read"]) -> None:
         """Note that all tensors with the same memory have another value now."""
-        address = _address(target)
+        address = address_of(target)
         if not address:
             return  # on the meta device
-        # A view of a detached tensor is detached too; its base has no public name.
-        base = target._base  # noqa: SLF001
-        cause = self._alias(target) or (None if base is None else self._alias(base))
+        before = self._values.written(address)
+        cause = self._values.detached_by(target)
         if cause is None:
-            self._writes[address] = (value, value)
+            if before is not None and not covers_its_memory(target):
+                self.flows.append(Flow((before.memory,), (value,), None))
+            self._values.write(target, Written(value, value))
             return
         # The others keep what they had, and get what was written, without its history.
-        memory = self._next()
-        self._writes.setdefault(address, (memory, memory))
-        before = self._writes[address][1]
-        self.flows.append(Flow((before,), (memory,), None))
+        memory = self._values.next()
+        is_detour = self._values.is_in_parameter(target)
+        if before is not None:
+            self.flows.append(Flow((before.memory,), (memory,), None))
         for read in reads:
             if read.tensor is not target:
-                self.flows.append(Flow(read.values, (memory,), cause))
-        self._writes[address] = (value, memory)
+                self.flows.append(Flow(read.values, (memory,), cause, is_detour))
+        self._values.write(target, Written(value, memory))
 
-    def _alias(self, tensor: Tensor) -> Cause | None:
-        """Return what detached a tensor from others with the same memory, if any."""
-        held = self._aliases.get(id(tensor))
-        return held[1] if held and held[0]() is tensor else None
+    def _found(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the value of a tensor that was made where no mode sees it, if known.
 
-    def _unwrap(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the value that is in a new parameter, which is made without a call."""
-        if not isinstance(tensor, nn.Parameter):
+        A new parameter is made without a call. What script functions and extensions
+        return, and a tensor turned into one of another class, tell by their graph.
+        """
+        if isinstance(tensor, nn.Parameter):
+            return self._unwrap(tensor)
+        if grad_fn(tensor) is None:
             return ()
-        place = self._place_of(tensor)
+        numbers = map(self._values.of_leaf, leaves([tensor]))
+        known = tuple(number for number in numbers if number is not None)
+        if not known:
+            return ()
+        value = self._values.new(tensor)
+        self.flows.append(Flow(known, (value,), None))
+        return (value,)
+
+    def _unwrap(self, parameter: nn.Parameter) -> tuple[int, ...]:
+        """Return the value that is in a new parameter."""
+        place = self._place_of(parameter)
         if place is not None:
-            self._values[id(tensor)] = (ref(tensor), place, _address(tensor))
+            self._values.stand_in(parameter, place)
             return (place,)
-        wrapped = self._memory.get(_address(tensor))
+        wrapped = self._values.in_memory(parameter)
         if wrapped is None:
             return ()
-        value = self._new_value(tensor)
+        value = self._values.new(parameter)
         cause = Cause("nn.Parameter()", self._where.here())
         self.flows.append(Flow((wrapped,), (value,), cause))
         return (value,)
-
-    def _begin(
-        self, inputs: list[Tensor], result: object, kwargs: dict[str, Any]
-    ) -> None:
-        """Note a tensor that is made of nothing on the tape.
-
-        Where it took the memory of another one, forget what that held.
-        """
-        if kwargs.get("requires_grad") and isinstance(result, Tensor):
-            self.made.append(ref(result))
-        shared = {_address(tensor) for tensor in inputs}
-        for tensor in tensors_in(result):
-            if (address := _address(tensor)) not in shared:
-                self._writes.pop(address, None)
-                self._memory.pop(address, None)
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count - 1
-
-    def _new_value(self, tensor: Tensor) -> int:
-        value = self._next()
-        address = _address(tensor)
-        self._values[id(tensor)] = (ref(tensor), value, address)
-        if address:
-            self._memory[address] = value
-        return value
 
 
 class _Read(NamedTuple):
@@ -291,8 +284,3 @@ def _unwrapped(tensor: Tensor) -> Tensor:
     while _functorch.is_functorch_wrapped_tensor(tensor):
         tensor = _functorch.get_unwrapped(tensor)
     return tensor
-
-
-def _address(tensor: Tensor) -> int:
-    found = storages(tensor)
-    return found[0][0] if found else 0

@@ -86,14 +86,19 @@ def running_function() -> FrameType | None:
 _FUNCTION_FILE = torch.autograd.function.__file__
 
 
-def is_leaving_block() -> bool:
-    """Whether the end of a grad mode block is what switches the grad mode now."""
+def grad_mode_block() -> tuple[int, bool]:
+    """Return which grad mode block switches the mode now, and whether it ends.
+
+    A block is known by its object, as is a call that switches the mode for good.
+    """
+    block, leaves = 0, False
     for frame in _frames():
         if not _is_hidden(frame.f_code.co_filename):
-            return False
-        if frame.f_code.co_name == "__exit__":
-            return True
-    return False
+            break
+        if frame.f_code.co_name in {"__init__", "__enter__", "__exit__"}:
+            block = id(frame.f_locals["self"])
+            leaves = frame.f_code.co_name == "__exit__"
+    return block, leaves
 
 
 def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
