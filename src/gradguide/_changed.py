@@ -102,4 +102,6 @@ def _values(tensor: Tensor) -> Tensor:
     tensor = tensor.detach()
     if hasattr(tensor, "to_local"):  # a DTensor: comparing it whole would communicate
         tensor = tensor.to_local()
+    if tensor.is_nested:
+        return tensor.to_padded_tensor(0.0)
     return tensor if tensor.layout == torch.strided else tensor.to_dense()

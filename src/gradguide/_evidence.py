@@ -71,10 +71,11 @@ def from_function(
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
         graph.identify(stand_ins, parameters)
+        known = [*parameters, *model.parameters()]
         made = {id(tensor) for one in tape.made if (tensor := one()) is not None}
         strangers = [
             tensor
-            for tensor in graph.strangers(parameters)
+            for tensor in graph.strangers(known)
             if isinstance(tensor, nn.Parameter) or id(tensor) not in made
         ]
         evidence = Evidence(
@@ -143,13 +144,21 @@ class _Graph:
         ]
         if not (roots and wanted) or _CHECKPOINT in self.kinds:
             return  # a reentrant checkpoint refuses a backward on the side
-        grads = torch.autograd.grad(
-            roots,
-            wanted,
-            [torch.ones_like(root) for root in roots],
-            retain_graph=True,
-            allow_unused=True,
-        )
+        try:
+            grads = torch.autograd.grad(
+                roots,
+                wanted,
+                [torch.ones_like(root) for root in roots],
+                retain_graph=True,
+                allow_unused=True,
+            )
+        except RuntimeError as error:
+            msg = (
+                f"explain: the backward for gradients=True failed: {error}\nIf the "
+                "function runs a backward itself, leave that out, or leave gradients "
+                "out here"
+            )
+            raise RuntimeError(msg) from error
         for parameter, grad in zip(wanted, grads, strict=True):
             if id(parameter) in self.compiled:
                 if grad is None:

@@ -66,6 +66,9 @@ _OVERWRITES = {
 }
 
 
+_ON_LISTS = ("_foreach", "_fused")
+
+
 def name_of(func: Callable[..., Any]) -> str:
     """Return an operation's name; for an attribute, the attribute's."""
     name: str = getattr(func, "__name__", "") or type(func).__name__
@@ -89,7 +92,7 @@ def is_plain(name: str) -> bool:
         *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
         *(_OVERWRITES, _RENORMALIZES),
     )
-    if name.startswith("_foreach") or any(name in names for names in special):
+    if name.startswith(_ON_LISTS) or any(name in names for names in special):
         return False
     return name.endswith("__") != (name == "__setitem__") or not name.endswith("_")
 
@@ -114,7 +117,7 @@ def flows(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: object
 ) -> Iterator[tuple[list[Tensor], list[Tensor], bool]]:
     """Yield which tensors pass their data on to which, and whether in place."""
-    if name.startswith("_foreach") or name in _ONE_BY_ONE:
+    if name.startswith(_ON_LISTS) or name in _ONE_BY_ONE:
         yield from _one_by_one(name, args, result)
         return
     sources = list(data_of(name, args, kwargs))

@@ -185,8 +185,7 @@ class Tape(TorchFunctionMode):
         if in_place and read.tensor is target and needs:
             return None  # what it was before is still a part of it
         if read.needs_grad:
-            node = grad_fn(target) if needs else None
-            lost = node is None or node.name() == "NotImplemented"
+            lost = not needs or grad_fn(target) is None
             # In place, a target may have a history that is not that of the source.
             if lost or (in_place and not torch.is_grad_enabled()):
                 return self._blame.cause(name, read.tensor)
@@ -198,7 +197,7 @@ class Tape(TorchFunctionMode):
     def _hide(self, inputs: list[Tensor]) -> None:
         """Note which data goes into a transform, where the tape can't follow."""
         for tensor in map(_unwrapped, inputs):
-            known = self.values(tensor) or (self._values.in_memory(tensor),)
+            known = self._values.of(tensor) or (self._values.in_memory(tensor),)
             for value in known:
                 exit_ = self.exits.get(-1 if value is None else value)
                 if value is not None and not (exit_ and exit_.hides):

@@ -25,7 +25,7 @@ class Threads:
         self.before = threading.getprofile()
         # Not one hook for all modules: torch.compile warns of that.
         self._hooks = [
-            module.register_forward_pre_hook(self._module_runs)
+            module.register_forward_pre_hook(_Hook(self))
             for module in self._model.modules()
             if not isinstance(module, torch.jit.ScriptModule)
         ]
@@ -45,7 +45,8 @@ class Threads:
         for hook in self._hooks:
             hook.remove()
 
-    def _module_runs(self, _module: nn.Module, _inputs: object) -> None:
+    def note_module(self) -> None:
+        """Note that a module runs now."""
         if threading.get_ident() != self._here:
             self.seen = True
 
@@ -53,6 +54,20 @@ class Threads:
         """Be the profiler of a new thread, once; then leave it to whoever was it."""
         self.seen = True
         sys.setprofile(self.before)
+
+
+class _Hook:
+    """Tells that a module runs; its copies, in a copied module, tell nobody."""
+
+    def __init__(self, threads: Threads | None = None) -> None:
+        self._threads = threads
+
+    def __call__(self, *_: object) -> None:
+        if self._threads is not None:
+            self._threads.note_module()
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        return _Hook, ()
 
 
 def _watcher(profile: object) -> Threads | None:

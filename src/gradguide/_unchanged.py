@@ -60,10 +60,16 @@ class Memory:
         ]
         # Native batch norm writes its statistics where no mode sees it: copy them all.
         self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
-        for buffer in model.buffers():
+        self._buffers = dict(model.named_buffers())
+        for buffer in self._buffers.values():
             self._copy(buffer)
         self._model = model
         self._parameters: dict[int, list[Tensor]] | None = None
+        for parameter in model.parameters():
+            # A backward calls its hooks, which may step, where no mode sees it.
+            hooks = parameter._post_accumulate_grad_hooks  # noqa: SLF001
+            if hooks or parameter._backward_hooks:  # noqa: SLF001
+                self.keep(parameter)
 
     def keep(self, tensor: Tensor) -> None:
         """Copy the parameters in the memory of a tensor that will be written to.
@@ -85,7 +91,8 @@ class Memory:
         buffers = {
             name
             for name, buffer in self._model.named_buffers()
-            if id(buffer) not in kept or not same_values(kept[id(buffer)][2], buffer)
+            if name not in self._buffers
+            or not same_values(kept[id(self._buffers[name])][2], buffer)
         }
         if self._parameters is None:
             return buffers
@@ -100,7 +107,9 @@ class Memory:
         """Write everything back, and register again what was registered."""
         for tensor, data, copy in self._kept.values():
             with torch.inference_mode(tensor.is_inference()):
-                if storages(tensor) != storages(data):
+                if tensor.is_nested and same_values(copy, tensor):
+                    continue
+                if storages(tensor) != storages(data) or tensor.shape != data.shape:
                     tensor.data = data
                 _overwrite(tensor, copy)
         for registered in self._registered:

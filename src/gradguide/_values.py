@@ -68,12 +68,12 @@ class Values:
         """Return what is in the memory of a tensor, put there through another one."""
         address = address_of(tensor)
         memory = self._memory.get(address)
-        return memory[1] if memory and not memory[0].expired() else None
+        return memory[1] if memory and not _is_gone(memory[0]) else None
 
     def written(self, address: int) -> Written | None:
         """Return what was written to a piece of memory that is still there."""
         found = self._written.get(address)
-        return found[1] if found and not found[0].expired() else None
+        return found[1] if found and not _is_gone(found[0]) else None
 
     def is_parameter(self, value: int) -> bool:
         """Whether a value is what a parameter held at first."""
@@ -138,4 +138,8 @@ def covers_its_memory(tensor: Tensor) -> bool:
 
 def _weak(tensor: Tensor) -> StorageWeakRef:
     # The address alone may be that of other memory later.
-    return StorageWeakRef(pieces(tensor)[0])
+    return StorageWeakRef(pieces(tensor)[0])  # type: ignore[no-untyped-call]
+
+
+def _is_gone(memory: StorageWeakRef) -> bool:
+    return bool(memory.expired())  # type: ignore[no-untyped-call]

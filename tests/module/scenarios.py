@@ -86,6 +86,18 @@ def check(scenario: Scenario) -> None:
     agree(model, loss, {row.name: row.verdict for row in report})
 
 
+def said(
+    model: nn.Module, loss: Callable[[], object], part: str
+) -> set[tuple[str, str]]:
+    """Return verdict and reason of the parameters of a part, once each."""
+    rows = [row for row in explain(model, loss) if row.name.startswith(part)]
+    assert rows
+    for row in rows:
+        if row.verdict == "cut":
+            assert row.where.partition(" in ")[0] == line_of(loss)
+    return {row[1:3] for row in rows}
+
+
 def agree(
     model: nn.Module, loss: Callable[[], object], verdicts: dict[str, str]
 ) -> None:

@@ -59,7 +59,7 @@ def custom_function_of_the_new_style() -> Made:
     )
 
 
-@scenario({"scale": ("cut", "custom autograd.Function")})
+@scenario({"scale": ("unknown", "custom autograd.Function")})
 def custom_function_that_reads_around_its_inputs() -> Made:
     model = Two()
     model.scale = nn.Parameter(torch.ones(4))
