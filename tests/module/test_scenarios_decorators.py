@@ -10,9 +10,11 @@ from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check
 scenario = Scenarios()
 
 
-@scenario({"*": ("cut", "no_grad")})
+@scenario(
+    {"*": ("cut", "no_grad")},
+    "https://github.com/huggingface/sentence-transformers/issues/255",
+)
 def decorated_function() -> Made:
-    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 

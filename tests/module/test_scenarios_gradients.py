@@ -1,4 +1,4 @@
-"""Networks to which backward brings nothing, and losses that come without a function."""
+"""Networks to which backward brings nothing, and losses without a function."""
 
 import torch
 from torch import Tensor, nn

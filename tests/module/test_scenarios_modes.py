@@ -27,9 +27,10 @@ def no_grad_around_the_backbone() -> Made:
     return model, loss
 
 
-@scenario({"*": ("cut", "no_grad")})
+@scenario(
+    {"*": ("cut", "no_grad")}, "https://github.com/nianticlabs/monodepth2/issues/24"
+)
 def no_grad_left_over_from_validation() -> Made:
-    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 

@@ -167,9 +167,11 @@ def frozen_and_decaying() -> Made:
     return model, lambda: model(x).square().sum(), optimizer
 
 
-@scenario({BACKBONE: ("moves", "frozen, but momentum can move it")})
+@scenario(
+    {BACKBONE: ("moves", "frozen, but momentum can move it")},
+    "https://github.com/pytorch/pytorch/issues/18404",
+)
 def frozen_and_rolling_on() -> Made:
-    """Completes the causes."""
     model = Two()
     optimizer = Adam(model.parameters(), lr=0.1)
     x = torch.randn(5, 3)
