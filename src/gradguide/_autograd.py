@@ -1,5 +1,6 @@
 """Walks the graph that autograd recorded, without changing or unpacking anything."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -17,7 +18,7 @@ def tensors_in(value: object) -> Iterator[Tensor]:
     elif isinstance(value, dict):
         for part in value.values():
             yield from tensors_in(part)
-    elif isinstance(value, (tuple, list)):
+    elif isinstance(value, (tuple, list, deque)):
         for part in value:
             yield from tensors_in(part)
 

@@ -65,7 +65,8 @@ def from_function(
     parameters = _learning(model)
     with unchanged(model) as memory:
         stand_ins = StandIns(model, parameters)
-        tape = Tape(parameters, Where(model), memory.keep, stand_ins.place_of)
+        place_of = stand_ins.place_of if stand_ins.is_needed else None
+        tape = Tape(parameters, Where(model), memory.keep, place_of)
         with _eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
@@ -145,10 +146,11 @@ class _Graph:
         if not (roots and wanted) or _CHECKPOINT in self.kinds:
             return  # a reentrant checkpoint refuses a backward on the side
         try:
+            ones = [torch.ones_like(root) for root in roots]
             grads = torch.autograd.grad(
                 roots,
                 wanted,
-                [torch.ones_like(root) for root in roots],
+                ones,
                 retain_graph=True,
                 allow_unused=True,
             )

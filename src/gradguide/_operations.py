@@ -1,5 +1,6 @@
 """Knows which operations pass on data, which only look, and which leave PyTorch."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -45,6 +46,7 @@ CUTS = {
     "as_tensor": "torch.tensor()",
     "asarray": "torch.tensor()",
     "new_tensor": "new_tensor()",
+    "grad": "grad() without create_graph=True",
 }
 """What cuts whatever the grad mode is, and its name."""
 
@@ -90,7 +92,7 @@ def is_plain(name: str) -> bool:
     """Whether an operation makes new tensors from the data of all that it takes."""
     special = (
         *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
-        *(_OVERWRITES, _RENORMALIZES),
+        *(_OVERWRITES, _RENORMALIZES, _ASSIGNS),
     )
     if name.startswith(_ON_LISTS) or any(name in names for names in special):
         return False
@@ -103,7 +105,7 @@ def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     for value in (*args, *kwargs.values()) if kwargs else args:
         if isinstance(value, Tensor):
             found.append(value)
-        elif isinstance(value, (list, tuple, dict)):
+        elif isinstance(value, (list, tuple, dict, deque)):
             found += tensors_in(value)
     return found
 
@@ -173,12 +175,14 @@ def may_write(
 
 
 def _is_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    if name in {"__setitem__", "data="}:
+    if name == "__setitem__" or name in _ASSIGNS:
         return True
     if name in _MAYBE_IN_PLACE:
         return kwargs.get("inplace") is True or (bool(args) and args[-1] is True)
     return name.endswith("_") and not name.endswith("__") and name not in CUTS
 
+
+_ASSIGNS = {"data=", "real=", "imag="}
 
 _MAYBE_IN_PLACE = {
     *("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "hardtanh"),

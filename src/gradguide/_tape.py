@@ -37,11 +37,12 @@ class Tape(TorchFunctionMode):
         parameters: Iterable[Tensor],
         where: Where,
         before_write: Callable[[Tensor], None],
-        place_of: Callable[[Tensor], int | None],
+        place_of: Callable[[Tensor], int | None] | None = None,
     ) -> None:
         """Follow ``parameters``; call ``before_write`` before each write in place.
 
-        ``place_of`` says which of them a parameter that is none of them stands for.
+        ``place_of`` says which of them a parameter that is none of them stands for,
+        where FSDP2 puts others in their place.
         """
         super().__init__()
         self.flows: list[Flow] = []
@@ -235,7 +236,7 @@ class Tape(TorchFunctionMode):
         if isinstance(tensor, nn.Parameter):
             return self._unwrap(tensor)
         if grad_fn(tensor) is None:
-            return ()
+            return self._unwrap_unseen(tensor)
         numbers = map(self._values.of_leaf, leaves([tensor]))
         known = tuple(number for number in numbers if number is not None)
         if not known:
@@ -244,9 +245,20 @@ class Tape(TorchFunctionMode):
         self.flows.append(Flow(known, (value,), None))
         return (value,)
 
+    def _unwrap_unseen(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the value of a tensor whose memory another one has, as Variable()."""
+        shared = self._values.in_memory(tensor)
+        if shared is None or self._place_of:  # FSDP2 moves memory about itself
+            return ()
+        value = self._values.new(tensor)
+        why = "shares memory with what was computed from it, but not its history"
+        cause = Cause(why, self._where.here(), hides=True)
+        self.flows.append(Flow((shared,), (value,), cause))
+        return (value,)
+
     def _unwrap(self, parameter: nn.Parameter) -> tuple[int, ...]:
         """Return the value that is in a new parameter."""
-        place = self._place_of(parameter)
+        place = self._place_of(parameter) if self._place_of else None
         if place is not None:
             self._values.stand_in(parameter, place)
             return (place,)

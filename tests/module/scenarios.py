@@ -9,34 +9,44 @@ from typing import NamedTuple
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from gradguide import explain
+from gradguide import changed, explain
+from gradguide._report import Report
 
-Code = Callable[[], tuple[nn.Module, Callable[[], object]]]
-Made = tuple[nn.Module, object]
+Made = tuple[nn.Module, object] | tuple[nn.Module, object, Optimizer]
+Code = Callable[[], Made]
+Truth = dict[str, tuple[str, str]]
 BACKBONE = "backbone.*"
 NEVER = ("unused", "never read in the forward")
 DROPPED = ("unused", "its result never reaches the loss")
+STRAY = ("unregistered", "reached by the loss, but not a parameter of the model")
+HAS_LINE = {"cut", "unused", "unknown"}
+MOVING = {"trains", "moves"}
 
 
 class Scenario(NamedTuple):
-    """Code that builds a model and its loss, and the truth about its parameters."""
+    """Code that builds a model, its loss and perhaps an optimizer, and the truth.
+
+    The source is the address of a thread in which people met it, or empty.
+    """
 
     code: Code
-    truth: dict[str, tuple[str, str]]
+    truth: Truth
+    source: str
 
 
 class Scenarios(list[Scenario]):
     """The scenarios of one file; a decorator adds to them."""
 
-    def __call__(self, truth: dict[str, tuple[str, str]]) -> Callable[[Code], Code]:
+    def __call__(self, truth: Truth, source: str = "") -> Callable[[Code], Code]:
         """Add a scenario: verdict and start of ``why`` by glob; others train.
 
         A line of the code that ends in ``# here`` is where the cause is.
         """
 
         def add(code: Code) -> Code:
-            self.append(Scenario(code, truth))
+            self.append(Scenario(code, truth, source))
             return code
 
         return add
@@ -69,21 +79,28 @@ def two(between: Callable[[Tensor], Tensor]) -> tuple[nn.Module, Callable[[], ob
 
 
 def check(scenario: Scenario) -> None:
-    """Compare what is said with the truth, and the truth with a real backward."""
-    model, loss = scenario.code()
-    report = explain(model, loss)
+    """Compare what is said with the truth, and the truth with what really happens."""
+    model, loss, *rest = scenario.code()
+    optimizer = rest[0] if rest else None
+    wanted = {verdict for verdict, _ in scenario.truth.values()}
+    report = explain(model, loss, optimizer, gradients="zero" in wanted)
     at = line_of(scenario.code)
+    unseen = set(scenario.truth)
     for row in report:
-        if row.kind != "parameter":
-            continue
         pattern = next((p for p in scenario.truth if fnmatchcase(row.name, p)), None)
         verdict, why = scenario.truth[pattern] if pattern else ("trains", "")
+        unseen.discard(pattern)
         assert (row.name, row.verdict) == (row.name, verdict)
         assert row.why.startswith(why)
         if why:
-            assert row.where.partition(" in ")[0] == at
+            line = at if verdict in HAS_LINE else ""
+            assert row.where.partition(" in ")[0] == line
         assert not at or why or not row.where
-    agree(model, loss, {row.name: row.verdict for row in report})
+    assert not unseen
+    if optimizer is None:
+        agree(model, loss, {row.name: row.verdict for row in report})
+    else:
+        step(model, loss, optimizer, report)
 
 
 def said(
@@ -98,18 +115,34 @@ def said(
     return {row[1:3] for row in rows}
 
 
-def agree(
-    model: nn.Module, loss: Callable[[], object], verdicts: dict[str, str]
-) -> None:
+def agree(model: nn.Module, loss: object, verdicts: dict[str, str]) -> None:
     """Check that exactly the parameters that train get a gradient."""
     for parameter in model.parameters():
         parameter.grad = None
-    with torch.enable_grad():
-        roots = [t for t in _tensors(loss()) if t.requires_grad]
-        torch.autograd.backward([root.sum() for root in roots])
+    _backward(loss)
     for name, parameter in model.named_parameters():
         if verdicts[name] != "unknown":
-            assert (parameter.grad is not None) == (verdicts[name] == "trains"), name
+            reached = verdicts[name] in {"trains", "zero"}
+            assert (parameter.grad is not None) == reached, name
+            if verdicts[name] == "zero":
+                assert not parameter.grad.any(), name
+
+
+def step(model: nn.Module, loss: object, optimizer: Optimizer, report: Report) -> None:
+    """Check that a training step changes exactly what is said to train or move."""
+    with changed(model) as names:
+        _backward(loss)
+        optimizer.step()
+    for row in report:
+        if row.kind in {"parameter", "buffer"} and row.verdict != "unknown":
+            assert (row.name in names) == (row.verdict in MOVING), row.name
+
+
+def _backward(loss: object) -> None:
+    with torch.enable_grad():
+        result = loss() if callable(loss) else loss
+        roots = [t for t in _tensors(result) if t.requires_grad]
+        torch.autograd.backward([root.sum() for root in roots])
 
 
 def line_of(code: Code) -> str:

@@ -4,7 +4,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 as everyone writes it
 from torch import Tensor, nn
 
-from .scenarios import BACKBONE, NEVER, Made, Scenario, Scenarios, Two, check
+from .scenarios import (
+    BACKBONE,
+    NEVER,
+    STRAY,
+    Made,
+    Scenario,
+    Scenarios,
+    Two,
+    check,
+)
 
 scenario = Scenarios()
 
@@ -49,6 +58,7 @@ def transformer() -> Made:
 
 @scenario({"decoder.*": NEVER})
 def encoder_without_decoder() -> Made:
+    """Completes the causes."""
     model = nn.Transformer(8, 2, 1, 1, 16, batch_first=True)
     x = torch.randn(2, 4, 8)
     return model, lambda: model.encoder(x).sum()
@@ -70,6 +80,7 @@ def complex_parameters() -> Made:
 
 @scenario({BACKBONE: ("cut", "detach()")})
 def functional_call() -> Made:
+    """Completes the causes."""
     model = Two(
         lambda x: x.detach()  # here
     )
@@ -82,8 +93,9 @@ def functional_call() -> Made:
     return model, loss
 
 
-@scenario({"*": ("unknown", "torch.func")})
+@scenario({"tensor *": STRAY, "*": ("unknown", "torch.func")})
 def inside_vmap_and_dropped() -> Made:
+    """Completes the causes."""
     model = nn.Linear(3, 2)
     x = torch.randn(5, 3)
     other = torch.ones(1, requires_grad=True)
@@ -104,6 +116,7 @@ def inside_vmap() -> Made:
 
 @scenario({"b.*": NEVER})
 def loss_in_a_dict() -> Made:
+    """Completes the causes."""
     model = nn.ModuleDict({"a": nn.Linear(3, 1), "b": nn.Linear(3, 1)})
     x = torch.randn(5, 3)
 
@@ -130,6 +143,7 @@ def two_devices() -> Made:
 
 @scenario({"backbone.*": ("cut", "detach()")})
 def cut_between_two_devices() -> Made:
+    """Completes the causes."""
     model = Two()
     model.head.to("meta")
     x = torch.randn(5, 3)
@@ -141,8 +155,11 @@ def cut_between_two_devices() -> Made:
     return model, loss
 
 
-@scenario({"classes.*": NEVER, "norm.*": NEVER})
-def parameters_of_the_loss() -> Made:
+@scenario(
+    {"classes.*": NEVER, "norm.*": NEVER},
+    "https://github.com/layumi/Person_reID_baseline_pytorch/issues/90",
+)
+def pretrained_head_left_in_place() -> Made:
     model = Two()
     model.classes = nn.Linear(4, 4)
     model.norm = nn.LayerNorm(4)

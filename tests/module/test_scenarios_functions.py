@@ -31,6 +31,7 @@ def custom_function() -> Made:
 
 @scenario({BACKBONE: ("cut", "detach()")})
 def custom_function_then_detach() -> Made:
+    """Completes the causes."""
     return two(
         lambda x: Double.apply(x).detach()  # here
     )
@@ -54,6 +55,7 @@ class NewStyle(torch.autograd.Function):
 
 @scenario({BACKBONE: ("cut", "argmax()")})
 def custom_function_of_the_new_style() -> Made:
+    """Completes the causes."""
     return two(
         lambda x: NewStyle.apply(x).argmax(-1)[:, None] + torch.zeros(4)  # here
     )
@@ -61,6 +63,7 @@ def custom_function_of_the_new_style() -> Made:
 
 @scenario({"scale": ("unknown", "custom autograd.Function")})
 def custom_function_that_reads_around_its_inputs() -> Made:
+    """Completes the causes."""
     model = Two()
     model.scale = nn.Parameter(torch.ones(4))
 
@@ -80,7 +83,10 @@ def custom_function_that_reads_around_its_inputs() -> Made:
     return model, lambda: model(x).sum()
 
 
-@scenario({BACKBONE: ("cut", "reentrant checkpoint")})
+@scenario(
+    {BACKBONE: ("cut", "reentrant checkpoint")},
+    "https://github.com/pytorch/pytorch/issues/7617",
+)
 def reentrant_checkpoint_of_the_first_layer() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -92,8 +98,49 @@ def reentrant_checkpoint_of_the_first_layer() -> Made:
     return model, loss
 
 
+@scenario(
+    {BACKBONE: ("cut", "custom autograd.Function")},
+    "https://github.com/pytorch/pytorch/issues/103155",
+)
+def custom_function_that_gets_a_list() -> Made:
+    class Stack(torch.autograd.Function):
+        """It looks for tensors among its arguments, but not in a list."""
+
+        @staticmethod
+        def forward(
+            ctx: torch.autograd.function.FunctionCtx, rows: list[Tensor]
+        ) -> Tensor:
+            del ctx
+            return torch.stack(rows)  # here
+
+        @staticmethod
+        def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> None:
+            del ctx, grad
+
+    return two(lambda x: Stack.apply(list(x)))
+
+
+@scenario(
+    {BACKBONE: ("frozen", ""), "adapter.*": ("cut", "reentrant checkpoint")},
+    "https://github.com/locuslab/open-unlearning/issues/178",
+)
+def reentrant_checkpoint_of_an_adapter() -> Made:
+    model = Two()
+    model.adapter = nn.Linear(4, 4)
+    model.backbone.requires_grad_(False)
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        features = model.backbone(x)
+        features = checkpoint(model.adapter, features, use_reentrant=True)  # here
+        return model.head(features).sum()
+
+    return model, loss
+
+
 @scenario({"head.*": ("unknown", "reentrant checkpoint")})
 def reentrant_checkpoint_of_the_last_layer() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -106,6 +153,7 @@ def reentrant_checkpoint_of_the_last_layer() -> Made:
 
 @scenario({"last.*": ("unused", ""), "*": ("cut", "detach()")})
 def reentrant_checkpoint_then_detach() -> Made:
+    """Completes the causes."""
     model = Two()
     model.last = nn.Linear(2, 1)
     x = torch.randn(5, 3)
@@ -130,6 +178,7 @@ def checkpoint_without_reentry() -> Made:
 
 @scenario({BACKBONE: ("cut", "detach()")})
 def detach_inside_a_checkpoint() -> Made:
+    """Completes the causes."""
     model = Two(
         lambda x: x.detach()  # here
     )

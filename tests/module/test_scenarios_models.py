@@ -14,7 +14,7 @@ from .scenarios import BACKBONE, DROPPED, NEVER, Made, Scenario, Scenarios, Two,
 scenario = Scenarios()
 
 
-@scenario({"spare.*": NEVER})
+@scenario({"spare.*": NEVER}, "https://github.com/inria-thoth/HySUPP/issues/3")
 def layer_that_is_never_called() -> Made:
     model = Two()
     model.spare = nn.Linear(4, 4)
@@ -22,7 +22,9 @@ def layer_that_is_never_called() -> Made:
     return model, lambda: model(x).sum()
 
 
-@scenario({"auxiliary.*": DROPPED})
+@scenario(
+    {"auxiliary.*": DROPPED}, "https://github.com/openai/Video-Pre-Training/issues/53"
+)
 def head_whose_result_is_dropped() -> Made:
     model = Two()
     model.auxiliary = nn.Linear(4, 4)
@@ -36,7 +38,7 @@ def head_whose_result_is_dropped() -> Made:
     return model, loss
 
 
-@scenario({"head.*": DROPPED})
+@scenario({"head.*": DROPPED}, "https://github.com/lucy66666/OKT/issues/1")
 def loss_of_the_wrong_variable() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -52,6 +54,7 @@ def loss_of_the_wrong_variable() -> Made:
 
 @scenario({"auxiliary.*": ("unused", "its result left PyTorch by item()")})
 def auxiliary_loss_by_item() -> Made:
+    """Completes the causes."""
     model = Two()
     model.auxiliary = nn.Linear(4, 1)
     x = torch.randn(5, 3)
@@ -64,7 +67,10 @@ def auxiliary_loss_by_item() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("unused", "its result left PyTorch by numpy()")})
+@scenario(
+    {BACKBONE: ("unused", "its result left PyTorch by numpy()")},
+    "https://github.com/delira-dev/delira/issues/40",
+)
 def through_numpy() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -79,6 +85,7 @@ def through_numpy() -> Made:
 
 @scenario({BACKBONE: ("unused", "its result left PyTorch by tolist()")})
 def through_a_list() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -89,7 +96,10 @@ def through_a_list() -> Made:
     return model, loss
 
 
-@scenario({"temperature": ("unused", "its result left PyTorch by float()")})
+@scenario(
+    {"temperature": ("unused", "its result left PyTorch by float()")},
+    "https://github.com/facebookresearch/NeuralCompression/pull/177",
+)
 def temperature_by_float() -> Made:
     model = Two()
     model.temperature = nn.Parameter(torch.tensor(2.0))
@@ -104,6 +114,7 @@ def temperature_by_float() -> Made:
 
 @scenario({"temperature": ("unused", "its result left PyTorch by float()")})
 def temperature_by_math() -> Made:
+    """Completes the causes."""
     model = Two()
     model.temperature = nn.Parameter(torch.tensor(2.0))
     x = torch.randn(5, 3)
@@ -116,6 +127,7 @@ def temperature_by_math() -> Made:
 
 @scenario({"size.*": NEVER})
 def only_its_shape_is_used() -> Made:
+    """Completes the causes."""
     model = Two()
     model.size = nn.Linear(4, 4)
     x = torch.randn(5, 3)
@@ -128,7 +140,7 @@ def only_its_shape_is_used() -> Made:
     return model, loss
 
 
-@scenario({"right.*": NEVER})
+@scenario({"right.*": NEVER}, "https://github.com/pytorch/pytorch/issues/55582")
 def branch_not_taken() -> Made:
     model = nn.ModuleDict({"left": nn.Linear(3, 1), "right": nn.Linear(3, 1)})
     x = torch.randn(5, 3)
@@ -140,7 +152,10 @@ def branch_not_taken() -> Made:
     return model, loss
 
 
-@scenario({"gate.*": ("cut", "argmax() is not differentiable")})
+@scenario(
+    {"gate.*": ("cut", "topk() is not differentiable")},
+    "https://github.com/LINs-lab/DynMoE/issues/6",
+)
 def hard_gate_of_experts() -> Made:
     model = nn.ModuleDict(
         {"gate": nn.Linear(3, 2), "experts": nn.ModuleList([nn.Linear(3, 1)] * 2)}
@@ -148,7 +163,7 @@ def hard_gate_of_experts() -> Made:
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
-        choice = model["gate"](x).argmax(-1)  # here
+        choice = model["gate"](x).topk(1).indices[:, 0]  # here
         values = torch.stack([expert(x) for expert in model["experts"]], 1)
         index = choice[:, None, None]
         return values.gather(1, index).sum()
@@ -156,7 +171,10 @@ def hard_gate_of_experts() -> Made:
     return model, loss
 
 
-@scenario({"embed.*": ("cut", "argmax() is not differentiable")})
+@scenario(
+    {"embed.*": ("cut", "argmax() is not differentiable")},
+    "https://github.com/liamb315/CharacterGAN/issues/4",
+)
 def greedy_decoding_in_training() -> Made:
     model = nn.ModuleDict({"embed": nn.Embedding(6, 4), "table": nn.Embedding(6, 4)})
     tokens = torch.tensor([0, 1, 2])
@@ -168,19 +186,28 @@ def greedy_decoding_in_training() -> Made:
     return model, loss
 
 
-@scenario({"actor.*": ("cut", "detach()")})
-def actor_loss_on_detached_action() -> Made:
-    model = nn.ModuleDict({"actor": nn.Linear(3, 2), "critic": nn.Linear(5, 1)})
-    state = torch.randn(5, 3)
+@scenario(
+    {BACKBONE: ("cut", "detach()"), "head.*": ("cut", "detach()")},
+    "https://github.com/alexhernandezgarcia/gflownet/pull/251",
+)
+def log_probabilities_of_detached_outputs() -> Made:
+    model = Two()
+    model.flow = nn.Parameter(torch.zeros(()))
+    x = torch.randn(5, 3)
 
     def loss() -> Tensor:
-        action = model["actor"](state).tanh().detach()  # here
-        return -model["critic"](torch.cat([state, action], 1)).mean()
+        outputs = model(x)
+        logits = outputs.clone().detach()  # here
+        paths = logits.log_softmax(-1)[:, 0].sum()
+        return (model.flow + paths).square()
 
     return model, loss
 
 
-@scenario({"generator.*": ("cut", "detach()")})
+@scenario(
+    {"generator.*": ("cut", "detach()")},
+    "https://github.com/pytorch/examples/issues/116",
+)
 def discriminator_step() -> Made:
     """As it should be: the generator must not move in this step."""
     model = nn.ModuleDict(
@@ -196,14 +223,14 @@ def discriminator_step() -> Made:
     return model, loss
 
 
-@scenario({"cells.1.*": NEVER})
+@scenario({"cells.0.*": NEVER}, "https://github.com/dhgrs/pytorch-UniWaveNet/issues/5")
 def off_by_one_in_a_loop() -> Made:
     model = nn.ModuleDict({"cells": nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])})
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
         y = x
-        for cell in model["cells"][:-1]:
+        for cell in model["cells"][1:]:
             y = cell(y)
         return y.sum()
 

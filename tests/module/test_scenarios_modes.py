@@ -1,7 +1,5 @@
 """Networks that run where gradients are switched off, and the line of the switch."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,7 +11,9 @@ from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check, two
 scenario = Scenarios()
 
 
-@scenario({BACKBONE: ("cut", "no_grad")})
+@scenario(
+    {BACKBONE: ("cut", "no_grad")}, "https://github.com/bowang-lab/MedSAM/issues/233"
+)
 def no_grad_around_the_backbone() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -27,7 +27,9 @@ def no_grad_around_the_backbone() -> Made:
     return model, loss
 
 
-@scenario({"*": ("cut", "no_grad")})
+@scenario(
+    {"*": ("cut", "no_grad")}, "https://github.com/nianticlabs/monodepth2/issues/24"
+)
 def no_grad_left_over_from_validation() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -39,55 +41,9 @@ def no_grad_left_over_from_validation() -> Made:
     return model, loss
 
 
-@scenario({"*": ("cut", "no_grad")})
-def decorated_function() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
-    @torch.no_grad()
-    def predict(x: Tensor) -> Tensor:
-        return model(x)
-
-    def loss() -> Tensor:
-        return predict(x).sum()  # here
-
-    return model, loss
-
-
-@scenario({BACKBONE: ("cut", "no_grad")})
-def decorated_method() -> Made:
-    class Net(Two):
-        @torch.no_grad()
-        def features(self, x: Tensor) -> Tensor:
-            return self.backbone(x)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.head(self.features(x))  # here
-
-    model = Net()
-    x = torch.randn(5, 3)
-    return model, lambda: model(x).sum()
-
-
-@scenario({BACKBONE: ("cut", "no_grad")})
-def decorated_generator() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
-    @torch.no_grad()
-    def steps() -> Iterator[Tensor]:
-        yield model.backbone(x)
-
-    def loss() -> Tensor:
-        for features in steps():  # here
-            return model.head(features).sum()
-        raise AssertionError
-
-    return model, loss
-
-
 @scenario({BACKBONE: ("cut", "no_grad")})
 def set_grad_enabled_as_a_block() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -99,22 +55,24 @@ def set_grad_enabled_as_a_block() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", "no_grad")})
+@scenario(
+    {"*": ("cut", "no_grad")},
+    "https://github.com/huggingface/transformers/pull/13257",
+)
 def set_grad_enabled_as_a_call() -> Made:
     model = Two()
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
         torch.set_grad_enabled(False)  # here
-        features = model.backbone(x)
-        torch.set_grad_enabled(True)
-        return model.head(features).sum()
+        return model(x).sum()
 
     return model, loss
 
 
 @scenario({"head.*": ("cut", "no_grad")})
 def no_grad_inside_enable_grad() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -131,6 +89,7 @@ def no_grad_inside_enable_grad() -> Made:
 
 @scenario({"head.*": ("cut", "no_grad")})
 def no_grad_goes_on_after_enable_grad() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -144,23 +103,9 @@ def no_grad_goes_on_after_enable_grad() -> Made:
     return model, loss
 
 
-@scenario({"head.*": ("cut", "no_grad")})
-def no_grad_in_no_grad() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
-    def loss() -> Tensor:
-        features = model.backbone(x)
-        with torch.no_grad():  # here
-            with torch.no_grad():
-                pass
-            weight, bias = model.head.weight * 2, model.head.bias * 2
-        return (features @ weight.T + bias).sum()
-
-    return model, loss
-
-
-@scenario({BACKBONE: ("cut", "no_grad")})
+@scenario(
+    {BACKBONE: ("cut", "no_grad")}, "https://github.com/pytorch/pytorch/issues/11390"
+)
 def view_under_no_grad() -> Made:
     """The view says that it requires grad, and leads nowhere."""
     model = Two()
@@ -178,6 +123,7 @@ def view_under_no_grad() -> Made:
 
 @scenario({"scale": ("cut", "no_grad")})
 def in_place_under_no_grad() -> Made:
+    """Completes the causes."""
     model = Two()
     model.scale = nn.Parameter(torch.ones(4))
     x = torch.randn(5, 3)
@@ -191,7 +137,10 @@ def in_place_under_no_grad() -> Made:
     return model, loss
 
 
-@scenario({"teacher.*": ("cut", "no_grad")})
+@scenario(
+    {"teacher.*": ("cut", "no_grad")},
+    "https://github.com/clovaai/overhaul-distillation/issues/34",
+)
 def teacher_that_should_not_train() -> Made:
     model = nn.ModuleDict({"student": nn.Linear(3, 4), "teacher": nn.Linear(3, 4)})
     x = torch.randn(5, 3)
@@ -204,7 +153,10 @@ def teacher_that_should_not_train() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", "inference_mode")})
+@scenario(
+    {BACKBONE: ("cut", "inference_mode")},
+    "https://github.com/facebookresearch/dinov2/issues/399",
+)
 def inference_mode_block() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -217,18 +169,40 @@ def inference_mode_block() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", "inference_mode")})
-def inference_mode_decorator() -> Made:
-    model = Two()
+@scenario(
+    {"prepare.*": ("cut", "no_grad"), "core.*": ("frozen", "")},
+    "https://github.com/soda-inria/tabicl/issues/17",
+)
+def frozen_core_that_lets_nothing_through() -> Made:
+    """The core is frozen on purpose, and what stands before it should train."""
+    model = nn.ModuleDict({"prepare": nn.Linear(3, 3), "core": nn.Linear(3, 4)})
+    model["core"].requires_grad_(False)
+    model["head"] = nn.Linear(4, 2)
     x = torch.randn(5, 3)
 
-    @torch.inference_mode()
-    def extract(x: Tensor) -> Tensor:
-        return model.backbone(x)
+    def loss() -> Tensor:
+        prepared = model["prepare"](x)
+        with torch.no_grad():  # here
+            features = model["core"](prepared)
+        return model["head"](features).sum()
+
+    return model, loss
+
+
+@scenario(
+    {"text.*": ("cut", "no_grad"), "project.*": ("cut", "no_grad")},
+    "https://github.com/edreisMD/ConVIRT-pytorch/issues/7",
+)
+def no_grad_around_a_new_head_too() -> Made:
+    model = nn.ModuleDict(
+        {"image": nn.Linear(3, 4), "text": nn.Linear(5, 4), "project": nn.Linear(4, 4)}
+    )
+    x, y = torch.randn(5, 3), torch.randn(5, 5)
 
     def loss() -> Tensor:
-        features = extract(x)  # here
-        return model.head(features.clone()).sum()
+        with torch.no_grad():  # here
+            target = model["project"](model["text"](y))
+        return -torch.cosine_similarity(model["image"](x), target).mean()
 
     return model, loss
 
@@ -247,6 +221,7 @@ def autocast() -> Made:
 
 @scenario({"scale": ("cut", "requires_grad was False")})
 def frozen_while_it_was_read() -> Made:
+    """Completes the causes."""
     model = Two()
     model.scale = nn.Parameter(torch.ones(4))
     x = torch.randn(5, 3)

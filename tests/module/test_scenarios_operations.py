@@ -7,12 +7,24 @@ import torch
 import torch.nn.functional as F  # noqa: N812 as everyone writes it
 from torch import Tensor, nn
 
-from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check, two
+from .scenarios import (
+    BACKBONE,
+    STRAY,
+    Made,
+    Scenario,
+    Scenarios,
+    Two,
+    check,
+    two,
+)
 
 scenario = Scenarios()
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
+@scenario(
+    {BACKBONE: ("cut", "detach()")},
+    "https://github.com/speechbrain/speechbrain/issues/1396",
+)
 def detach() -> Made:
     return two(
         lambda x: x.detach()  # here
@@ -21,33 +33,43 @@ def detach() -> Made:
 
 @scenario({BACKBONE: ("cut", "detach_()")})
 def detach_in_place() -> Made:
+    """Completes the causes."""
     return two(
         lambda x: x.detach_()  # here
     )
 
 
-@scenario({BACKBONE: ("cut", ".data")})
+@scenario(
+    {BACKBONE: ("cut", ".data")}, "https://github.com/huggingface/torchMoji/issues/21"
+)
 def data() -> Made:
     return two(
         lambda x: x.data  # here
     )
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
+@scenario(
+    {BACKBONE: ("cut", "detach()")},
+    "https://github.com/lucidrains/CoCa-pytorch/issues/6",
+)
 def detach_then_clone() -> Made:
     return two(
         lambda x: x.relu().detach().clone().requires_grad_()  # here
     )
 
 
-@scenario({BACKBONE: ("cut", "torch.tensor()")})
+@scenario(
+    {BACKBONE: ("cut", "torch.tensor()")}, "https://github.com/kc-ml2/meent/pull/107"
+)
 def torch_tensor_of_a_tensor() -> Made:
     return two(
         lambda x: torch.tensor(x)  # here
     )
 
 
-@scenario({BACKBONE: ("cut", "torch.tensor()")})
+@scenario(
+    {BACKBONE: ("cut", "torch.tensor()")}, "https://github.com/laekov/fastmoe/issues/49"
+)
 def torch_tensor_of_rows() -> Made:
     def rebuild(x: Tensor) -> Tensor:
         means = [row.mean() for row in x]
@@ -56,44 +78,40 @@ def torch_tensor_of_rows() -> Made:
     return two(rebuild)
 
 
-@scenario({BACKBONE: ("cut", "new_tensor()")})
+@scenario(
+    {BACKBONE: ("cut", "new_tensor()")},
+    "https://github.com/IntelLabs/distiller/issues/234",
+)
 def new_tensor() -> Made:
     return two(
         lambda x: torch.zeros(1).new_tensor(x)  # here
     )
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
-def numpy_shortcut_that_comes_back() -> Made:
-    def back(x: Tensor) -> Tensor:
-        kept = x.detach()  # here
-        return kept * 2
-
-    return two(back)
-
-
-@scenario({BACKBONE: ("cut", "nn.Parameter()")})
+@scenario({BACKBONE: ("cut", "nn.Parameter()"), "tensor *": STRAY})
 def wrapped_in_a_parameter() -> Made:
+    """Completes the causes."""
     return two(
         lambda x: nn.Parameter(x) * 2  # here
     )
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
+@scenario({"scale": ("cut", "detach()")})
 def in_place_on_a_detached_alias() -> Made:
+    """Completes the causes."""
     model = Two()
-    model.scale = nn.Linear(4, 4)
+    model.scale = nn.Parameter(torch.ones(4))
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
         features = model.backbone(x)
-        kept = features.detach()  # here
-        return model.head(model.scale(kept)).sum()
+        features.detach().mul_(model.scale)  # here
+        return model.head(features).sum()
 
     return model, loss
 
 
-@scenario({"scale": ("cut", ".data")})
+@scenario({"scale": ("cut", ".data")}, "https://github.com/pyro-ppl/pyro/pull/274")
 def in_place_through_data() -> Made:
     model = Two()
     model.scale = nn.Parameter(torch.ones(4))
@@ -107,7 +125,9 @@ def in_place_through_data() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
+@scenario(
+    {BACKBONE: ("cut", "detach()")}, "https://github.com/yhs968/pyGRU4REC/issues/8"
+)
 def detached_in_a_loop() -> Made:
     """Truncated backpropagation through time with one step too few."""
     model = nn.ModuleDict({"backbone": nn.Linear(3, 4), "cell": nn.Linear(4, 4)})
@@ -123,15 +143,39 @@ def detached_in_a_loop() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", "detach()")})
-def detached_inside_a_list() -> Made:
-    return two(
-        lambda x: torch.stack([row.detach() for row in x])  # here
+@scenario(
+    {BACKBONE: ("cut", "detach()")}, "https://github.com/jantic/DeOldify/issues/116"
+)
+def hook_that_keeps_detached_features() -> Made:
+    model = Two()
+    kept = []
+    model.backbone.register_forward_hook(
+        lambda *call: kept.append(call[2].detach())  # here
     )
+    x = torch.randn(5, 3)
+
+    def loss() -> Tensor:
+        model.backbone(x)
+        return model.head(kept.pop()).sum()
+
+    return model, loss
+
+
+@scenario(
+    {BACKBONE: ("unused", "its result left PyTorch by float()")},
+    "https://github.com/pytorch/pytorch/issues/61410",
+)
+def float_tensor_of_rows() -> Made:
+    def rebuild(x: Tensor) -> Tensor:
+        means = [row.mean() for row in x]
+        return torch.FloatTensor(means)[:, None] + torch.zeros(4)  # here
+
+    return two(rebuild)
 
 
 @scenario({"backbone.weight": ("cut", "detach()")})
 def detached_weight() -> Made:
+    """Completes the causes."""
     model = Two()
     x = torch.randn(5, 3)
 
@@ -142,7 +186,9 @@ def detached_weight() -> Made:
     return model, loss
 
 
-@scenario({"backbone.weight": ("cut", ".data")})
+@scenario(
+    {"backbone.weight": ("cut", ".data")}, "https://github.com/d2l-ai/d2l-en/pull/2600"
+)
 def weight_data() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -155,7 +201,10 @@ def weight_data() -> Made:
     return model, loss
 
 
-@scenario({BACKBONE: ("cut", ".data")})
+@scenario(
+    {BACKBONE: ("cut", ".data"), "tensor *": STRAY},
+    "https://github.com/facebookresearch/higher/issues/58",
+)
 def deepcopy_in_the_forward() -> Made:
     model = Two()
     x = torch.randn(5, 3)
@@ -163,61 +212,6 @@ def deepcopy_in_the_forward() -> Made:
     def loss() -> Tensor:
         layer = copy.deepcopy(model.backbone)  # here
         return model.head(layer(x)).sum()
-
-    return model, loss
-
-
-@scenario({BACKBONE: ("cut", "detach()")})
-def target_and_prediction_swapped() -> Made:
-    """The stop-gradient of SimSiam on the wrong side."""
-    model = nn.ModuleDict({"backbone": nn.Linear(3, 4), "head": nn.Linear(4, 4)})
-    x = torch.randn(5, 3)
-
-    def loss() -> Tensor:
-        target = model["backbone"](x).detach()  # here
-        return F.mse_loss(model["head"](target), target)
-
-    return model, loss
-
-
-@scenario({"log_std": ("cut", "detach()")})
-def detached_noise_scale() -> Made:
-    model = Two()
-    model.log_std = nn.Parameter(torch.zeros(4))
-    x = torch.randn(5, 3)
-
-    def loss() -> Tensor:
-        noise = torch.randn(5, 4) * model.log_std.exp().detach()  # here
-        return model.head(model.backbone(x) + noise).sum()
-
-    return model, loss
-
-
-@scenario({BACKBONE: ("cut", "grad() is not differentiable")})
-def gradient_penalty_without_create_graph() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
-    def loss() -> Tensor:
-        points = x.clone().requires_grad_()
-        score = model.backbone(points).square().sum()
-        (slope,) = torch.autograd.grad(score, points)  # here
-        return model.head(torch.cat([slope, slope[:, :1]], 1)).sum()
-
-    return model, loss
-
-
-@scenario({})
-def logging_a_loss() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-    log = []
-
-    def loss() -> Tensor:
-        value = model(x).square().sum()
-        log.append(value.item())
-        log.append(float(model.backbone.weight.norm()))
-        return value
 
     return model, loss
 

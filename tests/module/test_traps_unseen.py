@@ -55,6 +55,17 @@ def test_unseen_code_is_followed_by_its_graph(
     assert said(model, loss, "backbone") == {("cut", "detach()")}
 
 
+def test_a_tensor_that_only_shares_memory_is_not_guessed_about() -> None:
+    """An old way to wrap a tensor is no call that a mode sees."""
+    model = Two()
+
+    def loss() -> Tensor:
+        hidden = torch.autograd.Variable(model.backbone(X), requires_grad=True)
+        return model.head(hidden).sum()
+
+    assert {verdict for verdict, _ in said(model, loss, "backbone")} == {"unknown"}
+
+
 class Recomputed(torch.autograd.Function):
     """A checkpoint of one's own, which runs a backward inside of its backward."""
 
