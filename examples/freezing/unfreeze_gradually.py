@@ -85,16 +85,6 @@ print(names)
 assert train_step() == list(names) == ["2.bias", "4.weight", "4.bias"]
 
 # %%
-# A name that isn't there is an error, and nothing is unfrozen.
-try:
-    unfreeze(model, "0", "layer2")
-except ValueError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a typo unfroze something")
-assert not model[0].weight.requires_grad
-
-# %%
 # Why not ``add_param_group()``?
 # ------------------------------
 # A scheduler lowers the rates of the groups that are there. A layer that is added later
