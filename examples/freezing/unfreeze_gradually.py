@@ -72,6 +72,19 @@ train_step()
 assert optimizer.state[model[0].weight]["step"] == 1
 
 # %%
+# Can I unfreeze by name?
+# -----------------------
+# :py:func:`gradguide.unfreeze` takes the name of a module or of a parameter, or a
+# pattern, and returns the names of the parameters that match. A batch norm that
+# :py:func:`gradguide.freeze` held moves again, too.
+from gradguide import freeze, unfreeze
+
+freeze(model)
+names = unfreeze(model, "4", "2.b*")
+print(names)
+assert train_step() == list(names) == ["2.bias", "4.weight", "4.bias"]
+
+# %%
 # Why not ``add_param_group()``?
 # ------------------------------
 # A scheduler lowers the rates of the groups that are there. A layer that is added later

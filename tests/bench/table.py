@@ -4,6 +4,7 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import NamedTuple
 
 import cpuinfo
@@ -22,19 +23,26 @@ class Entry(NamedTuple):
 
 
 def table(entries: list[Entry]) -> str:
-    """Return the table as text; labels only, as it is shown in every language."""
-    titles = ("call", "network", "ms", "against", "ms", "ratio", "limit")
-    rows = [titles, *map(_cells, entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
+    """Return the table as text; labels only, as it is shown in every language.
+
+    What matters most is on the left, where a phone shows it without scrolling. So the
+    network is a line of its own above the calls.
+    """
+    networks = dict.fromkeys(entry.network for entry in entries)
+    rows: list[tuple[str, ...]] = [("call", "ratio", "limit", "ms", "base ms", "base")]
+    for network in networks:
+        rows += [("",), (network,)] if network else [("",)]
+        rows += [_cells(entry) for entry in entries if entry.network == network]
+    widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines[1] = "-" * max(map(len, lines))
     return "\n".join([*_machine(), "", *lines, ""])
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    own, other = entry.seconds, entry.reference
-    compared = ("", "") if other is None else (_ms(other), f"{own / other:.2f}")
-    return entry.call, entry.network, _ms(own), entry.against, *compared, entry.limit
+    own, base = entry.seconds, entry.reference
+    ratio, base_ms = ("", "") if base is None else (f"{own / base:.2f}", _ms(base))
+    return f"  {entry.call}", ratio, entry.limit, _ms(own), base_ms, entry.against
 
 
 def _ms(seconds: float) -> str:
@@ -42,10 +50,10 @@ def _ms(seconds: float) -> str:
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    numbers = {2, 4, 5}
+    numbers = {1, 3, 4}
     return [
         cell.rjust(width) if column in numbers else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        for column, (cell, width) in enumerate(zip(row, widths, strict=False))
     ]
 
 
