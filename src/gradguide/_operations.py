@@ -92,7 +92,7 @@ def is_plain(name: str) -> bool:
     """Whether an operation makes new tensors from the data of all that it takes."""
     special = (
         *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
-        *(_OVERWRITES, _RENORMALIZES, _ASSIGNS),
+        *(_OVERWRITES, _RENORMALIZES),
     )
     if name.startswith(_ON_LISTS) or any(name in names for names in special):
         return False
@@ -175,14 +175,12 @@ def may_write(
 
 
 def _is_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    if name == "__setitem__" or name in _ASSIGNS:
+    if name in {"__setitem__", "data="}:
         return True
     if name in _MAYBE_IN_PLACE:
         return kwargs.get("inplace") is True or (bool(args) and args[-1] is True)
     return name.endswith("_") and not name.endswith("__") and name not in CUTS
 
-
-_ASSIGNS = {"data=", "real=", "imag="}
 
 _MAYBE_IN_PLACE = {
     *("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "hardtanh"),

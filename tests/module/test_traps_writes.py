@@ -142,20 +142,6 @@ def test_one_tensor_for_many() -> None:
     assert said(model, loss, "a") == {("cut", "detach()")}
 
 
-def test_parts_of_a_complex_number() -> None:
-    """Setting the real part writes to the number."""
-    model = pair()
-
-    def loss() -> Tensor:
-        number = torch.zeros(5, 4, dtype=torch.complex64)
-        number.real = model["a"](X).detach()  # here
-        number.imag = model["b"](X)
-        return number.abs().sum()
-
-    assert said(model, loss, "a") == {("cut", "detach()")}
-    assert said(model, loss, "b") == {("trains", "")}
-
-
 def test_a_buffer_of_the_same_values_did_not_move() -> None:
     """A buffer that is exchanged for its like is no drift; one that grows is undone."""
     model = nn.BatchNorm1d(3).requires_grad_(requires_grad=False).eval()
