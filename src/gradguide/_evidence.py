@@ -91,6 +91,8 @@ def from_function(
                 evidence.missed[id(parameter)] = _THREADS if doubtful else verdict
         if gradients:
             graph.backward(parameters, evidence)
+        del loss
+        graph.release()
     _doubt_unseen(model, evidence)
     return evidence
 
@@ -110,12 +112,23 @@ class _Graph:
 
     def __init__(self, loss: object) -> None:
         self.roots = list(tensors_in(loss))
-        found = nodes(self.roots)
+        self._nodes = found = nodes(self.roots)
         self.kinds = {type(node).__name__ for node in found}
         self.leaves = {id(t): t for node in found if (t := leaf(node)) is not None}
         self.stood_in: set[int] = set()
         self.leaves |= {id(t): t for t in self.roots if t.is_leaf and t.requires_grad}
         self.compiled = self._compiled(found) if _COMPILED_NODE in self.kinds else set()
+
+    def release(self) -> None:
+        """Let go of the nodes one by one, from the loss on.
+
+        PyTorch frees those that Python has seen by recursion, and a chain of some ten
+        thousands would overflow the stack.
+        """
+        self.roots.clear()
+        self._nodes.reverse()
+        while self._nodes:
+            self._nodes.pop()
 
     def identify(self, stand_ins: StandIns, parameters: list[nn.Parameter]) -> None:
         """Put parameters in the place of the leaves that stand in for them."""

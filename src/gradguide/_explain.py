@@ -210,8 +210,13 @@ def _drifting(model: nn.Module) -> Iterator[str]:
             continue
         for name, _ in module.named_buffers(path, recurse=False):
             counts = name.endswith("num_batches_tracked")
-            is_instance = isinstance(module, _INSTANCE_NORMS)
-            if not (counts and is_instance) and (counts or module.momentum != 0):
+            if isinstance(module, _INSTANCE_NORMS):
+                moves = not counts and bool(module.momentum)  # None stands for 0 here
+            else:
+                moves = bool(module.track_running_stats) and (
+                    counts or module.momentum != 0
+                )
+            if moves:
                 yield name
 
 

@@ -232,7 +232,9 @@ class _Before:
 
     def restore(self) -> None:
         for norm, training, was_held in self.modes:
-            if not was_held:
+            if was_held:
+                hold(norm)
+            else:
                 release(norm)
             norm.training = training
         for parameter, requires_grad, _ in self.flags:
@@ -240,7 +242,12 @@ class _Before:
             with torch.inference_mode(is_inference(parameter)):
                 parameter.requires_grad = requires_grad
         for parameter, _, grad in self.flags:
-            parameter.grad = grad
+            # The module may have been cast or moved since, as its gradients would be.
+            home = (parameter.dtype, parameter.device)
+            if grad is not None and (grad.dtype, grad.device) != home:
+                parameter.grad = grad.to(parameter)
+            else:
+                parameter.grad = grad
 
 
 def _require_leaves(module: nn.Module, parameters: dict[str, nn.Parameter]) -> None:

@@ -1,12 +1,12 @@
 """Reads from an optimizer what its next step does to a parameter."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
 from torch import Tensor
-from torch.optim import LBFGS, Optimizer
+from torch.optim import LBFGS, Optimizer, Rprop
 
 from gradguide._autograd import is_zero
 from gradguide._changed import same_values
@@ -30,9 +30,13 @@ class Held:
 
     def is_still(self, tensor: Tensor) -> bool:
         """Whether the learning rate of a tensor is 0."""
-        # Some optimizers work their rate out themselves, and say None.
+        # Some optimizers work their rate out themselves, and say None. Rprop has steps
+        # of its own, and ASGD takes the rate of the step before.
         rate = self._groups[id(tensor)].get("lr")
-        return rate is not None and float(rate) == 0
+        if rate is None or isinstance(self._optimizer, Rprop):
+            return False
+        before = self._optimizer.state.get(tensor, {}).get("eta", 0)
+        return float(rate) == float(before) == 0
 
     def named(self) -> Iterator[tuple[str, Tensor]]:
         """Yield each tensor with the name the optimizer knows, or the path to it."""
@@ -47,6 +51,9 @@ class Held:
 
         Tensors that it leaves where they are have none.
         """
+        if isinstance(self._optimizer, LBFGS) and self._optimizer.state:
+            why = "frozen, but LBFGS moves all that it holds by its history"
+            return {id(tensor): why for tensor in frozen if tensor in self}
         stale = [t for t in frozen if t in self and t.grad is not None]
         if not stale:
             return {}
@@ -81,7 +88,10 @@ class Held:
             for group in self._optimizer.param_groups
             for keys in [map(id, group["params"])]
         ]
-        twin.step()
+        try:
+            _without_hooks(kind.step)(twin)
+        except RuntimeError:  # as the real step will
+            return None
         return {id(t) for t in stale if not same_values(copies[id(t)], t)}
 
     def _reason(self, tensor: Tensor) -> str:
@@ -97,6 +107,12 @@ class Held:
             return ", ".join([why, *also])
         force = " and ".join(also) or "step()"
         return f"frozen, but {force} can move it: .grad is 0, not None"
+
+
+def _without_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a step does itself; PyTorch wraps it to call the hooks of all."""
+    inner: Callable[..., Any] = getattr(step, "__wrapped__", step)
+    return inner if getattr(step, "hooked", False) else step
 
 
 _MOMENTA = ("momentum_buffer", "exp_avg", "mu", "ax")

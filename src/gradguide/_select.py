@@ -121,6 +121,9 @@ def _no_match(module: nn.Module, pattern: str, doing: str) -> str:
     names += [name for name, _ in module.named_parameters(remove_duplicate=False)]
     near = _nearest(pattern, list(dict.fromkeys(names)))
     said = f"{doing}: {pattern!r} matches no parameter of {type(module).__name__}"
+    found = dict(module.named_modules()).get(pattern)
+    if pattern and found is not None:
+        return f"{said}: it is a {type(found).__name__} without any; name another part"
     if near:
         return f"{said}; did you mean {', '.join(map(repr, near))}?"
     parts = [name for name, _ in module.named_children()]

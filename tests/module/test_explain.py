@@ -10,11 +10,18 @@ from gradguide import changed, explain, freeze
 
 from .scenarios import Two
 
+
+def switched_off(norm: nn.BatchNorm1d) -> nn.BatchNorm1d:
+    norm.track_running_stats = False
+    return norm
+
+
 NORMS = {
     "batch": lambda: nn.BatchNorm1d(4),
     "batch without momentum": lambda: nn.BatchNorm1d(4, momentum=0.0),
     "batch averaging": lambda: nn.BatchNorm1d(4, momentum=None),
     "batch without statistics": lambda: nn.BatchNorm1d(4, track_running_stats=False),
+    "batch switched off": lambda: switched_off(nn.BatchNorm1d(4)),
     "instance": lambda: nn.InstanceNorm1d(4, affine=True, track_running_stats=True),
     "layer": lambda: nn.LayerNorm(4),
 }
@@ -204,3 +211,13 @@ def test_function_that_needs_arguments(
     """A criterion in place of the loss is said to be one, before anything runs."""
     with pytest.raises(TypeError, match=found):
         explain(nn.Linear(1, 1), function)
+
+
+def test_instance_norm_without_momentum_stays() -> None:
+    """There None stands for 0, while in a batch norm it stands for an average."""
+    model = nn.InstanceNorm1d(4, momentum=None, affine=True, track_running_stats=True)
+    model.requires_grad_(requires_grad=False)
+    assert not explain(model).problems
+    with changed(model) as names:
+        model(torch.randn(2, 4, 5))
+    assert names == []

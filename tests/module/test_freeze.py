@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gradguide import changed, freeze, unfreeze
 
-from .nets import Net, everything, flags, moved
+from .nets import Net, everything, flags, moved, norm_net
 
 
 def test_stale_gradient_is_gone() -> None:
@@ -158,3 +158,22 @@ def test_any_nesting(patterns: list[str]) -> None:
     while frozen:
         frozen.pop().undo()
         assert everything(model) == states.pop()
+
+
+def test_undo_holds_statistics_again() -> None:
+    """What was unfrozen inside a freeze within a freeze is held again afterwards."""
+    model = norm_net()
+    freeze(model)
+    with freeze(model):
+        unfreeze(model)
+        assert moved(model)
+    assert not moved(model)
+
+
+def test_undo_after_a_cast() -> None:
+    """Gradients come back in the type that the module has by then."""
+    model = nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    with freeze(model):
+        model.double()
+    assert [p.grad.dtype for p in model.parameters()] == [torch.float64] * 2

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from gradguide import changed, explain, freeze
 
@@ -293,3 +294,52 @@ def test_optimizer_that_works_out_its_rate(group: dict[str, object]) -> None:
     model = nn.Linear(2, 1)
     optimizer = Own(model.parameters(), group)
     assert [row.verdict for row in explain(model, optimizer)] == ["trains"] * 2
+
+
+def test_lbfgs_moves_what_is_frozen() -> None:
+    """It steps along its history, over all that it holds, with gradient or without."""
+    model = Two(torch.tanh).double()
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = loss_of(model)
+        loss.backward()
+        return loss
+
+    assert not explain(model, optimizer).problems
+    optimizer.step(closure)
+    freeze(model, "backbone")
+    problems = explain(model, optimizer).problems
+    assert {row.verdict for row in problems} == {"moves"}
+    with changed(model) as names:
+        optimizer.step(closure)
+    assert {row.name for row in problems} <= set(names)
+
+
+@pytest.mark.parametrize("make", [torch.optim.Rprop, torch.optim.ASGD])
+def test_a_rate_of_zero_that_moves(make: Callable[..., Optimizer]) -> None:
+    """Rprop and ASGD do not step by the rate of the moment."""
+    model = Two(torch.tanh)
+    optimizer = make(model.parameters(), lr=0.1)
+    loss = lambda: model(torch.ones(5, 3)).square().sum()  # noqa: E731
+    loss().backward()
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = 0.0
+    trains = [row.name for row in explain(model, loss, optimizer)]
+    assert {row.verdict for row in explain(model, loss, optimizer)} == {"trains"}
+    with changed(model) as names:
+        loss().backward()
+        optimizer.step()
+    assert names == trains
+
+
+def test_rehearsal_calls_no_hook_of_all_optimizers() -> None:
+    """What was registered for every step is not called for one that is none."""
+    model, optimizer = trained(OPTIMIZERS["SGD"], 1)
+    model.requires_grad_(requires_grad=False)
+    calls: list[object] = []
+    handle = register_optimizer_step_post_hook(lambda *_: calls.append(1))
+    assert explain(model, optimizer).problems
+    handle.remove()
+    assert not calls

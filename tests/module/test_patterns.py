@@ -149,3 +149,12 @@ def test_any_pattern(patterns: list[str], stats: bool) -> None:
     assert all(flags(model).values())
     frozen.undo()
     assert everything(model) == before
+
+
+def test_a_part_without_parameters() -> None:
+    """The name is right, and there is nothing to freeze: that is what is said."""
+    model = nn.ModuleDict({"relu": nn.ReLU(), "layer": nn.Linear(1, 1)})
+    with pytest.raises(
+        ValueError, match=r"'relu' matches .*: it is a ReLU without any"
+    ):
+        freeze(model, "relu")

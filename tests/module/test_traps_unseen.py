@@ -217,3 +217,16 @@ def test_a_second_backward_is_explained() -> None:
 
     with pytest.raises(RuntimeError, match="explain: the backward for gradients=True"):
         explain(model, loss, gradients=True)
+
+
+def test_a_deep_graph_is_freed_safely() -> None:
+    """PyTorch would overflow the stack if it freed by itself what Python has seen."""
+    model = nn.Linear(1, 1, bias=False)
+
+    def loss() -> Tensor:
+        value = model.weight
+        for _ in range(60_000):
+            value = value + 1
+        return value.sum()
+
+    assert not explain(model, loss).problems
