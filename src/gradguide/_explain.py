@@ -49,7 +49,8 @@ def explain(
             optimizer may stand in its place.
         optimizer: The optimizer as it is before its next ``step()``.
         gradients: Whether to run one backward on the side, to find gradients that are
-            exactly zero. No ``.grad`` is touched. A loss of several numbers is summed.
+            exactly zero. No parameter's ``.grad`` is touched; a tensor in the graph of
+            a loss that retains its grad gets one. A loss of several numbers is summed.
 
     Returns:
         A row for each parameter, in the model's order; then buffers that move

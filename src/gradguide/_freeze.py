@@ -25,10 +25,11 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     survives ``copy.deepcopy`` and pickling.
 
     It does not touch the optimizer. The parameters may stay in it: without a
-    gradient it skips them. It does not stop dropout, nor gradients that flow
-    through the frozen part to what comes before it. The hook runs when the layer is
-    called, not when its ``forward`` is: freeze before ``torch.compile``, or call
-    ``torch.compiler.reset()`` after. ``torch.jit.script`` can't compile the hook.
+    gradient it skips them, save LBFGS, which is to be built anew. It does not stop
+    dropout, nor gradients that flow through the frozen part to what comes before it.
+    The hook runs when the layer is called, not when its ``forward`` is: freeze before
+    ``torch.compile``, or call ``torch.compiler.reset()`` after. ``torch.jit.script``
+    can't compile the hook.
 
     Args:
         module: The module to freeze, or that holds what to freeze.

@@ -50,8 +50,9 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
     ``model``, frozen weights that the graph holds are counted too.
 
     It does not count what Python code keeps beside the graph, such as attributes of
-    a custom function's ``ctx``. What a checkpoint will recompute is not kept, so it
-    is not counted. Tensors that a hook packed count as they are packed.
+    a custom function's ``ctx``, or the inputs of a checkpoint that is not reentrant.
+    What a checkpoint will recompute is not kept, so it is not counted. Tensors that a
+    hook packed count as they are packed.
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
