@@ -49,9 +49,8 @@ def tests(session: nox.Session) -> None:
     """Test the module, the pipeline, and the finished site in a browser."""
     install(session, "tests")
     session.run("python", "-m", "pipeline", "build", env=PIPELINE)
-    # On every core, a file on one: its tests share a site, a page's examples build up.
-    on_every_core = ("-n", "auto", "--dist", "loadfile")
-    session.run("pytest", *on_every_core, *session.posargs)
+    # conftest.py says what stays on one core.
+    session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(default=False)

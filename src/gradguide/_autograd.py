@@ -1,8 +1,9 @@
 """Walks the graph that autograd recorded, without changing or unpacking anything."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -81,35 +82,47 @@ def leaf(node: Node) -> Tensor | None:
     return variable
 
 
-def leaves(roots: Iterable[Tensor]) -> list[Tensor]:
-    """Return the leaf tensors behind some tensors."""
-    return [tensor for node in nodes(roots) if (tensor := leaf(node)) is not None]
+def leaves(nodes: Iterable[Node]) -> list[Tensor]:
+    """Return the leaf tensors whose gradients end in some of these nodes."""
+    return [tensor for node in nodes if (tensor := leaf(node)) is not None]
 
 
-def saved_tensors(node: Node) -> tuple[list[Tensor], bool]:
-    """Return the tensors that a node saved, as packed, and whether they were freed.
+def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool]:
+    """Return the tensors that nodes saved, as packed, and the node of each.
 
-    PyTorch's notes on autograd name these attributes. The ``_raw_`` ones give what
-    is stored; the others would run unpack hooks, and a checkpoint's recomputes.
+    And whether some were freed. PyTorch's notes on autograd name these attributes. The
+    ``_raw_`` ones give what is stored; the others would run unpack hooks, and a
+    checkpoint's recomputes.
     """
     found: list[Tensor] = []
+    keepers: list[Node] = []
     freed = False
-    for name in _raw_names(type(node)):
+    for node in nodes:
+        ask = _asker(type(node))
+        if ask is None:
+            continue
         try:
-            raw = getattr(node, name)
+            stored = ask(node)
         except RuntimeError:  # a custom Function's, after a backward
-            return found, True
-        for one in raw if isinstance(raw, tuple) else (raw,):
+            freed = True
+            continue
+        for one in stored:  # which grows as it is walked
             if one is None:
+                continue
+            if isinstance(one, tuple):
+                stored += one
                 continue
             value = one.data
             if isinstance(value, Tensor):
                 found.append(value)
+                keepers.append(node)
             elif value is not None:
-                found.extend(tensors_in(value))
+                parts = list(tensors_in(value))
+                found += parts
+                keepers += [node] * len(parts)
             elif one.unpack_hook is None:
                 freed = freed or _is_freed(one)
-    return found, freed
+    return found, keepers, freed
 
 
 def shape_of(tensor: Tensor) -> str:
@@ -139,11 +152,13 @@ def pieces(tensor: Tensor) -> list[UntypedStorage]:
     return found
 
 
-def memory(tensors: list[Tensor]) -> Iterable[tuple[int, int, int]]:
-    """Return, for many tensors, the place of each with what ``storages`` says of it.
+def memory(
+    tensors: list[Tensor],
+) -> tuple[Iterable[int], list[int], list[UntypedStorage]]:
+    """Return, of each storage behind some tensors, its tensor's place and its address.
 
-    Asked all at once, plain tensors answer in a third of the time; then the address
-    of what has no memory is 0.
+    And the storages themselves. Asked all at once, plain tensors answer in a third of
+    the time; then what has no memory has a storage, too, at the address 0.
     """
     if _PLAIN.issuperset(map(type, tensors)):
         try:
@@ -152,9 +167,11 @@ def memory(tensors: list[Tensor]) -> Iterable[tuple[int, int, int]]:
         except (NotImplementedError, RuntimeError):  # one is sparse, or of vmap
             pass
         else:
-            sizes = map(UntypedStorage.nbytes, found)
-            return zip(range(len(found)), addresses, sizes, strict=True)
-    return [(i, *piece) for i, one in enumerate(tensors) for piece in storages(one)]
+            return range(len(found)), addresses, found
+    parts = [pieces(tensor) for tensor in tensors]
+    places = [place for place, found in enumerate(parts) for _ in found]
+    found = [piece for found in parts for piece in found]
+    return places, list(map(UntypedStorage.data_ptr, found)), found
 
 
 def is_number(tensor: Tensor) -> bool:
@@ -176,8 +193,15 @@ _SMALLER = {
 
 
 @lru_cache(maxsize=1000)
-def _raw_names(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
+def _asker(kind: type[Node]) -> Callable[[Node], list[Any]] | None:
+    """Return what asks a kind of node for all that it stored: at once, that's fast."""
+    names = [name for name in dir(kind) if name.startswith("_raw_saved_")]
+    if not names:
+        return None
+    if names[1:]:
+        ask = attrgetter(*names)
+        return lambda node: list(ask(node))
+    return lambda node: [getattr(node, names[0])]
 
 
 def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import is_dead_view, is_zero, leaf, nodes, tensors_in
+from gradguide._autograd import is_dead_view, is_zero, leaf, leaves, nodes, tensors_in
 from gradguide._causes import Verdict, verdicts
 from gradguide._paths import with_paths
 from gradguide._saved import require_tensors
@@ -114,7 +114,7 @@ class _Graph:
         self.roots = list(tensors_in(loss))
         self._nodes = found = nodes(self.roots)
         self.kinds = {type(node).__name__ for node in found}
-        self.leaves = {id(t): t for node in found if (t := leaf(node)) is not None}
+        self.leaves = {id(tensor): tensor for tensor in leaves(found)}
         self.stood_in: set[int] = set()
         self.leaves |= {id(t): t for t in self.roots if t.is_leaf and t.requires_grad}
         self.compiled = self._compiled(found) if _COMPILED_NODE in self.kinds else set()

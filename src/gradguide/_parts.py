@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 from gradguide._autograd import (
     grad_fn,
     leaf,
+    leaves,
     nodes,
     saved_tensors,
     shape_of,
@@ -45,14 +46,13 @@ def parts_of(
     found = nodes(roots)
     shown = _nearest(roots, found, depth)
     builder = _Builder(named, shown)
-    if isinstance(loss, Tensor):
-        builder.parts.append(Part(f"loss {shape_of(loss)}", "loss", []))
-    else:
-        builder.parts.append(Part(f"{len(roots)} losses", "loss", []))
+    one = len(roots) == 1
+    label = f"loss {shape_of(roots[0])}" if one else f"{len(roots)} losses"
+    builder.parts.append(Part(label, "loss", []))
     builder.parts[0].children.extend(builder.place_of_root(root) for root in roots)
     for node in shown:
         builder.connect(node)
-    reached = {id(tensor) for node in found if (tensor := leaf(node)) is not None}
+    reached = set(map(id, leaves(found)))
     reached |= {id(root) for root in roots}
     kept = set(chain.from_iterable(map(builder.frozen_in, found)))
     rows = []
@@ -146,7 +146,7 @@ class _Builder:
         """Yield the frozen parameters that a node kept for its backward."""
         if not self._frozen:
             return
-        for tensor in saved_tensors(node)[0]:
+        for tensor in saved_tensors([node])[0]:
             for address, _ in storages(tensor):
                 if address in self._frozen:
                     yield self._frozen[address][0]

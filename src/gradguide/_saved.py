@@ -4,11 +4,10 @@ from collections import Counter
 from typing import NamedTuple
 
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 
 from gradguide._autograd import (
     is_number,
-    leaf,
+    leaves,
     memory,
     nodes,
     saved_tensors,
@@ -98,23 +97,17 @@ float; pass the loss before item() or detach()
     if model is not None:
         require_module(model, "saved")
     found = nodes(roots)
-    alive: list[Tensor] = _owned(model) if model is not None else []
-    kept: list[Tensor] = []
-    keepers: list[Node] = []
-    any_freed = False
-    for node in found:
-        if (tensor := leaf(node)) is not None:
-            alive.append(tensor)
-            continue
-        tensors, freed = saved_tensors(node)
-        kept += tensors
-        keepers += [node] * len(tensors)
-        any_freed = any_freed or freed
-    counted = {0, *(address for _, address, _ in memory(alive))}
+    alive = leaves(found)
+    if model is not None:
+        alive += _owned(model)
+    kept, keepers, any_freed = saved_tensors(found)
+    _, counted, _ = memory(alive)
+    seen = {0, *counted}
     by_op: Counter[str] = Counter()
-    for place, address, size in memory(kept):
-        if address not in counted:
-            counted.add(address)
+    for place, address, piece in zip(*memory(kept), strict=True):
+        if address not in seen:
+            seen.add(address)
+            size = piece.nbytes()
             if size <= _NUMBER and is_number(kept[place]):
                 continue  # which saved_tensors_hooks do not see, either
             by_op[keepers[place].name()] += size
@@ -141,14 +134,16 @@ def require_tensors(loss: object, doing: str) -> None:
 def _owned(model: nn.Module) -> list[Tensor]:
     """Return the parameters and buffers of a model; some twice, where they are tied."""
     # The public iterators make names, and would take a third of the time of ``saved``.
-    modules, seen = [model], {id(model)}
+    modules, seen = [model], {model}
     owned: list[Tensor | None] = []
     for module in modules:  # which grows as it is walked
-        owned += module._parameters.values()  # noqa: SLF001
-        owned += module._buffers.values()  # noqa: SLF001
+        if parameters := module._parameters:  # noqa: SLF001 most have none
+            owned += parameters.values()
+        if buffers := module._buffers:  # noqa: SLF001
+            owned += buffers.values()
         for child in module._modules.values():  # noqa: SLF001
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
+            if child is not None and child not in seen:
+                seen.add(child)
                 modules.append(child)
     return [tensor for tensor in owned if tensor is not None]
 

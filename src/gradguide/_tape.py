@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gradguide import _operations as operations
-from gradguide._autograd import grad_fn, leaves, tensors_in
+from gradguide._autograd import grad_fn, leaves, nodes, tensors_in
 from gradguide._blame import Blame, Cause
 from gradguide._values import Values, Written, address_of, covers_its_memory
 from gradguide._where import Where
@@ -237,7 +237,7 @@ class Tape(TorchFunctionMode):
             return self._unwrap(tensor)
         if grad_fn(tensor) is None:
             return self._unwrap_unseen(tensor)
-        numbers = map(self._values.of_leaf, leaves([tensor]))
+        numbers = map(self._values.of_leaf, leaves(nodes([tensor])))
         known = tuple(number for number in numbers if number is not None)
         if not known:
             return ()

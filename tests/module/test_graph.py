@@ -73,6 +73,7 @@ def test_several_losses() -> None:
         "├─ MeanBackward0 ← leaf (2,)\n"
         "└─ leaf (2,)"
     )
+    assert str(graph([x.sum()])) == str(graph(x.sum())), "one in a list is one"
 
 
 def test_depth() -> None:

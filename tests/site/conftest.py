@@ -63,8 +63,13 @@ def site():
 
 @pytest.fixture
 def page_of(site):
-    """Read a finished page."""
-    return lambda language, name: Page(site / language.url / name)
+    """Read a finished page; the last one again if it is asked for again."""
+    return lambda language, name: _read(site / language.url / name)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path):
+    return Page(path)
 
 
 @pytest.fixture(scope="session")

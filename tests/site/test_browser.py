@@ -20,13 +20,6 @@ def test_no_page_asks_another_host(language, name, open_page, server):
     assert tab.context.cookies() == []
 
 
-def test_no_page_moves_sideways_on_a_phone(language, name, open_page):
-    """At 390 px the page is as wide as the screen."""
-    tab = open_page(f"{language.url}/{name}", viewport={"width": 390, "height": 844})
-    width = tab.evaluate("document.documentElement.scrollWidth")
-    assert width == 390
-
-
 @pytest.mark.parametrize(
     ("locale", "url"),
     [("zh-CN", "zh-cn"), ("zh-TW", "zh-cn"), ("en-US", "en"), ("de-DE", "en")],

@@ -44,7 +44,7 @@ def test_both_languages_have_the_chapter_and_the_pages_around_it(site):
     assert {"start/install.html", "start/tour.html", "start/reading.html"} <= names
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def printed(site):
     """All that scripts printed: PyTorch's own messages are quoted on many pages."""
     pages = (site / CHINESE.url / "gallery").glob("*/*.html")
