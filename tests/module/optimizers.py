@@ -1,9 +1,12 @@
-"""Makes the optimizers whose steps are predicted."""
+"""Makes the optimizers whose steps are predicted, and trains a network with them."""
 
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from .scenarios import Two
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
@@ -21,3 +24,19 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
     "Adagrad decay": lambda p: torch.optim.Adagrad(p, lr=0.1, weight_decay=0.1),
 }
+
+
+def trained(make: Callable[..., Optimizer], steps: int) -> tuple[Two, Optimizer]:
+    """Return a network and its optimizer after some steps."""
+    model = Two(torch.tanh).double()
+    optimizer = make(model.parameters())
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss_of(model).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def loss_of(model: nn.Module) -> Tensor:
+    x = torch.arange(15.0, dtype=torch.double).reshape(5, 3) / 15
+    return model(x).square().sum()
