@@ -28,6 +28,7 @@ QUIET = (
     "--no-sandbox",  # the tests may run as root
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-gpu",  # emulating one takes time
     "--disable-sync",
 )
 

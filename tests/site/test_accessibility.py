@@ -1,5 +1,6 @@
 """axe-core finds nothing wrong with any page, light or dark, wide or on a phone."""
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
@@ -16,12 +17,22 @@ def faults(tab, rules=EVERY_RULE):
     return [(fault["id"], node["html"]) for fault in found for node in fault["nodes"]]
 
 
-def test_axe_finds_no_fault(language, name, open_page):
+@pytest.fixture(scope="session")
+def tab(chromium):
+    """One tab for all pages: Chromium compiles axe once for it, not on each page."""
+    context = chromium.new_context(bypass_csp=True)
+    yield context.new_page()
+    context.close()
+
+
+def test_axe_finds_no_fault(language, name, server, tab):
     """By every rule; then what dark colours change, and what a phone does.
 
     There, axe can't see whether the page moves sideways (WCAG 2.2: reflow).
     """
-    tab = open_page(f"{language.url}/{name}", bypass_csp=True)
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    tab.goto(f"{server}{language.url}/{name}")
     assert faults(tab) == []
     tab.emulate_media(color_scheme="dark", reduced_motion="reduce")
     assert faults(tab, OF_COLOURS) == []
