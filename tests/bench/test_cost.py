@@ -62,7 +62,7 @@ def test_explain_with_an_optimizer(
         benchmark,
         lambda: explain(case.model, optimizer),
         lambda: summary(case.model, verbose=0),
-        rounds=50,
+        rounds=300,
     )
     call, against = "explain(model, optimizer)", "torchinfo.summary(model)"
     note(Entry(call, case.name, own, against, other, "< 2 ms, < 0.5"))
@@ -113,7 +113,7 @@ def test_freeze(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
                 module.register_forward_pre_hook(keep_in_eval)
 
     own, other = fastest(
-        benchmark, lambda: freeze(model), loop, rounds=100, before=thaw
+        benchmark, lambda: freeze(model), loop, rounds=500, before=thaw
     )
     thaw()
     note(Entry("freeze(model)", case.name, own, "for p in parameters()", other, "< 5"))
@@ -130,7 +130,7 @@ def test_saved(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
     """It takes under 1 ms; beside it, what only walks the same graph."""
     loss, call = case.loss(case.make_data(1)), "saved(loss, model)"
     own, other = fastest(
-        benchmark, lambda: saved(loss, case.model), lambda: walk(loss), rounds=200
+        benchmark, lambda: saved(loss, case.model), lambda: walk(loss), rounds=2000
     )
     note(Entry(call, case.name, own, "loss.grad_fn.next_functions", other, "< 1 ms"))
     assert own < 0.001
