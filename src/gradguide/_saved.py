@@ -134,7 +134,7 @@ def require_tensors(loss: object, doing: str) -> None:
 def _owned(model: nn.Module) -> list[Tensor]:
     """Return the parameters and buffers of a model; some twice, where they are tied."""
     # The public iterators make names, and would take a third of the time of ``saved``.
-    modules, seen = [model], {model}
+    modules, seen = [model], {id(model)}  # a module may define its own ==
     owned: list[Tensor | None] = []
     for module in modules:  # which grows as it is walked
         if parameters := module._parameters:  # noqa: SLF001 most have none
@@ -142,8 +142,8 @@ def _owned(model: nn.Module) -> list[Tensor]:
         if buffers := module._buffers:  # noqa: SLF001
             owned += buffers.values()
         for child in module._modules.values():  # noqa: SLF001
-            if child is not None and child not in seen:
-                seen.add(child)
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
                 modules.append(child)
     return [tensor for tensor in owned if tensor is not None]
 

@@ -222,3 +222,20 @@ def test_wrong_type() -> None:
         saved([1.0])
     with pytest.raises(TypeError, match="saved: expected a torch"):
         saved(torch.ones(1), "model")  # type: ignore[arg-type]
+
+
+class Equal(nn.Linear):
+    """A layer that calls itself equal to any other."""
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_modules_are_told_apart_by_what_they_are() -> None:
+    """Not by how they compare: what each of them owns is not counted."""
+    first, last = Equal(3, 3).requires_grad_(False), Equal(3, 3).requires_grad_(False)
+    x = torch.ones(2, 3, requires_grad=True)
+    assert saved(last(first(x)).sum(), nn.ModuleList([first, last])).bytes == 0

@@ -52,6 +52,7 @@ def test_gradients_recompute_a_checkpoint_safely() -> None:
     assert model[1].running_mean.equal(mean)
 
 
+# The backend inductor calls one; PyTorch itself, and all else here, works without.
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler"
 )
