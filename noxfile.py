@@ -27,28 +27,28 @@ def install(session: nox.Session, group: str) -> None:
 def docs(session: nox.Session) -> None:
     """Build the site, in both languages, from a real run of every script."""
     install(session, "docs")
-    session.run("python", "-m", "pipeline", "build", *session.posargs, env=PIPELINE)
+    session.run("python", "-m", "gradguide_site", "build", *session.posargs, env=PIPELINE)
 
 
 @nox.session
 def serve(session: nox.Session) -> None:
     """Show the site on loopback and build it again on every save."""
     install(session, "serve")
-    session.run("python", "-m", "pipeline", "serve", *session.posargs, env=PIPELINE)
+    session.run("python", "-m", "gradguide_site", "serve", *session.posargs, env=PIPELINE)
 
 
 @nox.session
 def translate(session: nox.Session) -> None:
     """Refresh the catalogues and say what is not translated, file by file."""
     install(session, "docs")
-    session.run("python", "-m", "pipeline", "translate", *session.posargs, env=PIPELINE)
+    session.run("python", "-m", "gradguide_site", "translate", *session.posargs, env=PIPELINE)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the module, the pipeline, and the finished site in a browser."""
     install(session, "tests")
-    session.run("python", "-m", "pipeline", "build", env=PIPELINE)
+    session.run("python", "-m", "gradguide_site", "build", env=PIPELINE)
     # conftest.py says what stays on one core.
     session.run("pytest", "-n", "auto", *session.posargs)
 
@@ -97,7 +97,7 @@ def format(session: nox.Session) -> None:  # noqa: A001 (what one types)
 def linkcheck(session: nox.Session) -> None:
     """Ask every outside address on the site whether it still answers."""
     install(session, "docs")
-    session.run("python", "-m", "pipeline", "linkcheck", env=PIPELINE)
+    session.run("python", "-m", "gradguide_site", "linkcheck", env=PIPELINE)
 
 
 @nox.session(default=False)

@@ -2,6 +2,8 @@
 
 from importlib import metadata
 
+import gradguide_site
+
 project = html_title = "gradguide"
 author = "The gradguide authors"
 copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
@@ -9,10 +11,10 @@ copyright = f"2026, {author}"  # noqa: A001 (Sphinx's name for it)
 extensions = [
     *("myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"),
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
-    "extensions",
+    "gradguide_site",
 ]
 exclude_patterns = ["examples", "gallery/backreferences", "locale"]
-templates_path = ["_templates"]
+templates_path = [str(path) for path in gradguide_site.folders("templates")]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
 smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
@@ -31,13 +33,13 @@ python_use_unqualified_type_names = True
 nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
 html_theme = "furo"
-html_static_path = ["_static"]
+html_static_path = [str(path) for path in gradguide_site.folders("static")]
 html_css_files = ["gradguide.css", "search/search.css"]
 html_js_files = [
     (f"{name}.js", {"defer": ""})
     for name in ("copy_all", "language", "scrolling", "search/open", "tags")
 ]
-html_favicon = "_static/favicon.svg"
+html_favicon = f"{html_static_path[0]}/favicon.svg"
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
 html_last_updated_fmt = "%Y-%m-%d"
 html_show_sourcelink = html_copy_source = html_use_index = False
@@ -48,10 +50,10 @@ sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",  # run them all
-    "subsection_order": "extensions.reading_order.chapter",
-    "within_subsection_order": "extensions.reading_order.Pages",
-    "reset_modules": ("extensions.progress.announce", "extensions.fresh_start.reset"),
-    "image_scrapers": ("extensions.figures.scrape",),
+    "subsection_order": "gradguide_site.running.reading_order.chapter",
+    "within_subsection_order": "gradguide_site.running.reading_order.Pages",
+    "reset_modules": ("gradguide_site.running.progress.announce", "gradguide_site.running.fresh_start.reset"),
+    "image_scrapers": ("gradguide_site.running.figures.scrape",),
     "only_warn_on_example_error": True,  # and so show every script that fails
     "capture_repr": ("_repr_html_",),  # what its script prints, and tables
     "backreferences_dir": "gallery/backreferences",  # which pages use a function
@@ -60,5 +62,5 @@ sphinx_gallery_conf = {
     "min_reported_time": 10**9,  # a time on the page would differ in each build
     "write_computation_times": False,
     "show_signature": False,
-    "download_all_examples": False,  # extensions.page_bar offers each chapter
+    "download_all_examples": False,  # gradguide_site.pages.page_bar offers each chapter
 }

@@ -18,11 +18,11 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from pipeline import sphinx
-from pipeline.build import build
-from pipeline.project import ENGLISH, LANGUAGES, Project
-from pipeline.site import make
-from pipeline.stage import stage
+from gradguide_site.running import sphinx_process as sphinx
+from gradguide_site.running.pages_of_all import build
+from gradguide_site.project import ENGLISH, LANGUAGES, Project
+from gradguide_site.commands.build import make
+from gradguide_site.running.stage import stage
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

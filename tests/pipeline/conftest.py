@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import catalogues, project
+from gradguide_site.translation import catalogues
+from gradguide_site import project
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -71,7 +72,7 @@ class Tiny:
     def run(self, *arguments, **options):
         """Run the pipeline; return the finished process, its output in ``stdout``."""
         return subprocess.run(
-            [sys.executable, "-m", "pipeline", "--root", str(self.root), *arguments],
+            [sys.executable, "-m", "gradguide_site", "--root", str(self.root), *arguments],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

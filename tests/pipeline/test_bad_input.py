@@ -96,7 +96,7 @@ def test_an_interrupted_build_is_no_harm(tiny):
     """Ctrl-C ends both languages; the next build begins where it has to."""
     with tiny.edited(SCRIPT, "import torch", "import time; time.sleep(60)"):
         with subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "--root", str(tiny.root), "build"],
+            [sys.executable, "-m", "gradguide_site", "--root", str(tiny.root), "build"],
             env=tiny.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,8 +11,8 @@ from babel.messages import Catalog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import catalogues
-from pipeline.project import CHINESE, PipelineError, Project
+from gradguide_site.translation import catalogues
+from gradguide_site.project import CHINESE, PipelineError, Project
 
 ROOT = Path(__file__).parents[2]
 PO = sorted(Project(ROOT).catalogues(CHINESE).rglob("*.po"))
@@ -118,7 +118,7 @@ def test_a_malformed_catalogue_is_named_with_its_line(tmp_path, broken):
 def test_the_catalogues_of_the_guide_are_complete_and_up_to_date():
     """``nox -s translate`` would change nothing and finds nothing missing."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "translate", "--check"],
+        [sys.executable, "-m", "gradguide_site", "translate", "--check"],
         cwd=ROOT / "docs",
         text=True,
         capture_output=True,

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline import search
+from gradguide_site.search import index as search
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_a_word_stands_between_spaces(text, words):
 )
 def test_a_cut_text_can_be_put_together(text):
     """As search/excerpts.js does it."""
-    pairs = re.sub(rf"([{search.HAN}])[{search.HAN}]\|~ ", r"\1", search.cut(text))
+    pairs = re.sub(rf"([{search.CHARACTER}])[{search.CHARACTER}]\|~ ", r"\1", search.cut(text))
     assert pairs.replace("|~ ", "") == text

@@ -17,7 +17,7 @@ def serving(tiny):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pipeline", "--root", str(tiny.root), "serve"]
+    command = [sys.executable, "-m", "gradguide_site", "--root", str(tiny.root), "serve"]
     with subprocess.Popen(
         [*command, "--port", str(port), "--no-browser"],
         env=tiny.environment,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pipeline.project import LANGUAGES
+from gradguide_site.project import LANGUAGES
 
 from .conftest import PROJECT
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 from bs4 import BeautifulSoup
 
-from pipeline.project import LANGUAGES
+from gradguide_site.project import LANGUAGES
 
 from .conftest import PROJECT
 from .downloads import download

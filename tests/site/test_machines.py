@@ -9,7 +9,7 @@ import pytest
 from lxml import etree
 from PIL import Image
 
-from pipeline.project import CHINESE, LANGUAGES
+from gradguide_site.project import CHINESE, LANGUAGES
 
 from .conftest import PROJECT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from pipeline.project import CHINESE, LANGUAGES
+from gradguide_site.project import CHINESE, LANGUAGES
 
 from .searching import addresses, ask
 

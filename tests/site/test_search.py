@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.project import CHINESE, LANGUAGES
+from gradguide_site.project import CHINESE, LANGUAGES
 
 from .searching import addresses, ask, wait
 

@@ -1,0 +1,29 @@
+"""Ask every outside address on the site whether it still answers."""
+
+from __future__ import annotations
+
+import json
+
+from gradguide_site.running import sphinx_process as sphinx
+from gradguide_site.project import ENGLISH, PipelineError, Project
+from gradguide_site.running.stage import stage
+
+
+def check_links(project: Project) -> None:
+    """Ask once, in English: the addresses are the same in every language.
+
+    Raises:
+        PipelineError: With each address that doesn't answer, and its page.
+    """
+    source, output = project.staged(ENGLISH), project.built / "linkcheck"
+    stage(project, ENGLISH, source)
+    process = sphinx.start(project, "linkcheck", source, output)
+    said, _ = process.communicate()
+    if not (output / "output.json").exists():
+        raise PipelineError("\n".join(sphinx.complaints(said.splitlines(), source)))
+    answers = [json.loads(line) for line in (output / "output.json").open()]
+    broken = [answer for answer in answers if answer["status"] in {"broken", "timeout"}]
+    if broken:
+        lines = (f"{a['filename']}: {a['uri']}: {a['info']}" for a in broken)
+        raise PipelineError("\n".join([*lines, f"{len(broken)} addresses are broken."]))
+    print(f"{len(answers)} addresses answer.")

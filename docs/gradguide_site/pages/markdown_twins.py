@@ -1,0 +1,68 @@
+"""Write each page as Markdown, too, beside it: ``page.html``, ``page.md``.
+
+Assistants, and people at a terminal, read that better than HTML; ``pipeline.llms``
+lists all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+from markdownify import MarkdownConverter
+from sphinx.application import Sphinx
+
+NOT_CONVERTED = (
+    ".headerlink, .page-bar, .tags, .sphx-glr-thumbnail-title, script, style, button"
+)
+LANGUAGE = re.compile(r"highlight-(\w+)")
+FENCED = re.compile(r"(^```\w*\n.*?^```$)", re.MULTILINE | re.DOTALL)
+PAGE = re.compile(r"^(?!\w+:)(.*)\.html(?=$|#)")
+
+
+def convert(body: str) -> str:
+    """Return the HTML of an article as Markdown, its links leading to other twins."""
+    soup = BeautifulSoup(body, "lxml")
+    for element in soup.select(NOT_CONVERTED):
+        element.decompose()
+    for link in soup.select("a[href]"):
+        link["href"] = PAGE.sub(r"\1.md", str(link["href"]))
+    converter = MarkdownConverter(
+        heading_style="atx",
+        code_language_callback=_language,
+        escape_underscores=False,
+        escape_asterisks=False,
+    )
+    parts = FENCED.split(converter.convert_soup(soup))
+    parts[::2] = [re.sub(r"\n{3,}", "\n\n", prose) for prose in parts[::2]]
+    return "".join(parts).strip() + "\n"
+
+
+def _language(block: Any) -> str:
+    """Return the language of a block of code, as Sphinx marks it."""
+    for parent in block.parents:
+        if found := LANGUAGE.search(" ".join(parent.get("class", ()))):
+            return {"default": "python", "output": "text"}.get(
+                found[1], found[1].lower()
+            )
+    return ""
+
+
+def _write(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict[str, Any],
+    doctree: nodes.document | None,
+) -> None:
+    if doctree and app.builder.name == "html":
+        twin = Path(app.outdir, f"{pagename}.md")
+        twin.parent.mkdir(parents=True, exist_ok=True)
+        twin.write_text(convert(context["body"]), "utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", _write)

@@ -1,0 +1,121 @@
+"""Make a site of the pages: root pages, sitemap, sizes of pictures; then publish it.
+
+The new site takes the place of the old one at the very end, in two renames; whatever
+fails before leaves the old one as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from base64 import b64encode
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gradguide_site.publish import llms
+from gradguide_site.publish import pictures
+from gradguide_site.project import ENGLISH, LANGUAGES, Project
+
+KEPT_OUT = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
+"""What Sphinx leaves beside the pages and nobody asks for."""
+
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+XHTML = "http://www.w3.org/1999/xhtml"
+
+
+def assemble(project: Project) -> Path:
+    """Lay out a new site beside the last good one, and return its folder."""
+    new = project.site.with_name("html.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(
+        project.candidate, new, ignore=lambda _, names: KEPT_OUT.intersection(names)
+    )
+    _root_pages(project, new)
+    _sitemap(project, new)
+    llms.write(project, new)
+    pictures.give_sizes(new)
+    return new
+
+
+def publish(new: Path, site: Path) -> None:
+    """Put a new site in the place of the last good one."""
+    old = site.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.replace(old)
+    new.replace(site)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(project: Project) -> None:
+    """Put the last good site back if a build was stopped between the two renames."""
+    old = project.site.with_name("html.old")
+    if old.exists() and not project.site.exists():
+        old.replace(project.site)
+
+
+def _root_pages(project: Project, site: Path) -> None:
+    """Write the page that chooses a language, the one for lost readers, robots.txt."""
+    templates = Environment(
+        autoescape=True,
+        keep_trailing_newline=True,
+        loader=FileSystemLoader(Path(__file__).with_name("root")),
+        undefined=StrictUndefined,
+    )
+    for name in ("index.html", "404.html"):
+        page = templates.get_template(name).render(
+            address=project.address,
+            base=urlsplit(project.address).path,
+            languages=LANGUAGES,
+        )
+        (site / name).write_text(_with_policy(page), "utf-8")
+    robots = f"User-agent: *\nAllow: /\nSitemap: {project.address}sitemap.xml\n"
+    (site / "robots.txt").write_text(robots)
+    (site / ".nojekyll").touch()  # GitHub Pages would hide _static
+
+
+def _with_policy(page: str) -> str:
+    """Allow a page its own script and style, by their digests, and nothing else."""
+    allowed = ["default-src 'none'", "base-uri 'none'", "img-src 'self'"]
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = b64encode(sha256(text.encode()).digest()).decode()
+        allowed.append(f"{tag}-src 'sha256-{digest}'")
+    policy = "; ".join(allowed)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
+
+
+def _sitemap(project: Project, site: Path) -> None:
+    """List every page with its twins."""
+    ET.register_namespace("", SITEMAP)
+    ET.register_namespace("xhtml", XHTML)
+    date = datetime.fromtimestamp(project.epoch, UTC).date().isoformat()
+    root = ET.Element(f"{{{SITEMAP}}}urlset")
+    pages = sorted(
+        path.relative_to(site / ENGLISH.url).as_posix()
+        for path in (site / ENGLISH.url).rglob("*.html")
+        if "_static" not in path.parts and path.name not in ("search.html", "404.html")
+    )
+    for page in pages:
+        for language in LANGUAGES:
+            url = ET.SubElement(root, f"{{{SITEMAP}}}url")
+            address = f"{project.address}{language.url}/{page}"
+            ET.SubElement(url, f"{{{SITEMAP}}}loc").text = address
+            ET.SubElement(url, f"{{{SITEMAP}}}lastmod").text = date
+            for twin in LANGUAGES:
+                ET.SubElement(
+                    url,
+                    f"{{{XHTML}}}link",
+                    rel="alternate",
+                    hreflang=twin.tag,
+                    href=f"{project.address}{twin.url}/{page}",
+                )
+    tree = ET.ElementTree(root)
+    ET.indent(tree)
+    tree.write(site / "sitemap.xml", "utf-8", xml_declaration=True)

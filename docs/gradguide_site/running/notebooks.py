@@ -1,0 +1,56 @@
+"""Make the links of a notebook links, and its Chinese whole.
+
+In the prose of a notebook sphinx-gallery leaves the roles of Sphinx as they stand in
+the script. Links to pages get the address at which the site is published.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from gradguide_site.chinese import join_lines
+from gradguide_site.pages.torch_links import address
+
+HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
+ROLE = re.compile(
+    r":(?P<role>doc|torch|py:func):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
+)
+
+
+def _finish_notebooks(app: Sphinx) -> None:
+    titles = app.config.sphinx_gallery_conf["titles"]
+    by_page = {Path(script).stem: title for script, title in titles.items()}
+    for path in sorted(Path(app.srcdir, "gallery").glob("*/*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+
+        def link(match: re.Match[str], folder: str = path.parent.name) -> str:
+            role, target = match["role"], match["target"]
+            if role == "torch":
+                title, uri = f"`{target}`", address(app.config.torch_docs, target)
+            elif role == "py:func":
+                title = f"`{target}()`"
+                uri = f"{app.config.html_baseurl}reference/api.html#{target}"
+            else:
+                title = str(by_page.get(target.rpartition("/")[2], target))
+                page = posixpath.join("/gallery", folder, target).removeprefix("/")
+                uri = f"{app.config.html_baseurl}{page}.html"
+            return f"[{match['title'] or title}]({uri})"
+
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "markdown":
+                text = HEADING.sub(r"\1\n\n", "".join(cell["source"]))
+                cell["source"] = [ROLE.sub(link, join_lines(text)).replace("``", "`")]
+        content = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        if path.read_text("utf-8") != content:
+            new = path.with_suffix(".ipynb.new")
+            new.write_text(content, "utf-8")
+            new.replace(path)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", _finish_notebooks, priority=800)  # they are written
