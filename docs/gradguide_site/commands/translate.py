@@ -116,8 +116,8 @@ def _interface_messages(project: Project, language: Language) -> list[str]:
     known = Translations.load(str(files("sphinx") / "locale"), language.code, "sphinx")
     keywords = {**extract.DEFAULT_KEYWORDS, "_": None}
     found = dict.fromkeys(MISTRANSLATED)
-    for pattern, method in (("templates/**/*.html", "jinja2"), ("*.py", "python")):
-        for path in sorted(SITE.rglob(pattern)):
+    for pattern, method in (("*/templates/**/*.html", "jinja2"), ("**/*.py", "python")):
+        for path in sorted(SITE.glob(pattern)):
             with path.open("rb") as file:
                 for _, message, _, _ in extract.extract(method, file, keywords):
                     if known.gettext(str(message)) == message:
