@@ -52,7 +52,8 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",  # run them all
     "subsection_order": "gradguide_site.running.reading_order.chapter",
     "within_subsection_order": "gradguide_site.running.reading_order.Pages",
-    "reset_modules": ("gradguide_site.running.progress.announce", "gradguide_site.running.fresh_start.reset"),
+    "reset_modules": ("gradguide_site.running.fresh_start.guard",),
+    "reset_modules_order": "both",  # before and after each script
     "image_scrapers": ("gradguide_site.running.figures.scrape",),
     "only_warn_on_example_error": True,  # and so show every script that fails
     "capture_repr": ("_repr_html_",),  # what its script prints, and tables

@@ -12,12 +12,13 @@ The rooms import each other in one direction, in this order:
 
 The package is also the Sphinx extension that ``conf.py`` names. It sets up each module
 that adds something to Sphinx, and makes Sphinx write all pages anew when one of its
-files has changed, as Sphinx does for a setting or a template.
+files or the date has changed, as Sphinx does for a setting or a template.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -28,10 +29,10 @@ HERE = Path(__file__).parent
 EXTENSIONS = (
     *("errors.messages", "errors.outputs"),
     *("pages.chinese_lines", "pages.light_pages", "pages.markdown_twins"),
-    *("pages.page_bar", "pages.page_metadata", "pages.sharing_cards", "pages.tags"),
+    *("pages.page_bar", "pages.page_metadata", "pages.tags"),
     *("pages.torch_links", "pages.twins"),
     "publish.book_pages",
-    *("running.notebooks", "running.progress"),
+    "running.notebooks",
     "search.search_page",
     *("translation.english_anchors", "translation.untranslated"),
 )
@@ -43,7 +44,7 @@ def folders(name: str) -> list[Path]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(os.environ.get("SOURCE_DATE_EPOCH", "").encode())
     for path in sorted(HERE.rglob("*.py")):
         digest.update(path.read_bytes())
     for name in EXTENSIONS:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gradguide_site import project as projects
 from gradguide_site.project import LANGUAGES, PipelineError, Project
-from gradguide_site.commands.build import make
+from gradguide_site.commands.build import build
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(project: Project, options: argparse.Namespace) -> None:
-    make(project, [projects.language(code) for code in options.language] or LANGUAGES)
+    build(project, [projects.language(code) for code in options.language] or LANGUAGES)
     index = project.site / "index.html"
     print(f"\nThe site is in {project.site}")
     print(f"Open {index.as_uri()}, or run `nox -s serve` (search needs a server).")
@@ -72,9 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True)
 
-    build = commands.add_parser("build", help="build the site")
-    build.add_argument("language", nargs="*", help="only these; default: all")
-    build.set_defaults(run=_build)
+    builds = commands.add_parser("build", help="build the site")
+    builds.add_argument("language", nargs="*", help="only these; default: all")
+    builds.set_defaults(run=_build)
 
     serve = commands.add_parser("serve", help="build on every save, show on loopback")
     serve.add_argument("--port", type=int, default=8000)

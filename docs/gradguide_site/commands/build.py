@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import distributions
 from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
 
-from gradguide_site.publish import assemble as finish
-from gradguide_site.search import index as search
-from gradguide_site.publish.book import make_books
-from gradguide_site.running.pages_of_all import build
-from gradguide_site.publish.inspection import inspect
 from gradguide_site.project import LANGUAGES, Language, PipelineError, Project
+from gradguide_site.publish import assemble
+from gradguide_site.publish.book import add_book, book
+from gradguide_site.publish.inspection import inspect
+from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.running.stage import stage
+from gradguide_site.search import index
 
 
-def make(
+def build(
     project: Project, languages: Sequence[Language] = LANGUAGES, *, strict: bool = True
 ) -> None:
-    """Build the site.
+    """Build the site, unless it was built from the same sources before.
 
     Args:
         project: The checkout.
@@ -37,24 +40,63 @@ def make(
         pass  # an error here says best that nobody may write there
     try:
         with FileLock(project.built / "build.lock", timeout=0):
-            finish.recover(project)
-            for language in languages:
-                stage(project, language, project.staged(language), strict=strict)
-                _forget_removed_pages(project, language)
-            _require_others(project, languages)
-            build(project, languages, strict=strict)
-            make_books(project, languages, strict=strict)
-            new = finish.assemble(project)
-            with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
-                indexing = threads.submit(search.index, new)
-                if strict:
-                    inspect(project)
-                indexing.result()
-            finish.publish(new, project.site)
+            assemble.recover(project)
+            _build(project, languages, strict=strict)
     except Timeout:
         raise PipelineError(
             f"another build is at work in {project.built}: wait for it, or end it."
         ) from None
+
+
+def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> None:
+    record = project.built / "built-from.txt"
+    sources = _fingerprint(project, strict=strict)
+    if project.site.exists() and record.exists() and record.read_text() == sources:
+        print("Nothing has changed since the last build.")
+        return
+    record.unlink(missing_ok=True)
+    for language in languages:
+        stage(project, language, project.staged(language), strict=strict)
+        _forget_removed_pages(project, language)
+    _require_others(project, languages)
+    jobs = [_job(project, language) for language in languages]
+    try:
+        run(jobs, strict=strict)
+    except PipelineError as error:
+        raise PipelineError(
+            f"{error}\n\nThe build failed. The site of the last good build is unchanged."
+        ) from None
+    for language in languages:
+        add_book(project, language)
+    new = assemble.assemble(project)
+    with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
+        indexing = threads.submit(index.index, new)
+        if strict:
+            inspect(project)
+        indexing.result()
+    assemble.publish(new, project.site)
+    if set(languages) == set(LANGUAGES):
+        record.write_text(sources)
+
+
+def _job(project: Project, language: Language) -> Job:
+    pages = Build("html", project.pages(language), {})
+    builds = [pages, book(project, language)]
+    return Job(project, language, project.staged(language), builds)
+
+
+def _fingerprint(project: Project, *, strict: bool) -> str:
+    """Return a digest of all that the site is made of."""
+    packages = sorted(f"{found.name} {found.version}" for found in distributions())
+    others = (sys.version, packages, project.epoch, project.address, strict)
+    digest = hashlib.sha256(repr(others).encode())
+    for folder in (project.docs, project.examples, project.root / "src"):
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(project.root).parts
+            if path.is_file() and not {"_build", "__pycache__"}.intersection(parts):
+                digest.update("/".join(parts).encode() + path.read_bytes())
+    digest.update((project.root / "pyproject.toml").read_bytes())
+    return digest.hexdigest()
 
 
 def _require_others(project: Project, languages: Sequence[Language]) -> None:
@@ -78,4 +120,5 @@ def _forget_removed_pages(project: Project, language: Language) -> None:
             document.with_suffix(suffix).exists() for suffix in (".md", ".rst")
         ):
             shutil.rmtree(pages)
+            shutil.rmtree(book(project, language).output, ignore_errors=True)
             return

@@ -7,7 +7,7 @@ import time
 from livereload import Server
 
 from gradguide_site.project import PipelineError, Project
-from gradguide_site.commands.build import make
+from gradguide_site.commands.build import build
 
 HOST = "127.0.0.1"
 
@@ -22,7 +22,7 @@ def serve(project: Project, *, port: int = 8000, open_browser: bool = True) -> N
     def rebuild() -> None:
         begun = time.monotonic()
         try:
-            make(project, strict=False)
+            build(project, strict=False)
         except PipelineError as error:
             print(f"{error}\nSave a correction; the page shows the last good site.")
         else:

@@ -14,7 +14,7 @@ from babel.messages import extract, pofile
 from babel.support import Translations
 
 from gradguide_site.translation import catalogues
-from gradguide_site.running import sphinx_process as sphinx
+from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.translation.gallery import sources
 from gradguide_site.project import (
     ENGLISH,
@@ -96,12 +96,8 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     shutil.rmtree(templates, ignore_errors=True)
     source = project.built / "source" / "messages"
     stage(project, ENGLISH, source)
-    options = ("-D", "plot_gallery=0", "-D", "gettext_compact=0")
-    process = sphinx.start(project, "gettext", source, templates, *options)
-    said, _ = process.communicate()
-    if process.returncode:
-        complaints = sphinx.complaints(said.splitlines(), source)
-        raise PipelineError("\n".join(complaints))
+    options = {"plot_gallery": False, "nitpicky": False}
+    run([Job(project, ENGLISH, source, [Build("gettext", templates, options)])])
     found = {}
     for path in sorted(templates.rglob("*.pot")):
         domain = path.relative_to(templates).with_suffix(".po")

@@ -1,7 +1,7 @@
 """Tell search engines, and whoever shares a link, what a page is.
 
-A description, the tags of OpenGraph with a picture (see ``sharing_cards``), and
-structured data after schema.org; ``page.html`` has the tags.
+A description, the tags of OpenGraph with a picture for each language, and structured
+data after schema.org; ``page.html`` has the tags.
 """
 
 from __future__ import annotations
@@ -49,13 +49,14 @@ def _add_metadata(
 ) -> None:
     base = app.config.html_baseurl
     context["description"] = description(doctree)
-    context["card"] = f"{base}_static/cards/{pagename}.png" if doctree else None
+    tag = language(app.config.language).tag
+    context["card"] = f"{base}_static/cards/{tag}.png" if doctree else None
     data = {
         "@context": "https://schema.org",
         "@type": "TechArticle" if pagename.startswith(ARTICLES) else "WebPage",
         "headline": fromstring(f"<p>{context.get('title', '')}</p>").text_content(),
         "description": context["description"],
-        "inLanguage": language(app.config.language).tag,
+        "inLanguage": tag,
         "url": f"{base}{app.builder.get_target_uri(pagename)}",
         "image": context["card"],
         "dateModified": context["last_updated"],
