@@ -20,6 +20,7 @@ gettext_compact = False  # one catalogue for each page
 smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
 smartquotes_excludes = {}
 # what of the site has no place in a book; spaces in the names of the folders above
+epub_exclude_files = ["_static/cards/en.png", "_static/cards/zh-CN.png"]
 suppress_warnings = ["epub.unknown_project_files", "sphinx_gallery.space_in_filename"]
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 

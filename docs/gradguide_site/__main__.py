@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from gradguide_site import project as projects
-from gradguide_site.project import LANGUAGES, PipelineError, Project
 from gradguide_site.commands.build import build
+from gradguide_site.project import LANGUAGES, PipelineError, Project
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradguide_site.translation import catalogues
 from gradguide_site import project
+from gradguide_site.translation import catalogues
 
 REPOSITORY = Path(__file__).parents[2]
 

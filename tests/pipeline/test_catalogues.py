@@ -11,8 +11,8 @@ from babel.messages import Catalog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradguide_site.translation import catalogues
 from gradguide_site.project import CHINESE, PipelineError, Project
+from gradguide_site.translation import catalogues
 
 ROOT = Path(__file__).parents[2]
 PO = sorted(Project(ROOT).catalogues(CHINESE).rglob("*.po"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.project import ENGLISH, PipelineError, Project
+from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.running.stage import stage
 
 

@@ -6,8 +6,8 @@ import time
 
 from livereload import Server
 
-from gradguide_site.project import PipelineError, Project
 from gradguide_site.commands.build import build
+from gradguide_site.project import PipelineError, Project
 
 HOST = "127.0.0.1"
 

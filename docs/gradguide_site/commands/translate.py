@@ -13,9 +13,6 @@ from pathlib import Path
 from babel.messages import extract, pofile
 from babel.support import Translations
 
-from gradguide_site.translation import catalogues
-from gradguide_site.running.sphinx_builds import Build, Job, run
-from gradguide_site.translation.gallery import sources
 from gradguide_site.project import (
     ENGLISH,
     GALLERY,
@@ -24,7 +21,10 @@ from gradguide_site.project import (
     PipelineError,
     Project,
 )
+from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.running.stage import stage
+from gradguide_site.translation import catalogues
+from gradguide_site.translation.gallery import sources
 
 MISTRANSLATED = ("Yields", "Variables")
 """Messages of Sphinx whose Chinese says something else: a generator, a variable."""

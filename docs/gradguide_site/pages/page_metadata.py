@@ -15,9 +15,8 @@ from lxml.html import fromstring
 from sphinx.application import Sphinx
 from sphinx.locale import _
 
-from gradguide_site.project import GALLERY, language
-
 from gradguide_site.chinese import CHINESE
+from gradguide_site.project import GALLERY, language
 
 LENGTH = 160
 """Columns of a description; a Chinese character takes two."""

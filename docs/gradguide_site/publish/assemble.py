@@ -17,9 +17,8 @@ from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gradguide_site.publish import llms
-from gradguide_site.publish import pictures
 from gradguide_site.project import ENGLISH, LANGUAGES, Project
+from gradguide_site.publish import llms, pictures
 
 KEPT_OUT = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
 """What Sphinx leaves beside the pages and nobody asks for."""

@@ -13,7 +13,14 @@ from urllib.parse import unquote, urlsplit
 from lxml import html
 
 from gradguide_site import chinese
-from gradguide_site.project import CHINESE, ENGLISH, LANGUAGES, Language, PipelineError, Project
+from gradguide_site.project import (
+    CHINESE,
+    ENGLISH,
+    LANGUAGES,
+    Language,
+    PipelineError,
+    Project,
+)
 
 BACKTICK = re.compile("`")
 CODE = {"pre", "code", "script", "style"}

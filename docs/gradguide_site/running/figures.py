@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
     """Save the open figures and return the reStructuredText that shows them."""
-    rest = matplotlib_scraper(block, block_vars, gallery_conf, format="svg", metadata={"Date": None})
+    rest = matplotlib_scraper(
+        block, block_vars, gallery_conf, format="svg", metadata={"Date": None}
+    )
     if not rest.strip():
         return rest
     source = Path(block_vars["src_file"]).read_text("utf-8").splitlines()

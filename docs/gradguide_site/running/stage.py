@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from gradguide_site.translation import catalogues
-from gradguide_site.translation import gallery
-from gradguide_site.running import reruns
 from gradguide_site.project import GALLERY, SCRIPTS, Language, Project
+from gradguide_site.running import reruns
+from gradguide_site.translation import catalogues, gallery
 
 NOT_STAGED = {"_build", "gradguide_site", "locale", "__pycache__"}
 """Folders of ``docs`` that are no source of a page."""

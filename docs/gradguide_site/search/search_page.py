@@ -6,9 +6,8 @@ Sphinx cuts Chinese into words when it indexes a page but never cuts the query, 
 
 from __future__ import annotations
 
-from typing import Any
-
 from sphinx.application import Sphinx
+
 
 def _leave_out_index(app: Sphinx) -> None:
     app.builder.search = False  # type: ignore[attr-defined]

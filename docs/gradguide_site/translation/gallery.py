@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gradguide_site.translation import catalogues
-from gradguide_site.translation import rest
-from gradguide_site.translation import scripts
-from gradguide_site.project import ENGLISH, GALLERY, SCRIPTS, Language, PipelineError, Project
+from gradguide_site.project import (
+    ENGLISH,
+    GALLERY,
+    SCRIPTS,
+    Language,
+    PipelineError,
+    Project,
+)
+from gradguide_site.translation import catalogues, rest, scripts
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradguide_site.translation import rest
 from gradguide_site.project import PipelineError
+from gradguide_site.translation import rest
 
 CELL = re.compile(r"# ?%%")
 SETTING = re.compile(

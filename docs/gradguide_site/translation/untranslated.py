@@ -5,7 +5,6 @@ Warnings are errors in this build: a page is complete in a language, or it isn't
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from docutils import nodes
@@ -13,10 +12,9 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.nodes import extract_messages
 
-from gradguide_site.translation import catalogues
-from gradguide_site.project import language
-
 from gradguide_site.chinese import CHINESE
+from gradguide_site.project import language
+from gradguide_site.translation import catalogues
 
 logger = logging.getLogger(__name__)
 
