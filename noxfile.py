@@ -14,49 +14,59 @@ nox.options.reuse_venv = "yes"
 nox.options.sessions = ["lint", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-PIPELINE = {"PYTHONPATH": os.pathsep.join(["docs", "src"]), "PYTHONUTF8": "1"}
+CONSTRAINTS = Path("constraints.txt")
+SITE = {"PYTHONPATH": os.pathsep.join(["docs", "src"]), "PYTHONUTF8": "1"}
 
 
 def install(session: nox.Session, group: str) -> None:
-    """Install a dependency group of pyproject.toml, in the versions that are pinned."""
+    """Install a dependency group of pyproject.toml, in the versions that are pinned.
+
+    Nothing is asked of pip if the environment has what the same files asked for before.
+    """
     needed = nox.project.dependency_groups(PYPROJECT, group)
-    session.install("-c", "constraints.txt", *needed)
+    wanted = "\n".join([*needed, CONSTRAINTS.read_text("utf-8")])
+    installed = Path(session.bin, "installed.txt")
+    if not installed.exists() or installed.read_text("utf-8") != wanted:
+        session.install("-c", str(CONSTRAINTS), *needed)
+        installed.write_text(wanted, "utf-8")
+
+
+def site(session: nox.Session, *command: str) -> None:
+    """Run a command of the package that makes the site."""
+    session.run("python", "-m", "gradguide_site", *command, env=SITE)
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site, in both languages, from a real run of every script."""
     install(session, "docs")
-    session.run(
-        "python", "-m", "gradguide_site", "build", *session.posargs, env=PIPELINE
-    )
+    site(session, "build", *session.posargs)
 
 
 @nox.session
 def serve(session: nox.Session) -> None:
     """Show the site on loopback and build it again on every save."""
     install(session, "serve")
-    session.run(
-        "python", "-m", "gradguide_site", "serve", *session.posargs, env=PIPELINE
-    )
+    site(session, "serve", *session.posargs)
 
 
 @nox.session
 def translate(session: nox.Session) -> None:
     """Refresh the catalogues and say what is not translated, file by file."""
     install(session, "docs")
-    session.run(
-        "python", "-m", "gradguide_site", "translate", *session.posargs, env=PIPELINE
-    )
+    site(session, "translate", *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the module, the pipeline, and the finished site in a browser."""
+    """Test the module, the pipeline and the site, in a browser if there is one."""
     install(session, "tests")
-    session.run("python", "-m", "gradguide_site", "build", env=PIPELINE)
-    # conftest.py says what stays on one core.
-    session.run("pytest", "-n", "auto", *session.posargs)
+    browsers = {
+        "PLAYWRIGHT_BROWSERS_PATH": str(Path(session.bin, "browsers").resolve())
+    }
+    session.run("python", "tests/browser/executable.py", env=browsers)
+    site(session, "build")
+    session.run("pytest", "-n", "auto", *session.posargs, env=browsers)
 
 
 @nox.session(default=False)
@@ -65,6 +75,13 @@ def transformers(session: nox.Session) -> None:
     install(session, "transformers")
     offline = {"HF_HUB_OFFLINE": "1"}
     session.run("pytest", "tests/transformers", *session.posargs, env=offline)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Plant faults in a copy of the project, one at a time, and see each one caught."""
+    install(session, "tests")
+    session.run("python", "-m", "tests.faults", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
@@ -103,14 +120,28 @@ def format(session: nox.Session) -> None:  # noqa: A001 (what one types)
 def linkcheck(session: nox.Session) -> None:
     """Ask every outside address on the site whether it still answers."""
     install(session, "docs")
-    session.run("python", "-m", "gradguide_site", "linkcheck", env=PIPELINE)
+    site(session, "linkcheck")
+
+
+@nox.session(default=False)
+def reproducible(session: nox.Session) -> None:
+    """Build the site twice from nothing, and compare every byte."""
+    install(session, "docs")
+    session.run("python", "tools/reproducible.py", env=SITE)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Ask for each pinned package whether a vulnerability of it is known."""
+    install(session, "audit")
+    session.run("pip-audit", "--no-deps", "--disable-pip", "-r", str(CONSTRAINTS))
 
 
 @nox.session(default=False)
 def times(session: nox.Session) -> None:
     """Measure the build: clean, unchanged, one script edited, English alone."""
     install(session, "docs")
-    session.run("python", "tests/bench/build_times.py", env=PIPELINE)
+    session.run("python", "tools/build_times.py", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
@@ -125,14 +156,14 @@ def bench(session: nox.Session) -> None:
 def screenshots(session: nox.Session) -> None:
     """Take pictures of the main pages: languages, light and dark, wide and narrow."""
     install(session, "tests")
-    session.run("python", "tests/site/screenshots.py", *session.posargs, env=PIPELINE)
+    session.run("python", "tools/screenshots.py", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
 def lighthouse(session: nox.Session) -> None:
     """Let Lighthouse judge the main pages as a phone loads them; needs npm."""
     install(session, "docs")
-    session.run("python", "tests/site/lighthouse.py", *session.posargs, env=PIPELINE)
+    session.run("python", "tools/lighthouse.py", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
@@ -150,7 +181,7 @@ def publish(session: nox.Session) -> None:
 @nox.session(default=False)
 def package(session: nox.Session) -> None:
     """Build the wheel and the source archive, and check their metadata."""
-    session.install("build", "twine")
+    install(session, "package")
     session.run("python", "-m", "build")
     session.run("twine", "check", "--strict", *map(str, Path("dist").glob("*")))
 
@@ -175,6 +206,5 @@ def lock(session: nox.Session) -> None:
         "--annotation-style=line",
     ]
     session.run("pip-compile", *options, "-o", "constraints.txt", str(wanted))
-    constraints = Path("constraints.txt")
-    text = constraints.read_text().replace(f"-r {wanted}", "pyproject.toml")
-    constraints.write_text(re.sub(r"(torch==[\d.]+)\+\w+", r"\1", text))  # any build
+    text = CONSTRAINTS.read_text("utf-8").replace(f"-r {wanted}", "pyproject.toml")
+    CONSTRAINTS.write_text(re.sub(r"(torch==[\d.]+)\+\w+", r"\1", text))  # any build

@@ -30,7 +30,7 @@ def build(
         project: The checkout.
         languages: Build only these anew; pages of others stay as they are.
         strict: Whether missing translations and warnings are errors. If not, the site
-            is a draft.
+            is a draft, without the books.
 
     Raises:
         PipelineError: It can't be built; the last good site is unchanged.
@@ -59,14 +59,15 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         stage(project, language, project.staged(language), strict=strict)
         _forget_removed_pages(project, language)
     _require_others(project, languages)
-    jobs = [_job(project, language) for language in languages]
+    jobs = [_job(project, language, with_book=strict) for language in languages]
     try:
         run(jobs, strict=strict)
     except PipelineError as error:
         raise PipelineError(
-            f"{error}\n\nThe build failed. The site of the last good build is unchanged."
+            f"{error}\n\n"
+            "The build failed. The site of the last good build is unchanged."
         ) from None
-    for language in languages:
+    for language in languages if strict else ():
         add_book(project, language)
     new = assemble.assemble(project)
     with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
@@ -79,9 +80,10 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         record.write_text(sources)
 
 
-def _job(project: Project, language: Language) -> Job:
-    pages = Build("html", project.pages(language), {})
-    builds = [pages, book(project, language)]
+def _job(project: Project, language: Language, *, with_book: bool) -> Job:
+    builds = [Build("html", project.pages(language), {})]
+    if with_book:
+        builds.append(book(project, language))
     return Job(project, language, project.staged(language), builds)
 
 

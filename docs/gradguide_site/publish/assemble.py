@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -23,8 +22,8 @@ from gradguide_site.publish import llms, pictures
 KEPT_OUT = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
 """What Sphinx leaves beside the pages and nobody asks for."""
 
-SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
-XHTML = "http://www.w3.org/1999/xhtml"
+TEMPLATES = Path(__file__).with_name("root")
+"""Templates of the files above both languages."""
 
 
 def assemble(project: Project) -> Path:
@@ -35,7 +34,6 @@ def assemble(project: Project) -> Path:
         project.candidate, new, ignore=lambda _, names: KEPT_OUT.intersection(names)
     )
     _root_pages(project, new)
-    _sitemap(project, new)
     llms.write(project, new)
     pictures.give_sizes(new)
     return new
@@ -59,22 +57,29 @@ def recover(project: Project) -> None:
 
 
 def _root_pages(project: Project, site: Path) -> None:
-    """Write the page that chooses a language, the one for lost readers, robots.txt."""
+    """Write the pages above both languages, and the files that robots read."""
     templates = Environment(
         autoescape=True,
         keep_trailing_newline=True,
-        loader=FileSystemLoader(Path(__file__).with_name("root")),
+        loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
     )
-    for name in ("index.html", "404.html"):
-        page = templates.get_template(name).render(
+    pages = sorted(
+        path.relative_to(site / ENGLISH.url).as_posix()
+        for path in (site / ENGLISH.url).rglob("*.html")
+        if "_static" not in path.parts and path.name != "search.html"
+    )
+    for path in sorted(TEMPLATES.iterdir()):
+        text = templates.get_template(path.name).render(
             address=project.address,
             base=urlsplit(project.address).path,
+            date=datetime.fromtimestamp(project.epoch, UTC).date().isoformat(),
             languages=LANGUAGES,
+            pages=pages,
         )
-        (site / name).write_text(_with_policy(page), "utf-8")
-    robots = f"User-agent: *\nAllow: /\nSitemap: {project.address}sitemap.xml\n"
-    (site / "robots.txt").write_text(robots)
+        if path.suffix == ".html":
+            text = _with_policy(text)
+        (site / path.name).write_text(text, "utf-8")
     (site / ".nojekyll").touch()  # GitHub Pages would hide _static
 
 
@@ -88,33 +93,3 @@ def _with_policy(page: str) -> str:
     policy = "; ".join(allowed)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     return page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{meta}', 1)
-
-
-def _sitemap(project: Project, site: Path) -> None:
-    """List every page with its twins."""
-    ET.register_namespace("", SITEMAP)
-    ET.register_namespace("xhtml", XHTML)
-    date = datetime.fromtimestamp(project.epoch, UTC).date().isoformat()
-    root = ET.Element(f"{{{SITEMAP}}}urlset")
-    pages = sorted(
-        path.relative_to(site / ENGLISH.url).as_posix()
-        for path in (site / ENGLISH.url).rglob("*.html")
-        if "_static" not in path.parts and path.name not in ("search.html", "404.html")
-    )
-    for page in pages:
-        for language in LANGUAGES:
-            url = ET.SubElement(root, f"{{{SITEMAP}}}url")
-            address = f"{project.address}{language.url}/{page}"
-            ET.SubElement(url, f"{{{SITEMAP}}}loc").text = address
-            ET.SubElement(url, f"{{{SITEMAP}}}lastmod").text = date
-            for twin in LANGUAGES:
-                ET.SubElement(
-                    url,
-                    f"{{{XHTML}}}link",
-                    rel="alternate",
-                    hreflang=twin.tag,
-                    href=f"{project.address}{twin.url}/{page}",
-                )
-    tree = ET.ElementTree(root)
-    ET.indent(tree)
-    tree.write(site / "sitemap.xml", "utf-8", xml_declaration=True)

@@ -52,7 +52,7 @@ def guard(gallery_conf: dict[str, object], script: str | None, when: str) -> Non
     if when == "before":
         logger.info("running %s", script)
         _reset()
-        _folders = (os.getcwd(), tempfile.gettempdir(), os.devnull)
+        _folders = (str(Path.cwd()), tempfile.gettempdir(), os.devnull)
         _set_alarm(SECONDS)
     else:
         _set_alarm(0)
@@ -96,9 +96,9 @@ def _refuse_writes(event: str, arguments: tuple[Any, ...]) -> None:
         return
     path, mode, flags = arguments
     writes = set("wax+") & set(mode or "") or flags & (os.O_WRONLY | os.O_RDWR)
-    if writes and not os.path.abspath(path).startswith(_folders):  # noqa: PTH100
-        if "__pycache__" not in path:
-            raise PermissionError(f"the script writes outside its folder: {path}")
+    where = os.path.abspath(path)  # noqa: PTH100 (pathlib would resolve links)
+    if writes and "__pycache__" not in where and not where.startswith(_folders):
+        raise PermissionError(f"the script writes outside its folder: {path}")
 
 
 sys.addaudithook(_refuse_writes)

@@ -118,7 +118,9 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                 try:
                     message = receiver.recv()
                 except EOFError:
-                    message = _Result(["Python crashed; is it a script's fault?"], True)
+                    message = _Result(
+                        ["the process ended without a result"], failed=True
+                    )
                 if isinstance(message, str):
                     print(f"[{language.tag}] {message}", flush=True)
                 else:
@@ -152,6 +154,7 @@ def _work(job: Job, sender: Connection) -> None:
     except Exception:  # noqa: BLE001 (whatever it is, it is shown)
         warnings.write(traceback.format_exc())
         failed = True
+    sender.send(f"{len(job.builds)} builds, {_peak_memory()} MB at most")
     complaints = _readable(warnings.getvalue(), job.source)
     sender.send(_Result(list(complaints), failed))
 
@@ -191,6 +194,16 @@ def _collect_garbage_rarely(app: Sphinx) -> None:
 
     app.connect("doctree-read", collect)
     app.connect("html-page-context", collect)
+
+
+def _peak_memory() -> int:
+    """Return the largest amount of memory that this process has had, in MB."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class _Lines(TextIOBase):

@@ -1,0 +1,121 @@
+"""Measure the build in one run: both languages, again, one edit, English alone.
+
+``build_times.py [--copies N]``: with N, each chapter is there N times, to see how time
+and memory grow with the number of pages.
+
+*English alone* is what anybody with one language would run: ``sphinx-build`` on the
+same pages, scripts and settings, which makes no book, no search index and no checks.
+Clean builds are made three times in turn, and the fastest of each counts: other work of
+the machine only adds to a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from gradguide_site.project import ENGLISH, LANGUAGES, Project
+from gradguide_site.running.sphinx_builds import settings
+from gradguide_site.running.stage import stage
+
+ROOT = Path(__file__).parents[1]
+ROUNDS = 3
+
+
+def build(project: Project) -> tuple[float, str]:
+    """Build the site as nox does; return the seconds and what the build printed."""
+    command = [sys.executable, "-m", "gradguide_site", "--root", str(project.root)]
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [*command, "build"],
+        env=os.environ | {"PYTHONPATH": str(project.docs)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(done.stdout)
+    return time.perf_counter() - begun, done.stdout
+
+
+def english_alone(project: Project) -> float:
+    """Build the English pages with ``sphinx-build``; return the seconds."""
+    source = project.staged(ENGLISH)
+    stage(project, ENGLISH, source)
+    code = os.pathsep.join([str(project.docs), str(project.root / "src")])
+    options = [
+        f"-D{name}={value}" for name, value in settings(project, ENGLISH).items()
+    ]
+    begun = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-b", "html", *options, ".", "../alone"],
+        cwd=source,
+        env=os.environ | {"PYTHONPATH": code, "MPLBACKEND": "agg"},
+        check=True,
+    )
+    return time.perf_counter() - begun
+
+
+def multiply(project: Project, copies: int) -> None:
+    """Add copies of each chapter, with their translations."""
+    chapters = sorted({script.parts[0] for script in project.scripts()})
+    header = project.examples / "GALLERY_HEADER.rst"
+    listed = header.read_text("utf-8").rstrip("\n")
+    for number in range(2, copies + 1):
+        for chapter in chapters:
+            copy = f"{chapter}-{number}"
+            for folder in (project.examples, *_catalogues(project)):
+                shutil.copytree(folder / chapter, folder / copy)
+            listed += f"\n   {copy}"
+    header.write_text(f"{listed}\n", "utf-8")
+
+
+def _catalogues(project: Project) -> list[Path]:
+    """Return the folder that has the catalogues of the scripts, for each translation."""
+    others = (language for language in LANGUAGES if language != ENGLISH)
+    return [project.catalogues(language) / "examples" for language in others]
+
+
+def main() -> None:
+    """Work on a copy of the checkout, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--copies", type=int, default=1, help="of each chapter")
+    copies = parser.parse_args().copies
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "checkout")
+        ignored = shutil.ignore_patterns("_build", ".*", "tests", "__pycache__")
+        shutil.copytree(ROOT, root, ignore=ignored)
+        project = Project(root)
+        multiply(project, copies)
+        both, alone = [], []
+        for _ in range(ROUNDS if copies == 1 else 1):
+            shutil.rmtree(project.built, ignore_errors=True)
+            alone.append(english_alone(project))
+            shutil.rmtree(project.built)
+            seconds, printed = build(project)
+            both.append(seconds)
+        unchanged, _ = build(project)
+        script = project.examples / project.scripts()[0]
+        script.write_text(script.read_text("utf-8") + "print(1)\n", "utf-8")
+        edited, _ = build(project)
+        pages = len(list(project.site.rglob("*.html")))
+    memory = max(map(int, re.findall(r"(\d+) MB", printed)))
+    print(f"{'pages':34}{pages:6}")
+    print(f"{'both languages, clean':34}{min(both):6.1f} s")
+    print(f"{'both languages, nothing changed':34}{unchanged:6.1f} s")
+    print(f"{'both languages, one script edited':34}{edited:6.1f} s")
+    print(f"{'English alone, clean':34}{min(alone):6.1f} s")
+    print(f"{'both languages / English alone':34}{min(both) / min(alone):6.2f}")
+    print(f"{'memory of one language, at most':34}{memory:6} MB")
+
+
+if __name__ == "__main__":
+    main()
