@@ -79,7 +79,7 @@ def multiply(project: Project, copies: int) -> None:
 
 
 def _catalogues(project: Project) -> list[Path]:
-    """Return the folder that has the catalogues of the scripts, for each translation."""
+    """Return the folders that have the catalogues of the scripts."""
     others = (language for language in LANGUAGES if language != ENGLISH)
     return [project.catalogues(language) / "examples" for language in others]
 

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO, TextIOBase
+from io import StringIO
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # Sphinx takes half a second to import
     from sphinx.application import Sphinx
 
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
-PROCESSES = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
+PROCESSES: Any = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 PRELOADED = [
     *("furo", "matplotlib.pyplot", "myst_parser.sphinx_", "numpy"),
     *("sphinx.application", "sphinx_design", "sphinx_gallery.gen_gallery", "torch"),
@@ -113,7 +113,8 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
             sender.close()
             waiting[receiver] = job
         while waiting:
-            for receiver in wait(list(waiting)):
+            ready: list[Any] = wait(list(waiting))
+            for receiver in ready:
                 language = waiting[receiver].language
                 try:
                     message = receiver.recv()
@@ -134,7 +135,7 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
 def _work(job: Job, sender: Connection) -> None:
     """Run the builds of a job in this process; send lines, and a result at the end."""
     from sphinx.errors import SphinxError
-    from sphinx.util.console import disable_colour
+    from sphinx.util.console import disable_colour  # type: ignore[attr-defined]
 
     os.chdir(job.source)  # sphinx-gallery's paths are relative to it
     sys.path[:0] = code = [str(job.project.docs), str(job.project.root / "src")]
@@ -159,7 +160,7 @@ def _work(job: Job, sender: Connection) -> None:
     sender.send(_Result(list(complaints), failed))
 
 
-def _build(job: Job, build: Build, status: TextIOBase, warnings: StringIO) -> None:
+def _build(job: Job, build: Build, status: StringIO, warnings: StringIO) -> None:
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -206,10 +207,11 @@ def _peak_memory() -> int:
     return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class _Lines(TextIOBase):
+class _Lines(StringIO):
     """A stream that sends each line that tells how far a build is."""
 
     def __init__(self, send: Callable[[str], None]) -> None:
+        super().__init__()
         self._send = send
         self._begun = ""
 

@@ -1,7 +1,8 @@
 """Find the prose in reStructuredText, and put its translation in its place.
 
-Only the prose changes, and the **number of lines** stays. Line 12 of a script is line 12
-of its translation, so a warning or a traceback names the same line in every language.
+Only the prose changes, and the **number of lines** stays. Line 12 of a script is line
+12 of its translation, so a warning or a traceback names the same line in every
+language.
 
 A text may have titles, paragraphs, lists with ``-``, and comments; other markup is
 refused, as its prose would go untranslated or its markup would be translated.
@@ -128,7 +129,7 @@ def _paragraph(lines: Sequence[str], translate: Translate) -> list[str]:
     is_refused = REFUSED.match(lines[0]) or RULE.match(lines[0]) or text.endswith("::")
     if is_refused or any(line[:1].isspace() for line in lines[:size]):
         raise PipelineError(
-            f"no translation is known for this kind of block: {lines[0]!r}. Use titles, "
+            f"this kind of block can't be translated: {lines[0]!r}. Use titles, "
             "paragraphs, lists with `- ` and comments."
         )
     translated = translate(text)
