@@ -29,6 +29,9 @@ from gradguide_site.translation.gallery import sources
 MISTRANSLATED = ("Yields", "Variables")
 """Messages of Sphinx whose Chinese says something else: a generator, a variable."""
 
+FURO = ("Back to top", "Home", "Next", "On this page", "Previous", "Skip to content")
+"""Messages of Furo, which has no Chinese."""
+
 
 SITE = Path(__file__).parents[1]
 
@@ -96,7 +99,12 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     shutil.rmtree(templates, ignore_errors=True)
     source = project.built / "source" / "messages"
     stage(project, ENGLISH, source)
-    options = {"plot_gallery": False, "nitpicky": False}
+    # No script runs, so no figure is there.
+    options = {
+        "plot_gallery": "False",
+        "suppress_warnings": ["image.not_readable"],
+        "nitpicky": False,
+    }
     run([Job(project, ENGLISH, source, [Build("gettext", templates, options)])])
     found = {}
     for path in sorted(templates.rglob("*.pot")):
@@ -111,7 +119,7 @@ def _interface_messages(project: Project, language: Language) -> list[str]:
     """Return the messages of templates and extensions that Sphinx can't translate."""
     known = Translations.load(str(files("sphinx") / "locale"), language.code, "sphinx")
     keywords = {**extract.DEFAULT_KEYWORDS, "_": None}
-    found = dict.fromkeys(MISTRANSLATED)
+    found = dict.fromkeys((*MISTRANSLATED, *FURO))
     for pattern, method in (("*/templates/**/*.html", "jinja2"), ("**/*.py", "python")):
         for path in sorted(SITE.glob(pattern)):
             with path.open("rb") as file:
