@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -36,7 +37,8 @@ class Result:
             return "no: stopped"
         if self.outcome.code == 0:
             return "no: passed"
-        return "yes" if self.fault.words in self.outcome.said else "no: other words"
+        said = re.search(self.fault.pattern, self.outcome.said)
+        return "yes" if said else "no: other words"
 
     @property
     def cells(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +11,7 @@ from tests.faults.checks import Check
 
 
 class Edit(Protocol):
-    """A change to one file; ``path`` may be a pattern that one file matches."""
+    """A change to one file: to the first that the pattern ``path`` matches."""
 
     path: str
 
@@ -81,7 +82,8 @@ class Fault:
         kind: What goes wrong, in general, such as ``a script that hangs``.
         name: What was done to which file.
         check: The smallest check that has to notice it.
-        words: What the check has to say, so that it fails for the right reason.
+        words: What the check has to say, so that it fails for the right reason; ``...``
+            stands for anything on the same line.
         edits: How the fault is planted.
     """
 
@@ -90,6 +92,11 @@ class Fault:
     check: Check
     words: str
     edits: tuple[Edit, ...]
+
+    @property
+    def pattern(self) -> str:
+        """The words, as a regular expression."""
+        return ".*".join(map(re.escape, self.words.split("...")))
 
 
 def fault(kind: str, name: str, check: Check, words: str, *edits: Edit) -> Fault:

@@ -125,17 +125,17 @@ FAULTS = (
         "TimeoutError",
         Append(ONE, f"{NEW_CELL}import time\n\ntime.sleep(3600)\n"),
     ),
-    leak("grad mode", "_ = torch.set_grad_enabled(False)", "grad mode"),
+    leak("grad mode", "_ = torch.set_grad_enabled(False)", "... grad"),
     leak(
         "the default dtype",
         "torch.set_default_dtype(torch.float64)",
         "the default dtype torch.float64 behind",
     ),
-    leak("threads", "torch.set_num_threads(3)", ""),
+    leak("threads", "torch.set_num_threads(3)", "... threads"),
     leak(
         "deterministic mode",
         "torch.use_deterministic_algorithms(True)",
-        "",
+        "... deterministic",
     ),
     running(
         "a script that leaks a figure",

@@ -107,14 +107,6 @@ FAULTS = (
         CHINESE_TITLE.replace("，", ","),
         TYPOGRAPHY,
     ),
-    catalogue(
-        "without a space beside Latin letters",
-        "behind detach() in the title",
-        "只切断一个张量",
-        CHINESE_TITLE,
-        CHINESE_TITLE.replace("detach() 只", "detach只"),
-        TYPOGRAPHY,
-    ),
     fault(
         "Chinese on an English page",
         "a paragraph of en/about.html",

@@ -139,10 +139,5 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def find(root: Path, pattern: str) -> Path:
-    """Return the one file that a pattern matches, or where a new one goes."""
-    found = list(root.glob(pattern))
-    if len(found) > 1:
-        raise PlantError(f"{pattern} matches {len(found)} files: plant it in one")
-    if not found and "*" in pattern:
-        raise PlantError(f"no file matches {pattern}: plant it elsewhere")
-    return found[0] if found else root / pattern
+    """Return the first file that a pattern matches, or where a new one goes."""
+    return min(root.glob(pattern), default=root / pattern)

@@ -40,7 +40,8 @@ def test_both_languages_offer_the_same_downloads(site):
             path = site / language.url / "gallery" / script.with_suffix(".html")
             links = Page(path).soup.select("ul.page-bar a.internal")
             names = [basename(link["href"]) for link in links]
-            assert all((path.parent / name).exists() for name in names)
+            missing = [name for name in names if not (path.parent / name).exists()]
+            assert not missing, f"{language.url}: there is no {missing}"
             offered.append(names)
         english, chinese = offered
         assert english == chinese, f"{script}: {english} in en, {chinese} in zh-cn"
