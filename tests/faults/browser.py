@@ -35,71 +35,34 @@ def added(kind: str, name: str, check: Check, words: str, markup: str) -> Fault:
     return fault(kind, name, check, words, Replace(ABOUT, BODY, BODY + markup))
 
 
+# A fault reads better as a few full lines than as one for each argument.
+# fmt: off
 FAULTS = (
-    fault(
-        "a request to another host",
-        "en/about.html has no policy, and a picture from elsewhere",
-        HOSTS,
-        "example.org",
-        Replace(ABOUT, POLICY, 'name="policy"'),
-        Replace(ABOUT, BODY, f'{BODY}<img src="https://example.org/x.png" alt="x">'),
-    ),
-    added(
-        "a request to another host",
-        "the policy of en/about.html keeps a script from elsewhere out",
-        HOSTS,
-        "example.org",
-        '<script src="https://example.org/x.js"></script>',
-    ),
-    added(
-        "a policy error",
-        "en/about.html has a script in itself",
-        HOSTS,
-        "Content Security Policy",
-        "<script>document.title = document.title</script>",
-    ),
-    styled(
-        "low contrast in the dark",
-        "text is dark grey in the dark",
+    fault("a request to another host",
+        "en/about.html has no policy, and a picture from elsewhere", HOSTS,
+        "example.org", Replace(ABOUT, POLICY, 'name="policy"'),
+        Replace(ABOUT, BODY, f'{BODY}<img src="https://example.org/x.png" alt="x">')),
+    added("a request to another host",
+        "the policy of en/about.html keeps a script from elsewhere out", HOSTS,
+        "example.org", '<script src="https://example.org/x.js"></script>'),
+    added("a policy error", "en/about.html has a script in itself", HOSTS,
+        "Content Security Policy", "<script>document.title = document.title</script>"),
+    styled("low contrast in the dark", "text is dark grey in the dark",
         "color-contrast",
-        "@media (prefers-color-scheme: dark) { article p { color: #444; } }",
-    ),
-    styled(
-        "a sideways scroll on a phone",
-        "a page is at least 600 pixels wide",
-        "assert 600 == 390",
-        "body { min-width: 600px; }",
-    ),
-    fault(
-        "a sideways scroll on a phone",
-        "paragraphs are at least 600 pixels wide",
-        PHONE,
-        "en/about.html is wider than a phone",
-        Append(STYLE, "\narticle p { min-width: 600px; }\n"),
-    ),
-    added(
-        "a missing alternative text",
-        "a picture of en/about.html has none",
-        AXE,
-        "image-alt",
-        '<img src="_static/favicon.svg">',
-    ),
-    fault(
-        "a keyboard trap",
-        "no key leads out of the text",
-        KEYBOARD,
-        "Tab leads back to",
-        Append("docs/_build/html/en/_static/scrolling.js", TRAP),
-    ),
-    fault(
-        "a search that finds nothing",
-        "queries are looked for backwards",
-        SEARCH,
+        "@media (prefers-color-scheme: dark) { article p { color: #444; } }"),
+    styled("a sideways scroll on a phone", "a page is at least 600 pixels wide",
+        "assert 600 == 390", "body { min-width: 600px; }"),
+    fault("a sideways scroll on a phone", "paragraphs are at least 600 pixels wide",
+        PHONE, "en/about.html is wider than a phone",
+        Append(STYLE, "\narticle p { min-width: 600px; }\n")),
+    added("a missing alternative text", "a picture of en/about.html has none", AXE,
+        "image-alt", '<img src="_static/favicon.svg">'),
+    fault("a keyboard trap", "no key leads out of the text", KEYBOARD,
+        "Tab leads back to", Append("docs/_build/html/en/_static/scrolling.js", TRAP)),
+    fault("a search that finds nothing", "queries are looked for backwards", SEARCH,
         "assert 'search-field' == 'search-title'",
-        Replace(
-            "docs/_build/html/en/_static/search/words.js",
+        Replace("docs/_build/html/en/_static/search/words.js",
             "const text = messageIn(query);",
-            'const text = [...messageIn(query)].reverse().join("");',
-        ),
-    ),
+            'const text = [...messageIn(query)].reverse().join("");')),
 )
+# fmt: on
