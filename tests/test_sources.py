@@ -76,7 +76,8 @@ def test_no_claim_of_a_script_was_lost() -> None:
         "from the page, write this into tests/site/assertions.toml:\n"
         + "\n".join(wrong)
     )
-    assert not recorded.keys() - counted.keys()
+    gone = sorted(recorded.keys() - counted.keys())
+    assert not gone, f"take these out of tests/site/assertions.toml: {gone}"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

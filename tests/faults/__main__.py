@@ -52,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     words = options.k.lower()
     chosen = [f for f in FAULTS if words in f"{f.kind}: {f.name}".lower()]
+    if not chosen:
+        print(f"no fault has {options.k!r} in its name: see --list", file=sys.stderr)
+        return 2
     if options.list:
         print(*(f"{fault.kind}: {fault.name}" for fault in chosen), sep="\n")
         return 0

@@ -56,9 +56,9 @@ class Workspace:
 
     def run(self, check: Check) -> Outcome:
         """Run a check, and stop it with all that it has started when its time is up."""
-        python_path = os.pathsep.join(["docs", str(self.folder / GUIDE / "src"), "src"])
+        root = self.folder / check.place
         settings = {
-            "PYTHONPATH": python_path,
+            "PYTHONPATH": os.pathsep.join([str(root / "docs"), str(root / "src")]),
             "PYTHONUTF8": "1",
             "TMPDIR": str(self.temporary),  # else all that is here would be temporary
             "PYTHONDONTWRITEBYTECODE": "1",  # an edit may leave size and time alike
@@ -67,7 +67,7 @@ class Workspace:
         begun = time.monotonic()
         process = subprocess.Popen(
             check.command,
-            cwd=self.folder / check.place,
+            cwd=root,
             env=os.environ | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
