@@ -50,8 +50,11 @@ class Workspace:
             copy_project(folder / GUIDE)
         if TINY in places:
             tiny = write(folder / TINY)
-            tiny.translate()
-            tiny.build()
+            try:
+                tiny.translate()
+                tiny.build()
+            except AssertionError as error:
+                raise PlantError(f"the tiny guide isn't built:\n{error}") from None
         self.before = {place: contents(folder / place) for place in places}
 
     def run(self, check: Check) -> Outcome:
