@@ -59,7 +59,7 @@ def running(kind: str, name: str, words: str, *edits: Edit) -> Fault:
 # A fault reads better as a few full lines than as one for each argument.
 # fmt: off
 FAULTS = (
-    fault("an assertion removed", "one of nine assertions of detach_cuts_one_tensor.py",
+    fault("an assertion removed", "one assertion of detach_cuts_one_tensor.py",
         COUNTED, '"three-ways/detach_cuts_one_tensor.py" = ',
         Replace(DETACH, CLAIM, "")),
     fault("an assertion removed", "an error that has to come isn't insisted on",
