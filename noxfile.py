@@ -91,6 +91,15 @@ def nightly(session: nox.Session) -> None:
     session.run("pytest", "tests/module", env={"HYPOTHESIS_PROFILE": "nightly"})
 
 
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """Plant faults in a copy, one at a time, and see that each is caught."""
+    install(session, "tests")
+    if "--list" not in session.posargs:
+        session.run("python", "-m", "gradguide_site", "build", env=PIPELINE)
+    session.run("python", "-m", "tests.faults", *session.posargs, env=PIPELINE)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types, markup and workflows; change nothing."""
