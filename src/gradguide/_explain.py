@@ -32,10 +32,10 @@ def explain(
     backward reaches. With a function that computes the loss: why the rest is not
     reached.
 
-    The function is run once, in the grad mode of the moment. Afterwards parameters,
-    buffers and submodules, flags, gradients, training modes, random numbers and the
-    grad mode are as before; what Python code keeps for itself, such as a counter, or
-    an optimizer for its steps, is not.
+    The function is run once, in the current grad mode. Afterwards parameters, buffers
+    and submodules, ``requires_grad``, gradients, training modes, random numbers and
+    the grad mode are as before. The state of other Python code, such as a counter, and
+    that of an optimizer are not restored.
 
     It does not train. If one of two paths from a parameter to the loss is cut, backward
     still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
@@ -45,8 +45,8 @@ def explain(
     Args:
         model: The module whose parameters are explained.
         loss: A function without arguments that computes the loss, or the loss. A loss
-            is a tensor, or a tuple, list or dict of tensors, of any shape. An
-            optimizer may stand in its place.
+            is a tensor, or a tuple, list or dict of tensors, of any shape. The
+            optimizer may be given here instead.
         optimizer: The optimizer as it is before its next ``step()``.
         gradients: Whether to run one backward on the side, to find gradients that are
             exactly zero. No parameter's ``.grad`` is touched; a tensor in the graph of

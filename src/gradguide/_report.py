@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     Attributes:
         name: The name, as in ``named_parameters()`` or ``named_buffers()``; for a
-            tensor of the optimizer or of nobody, the path to it.
+            tensor that the model does not register, the path to it.
         verdict: One word of a fixed list, such as ``trains`` or ``cut``.
         why: The reason; empty if there is nothing to say.
         where: File and line, and the module the line lies in; empty if unknown.

@@ -34,6 +34,8 @@ def test_parameters_written_in_the_forward_are_restored() -> None:
         }
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
     values = [p.detach().clone() for p in model.parameters()]
 
     def loss() -> Tensor:
@@ -48,6 +50,7 @@ def test_parameters_written_in_the_forward_are_restored() -> None:
 
     explain(model, loss)
     assert all(a.equal(b) for a, b in zip(values, model.parameters(), strict=True))
+    assert all(parameter.grad.eq(1).all() for parameter in model.parameters())
 
 
 def test_replaced_buffer_is_put_back() -> None:

@@ -8,7 +8,7 @@ from . import BACKBONE, Built, Scenarios, Two
 
 scenario = Scenarios()
 ZERO = ("zero", "its gradient is exactly zero")
-UNREACHED = ("unreached", "backward does not reach it")
+UNREACHED = ("unreached", "backward does not reach it; pass the function to learn why")
 
 
 class Adapted(nn.Module):

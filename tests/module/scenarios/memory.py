@@ -8,6 +8,7 @@ from . import BACKBONE, DROPPED, STRAY, TRAP, Scenarios, Two
 scenario = Scenarios()
 DETACHED = ("cut", "detach()")
 BY_DATA = ("cut", ".data")
+SHARES = "shares memory with what was computed from it, but not its history"
 
 
 def two_parameters() -> nn.ParameterDict:
@@ -110,7 +111,7 @@ def memory_of_a_freed_tensor(model: Two, x: Tensor) -> Tensor:
     return sum(model.head(torch.ones(5, 4) * 1.0).sum() for _ in range(50))
 
 
-@scenario.loss({BACKBONE: ("unknown", "shares memory"), "tensor *": STRAY}, TRAP)
+@scenario.loss({BACKBONE: ("unknown", SHARES), "tensor *": STRAY}, TRAP)
 def old_variable(model: Two, x: Tensor) -> Tensor:
     """``Variable`` makes a tensor of the same memory, by no call that a mode sees."""
     hidden = torch.autograd.Variable(model.backbone(x), requires_grad=True)

@@ -146,7 +146,9 @@ def autocast(model: Two, x: Tensor) -> Tensor:
         return model(x).float().sum()
 
 
-@scenario.loss({"scale": ("cut", "requires_grad was False")}, CAUSE, with_scale)
+@scenario.loss(
+    {"scale": ("cut", "requires_grad was False when it was read")}, CAUSE, with_scale
+)
 def frozen_while_it_was_read(model: Two, x: Tensor) -> Tensor:
     model.scale.requires_grad_(False)
     features = model.backbone(x) * model.scale  # here

@@ -129,7 +129,7 @@ def frozen_between_backward_and_step(model: Two) -> Optimizer:
 
 
 @scenario.setup(
-    {BACKBONE: ("moves", "frozen, but weight decay can move it")},
+    {BACKBONE: ("moves", "frozen, but weight decay can move it: .grad is 0, not None")},
     "https://github.com/iamwangyabin/S-Prompts/pull/2",
 )
 def frozen_and_decaying(model: Two) -> Optimizer:
@@ -139,7 +139,7 @@ def frozen_and_decaying(model: Two) -> Optimizer:
 
 
 @scenario.setup(
-    {BACKBONE: ("moves", "frozen, but momentum can move it")},
+    {BACKBONE: ("moves", "frozen, but momentum can move it: .grad is 0, not None")},
     "https://github.com/pytorch/pytorch/issues/18404",
 )
 def frozen_and_rolling_on(model: Two) -> Optimizer:
