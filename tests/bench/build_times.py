@@ -29,7 +29,7 @@ ROUNDS = 3
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long a piece of work takes; what it prints is not shown."""
+    """Return the seconds that a piece of work takes; its output is not shown."""
     begun = time.perf_counter()
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
         work()
@@ -37,7 +37,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def english_alone(project: Project) -> None:
-    """Build the English tree as anybody would who has one language."""
+    """Build the English tree alone, without translations."""
     source = project.built / "source" / "alone"
     stage(project, ENGLISH, source)
     process = sphinx.start(project, "html", source, project.built / "alone", "-n")
