@@ -1,7 +1,6 @@
 """Tests that ``saved`` measures what autograd really keeps."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -12,6 +11,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
 from gradguide import saved
+
+from .programs import Square
 
 
 def seen_by_hooks(model: nn.Module, x: Tensor) -> int:
@@ -169,20 +170,6 @@ def test_hook_is_not_unpacked() -> None:
     with saved_tensors_hooks(lambda t: t.half(), refuse):
         loss = torch.ones(10, requires_grad=True).exp().sum()
     assert saved(loss).bytes == 20
-
-
-class Square(torch.autograd.Function):
-    """A custom function that saves its input."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return x * x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return 2 * x * grad
 
 
 def test_custom_function() -> None:

@@ -110,13 +110,16 @@ def group_with_a_rate_of_zero(model: Two) -> Optimizer:
     return AdamW(groups, lr=1e-3)
 
 
-def frozen_after_a_step(model: Two, optimizer: Optimizer, *, to_zero: bool) -> None:
+def frozen_after_a_step(
+    model: Two, optimizer: Optimizer, *, to_zero: bool
+) -> Optimizer:
     """Freeze the backbone after a step, which leaves gradients and momentum."""
     model(torch.randn(5, 3)).square().sum().backward()
     optimizer.step()
     if to_zero:
         optimizer.zero_grad(set_to_none=False)
     model.backbone.requires_grad_(False)
+    return optimizer
 
 
 @scenario.setup(
@@ -124,8 +127,7 @@ def frozen_after_a_step(model: Two, optimizer: Optimizer, *, to_zero: bool) -> N
 )
 def frozen_between_backward_and_step(model: Two) -> Optimizer:
     optimizer = SGD(model.parameters(), lr=0.1)
-    frozen_after_a_step(model, optimizer, to_zero=False)
-    return optimizer
+    return frozen_after_a_step(model, optimizer, to_zero=False)
 
 
 @scenario.setup(
@@ -134,8 +136,7 @@ def frozen_between_backward_and_step(model: Two) -> Optimizer:
 )
 def frozen_and_decaying(model: Two) -> Optimizer:
     optimizer = SGD(model.parameters(), lr=0.1, weight_decay=0.1)
-    frozen_after_a_step(model, optimizer, to_zero=True)
-    return optimizer
+    return frozen_after_a_step(model, optimizer, to_zero=True)
 
 
 @scenario.setup(
@@ -144,8 +145,7 @@ def frozen_and_decaying(model: Two) -> Optimizer:
 )
 def frozen_and_rolling_on(model: Two) -> Optimizer:
     optimizer = Adam(model.parameters(), lr=0.1)
-    frozen_after_a_step(model, optimizer, to_zero=True)
-    return optimizer
+    return frozen_after_a_step(model, optimizer, to_zero=True)
 
 
 @scenario.setup({BACKBONE: ("frozen", "")})
