@@ -144,7 +144,7 @@ def storages(tensor: Tensor) -> list[tuple[int, int]]:
 def pieces(tensor: Tensor) -> list[UntypedStorage]:
     """Return the storages behind a tensor that have memory."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
-    found = []
+    with_memory = []
     for part in (tensor,) if plain else _parts(tensor):
         try:
             storage = part.untyped_storage()
@@ -152,8 +152,8 @@ def pieces(tensor: Tensor) -> list[UntypedStorage]:
         except (NotImplementedError, RuntimeError):  # a wrapper, as in vmap
             continue
         if has_memory:  # empty tensors and those on the meta device have none
-            found.append(storage)
-    return found
+            with_memory.append(storage)
+    return with_memory
 
 
 def memory(
@@ -166,16 +166,16 @@ def memory(
     """
     if _PLAIN.issuperset(map(type, tensors)):
         try:
-            found = list(map(Tensor.untyped_storage, tensors))
-            addresses = list(map(UntypedStorage.data_ptr, found))
+            storages = list(map(Tensor.untyped_storage, tensors))
+            addresses = list(map(UntypedStorage.data_ptr, storages))
         except (NotImplementedError, RuntimeError):  # one is sparse, or of vmap
             pass
         else:
-            return range(len(found)), addresses, found
+            return range(len(storages)), addresses, storages
     parts = [pieces(tensor) for tensor in tensors]
-    places = [place for place, found in enumerate(parts) for _ in found]
-    found = [piece for found in parts for piece in found]
-    return places, list(map(UntypedStorage.data_ptr, found)), found
+    indices = [index for index, some in enumerate(parts) for _ in some]
+    storages = [piece for some in parts for piece in some]
+    return indices, list(map(UntypedStorage.data_ptr, storages)), storages
 
 
 def is_number(tensor: Tensor) -> bool:

@@ -21,7 +21,7 @@ from gradguide._where import Where
 
 
 class Evidence:
-    """What a loss shows of the model: dicts and sets are keyed by ``id``.
+    """The facts that a loss shows about tensors, which are keyed by their ``id``.
 
     ``unreached`` are parameters that backward does not reach, with the reason.
     ``unregistered`` are leaves that it reaches and that are no parameters, with a path.
@@ -35,7 +35,7 @@ class Evidence:
         unregistered: list[tuple[str, Tensor]] | None = None,
         updated: set[str] | None = None,
     ) -> None:
-        """Keep what was found; gradients are looked at later."""
+        """Set the evidence of a graph; a backward fills in ``zero``."""
         self.unreached = unreached or {}
         self.unregistered = unregistered or []
         self.updated = updated
@@ -141,7 +141,7 @@ class _Graph:
         self, unsharded: UnshardedParameters, parameters: list[nn.Parameter]
     ) -> None:
         """Replace unsharded leaves by the sharded parameters that they belong to."""
-        for key, place in unsharded.found.items():
+        for key, place in unsharded.index_by_id.items():
             if self.leaves.pop(key, None) is not None:
                 self.leaves[id(parameters[place])] = parameters[place]
                 self.reached_unsharded.add(id(parameters[place]))

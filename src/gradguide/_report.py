@@ -90,7 +90,7 @@ class Report(tuple[Row, ...]):
         return self
 
     def _summary(self) -> str:
-        """Count the verdicts of parameters, and besides those of all other tensors."""
+        """Count the verdicts of parameters, then the verdicts of all other tensors."""
         parameters = [row for row in self if row.kind == "parameter"]
         training = sum(row.verdict == "trains" for row in parameters)
         noun = "parameter trains" if len(parameters) == 1 else "parameters train"

@@ -34,13 +34,13 @@ class UnshardedParameters:
             if self.is_needed
             else {}
         )
-        self.found: dict[int, int] = {}
+        self.index_by_id: dict[int, int] = {}
 
     def index_of(self, tensor: Tensor) -> int | None:
         """Return the index of the parameter that a tensor replaces, or None."""
         if self.is_needed:
             for name, parameter in self._model.named_parameters():
                 if parameter is tensor and name in self._indices:
-                    self.found[id(tensor)] = self._indices[name]
+                    self.index_by_id[id(tensor)] = self._indices[name]
                     return self._indices[name]
         return None

@@ -72,7 +72,7 @@ class Tape(TorchFunctionMode):
         if name == "_set_grad_enabled":
             return self._blame.switch(func, args)
         if not all(issubclass(kind, Tensor) for kind in types):
-            with self:  # a class of its own: record the operations on what it wraps
+            with self:  # a tensor-like class: record the operations inside
                 return func(*args, **kwargs)
         inputs = operations.tensors_of(args, kwargs)
         if operations.reads_only_metadata(func, name):

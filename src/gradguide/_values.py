@@ -72,8 +72,8 @@ class Values:
 
     def written(self, address: int) -> Written | None:
         """Return what was written at an address, unless that memory was freed."""
-        found = self._written.get(address)
-        return found[1] if found and not _is_gone(found[0]) else None
+        entry = self._written.get(address)
+        return entry[1] if entry and not _is_gone(entry[0]) else None
 
     def is_parameter(self, value: int) -> bool:
         """Whether a value is the first one of a parameter."""

@@ -28,7 +28,7 @@ TRUTH = {"cut": "cut", "body": "trains", "spare": "unused"}
 
 
 def under_ddp(x: Tensor) -> None:
-    """Names carry ``module.``, and verdicts are those of the plain model."""
+    """Names begin with ``module.``, and verdicts are as without DDP."""
     model = nn.parallel.DistributedDataParallel(Net(), find_unused_parameters=True)
     for row in explain(model, lambda: model(x).sum()):
         first, part, _ = row.name.split(".")
@@ -41,7 +41,7 @@ def under_ddp(x: Tensor) -> None:
 
 
 def under_fsdp(x: Tensor) -> None:
-    """Verdicts of a function are right; those of a loss tensor are unknown."""
+    """With a function verdicts are right; with a loss tensor they are unknown."""
     from torch.distributed.fsdp import fully_shard
 
     model = Net()

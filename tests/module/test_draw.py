@@ -133,7 +133,7 @@ class Residual(nn.Module):
 
 @pytest.mark.parametrize("size", [None, (4, 3)])
 def test_nothing_overlaps(size: tuple[int, int] | None) -> None:
-    """No box lies on another, and no line runs through one, on small axes, too."""
+    """No boxes overlap and no line crosses a box, on small axes as well."""
     model = Residual()
     ax = plt.subplots(figsize=size)[1] if size else None
     ax = graph(model(torch.ones(1, 2)).sum(), model).draw(ax)

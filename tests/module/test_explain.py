@@ -53,7 +53,7 @@ def test_the_model_alone() -> None:
 @pytest.mark.parametrize("name", NORMS)
 @pytest.mark.parametrize("run", [False, True])
 def test_statistics_that_drift(name: str, run: bool) -> None:
-    """The buffers reported to move are those that a real forward changes."""
+    """A real forward changes exactly the buffers that are reported to move."""
     model = nn.Sequential(nn.Linear(4, 4), NORMS[name](), nn.Linear(4, 4))
     model[1].requires_grad_(False)
     x = torch.randn(3, 4, 4) if name.startswith("instance") else torch.randn(8, 4)
@@ -151,7 +151,7 @@ def test_losses_in_containers() -> None:
 
 
 def test_where_names_the_module() -> None:
-    """The place is file, line and the module that the line lies in."""
+    """``where`` is the file, the line and the module whose code that line is."""
 
     class Block(nn.Module):
         def __init__(self) -> None:
@@ -168,7 +168,7 @@ def test_where_names_the_module() -> None:
 
 
 def test_names_of_a_compiled_model_and_tied_ones() -> None:
-    """Names are those of ``named_parameters()``, tied parameters once."""
+    """Names are as in ``named_parameters()``, with tied parameters once."""
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
     fast = torch.compile(model, backend="eager")

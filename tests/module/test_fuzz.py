@@ -39,7 +39,7 @@ def test_random_graph(
     frozen: set[int],
     kind: str,
 ) -> None:
-    """Verdict, cause and line are those of the rules, and of a real step."""
+    """Verdict, cause and line agree with the rules and with a real step."""
     model = nn.Module()
     for i in range(count):
         values = torch.linspace(-1, 1, 4) + 0.1 * i

@@ -29,7 +29,7 @@ SOME = st.sets(st.sampled_from(NAMES))
 def test_moves(
     kind: str, steps: int, frozen: set[str], clearing: str, still: set[str]
 ) -> None:
-    """The frozen parameters reported to move are those that a real step changes."""
+    """A real step changes exactly the frozen parameters that are reported to move."""
     torch.manual_seed(0)
     model, optimizer = trained(OPTIMIZERS[kind], steps)
     for name, parameter in model.named_parameters():

@@ -115,7 +115,7 @@ def test_view_keeps_its_storage() -> None:
 
 
 def test_frozen_weight_without_model() -> None:
-    """A frozen weight counts unless ``model`` says that it lives anyway."""
+    """A frozen weight counts, unless it belongs to the ``model`` that is given."""
     model = nn.Linear(8, 8, bias=False).requires_grad_(False)
     loss = model(torch.ones(1, 8, requires_grad=True)).sum()
     assert saved(loss).bytes == 8 * 8 * 4

@@ -98,7 +98,7 @@ def test_memory_that_is_used_again_has_no_history(
 
 
 def test_a_write_through_an_alias_cuts_only_the_written_data() -> None:
-    """What the tensor itself held before goes on with its history."""
+    """Data that the tensor itself held before keeps its history."""
     model = nn.ParameterDict({"kept": torch.ones(3), "written": torch.ones(3)})
 
     def loss() -> Tensor:
