@@ -81,6 +81,8 @@ def transformers(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Plant faults in a copy of the project, one at a time, and see each one caught."""
     install(session, "tests")
+    if "--list" not in session.posargs:
+        site(session, "build")
     session.run("python", "-m", "tests.faults", *session.posargs, env=SITE)
 
 
@@ -89,15 +91,6 @@ def nightly(session: nox.Session) -> None:
     """Test the module on thousands of random networks in place of hundreds."""
     install(session, "tests")
     session.run("pytest", "tests/module", env={"HYPOTHESIS_PROFILE": "nightly"})
-
-
-@nox.session(default=False)
-def faults(session: nox.Session) -> None:
-    """Plant faults in a copy, one at a time, and see that each is caught."""
-    install(session, "tests")
-    if "--list" not in session.posargs:
-        session.run("python", "-m", "gradguide_site", "build", env=PIPELINE)
-    session.run("python", "-m", "tests.faults", *session.posargs, env=PIPELINE)
 
 
 @nox.session

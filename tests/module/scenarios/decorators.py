@@ -5,34 +5,28 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .scenarios import BACKBONE, Made, Scenario, Scenarios, Two, check
+from . import BACKBONE, Built, Scenarios, Two
 
 scenario = Scenarios()
 
 
-@scenario(
+@scenario.loss(
     {"*": ("cut", "no_grad")},
     "https://github.com/huggingface/sentence-transformers/issues/255",
 )
-def decorated_function() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
+def decorated_function(model: Two, x: Tensor) -> Tensor:
     @torch.no_grad()
     def predict(x: Tensor) -> Tensor:
         return model(x)
 
-    def loss() -> Tensor:
-        return predict(x).sum()  # here
-
-    return model, loss
+    return predict(x).sum()  # here
 
 
 @scenario(
     {BACKBONE: ("cut", "no_grad")},
     "https://github.com/TinyLLaVA/TinyLLaVA_Factory/issues/17",
 )
-def decorated_method() -> Made:
+def decorated_method() -> Built:
     class Net(Two):
         @torch.no_grad()
         def features(self, x: Tensor) -> Tensor:
@@ -41,50 +35,31 @@ def decorated_method() -> Made:
         def forward(self, x: Tensor) -> Tensor:
             return self.head(self.features(x))  # here
 
-    model = Net()
-    x = torch.randn(5, 3)
+    model, x = Net(), torch.randn(5, 3)
     return model, lambda: model(x).sum()
 
 
-@scenario(
+@scenario.loss(
     {BACKBONE: ("cut", "no_grad")}, "https://github.com/pytorch/pytorch/pull/31792"
 )
-def decorated_generator() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
+def decorated_generator(model: Two, x: Tensor) -> Tensor:
     @torch.no_grad()
     def steps() -> Iterator[Tensor]:
         yield model.backbone(x)
 
-    def loss() -> Tensor:
-        for features in steps():  # here
-            return model.head(features).sum()
-        raise AssertionError
-
-    return model, loss
+    for features in steps():  # here
+        return model.head(features).sum()
+    raise AssertionError
 
 
-@scenario(
+@scenario.loss(
     {BACKBONE: ("cut", "inference_mode")},
     "https://github.com/facebookresearch/dinov2/issues/472",
 )
-def inference_mode_decorator() -> Made:
-    model = Two()
-    x = torch.randn(5, 3)
-
+def inference_mode_decorator(model: Two, x: Tensor) -> Tensor:
     @torch.inference_mode()
     def extract(x: Tensor) -> Tensor:
         return model.backbone(x)
 
-    def loss() -> Tensor:
-        features = extract(x)  # here
-        return model.head(features.clone()).sum()
-
-    return model, loss
-
-
-@scenario.parametrize()
-def test_decorator(scenario: Scenario) -> None:
-    """The verdict, its cause and the line of the call are right."""
-    check(scenario)
+    features = extract(x)  # here
+    return model.head(features.clone()).sum()
