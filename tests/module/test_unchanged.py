@@ -41,6 +41,9 @@ class Net(nn.Module):
         return self.head(self.drop(self.body(x))) + self.tied(x @ self.edges)
 
 
+Action = Callable[[Net], object]
+
+
 def draw_numbers(_: Net) -> None:
     torch.rand(1)
     random.random()
@@ -175,6 +178,14 @@ def module_state(name: str, module: nn.Module) -> tuple[object, ...]:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("training", [False, True])
+def test_each_action_is_undone(action: Action, training: bool) -> None:
+    """Each action is undone, before the forward and after it."""
+    check([action], [action], set(), training, True, False)
+
+
+@pytest.mark.filterwarnings("ignore")
 @settings(max_examples=settings.default.max_examples // 4)
 @given(
     st.lists(st.sampled_from(ACTIONS), max_size=4),
@@ -183,14 +194,25 @@ def module_state(name: str, module: nn.Module) -> tuple[object, ...]:
     *[st.booleans()] * 3,
 )
 def test_nothing_is_changed(
-    before: list[Callable[[Net], None]],
-    after: list[Callable[[Net], None]],
+    before: list[Action],
+    after: list[Action],
     frozen: set[str],
     training: bool,
     with_grads: bool,
     gradients: bool,
 ) -> None:
     """Whatever a function does before and after its forward is undone."""
+    check(before, after, frozen, training, with_grads, gradients)
+
+
+def check(
+    before: list[Action],
+    after: list[Action],
+    frozen: set[str],
+    training: bool,
+    with_grads: bool,
+    gradients: bool,
+) -> None:
     model = Net().train(training)
     hooked(model)
     if with_grads:
