@@ -18,7 +18,7 @@ NOT_STAGED = {"_build", "gradguide_site", "locale", "__pycache__"}
 """Folders of ``docs`` that are no source of a page."""
 
 HEADINGS = "headings.json"
-"""Where a tree keeps the English titles of its scripts; anchors are made of them."""
+"""The file of a tree that holds the English titles; anchors are made of them."""
 
 
 def stage(
