@@ -29,7 +29,7 @@ COLUMN = re.compile(r"(?<=\S)  +(?=\S)")
 
 
 class OutputLexer(Lexer):
-    """Lex the lines of an output: errors as ``gr``, warnings as ``gt``, others ``go``."""
+    """Lex the lines of an output: ``gr`` is an error, ``gt`` a warning, else ``go``."""
 
     name = "Output of a script"
     aliases: ClassVar = ["output"]
