@@ -1,18 +1,19 @@
-"""The site: from the sources to a published folder, one room for each concern.
+"""Build the site: from the sources to a folder that can be published.
 
-The rooms import each other in one direction, in this order:
+The modules are grouped by topic. A package imports only from those above it:
 
-``translation``  finds the prose of scripts and puts its translation in its place
-``running``      stages a source tree for each language and lets Sphinx run its scripts
-``errors``       finds the messages that the scripts printed and explains them
-``pages``        what is added to each page
-``search``       the search index, and what asks it
-``publish``      makes a site of the pages, checks it, and replaces the old one
-``commands``     what nox calls: build, serve, translate, linkcheck
+``translation``  finds the prose of scripts and replaces it with its translation
+``running``      lays out a source tree for each language and runs Sphinx on it
+``errors``       finds the errors and warnings that scripts printed and explains them
+``pages``        adds to each page: metadata, the page bar, anchors, Markdown, downloads
+``search``       makes the search index; has the scripts that search it
+``publish``      assembles the finished pages into a site, checks and publishes it
+``commands``     the commands of nox: build, serve, translate, linkcheck
 
-The package is also the Sphinx extension that ``conf.py`` names. It sets up each module
-that adds something to Sphinx, and makes Sphinx write all pages anew when one of its
-files or the date has changed, as Sphinx does for a setting or a template.
+This package is also the Sphinx extension that ``conf.py`` names. It sets up each module
+in ``EXTENSIONS``. It makes Sphinx rewrite all pages when the code of this package or
+the date of the build has changed, which Sphinx itself does only for settings and
+templates.
 """
 
 from __future__ import annotations
@@ -28,18 +29,15 @@ HERE = Path(__file__).parent
 
 EXTENSIONS = (
     *("errors.messages", "errors.outputs"),
-    *("pages.chinese_lines", "pages.light_pages", "pages.markdown_twins"),
-    *("pages.page_bar", "pages.page_metadata", "pages.tags"),
-    *("pages.torch_links", "pages.twins"),
-    "publish.book_pages",
-    "running.notebooks",
-    "search.search_page",
-    *("translation.english_anchors", "translation.untranslated"),
+    *("pages.chinese_lines", "pages.english_anchors", "pages.light_pages"),
+    *("pages.markdown_twins", "pages.notebooks", "pages.page_bar"),
+    *("pages.page_metadata", "pages.tags", "pages.torch_links"),
+    *("publish.book_pages", "search.search_page", "translation.untranslated"),
 )
 
 
 def folders(name: str) -> list[Path]:
-    """Return the folders of this name, one in each room that has one."""
+    """Return the folder of this name in each package that has one."""
     return sorted(HERE.glob(f"*/{name}"))
 
 

@@ -1,4 +1,4 @@
-"""The commands that nox gives."""
+"""Run a command of this package: build, serve, translate or linkcheck."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 
 from gradguide_site import project as projects
 from gradguide_site.commands.build import build
+from gradguide_site.commands.linkcheck import check_links
+from gradguide_site.commands.translate import translate
 from gradguide_site.project import LANGUAGES, PipelineError, Project
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit code."""
+    """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     project = Project(options.root.resolve())
     try:
@@ -21,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     except PipelineError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # nobody reads on, as in `nox -s docs | head`
+    except (
+        BrokenPipeError
+    ):  # the reader of a pipe has ended, as in `nox -s docs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -45,20 +49,16 @@ def _build(project: Project, options: argparse.Namespace) -> None:
 
 
 def _serve(project: Project, options: argparse.Namespace) -> None:
-    from gradguide_site.commands.serve import serve
+    from gradguide_site.commands.serve import serve  # livereload is optional
 
     serve(project, port=options.port, open_browser=not options.no_browser)
 
 
 def _linkcheck(project: Project, options: argparse.Namespace) -> None:
-    from gradguide_site.commands.linkcheck import check_links
-
     check_links(project)
 
 
 def _translate(project: Project, options: argparse.Namespace) -> None:
-    from gradguide_site.commands.translate import translate
-
     translate(project, check=options.check)
 
 
@@ -68,27 +68,29 @@ def _parser() -> argparse.ArgumentParser:
         "--root",
         type=Path,
         default=Path(__file__).parents[2],
-        help="the checkout (default: the one that this file is in)",
+        help="the checkout (default: the checkout of this file)",
     )
     commands = parser.add_subparsers(required=True)
 
-    builds = commands.add_parser("build", help="build the site")
-    builds.add_argument("language", nargs="*", help="only these; default: all")
-    builds.set_defaults(run=_build)
+    site = commands.add_parser("build", help="build the site")
+    site.add_argument(
+        "language", nargs="*", help="build only these languages (default: all)"
+    )
+    site.set_defaults(run=_build)
 
-    serve = commands.add_parser("serve", help="build on every save, show on loopback")
+    serve = commands.add_parser(
+        "serve", help="show the site and rebuild it on every save"
+    )
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--no-browser", action="store_true")
     serve.set_defaults(run=_serve)
 
-    linkcheck = commands.add_parser("linkcheck", help="ask every outside address")
+    linkcheck = commands.add_parser("linkcheck", help="check every external address")
     linkcheck.set_defaults(run=_linkcheck)
 
-    translate = commands.add_parser("translate", help="refresh the catalogues")
-    translate.add_argument(
-        "--check", action="store_true", help="only say what is wrong"
-    )
-    translate.set_defaults(run=_translate)
+    catalogues = commands.add_parser("translate", help="update the catalogues")
+    catalogues.add_argument("--check", action="store_true", help="change nothing")
+    catalogues.set_defaults(run=_translate)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Chinese text: which characters it has, and how its lines are joined."""
+"""Chinese text: its characters, and how its lines are joined."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import re
 
 CHARACTER = "\u3400-\u9fff\uf900-\ufaff"
 PUNCTUATION = "\u3000-\u303f\uff00-\uffef“”‘’…—"
-"""Ranges of characters, for use in a class of a regular expression."""
+"""Ranges of characters, for a character class of a regular expression."""
 
 CHINESE = re.compile(f"[{CHARACTER}]")
 
-END = r" *\n(?! *\n| *[-*+] | *\d+\. ) *"  # not that of a paragraph or list item
-HOLE = re.compile(
-    rf"(?<=[{CHARACTER}]){END}(?=[{CHARACTER}{PUNCTUATION}])"
-    rf"|(?<=[{PUNCTUATION}]){END}"
-    rf"|(?<=\S){END}(?=[{PUNCTUATION}])"
+# A line end inside a paragraph: no blank line and no list item follows.
+LINE_END = r" *\n(?! *\n| *[-*+] | *\d+\. ) *"
+REMOVED_LINE_END = re.compile(
+    rf"(?<=[{CHARACTER}]){LINE_END}(?=[{CHARACTER}{PUNCTUATION}])"
+    rf"|(?<=[{PUNCTUATION}]){LINE_END}"
+    rf"|(?<=\S){LINE_END}(?=[{PUNCTUATION}])"
 )
 
 
 def join_lines(text: str) -> str:
-    """Return a text without the line ends that would become spaces in Chinese.
+    """Remove the line ends that would become spaces in Chinese text.
 
-    A line end in the source becomes a space on the page. English needs it; between
-    Chinese characters, or after Chinese punctuation, there must be none.
+    HTML shows a line end as a space. English needs that space; between two Chinese
+    characters, or beside Chinese punctuation, it would be wrong.
     """
-    return HOLE.sub("", text)
+    return REMOVED_LINE_END.sub("", text)

@@ -1,4 +1,4 @@
-"""Where everything is, and which languages the site speaks."""
+"""The folders of a checkout, its settings, and the languages of the site."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 SCRIPTS = "examples"
-"""The folder of the scripts, in the repository and in each staged tree."""
+"""The folder of the scripts, in the repository and in each source tree."""
 
 GALLERY = "gallery"
-"""The folder of the pages that sphinx-gallery makes of them."""
+"""The folder of the pages that sphinx-gallery makes of the scripts."""
 
 
 class PipelineError(Exception):
-    """A problem that whoever runs the build can fix; its text says how."""
+    """An error that the user can correct; its text says how."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Language:
     """One language of the site.
 
     Attributes:
-        code: As Sphinx and gettext spell it.
-        tag: As HTML spells it (BCP 47).
-        url: The folder of the site that holds its pages.
-        name: Its name, in itself.
+        code: The code that Sphinx and gettext use.
+        tag: The BCP 47 tag, for HTML.
+        url: The folder of the site that has its pages.
+        name: The name of the language in the language itself.
     """
 
     code: str
@@ -41,21 +41,21 @@ class Language:
 ENGLISH = Language("en", "en", "en", "English")
 CHINESE = Language("zh_CN", "zh-CN", "zh-cn", "中文")
 LANGUAGES = (ENGLISH, CHINESE)
-"""Every language, the one that the sources are written in first."""
+"""Every language; the language of the sources comes first."""
 
 
 def language(code: str) -> Language:
-    """Return the language with this code, as Sphinx or as HTML spells it."""
-    for known in LANGUAGES:
-        if code in (known.code, known.tag, known.url):
-            return known
-    choice = ", ".join(known.code for known in LANGUAGES)
+    """Return the language with this code, tag or URL."""
+    for candidate in LANGUAGES:
+        if code in (candidate.code, candidate.tag, candidate.url):
+            return candidate
+    choice = ", ".join(candidate.code for candidate in LANGUAGES)
     raise PipelineError(f"unknown language {code!r}: choose one of {choice}.")
 
 
 @dataclass(frozen=True)
 class Project:
-    """The folders of a checkout, and what they say about it."""
+    """A checkout: its folders, sources and metadata."""
 
     root: Path
 
@@ -69,7 +69,7 @@ class Project:
 
     @property
     def built(self) -> Path:
-        """Everything the build makes; may be deleted at any time."""
+        """All files that the build writes; can be deleted at any time."""
         return self.docs / "_build"
 
     @property
@@ -79,7 +79,7 @@ class Project:
 
     @property
     def candidate(self) -> Path:
-        """The site that is being built; takes the place of the last good one."""
+        """The pages that Sphinx writes, from which the new site is assembled."""
         return self.built / "candidate"
 
     def staged(self, language: Language) -> Path:
@@ -87,7 +87,7 @@ class Project:
         return self.built / "source" / language.code
 
     def pages(self, language: Language) -> Path:
-        """The HTML of a language, while it is being built."""
+        """The HTML of a language in the candidate."""
         return self.candidate / language.url
 
     def catalogues(self, language: Language) -> Path:
@@ -95,13 +95,13 @@ class Project:
         return self.docs / "locale" / language.code / "LC_MESSAGES"
 
     def scripts(self) -> list[Path]:
-        """Every script of the gallery, relative to ``examples``, in a fixed order."""
+        """Return the path of every script, relative to ``examples``, sorted."""
         return sorted(
             path.relative_to(self.examples) for path in self.examples.glob("*/*.py")
         )
 
     def headers(self) -> list[Path]:
-        """The introductions of the gallery and of its chapters, likewise."""
+        """Return the introductions of the gallery and of its chapters, likewise."""
         return sorted(
             path.relative_to(self.examples)
             for path in self.examples.rglob("GALLERY_HEADER.rst")
@@ -115,20 +115,21 @@ class Project:
 
     @cached_property
     def address(self) -> str:
-        """Where the site is published, with a slash at the end.
+        """The address at which the site is published, with a slash at the end.
 
-        The documentation address in ``pyproject.toml``, or what the environment
-        variable ``GRADGUIDE_SITE`` says.
+        It is the documentation address in ``pyproject.toml``, unless the environment
+        variable ``GRADGUIDE_SITE`` is set.
         """
         declared = self.metadata["urls"]["Documentation"]
         return os.environ.get("GRADGUIDE_SITE", declared).rstrip("/") + "/"
 
     @cached_property
     def epoch(self) -> int:
-        """The time that the site carries, in seconds: that of the last commit.
+        """The date of the site, in seconds since 1970.
 
-        A build has to give the same bytes whenever it runs. Outside a git checkout
-        it is the time of ``pyproject.toml``, or what ``SOURCE_DATE_EPOCH`` says.
+        It is the date of the last commit, so that builds of the same commit are equal.
+        ``SOURCE_DATE_EPOCH`` overrides it. Without git, it is the modification time of
+        ``pyproject.toml``.
         """
         if "SOURCE_DATE_EPOCH" in os.environ:
             return int(os.environ["SOURCE_DATE_EPOCH"])

@@ -1,4 +1,4 @@
-"""All steps in their order: from the sources to the site."""
+"""Build the site from its sources, step by step."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from gradguide_site.search import index
 def build(
     project: Project, languages: Sequence[Language] = LANGUAGES, *, strict: bool = True
 ) -> None:
-    """Build the site, unless it was built from the same sources before.
+    """Build the site, unless it is up to date.
 
     Args:
         project: The checkout.
-        languages: Build only these anew; pages of others stay as they are.
-        strict: Whether missing translations and warnings are errors. If not, the site
-            is a draft, without the books.
+        languages: The languages to build. The pages of others are not changed.
+        strict: Whether missing translations and warnings are errors; otherwise the
+            site is a draft, without the books.
 
     Raises:
-        PipelineError: It can't be built; the last good site is unchanged.
+        PipelineError: The build failed; the last good site is unchanged.
     """
     project.built.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=project.built):
-        pass  # an error here says best that nobody may write there
+        pass  # raises an error that names the folder if it is not writable
     try:
         with FileLock(project.built / "build.lock", timeout=0):
             assemble.recover(project)
@@ -50,7 +50,7 @@ def build(
 
 def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> None:
     record = project.built / "built-from.txt"
-    sources = _fingerprint(project, strict=strict)
+    sources = _digest(project, strict=strict)
     if project.site.exists() and record.exists() and record.read_text() == sources:
         print("Nothing has changed since the last build.")
         return
@@ -58,7 +58,7 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
     for language in languages:
         stage(project, language, project.staged(language), strict=strict)
         _forget_removed_pages(project, language)
-    _require_others(project, languages)
+    _require_other_languages(project, languages)
     jobs = [_job(project, language, with_book=strict) for language in languages]
     try:
         run(jobs, strict=strict)
@@ -70,7 +70,7 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
     for language in languages if strict else ():
         add_book(project, language)
     new = assemble.assemble(project)
-    with ThreadPoolExecutor() as threads:  # Pagefind is a process of its own
+    with ThreadPoolExecutor() as threads:  # the checks run while Pagefind does
         indexing = threads.submit(index.index, new)
         if strict:
             inspect(project)
@@ -87,11 +87,11 @@ def _job(project: Project, language: Language, *, with_book: bool) -> Job:
     return Job(project, language, project.staged(language), builds)
 
 
-def _fingerprint(project: Project, *, strict: bool) -> str:
-    """Return a digest of all that the site is made of."""
-    packages = sorted(f"{found.name} {found.version}" for found in distributions())
-    others = (sys.version, packages, project.epoch, project.address, strict)
-    digest = hashlib.sha256(repr(others).encode())
+def _digest(project: Project, *, strict: bool) -> str:
+    """Return a digest of the sources, settings and packages of the site."""
+    packages = sorted(f"{each.name} {each.version}" for each in distributions())
+    settings = (sys.version, packages, project.epoch, project.address, strict)
+    digest = hashlib.sha256(repr(settings).encode())
     for folder in (project.docs, project.examples, project.root / "src"):
         for path in sorted(folder.rglob("*")):
             parts = path.relative_to(project.root).parts
@@ -101,7 +101,7 @@ def _fingerprint(project: Project, *, strict: bool) -> str:
     return digest.hexdigest()
 
 
-def _require_others(project: Project, languages: Sequence[Language]) -> None:
+def _require_other_languages(project: Project, languages: Sequence[Language]) -> None:
     for language in LANGUAGES:
         if language not in languages and not project.pages(language).exists():
             raise PipelineError(
@@ -110,17 +110,15 @@ def _require_others(project: Project, languages: Sequence[Language]) -> None:
 
 
 def _forget_removed_pages(project: Project, language: Language) -> None:
-    """Begin the HTML of a language anew if it has a page whose source is gone.
+    """Delete the HTML of a language if it has a page without a source.
 
-    Sphinx never removes a page that it has written.
+    Sphinx never removes pages that it has written.
     """
     source, pages = project.staged(language), project.pages(language)
     for page in pages.rglob("*.html"):
         document = source / page.relative_to(pages)
-        made = page.name == "search.html" or "_static" in page.parts
-        if not made and not any(
-            document.with_suffix(suffix).exists() for suffix in (".md", ".rst")
-        ):
+        has_source = any(document.with_suffix(s).exists() for s in (".md", ".rst"))
+        if not has_source and page.name != "search.html":
             shutil.rmtree(pages)
             shutil.rmtree(book(project, language).output, ignore_errors=True)
             return

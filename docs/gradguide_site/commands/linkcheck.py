@@ -1,4 +1,4 @@
-"""Ask every outside address on the site whether it still answers."""
+"""Check that every external address on the site answers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gradguide_site.running.stage import stage
 
 
 def check_links(project: Project) -> None:
-    """Ask once, in English: the addresses are the same in every language.
+    """Check the addresses of the English pages; other languages have the same.
 
     Raises:
-        PipelineError: With each address that doesn't answer, and its page.
+        PipelineError: An address doesn't answer; the text lists each, with its page.
     """
     source, output = project.staged(ENGLISH), project.built / "linkcheck"
     stage(project, ENGLISH, source)
     job = Job(project, ENGLISH, source, [Build("linkcheck", output, {})])
-    run([job], strict=False)  # what is broken is told below
+    run([job], strict=False)  # broken addresses are reported below
     answers = [json.loads(line) for line in (output / "output.json").open()]
     broken = [answer for answer in answers if answer["status"] in {"broken", "timeout"}]
     if broken:

@@ -1,4 +1,4 @@
-"""Build the site, show it on loopback, and build it again on every save."""
+"""Show the site on this machine and rebuild it on every save."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HOST = "127.0.0.1"
 
 
 def serve(project: Project, *, port: int = 8000, open_browser: bool = True) -> None:
-    """Serve the site until interrupted; the page in the browser follows each save.
+    """Serve a draft of the site until interrupted; reload the page after each save.
 
-    A draft: what is not translated yet is shown in English, and a fault is printed
-    while the last good site stays.
+    In a draft, messages without translation are in English. If a build fails, the
+    error is printed and the last good site is still served.
     """
 
     def rebuild() -> None:

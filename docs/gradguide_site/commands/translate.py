@@ -1,7 +1,7 @@
-"""Refresh every catalogue from the sources, and say what is missing.
+"""Update every catalogue from the sources, and report what is not translated.
 
-Scripts give their messages themselves, pages and docstrings through Sphinx's gettext
-builder, templates and extensions through Babel; all are merged in the same way.
+The messages of scripts come from ``translation.gallery``, those of pages and docstrings
+from Sphinx's gettext builder, and those of templates and extensions from Babel.
 """
 
 from __future__ import annotations
@@ -27,62 +27,67 @@ from gradguide_site.translation import catalogues
 from gradguide_site.translation.gallery import sources
 
 MISTRANSLATED = ("Yields", "Variables")
-"""Messages of Sphinx whose Chinese says something else: a generator, a variable."""
+"""Messages that Sphinx translates wrongly for a generator and for a variable."""
 
 FURO = ("Back to top", "Home", "Next", "On this page", "Previous", "Skip to content")
-"""Messages of Furo, which has no Chinese."""
-
+"""Messages of Furo, which has no Chinese translation."""
 
 SITE = Path(__file__).parents[1]
 
 
 def translate(project: Project, *, check: bool = False) -> None:
-    """Bring the catalogues of every language up to date and print what they lack.
+    """Update the catalogues of every language and print what is missing.
 
     Args:
         project: The checkout.
-        check: Write nothing; an out-of-date or incomplete catalogue is an error.
+        check: Whether to write nothing; an outdated or incomplete catalogue is then an
+            error.
 
     Raises:
-        PipelineError: With ``check``, and when Sphinx can't read the pages.
+        PipelineError: Sphinx can't read the pages or, with ``check``, a catalogue is
+            outdated or incomplete.
     """
-    wanted = {
+    messages = {
         **_page_messages(project),
         **{source.catalogue: source.messages() for source in sources(project)},
     }
-    open_ends = 0
+    unfinished = 0
     for language in LANGUAGES:
         if language != ENGLISH:
-            own = wanted | {Path("sphinx.po"): _interface_messages(project, language)}
-            open_ends += _refresh(project, language, own, check=check)
-    if check and open_ends:
+            interface = {Path("sphinx.po"): _interface_messages(language)}
+            unfinished += _refresh(project, language, messages | interface, check=check)
+    if check and unfinished:
         raise PipelineError(
-            f"{open_ends} catalogues or messages are not up to date. Run "
+            f"{unfinished} catalogues or messages are not up to date. Run "
             "`nox -s translate` and fill in what it names."
         )
 
 
 def _refresh(
-    project: Project, language: Language, wanted: dict[Path, list[str]], *, check: bool
+    project: Project,
+    language: Language,
+    messages: dict[Path, list[str]],
+    *,
+    check: bool,
 ) -> int:
-    """Refresh the catalogues of one language; return what is left to do."""
+    """Update the catalogues of one language; return the number of problems left."""
     root = project.catalogues(language)
     outdated, problems, total = 0, [], 0
-    for path, messages in sorted(wanted.items()):
+    for path, ids in sorted(messages.items()):
         old = catalogues.read(root / path, language)
-        merged = catalogues.merge(old, messages)
+        merged = catalogues.merge(old, ids)
         content = catalogues.text(merged, language)
         total += len(merged)
-        shown = (root / path).relative_to(project.root)
+        name = (root / path).relative_to(project.root)
         if not (root / path).exists() or (root / path).read_bytes() != content:
             outdated += 1
-            print(f"{shown}: {'out of date' if check else 'refreshed'}")
+            print(f"{name}: {'out of date' if check else 'refreshed'}")
             if not check:
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 (root / path).write_bytes(content)
-        problems += catalogues.problems(shown, merged, messages)
+        problems += catalogues.problems(name, merged, ids)
     for path in sorted(root.rglob("*.po")):
-        if path.relative_to(root) not in wanted:
+        if path.relative_to(root) not in messages:
             outdated += 1
             print(f"{path.relative_to(project.root)}: its source is gone")
             if not check:
@@ -94,36 +99,36 @@ def _refresh(
 
 
 def _page_messages(project: Project) -> dict[Path, list[str]]:
-    """Return what there is to translate in pages and docstrings, by catalogue."""
+    """Return the messages of pages and docstrings, by the path of their catalogue."""
     templates = project.built / "messages"
     shutil.rmtree(templates, ignore_errors=True)
     source = project.built / "source" / "messages"
     stage(project, ENGLISH, source)
-    # No script runs, so no figure is there.
+    # No script runs, so the pages refer to figures and messages that don't exist.
     options = {
         "plot_gallery": "False",
         "suppress_warnings": ["image.not_readable"],
         "nitpicky": False,
     }
     run([Job(project, ENGLISH, source, [Build("gettext", templates, options)])])
-    found = {}
+    messages = {}
     for path in sorted(templates.rglob("*.pot")):
         domain = path.relative_to(templates).with_suffix(".po")
         if domain.parts[0] not in (GALLERY, "sphinx.po"):
             with path.open("rb") as file:
-                found[domain] = [str(m.id) for m in pofile.read_po(file) if m.id]
-    return found
+                messages[domain] = [str(m.id) for m in pofile.read_po(file) if m.id]
+    return messages
 
 
-def _interface_messages(project: Project, language: Language) -> list[str]:
-    """Return the messages of templates and extensions that Sphinx can't translate."""
-    known = Translations.load(str(files("sphinx") / "locale"), language.code, "sphinx")
+def _interface_messages(language: Language) -> list[str]:
+    """Return the messages of templates and extensions that Sphinx doesn't translate."""
+    sphinx = Translations.load(str(files("sphinx") / "locale"), language.code, "sphinx")
     keywords = {**extract.DEFAULT_KEYWORDS, "_": None}
-    found = dict.fromkeys((*MISTRANSLATED, *FURO))
+    messages = dict.fromkeys((*MISTRANSLATED, *FURO))
     for pattern, method in (("*/templates/**/*.html", "jinja2"), ("**/*.py", "python")):
         for path in sorted(SITE.glob(pattern)):
             with path.open("rb") as file:
                 for _, message, _, _ in extract.extract(method, file, keywords):
-                    if known.gettext(str(message)) == message:
-                        found[message] = None
-    return list(found)
+                    if sphinx.gettext(str(message)) == message:
+                        messages[message] = None
+    return list(messages)

@@ -1,13 +1,13 @@
-"""Show the errors and warnings that the scripts printed, each beside what to do.
+"""Show each error and warning that the scripts printed, with an explanation.
 
-On a page, the directive ``message`` finds all messages that have its words::
+The directive ``message`` shows all messages that contain its argument::
 
     ```{message} a leaf Variable that requires grad
     Why it is raised, and what to do.
     ```
 
-So their text is collected from this build, and whole. A message that no directive on
-the page finds is a warning, and so is a directive that finds none.
+The full text of the messages comes from the outputs of this build. Sphinx warns of a
+directive that finds no message, and of a message that no directive on the page shows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from itertools import chain
+from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
@@ -25,20 +26,21 @@ from sphinx.locale import _
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-GALLERY = "gallery"
+from gradguide_site.project import GALLERY
+
 OUTPUT = re.compile(
     r"^\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n"
     r"((?:    .*\n|\n)+)",
     re.MULTILINE,
 )
 START = re.compile(r"(?:\S+\.py:\d+: )?(?=[A-Z]\w*(?:Error|Exception|Warning): \S)")
-"""What a message begins with, before the name of its class."""
+"""The beginning of a message: the name of its class follows, perhaps after a place."""
 
 logger = logging.getLogger(__name__)
 
 
 class MessageDirective(SphinxDirective):
-    """Show all messages in which some words occur."""
+    """Show all messages that contain some words."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -49,21 +51,27 @@ class MessageDirective(SphinxDirective):
         gallery = Path(self.env.srcdir, GALLERY)
         for source in gallery.glob("*/*.rst"):
             self.env.note_dependency(str(source))
-        places = printed(gallery)
-        found = {text: pages for text, pages in places.items() if words in text}
-        if not found:
-            self._warn(f"no script printed a message with the words {words!r}")
-        shown = [
+        matching = {
+            text: pages for text, pages in printed(gallery).items() if words in text
+        }
+        # The gettext builder runs no script, so there are no messages to find.
+        if not matching and self.env.app.builder.name != "gettext":
+            logger.warning(
+                "no script printed a message with the words %r",
+                words,
+                location=self.get_location(),
+                type="messages",
+            )
+        blocks = [
             nodes.literal_block(text, text, language="none", classes=["wraps"])
-            for text in found
+            for text in matching
         ]
-        pages = sorted({page for pages in found.values() for page in pages})
-        where = nodes.paragraph("", "", nodes.inline("", _("Printed by: ")))
-        for number, page in enumerate(pages):
-            where += [nodes.Text(_(", "))] if number else []
-            where += self._link(page)
-        parts = [*shown, *self.parse_content_to_nodes(), where]
-        return [nodes.container("", *parts, classes=["message"], texts=list(found))]
+        links = nodes.paragraph("", "", nodes.inline("", _("Printed by: ")))
+        for number, page in enumerate(sorted(set(chain(*matching.values())))):
+            links += [nodes.Text(_(", "))] if number else []
+            links += self._link(page)
+        parts = [*blocks, *self.parse_content_to_nodes(), links]
+        return [nodes.container("", *parts, classes=["message"], texts=list(matching))]
 
     def _link(self, page: str) -> nodes.Node:
         words = nodes.inline(classes=["xref", "std", "std-doc"])
@@ -78,22 +86,18 @@ class MessageDirective(SphinxDirective):
             refwarn=True,
         )
 
-    def _warn(self, problem: str) -> None:
-        if self.env.app.builder.name != "gettext":  # which runs no script
-            logger.warning("%s", problem, location=self.get_location(), type="messages")
-
 
 def printed(gallery: Path) -> dict[str, list[str]]:
     """Return each message that a script printed, with the pages that show it."""
-    found: dict[str, list[str]] = defaultdict(list)
+    pages_of: dict[str, list[str]] = defaultdict(list)
     for path in sorted(gallery.glob("*/*.rst")):
-        page = PurePosixPath(GALLERY, path.parent.name, path.stem)
+        page = f"{GALLERY}/{path.parent.name}/{path.stem}"
         for output in OUTPUT.findall(path.read_text("utf-8")):
             lines = [line.removeprefix(" " * 4).rstrip() for line in output.split("\n")]
             for message in messages(lines):
-                if str(page) not in found[message.text]:
-                    found[message.text].append(str(page))
-    return found
+                if page not in pages_of[message.text]:
+                    pages_of[message.text].append(page)
+    return pages_of
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ class Message:
     """An error or a warning in an output.
 
     Attributes:
-        text: What it says, without the place that it was given for.
-        lines: Where it stands: the first line, and the one after the last.
-        is_warning: Whether it is one.
+        text: Its text, without the file and line that a warning begins with.
+        lines: The numbers of its first line and of the line after its last.
+        is_warning: Whether it is a warning.
     """
 
     text: str
@@ -112,10 +116,10 @@ class Message:
 
 
 def messages(lines: list[str]) -> Iterator[Message]:
-    """Yield the messages among the lines of one output.
+    """Yield the messages in the lines of one output.
 
-    A warning that Python shows begins with a place and ends with the line of code that
-    it was given for. Any other message is one line.
+    A warning begins with a file and a line number and ends with that line of code.
+    Any other message is one line.
     """
     for number, line in enumerate(lines):
         start = START.match(line)
@@ -130,16 +134,14 @@ def messages(lines: list[str]) -> Iterator[Message]:
         yield Message(text, (number, quoted), "Warning: " in line)
 
 
-def _warn_of_others(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn of each message that a page of messages lacks."""
-    explained = [
-        node["texts"] for node in doctree.findall(nodes.container) if "texts" in node
-    ]
-    shown = set().union(*explained)
-    if not shown:
+def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
+    """Warn of each message that is missing on a page of messages."""
+    containers = doctree.findall(nodes.container)
+    explained: set[str] = set().union(*(node.get("texts", ()) for node in containers))
+    if not explained:
         return
     for text, pages in printed(Path(app.srcdir, GALLERY)).items():
-        if text not in shown:
+        if text not in explained:
             logger.warning(
                 "%s printed a message that is not explained: %s",
                 pages[0],
@@ -151,4 +153,4 @@ def _warn_of_others(app: Sphinx, doctree: nodes.document) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_directive("message", MessageDirective)
-    app.connect("doctree-read", _warn_of_others)
+    app.connect("doctree-read", _warn_of_unexplained)

@@ -1,8 +1,8 @@
-"""Tell a script's plain output, its warnings and its errors apart on the page.
+"""Mark the warnings and errors in the outputs of scripts.
 
-Each line of an output gets a token of Pygments: the style sheet gives a message an edge
-and a mark of its own. An output wraps if it holds a long message, and scrolls if it
-holds a table, whose columns would be lost.
+Each line of an output becomes a Pygments token, and the style sheet marks warnings and
+errors. An output with a long message wraps. An output with a table scrolls sideways,
+because wrapping would break its columns.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from sphinx.transforms import SphinxTransform
 from gradguide_site.errors.messages import messages
 
 LONG = 100
-"""Characters of a line that was not laid out in columns."""
+"""Characters of a line that has to wrap if it has no columns."""
 NARROW = 40
-"""Characters that fit on a phone: a table of these may stand below a long sentence."""
+"""Characters that fit on a phone: a table of this width survives the wrapping."""
 COLUMN = re.compile(r"(?<=\S)  +(?=\S)")
-"""What is in front of each column of a table but the first."""
+"""The gap before each column of a table except the first."""
 
 
 class OutputLexer(Lexer):
-    """Lines of an output: ``gr`` is an error, ``gt`` a warning, ``go`` all others."""
+    """Lex the lines of an output: ``gr`` is an error, ``gt`` a warning, else ``go``."""
 
     name = "Output of a script"
     aliases: ClassVar = ["output"]
@@ -43,14 +43,14 @@ class OutputLexer(Lexer):
             kind = Generic.Traceback if message.is_warning else Generic.Error
             start, end = message.lines
             kinds[start:end] = [kind] * (end - start)
-        place = 0
+        index = 0
         for line, kind in zip(lines, kinds, strict=True):
-            yield place, kind, line
-            place += len(line)
+            yield index, kind, line
+            index += len(line)
 
 
 class MarkOutputs(SphinxTransform):
-    """Let the lexer read each output, and give those that wrap the class ``wraps``."""
+    """Highlight each output with the lexer; add the class ``wraps`` if it wraps."""
 
     default_priority = 400
 
@@ -63,14 +63,17 @@ class MarkOutputs(SphinxTransform):
 
 
 def wraps(lines: list[str]) -> bool:
-    """Whether a long line asks for it, and no table would lose its columns."""
+    """Whether an output has a long message, or a long line but no wide table."""
     long = {number for number, line in enumerate(lines) if len(line) > LONG}
-    said = {number for message in messages(lines) for number in range(*message.lines)}
-    return bool(long & said) or (bool(long) and table_width(lines) <= NARROW)
+    in_message = {n for message in messages(lines) for n in range(*message.lines)}
+    return bool(long & in_message) or (bool(long) and table_width(lines) <= NARROW)
 
 
 def table_width(lines: list[str]) -> int:
-    """Return the length of the longest line that has a column in line with the next."""
+    """Return the width of the widest row of a table, or 0 without a table.
+
+    Two adjacent lines are rows of a table if they have a column at the same place.
+    """
     starts = [{gap.end() for gap in COLUMN.finditer(line)} for line in lines]
     neighbours = pairwise(zip(lines, starts, strict=True))
     rows = [max(len(a), len(b)) for (a, at), (b, below) in neighbours if at & below]

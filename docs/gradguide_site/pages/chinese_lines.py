@@ -12,9 +12,9 @@ from gradguide_site.chinese import PUNCTUATION, join_lines
 
 
 class JoinChineseLines(SphinxTransform):
-    """Join the lines of all text but code, if the page is Chinese."""
+    """Join the lines of all text except code on a Chinese page."""
 
-    default_priority = 50  # before others look at the text
+    default_priority = 50  # before transforms that read the text
 
     def apply(self) -> None:
         if not self.config.language.startswith("zh"):
@@ -23,9 +23,9 @@ class JoinChineseLines(SphinxTransform):
             if not isinstance(text.parent, nodes.FixedTextElement | nodes.raw):
                 text.parent.replace(text, nodes.Text(join_lines(text)))
         for raw in self.document.findall(nodes.raw):
-            # The tooltip of a card: sphinx-gallery has put its lines together already.
-            closed = re.sub(rf"(?<=[{PUNCTUATION}]) (?! )", "", raw.astext())
-            raw.children = [nodes.Text(closed.replace("``", ""))]
+            # sphinx-gallery has joined the lines of a card's tooltip with spaces.
+            joined = re.sub(rf"(?<=[{PUNCTUATION}]) (?! )", "", raw.astext())
+            raw.children = [nodes.Text(joined.replace("``", ""))]
 
 
 def setup(app: Sphinx) -> None:

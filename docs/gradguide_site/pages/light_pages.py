@@ -1,14 +1,13 @@
-"""Leave out of a page the scripts and styles that nothing on it uses.
+"""Leave out of a page the scripts and style sheets that nothing on it uses.
 
-Extensions add theirs to every page. Most pages hold no cards, no tabs and no tables of
-a notebook, and a reader on a phone need not wait for what styles them.
+Sphinx extensions add their files to every page, but most pages have no cards, no tabs
+and no tables from a notebook. Without these files a page loads faster on a phone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
 
 NEEDED_FOR = {
@@ -16,17 +15,17 @@ NEEDED_FOR = {
     "clipboard": "highlight",
     "copy_all": "page-bar",
     "design-tabs": "sd-tab",
-    "documentation_options": "highlight",  # the copy button reads them
+    "documentation_options": "highlight",  # the script of the copy button reads them
     "sg_gallery-dataframe": "output_html",
     "sg_gallery-rendered-html": "output_html",
     "sg_gallery.css": "sphx-glr",
     "sphinx-design": "sd-",
     "tags.js": "data-tags",
 }
-"""What stands on a page that needs a file, by a part of the file's name."""
+"""Part of a file's name, and the text in the HTML of every page that needs the file."""
 
 NEVER_NEEDED = (
-    "doctools",  # the keys of Sphinx's own search
+    "doctools",  # keyboard shortcuts of Sphinx's own search
     "sg-tags",
     "sg_gallery-binder",
     "sphinx_highlight",
@@ -35,11 +34,7 @@ NEVER_NEEDED = (
 
 
 def _leave_out(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
     if app.builder.name != "html":
         return
@@ -56,4 +51,5 @@ def _leave_out(
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("html-page-context", _leave_out, priority=900)  # all files are there
+    # The late priority lets every extension add its files first.
+    app.connect("html-page-context", _leave_out, priority=900)

@@ -1,7 +1,7 @@
-"""Write each page as Markdown, too, beside it: ``page.html``, ``page.md``.
+"""Write each page as Markdown, too: ``page.md`` beside ``page.html``.
 
-Assistants, and people at a terminal, read that better than HTML; ``pipeline.llms``
-lists all of them.
+Language models and people in a terminal read Markdown more easily than HTML.
+``publish.llms`` lists these files.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
-from docutils import nodes
 from markdownify import MarkdownConverter
 from sphinx.application import Sphinx
 
@@ -24,7 +23,7 @@ PAGE = re.compile(r"^(?!\w+:)(.*)\.html(?=$|#)")
 
 
 def convert(body: str) -> str:
-    """Return the HTML of an article as Markdown, its links leading to other twins."""
+    """Return the HTML of an article as Markdown that links to other Markdown files."""
     soup = BeautifulSoup(body, "lxml")
     for element in soup.select(NOT_CONVERTED):
         element.decompose()
@@ -42,24 +41,19 @@ def convert(body: str) -> str:
 
 
 def _language(block: Any) -> str:
-    """Return the language of a block of code, as Sphinx marks it."""
+    """Return the language of a code block, from the class that Sphinx has given it."""
     for parent in block.parents:
-        if found := LANGUAGE.search(" ".join(parent.get("class", ()))):
-            return {"default": "python", "output": "text"}.get(
-                found[1], found[1].lower()
-            )
+        if match := LANGUAGE.search(" ".join(parent.get("class", ()))):
+            names = {"default": "python", "output": "text"}
+            return names.get(match[1], match[1].lower())
     return ""
 
 
 def _write(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
     if doctree and app.builder.name == "html":
-        twin = Path(app.outdir, f"{pagename}.md")
+        twin = Path(app.outdir, f"{page}.md")
         twin.parent.mkdir(parents=True, exist_ok=True)
         twin.write_text(convert(context["body"]), "utf-8")
 

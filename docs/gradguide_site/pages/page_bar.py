@@ -1,8 +1,8 @@
-"""Put a quiet bar below the title of a gallery page: what a reader can do with it.
+"""Add a bar of links below the title of each gallery page, and offer its downloads.
 
-Copy the code, take the script, the notebook or the whole chapter, open it in Colab, see
-the source, report a problem; and with which PyTorch the page was checked, and when.
-sphinx-gallery's own links are in English, at the end of the page: they are removed.
+The bar has a button that copies the code, the downloads, links to Colab and the source,
+and the version of PyTorch that printed the outputs. It replaces the download links of
+sphinx-gallery, which are in English and at the end of the page.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sphinx.util.i18n import format_date
 from gradguide_site.project import GALLERY, SCRIPTS, Project, language
 
 PROJECT = Project(Path(__file__).parents[3])
-OFFERED = {".py", ".ipynb"}
+DOWNLOADS = {".py", ".ipynb"}
 
 
 def _write_archives(app: Sphinx) -> None:
-    """Put the downloads of each chapter in one archive: the same bytes every time."""
+    """Write a reproducible zip archive of the downloads of each chapter."""
     for chapter in sorted(Path(app.srcdir, GALLERY).glob("*/")):
-        files = sorted(path for path in chapter.iterdir() if path.suffix in OFFERED)
+        files = sorted(path for path in chapter.iterdir() if path.suffix in DOWNLOADS)
         new = chapter / f"{chapter.name}.zip.new"
         with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in files:
@@ -44,18 +44,18 @@ def _write_archives(app: Sphinx) -> None:
 
 
 def _copy_downloads(app: Sphinx, exception: Exception | None) -> None:
-    """Put each download beside its page, so that its address is easy to tell."""
+    """Copy each download to the folder of its page."""
     if exception or app.builder.name != "html":
         return
     for path in sorted(Path(app.srcdir, GALLERY).glob("*/*")):
-        if path.suffix in OFFERED or path.name == f"{path.parent.name}.zip":
+        if path.suffix in DOWNLOADS or path.name == f"{path.parent.name}.zip":
             target = Path(app.outdir, path.relative_to(app.srcdir))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
 
 
 class RemoveLinksOfSphinxGallery(SphinxTransform):
-    """Remove the links at the end of the page, and the note that leads to them."""
+    """Remove the download links of sphinx-gallery, and the note that refers to them."""
 
     default_priority = 400
     classes = frozenset({"sphx-glr-download-link-note", "sphx-glr-footer-example"})
@@ -70,7 +70,7 @@ class RemoveLinksOfSphinxGallery(SphinxTransform):
 
 
 class BarBelowTitle(SphinxPostTransform):
-    """Add the bar, on the site only: a book has no use for it."""
+    """Add the bar to the pages of the site, not to those of the book."""
 
     default_priority = 400
     builders = ("html",)
@@ -83,30 +83,25 @@ class BarBelowTitle(SphinxPostTransform):
 
     def _bar(self, page: PurePosixPath) -> nodes.bullet_list:
         urls = self.config.project_urls
-        own = language(self.config.language)
-        report = {"title": f"{page}: ", "body": f"{own.url}/{page}.html\n\n"}
+        folder = language(self.config.language).url
+        report = {"title": f"{page}: ", "body": f"{folder}/{page}.html\n\n"}
+        issues = f"{urls['Source']}/issues/new"
         script = PurePosixPath(SCRIPTS, *page.parts[1:])
-        words, done = _("Copy all"), _("Copied")
-        copy = (
-            f'<button type="button" class="copy-all" data-done="{done}">'
-            f"{words}</button>"
-        )
+        label, done = _("Copy all"), _("Copied")
+        attributes = f'type="button" class="copy-all" data-done="{done}"'
+        copy = f"<button {attributes}>{label}</button>"
         bar = nodes.bullet_list(classes=["page-bar"])
         bar += nodes.list_item("", nodes.raw("", copy, format="html"))
-        for words, address in (
+        for label, address in (
             (_("Python script"), f"{page.name}.py"),
             (_("Jupyter notebook"), f"{page.name}.ipynb"),
             (_("Whole chapter (zip)"), f"{page.parent.name}.zip"),
-            (_("Open in Colab"), f"{urls['Notebooks']}{own.url}/{page}.ipynb"),
+            (_("Open in Colab"), f"{urls['Notebooks']}{folder}/{page}.ipynb"),
             (_("Source"), f"{urls['Source']}/blob/main/{script}.py"),
-            (
-                _("Report a problem"),
-                f"{urls['Source']}/issues/new?{urlencode(report)}",
-            ),
+            (_("Report a problem"), f"{issues}?{urlencode(report)}"),
         ):
-            link = nodes.reference(
-                "", words, refuri=address, internal=":" not in address
-            )
+            link = nodes.reference("", label, refuri=address)
+            link["internal"] = ":" not in address
             bar += nodes.list_item("", nodes.paragraph("", "", link))
         checked = _("Checked with PyTorch %(version)s, %(date)s") % {
             "version": self.config.html_context["torch_version"],
@@ -119,7 +114,8 @@ class BarBelowTitle(SphinxPostTransform):
 def setup(app: Sphinx) -> None:
     urls = PROJECT.metadata["urls"]
     app.add_config_value("project_urls", urls, "env", types=[dict])
-    app.connect("builder-inited", _write_archives, priority=900)  # notebooks are there
+    # The archives need the notebooks that ``pages.notebooks`` finishes at 800.
+    app.connect("builder-inited", _write_archives, priority=900)
     app.connect("build-finished", _copy_downloads)
     app.add_transform(RemoveLinksOfSphinxGallery)
     app.add_post_transform(BarBelowTitle)

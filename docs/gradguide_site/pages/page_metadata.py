@@ -1,7 +1,7 @@
-"""Tell search engines, and whoever shares a link, what a page is.
+"""Give the page template what it says about a page in its head and its language menu.
 
-A description, the tags of OpenGraph with a picture for each language, and structured
-data after schema.org; ``page.html`` has the tags.
+This is a description, a picture for OpenGraph, structured data after schema.org, and
+the address of the page in each language. ``page.html`` has the tags.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from docutils import nodes
 from lxml.html import fromstring
 from sphinx.application import Sphinx
 from sphinx.locale import _
+from sphinx.util.osutil import relative_uri
 
 from gradguide_site.chinese import CHINESE
-from gradguide_site.project import GALLERY, language
+from gradguide_site.project import ENGLISH, GALLERY, LANGUAGES, Language, language
 
 LENGTH = 160
 """Columns of a description; a Chinese character takes two."""
@@ -25,7 +26,7 @@ ARTICLES = (f"{GALLERY}/", "guide/", "start/")
 
 
 def description(doctree: nodes.document | None) -> str:
-    """Return the first paragraph of a page, or as much of it as search engines show."""
+    """Return the first paragraph of a page, cut to the length that is shown."""
     for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
         if isinstance(paragraph.parent, nodes.section):
             return _shortened(" ".join(paragraph.astext().split()))
@@ -39,31 +40,50 @@ def _shortened(text: str) -> str:
     return textwrap.shorten(text, LENGTH, placeholder=" …")
 
 
+def _twins(base: str, page_language: Language, target: str) -> list[dict[str, Any]]:
+    """Return the page in each language: its name, link and published address."""
+    root = base.removesuffix(f"{page_language.url}/")
+    return [
+        {
+            "tag": twin.tag,
+            "name": twin.name,
+            "link": relative_uri(
+                f"{page_language.url}/{target}", f"{twin.url}/{target}"
+            ),
+            "address": f"{root}{twin.url}/{target}",
+            "is_default": twin == ENGLISH,
+            "is_here": twin == page_language,
+        }
+        for twin in LANGUAGES
+    ]
+
+
 def _add_metadata(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
     base = app.config.html_baseurl
+    page_language = language(app.config.language)
+    tag = page_language.tag
+    target = app.builder.get_target_uri(page)
+    context["language"] = tag  # Sphinx has set it to its own spelling of the language
+    context["twins"] = _twins(base, page_language, target)
     context["description"] = description(doctree)
-    tag = language(app.config.language).tag
     context["card"] = f"{base}_static/cards/{tag}.png" if doctree else None
     data = {
         "@context": "https://schema.org",
-        "@type": "TechArticle" if pagename.startswith(ARTICLES) else "WebPage",
+        "@type": "TechArticle" if page.startswith(ARTICLES) else "WebPage",
         "headline": fromstring(f"<p>{context.get('title', '')}</p>").text_content(),
         "description": context["description"],
         "inLanguage": tag,
-        "url": f"{base}{app.builder.get_target_uri(pagename)}",
+        "url": f"{base}{target}",
         "image": context["card"],
         "dateModified": context["last_updated"],
         "author": {"@type": "Organization", "name": app.config.author},
         "isPartOf": {"@type": "WebSite", "name": app.config.project, "url": base},
     }
     text = json.dumps({key: data[key] for key in data if data[key]}, ensure_ascii=False)
-    context["structured_data"] = text.replace("<", "\\u003c")  # can't end the element
+    # Without "<", no text of a page can end the script element that holds the data.
+    context["structured_data"] = text.replace("<", "\\u003c")
 
 
 def setup(app: Sphinx) -> None:

@@ -1,7 +1,7 @@
-"""Filter the cards of the gallery by what their scripts use.
+"""Tag the cards of the gallery, so that ``tags.js`` can filter them.
 
-A script's tags are not typed: they are the names that occur in its code. So they are
-the same in every language, and right. ``tags.js`` does the filtering.
+The tags of a script are derived from its code, so they are correct, and the same in
+every language.
 """
 
 from __future__ import annotations
@@ -41,57 +41,55 @@ TAGS = {
     "gradguide": r"\bgradguide\b",
     "RuntimeError": r"\bRuntimeError\b",
 }
-"""What a tag is called, and the code that earns it."""
+"""The name of each tag, and a pattern of code that gets it."""
 
 CARD = '<div class="sphx-glr-thumbcontainer"'
 
 
 def tags(script: str) -> list[str]:
-    """Return the tags that the code of a script earns."""
+    """Return the tags of a script. Docstrings and comments don't count."""
     code = re.sub(r'^"""(?s:.*?)"""|^ *#.*$', "", script, flags=re.MULTILINE)
     return [tag for tag, pattern in TAGS.items() if re.search(pattern, code)]
 
 
 class TagCards(SphinxPostTransform):
-    """Tell each card its tags, and put a button for each tag above the chapters."""
+    """Add the tags to each card, and a button for each tag above the chapters."""
 
-    default_priority = 800  # when the links of the cards are known
+    default_priority = 800  # Sphinx has resolved the links of the cards
     builders = ("html",)
 
     def run(self, **_: object) -> None:
         if self.env.docname != f"{GALLERY}/index":
             return
-        card, given = None, set()
+        card, used = None, set()
         for node in list(self.document.findall()):
             if isinstance(node, nodes.raw) and CARD in node.astext():
                 card = node
             elif isinstance(node, nodes.reference) and card:
-                page = PurePosixPath(node["refuri"]).with_suffix(".py")
-                found = tags(Path(self.env.srcdir, SCRIPTS, page).read_text("utf-8"))
-                given.update(found)
-                words = escape(" ".join(found))
-                tagged = card.astext().replace(CARD, f'{CARD} data-tags="{words}"')
+                path = PurePosixPath(node["refuri"]).with_suffix(".py")
+                names = tags(Path(self.env.srcdir, SCRIPTS, path).read_text("utf-8"))
+                used.update(names)
+                value = escape(" ".join(names))
+                tagged = card.astext().replace(CARD, f'{CARD} data-tags="{value}"')
                 card.parent.replace(card, nodes.raw("", tagged, format="html"))
                 card = None
-        chapters = list(self.document.findall(nodes.section))[1:]
+        page, *chapters = self.document.findall(nodes.section)
         if chapters:
-            chapters[0].parent.insert(
-                chapters[0].parent.index(chapters[0]),
-                nodes.raw("", self._filter(given), format="html"),
-            )
+            buttons = nodes.raw("", self._filter(used), format="html")
+            page.insert(page.index(chapters[0]), buttons)
 
-    def _filter(self, given: set[str]) -> str:
+    def _filter(self, used: set[str]) -> str:
         buttons = "\n".join(
             f'<button type="button" aria-pressed="false">{escape(tag)}</button>'
             for tag in TAGS
-            if tag in given
+            if tag in used
         )
         label = escape(_("Show the pages whose code uses"))
-        found = escape(_("Pages shown:"))
+        count = escape(_("Pages shown:"))
         return (
             f'<div class="tags" role="group" aria-label="{label}">\n'
             f"<p>{label}</p>\n{buttons}\n"
-            f'<p role="status"><span>{found}</span> <output></output></p>\n</div>'
+            f'<p role="status"><span>{count}</span> <output></output></p>\n</div>'
         )
 
 

@@ -1,8 +1,8 @@
 """Link to PyTorch's documentation by name: ``:torch:`torch.no_grad```.
 
-The name is that of a page under ``generated/``. With words and a target,
-``:torch:`Autograd mechanics <notes/autograd.html>```, it is any page below
-``torch_docs``, the one address that all these links begin with.
+The name is that of a page in the folder ``generated/``. A role with a title and a path,
+``:torch:`Autograd mechanics <notes/autograd.html>```, links to any other page. The
+setting ``torch_docs`` is the address that all these links begin with.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sphinx.util.docutils import ReferenceRole
 
 
 def address(base: str, target: str) -> str:
-    """Return the address of a name, or of a page given by its path."""
+    """Return the address of a name, or of the page with this path."""
     return base + (target if ".html" in target else f"generated/{target}.html")
 
 
 class TorchRole(ReferenceRole):
-    """A name as code, or words, with a link."""
+    """Link a name, shown as code, or a title."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         is_name = re.fullmatch(r"[\w.]+(?:\(.*\))?", self.title, re.ASCII)
-        words = nodes.literal(text=self.title) if is_name else nodes.Text(self.title)
+        title = nodes.literal(text=self.title) if is_name else nodes.Text(self.title)
         uri = address(self.config.torch_docs, self.target)
-        return [nodes.reference("", "", words, refuri=uri, internal=False)], []
+        return [nodes.reference("", "", title, refuri=uri, internal=False)], []
 
 
 def _link_type(
@@ -37,7 +37,7 @@ def _link_type(
     node: addnodes.pending_xref,
     contnode: nodes.TextElement,
 ) -> nodes.Node | None:
-    """Link a type of PyTorch in a signature, which Sphinx can't find here."""
+    """Link a PyTorch type in a signature to the documentation of PyTorch."""
     target = re.sub(r"^torch\.nn\.modules\.\w+", "torch.nn", node.get("reftarget", ""))
     if not target.startswith("torch."):
         return None

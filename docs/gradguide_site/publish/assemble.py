@@ -1,7 +1,7 @@
-"""Make a site of the pages: root pages, sitemap, sizes of pictures; then publish it.
+"""Assemble the pages of all languages into a site, and publish the site.
 
-The new site takes the place of the old one at the very end, in two renames; whatever
-fails before leaves the old one as it is.
+The new site replaces the old one in the last step, by two renames. An error before
+that leaves the old site unchanged.
 """
 
 from __future__ import annotations
@@ -19,20 +19,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gradguide_site.project import ENGLISH, LANGUAGES, Project
 from gradguide_site.publish import llms, pictures
 
-KEPT_OUT = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
-"""What Sphinx leaves beside the pages and nobody asks for."""
+NOT_PUBLISHED = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
+"""Files and folders that Sphinx writes beside the pages."""
 
 TEMPLATES = Path(__file__).with_name("root")
-"""Templates of the files above both languages."""
+"""Templates of the files in the root of the site."""
 
 
 def assemble(project: Project) -> Path:
-    """Lay out a new site beside the last good one, and return its folder."""
+    """Create a new site beside the last good one, and return its folder."""
     new = project.site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(
-        project.candidate, new, ignore=lambda _, names: KEPT_OUT.intersection(names)
-    )
+    ignore = shutil.ignore_patterns(*NOT_PUBLISHED)
+    shutil.copytree(project.candidate, new, ignore=ignore)
     _root_pages(project, new)
     llms.write(project, new)
     pictures.give_sizes(new)
@@ -40,7 +39,7 @@ def assemble(project: Project) -> Path:
 
 
 def publish(new: Path, site: Path) -> None:
-    """Put a new site in the place of the last good one."""
+    """Replace the last good site with a new one."""
     old = site.with_name("html.old")
     shutil.rmtree(old, ignore_errors=True)
     if site.exists():
@@ -50,14 +49,14 @@ def publish(new: Path, site: Path) -> None:
 
 
 def recover(project: Project) -> None:
-    """Put the last good site back if a build was stopped between the two renames."""
+    """Restore the last good site if a build was stopped between the two renames."""
     old = project.site.with_name("html.old")
     if old.exists() and not project.site.exists():
         old.replace(project.site)
 
 
 def _root_pages(project: Project, site: Path) -> None:
-    """Write the pages above both languages, and the files that robots read."""
+    """Write the start page, the 404 page, ``robots.txt`` and the sitemap."""
     templates = Environment(
         autoescape=True,
         keep_trailing_newline=True,
@@ -67,7 +66,7 @@ def _root_pages(project: Project, site: Path) -> None:
     pages = sorted(
         path.relative_to(site / ENGLISH.url).as_posix()
         for path in (site / ENGLISH.url).rglob("*.html")
-        if "_static" not in path.parts and path.name != "search.html"
+        if path.name != "search.html"
     )
     for path in sorted(TEMPLATES.iterdir()):
         text = templates.get_template(path.name).render(
@@ -80,11 +79,11 @@ def _root_pages(project: Project, site: Path) -> None:
         if path.suffix == ".html":
             text = _with_policy(text)
         (site / path.name).write_text(text, "utf-8")
-    (site / ".nojekyll").touch()  # GitHub Pages would hide _static
+    (site / ".nojekyll").touch()  # without it, GitHub Pages does not serve _static
 
 
 def _with_policy(page: str) -> str:
-    """Allow a page its own script and style, by their digests, and nothing else."""
+    """Add a security policy that allows only the script and style of the page."""
     allowed = ["default-src 'none'", "base-uri 'none'", "img-src 'self'"]
     for tag in ("script", "style"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)

@@ -1,6 +1,6 @@
-"""Make a book (EPUB) of each language's pages, to read without a network.
+"""Make an EPUB of the pages of each language, to read without a network.
 
-It is made of the source tree that the site is made of, so no script runs again.
+It is built from the source tree of the site, so no script runs again.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ NAME = "gradguide.epub"
 
 
 def book(project: Project, language: Language) -> Build:
-    """Return the build of a language's book."""
+    """Return the Sphinx build of the book in a language."""
     return Build(
         "epub",
         project.built / "book" / language.code,
         {
-            "templates_path": [],  # those of the site are for its theme
+            "templates_path": [],  # the templates of the site extend Furo
             "epub_language": language.tag,
             "epub_identifier": settings(project, language)["epub_uid"],
-            "epub_show_urls": "no",  # a link is enough
+            "epub_show_urls": "no",  # don't print the address behind each link
             "epub_description": project.metadata["description"],
             "epub_contributor": project.metadata["authors"][0]["name"],
         },
@@ -30,15 +30,15 @@ def book(project: Project, language: Language) -> Build:
 
 
 def add_book(project: Project, language: Language) -> None:
-    """Put the book beside the pages, without the times of its parts.
+    """Copy the book to the pages, without the dates of its files.
 
-    So the book has the same bytes every time.
+    Without the dates, equal pages give an equal book.
     """
-    made = book(project, language).output / NAME
+    dated_book = book(project, language).output / NAME
     target = project.pages(language) / NAME
-    with zipfile.ZipFile(made) as source, zipfile.ZipFile(target, "w") as copy:
+    with zipfile.ZipFile(dated_book) as source, zipfile.ZipFile(target, "w") as copy:
         for entry in source.infolist():
             undated = zipfile.ZipInfo(entry.filename)  # dated 1980
-            undated.compress_type = entry.compress_type  # EPUB prescribes that
+            undated.compress_type = entry.compress_type  # EPUB requires it
             undated.external_attr = 0o644 << 16
             copy.writestr(undated, source.read(entry))

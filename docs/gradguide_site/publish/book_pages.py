@@ -1,7 +1,7 @@
-"""Make a book of pages that were written for a site.
+"""Adapt pages that were written for the site to the book.
 
-The cards of the gallery become plain links, and each page says its language, by which
-the style sheet goes.
+The cards of the gallery become plain links, and each page states its language, which
+the style sheet needs.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from gradguide_site.project import language
 
-BOXES = ("sphx-glr-thumb", "sg-tag-list", "</div>")
+CARD_CLASSES = ("sphx-glr-thumb", "sg-tag-list", "</div>")
 
 
 class PlainLinks(SphinxPostTransform):
-    """Remove the boxes of the cards, whose HTML is not that of a book, and pictures."""
+    """Remove the thumbnails and the HTML of the cards, which EPUB does not allow."""
 
     default_priority = 400
     builders = ("epub",)
@@ -26,26 +26,24 @@ class PlainLinks(SphinxPostTransform):
     def run(self, **_: object) -> None:
         for node in list(self.document.findall(nodes.raw)):
             text = node.astext().strip()
-            if text.startswith(("<div", "</div")) and any(box in text for box in BOXES):
+            if text.startswith(("<div", "</div")) and any(
+                name in text for name in CARD_CLASSES
+            ):
                 node.parent.remove(node)
         for image in list(self.document.findall(nodes.image)):
             if "/thumb/" in image["uri"]:
                 image.parent.remove(image)
 
 
-def _say_language(
-    app: Sphinx,
-    pagename: str,
-    templatename: str,
-    context: dict[str, Any],
-    doctree: nodes.document | None,
+def _state_language(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
     if app.builder.name == "epub":
         tag = language(app.config.language).tag
-        spoken = f'<html lang="{tag}" xml:lang="{tag}"'
-        context["html_tag"] = context["html_tag"].replace("<html", spoken)
+        html_tag = f'<html lang="{tag}" xml:lang="{tag}"'
+        context["html_tag"] = context["html_tag"].replace("<html", html_tag)
 
 
 def setup(app: Sphinx) -> None:
     app.add_post_transform(PlainLinks)
-    app.connect("html-page-context", _say_language)
+    app.connect("html-page-context", _state_language)

@@ -1,4 +1,4 @@
-"""What must be true of the finished HTML, or the build fails."""
+"""Check the finished HTML; the build fails if a check does."""
 
 from __future__ import annotations
 
@@ -10,17 +10,11 @@ from os.path import normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lxml import html
+from lxml.html import HtmlElement
 
-from gradguide_site import chinese
-from gradguide_site.project import (
-    CHINESE,
-    ENGLISH,
-    LANGUAGES,
-    Language,
-    PipelineError,
-    Project,
-)
+from gradguide_site.chinese import CHINESE as CHINESE_CHARACTER
+from gradguide_site.pages.finished_pages import parse
+from gradguide_site.project import CHINESE, ENGLISH, LANGUAGES, PipelineError, Project
 
 BACKTICK = re.compile("`")
 CODE = {"pre", "code", "script", "style"}
@@ -28,14 +22,14 @@ ELSEWHERE = ("http:", "https:", "mailto:", "data:")
 
 
 class Page:
-    """A finished page: what is compared between languages."""
+    """The parts of a finished page that the checks read."""
 
     def __init__(self, path: Path) -> None:
-        self.tree = html.parse(path, html.HTMLParser(encoding="utf-8")).getroot()
+        self.tree = parse(path)
 
     @cached_property
     def outputs(self) -> list[str]:
-        """What its script printed, block by block."""
+        """The text of each output of the script, in order."""
         blocks = self.tree.xpath(
             "//*[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
         )
@@ -43,12 +37,12 @@ class Page:
 
     @cached_property
     def anchors(self) -> list[str]:
-        """Every place on the page that a link can lead to, in order."""
+        """Every anchor of the article, in order."""
         return [str(anchor) for anchor in self.tree.xpath("//article//@id")]
 
     @cached_property
     def links(self) -> set[str]:
-        """Every address on the page that the site itself must answer."""
+        """Every address of a page or file of this site."""
         addresses = self.tree.xpath(
             "//a/@href | //link/@href | //script/@src | //img/@src"
         )
@@ -56,8 +50,8 @@ class Page:
 
     def texts(
         self, pattern: re.Pattern[str]
-    ) -> Iterator[tuple[str, list[html.HtmlElement]]]:
-        """Yield each text in which a pattern is found, and the elements around it."""
+    ) -> Iterator[tuple[str, list[HtmlElement]]]:
+        """Yield each text that contains a pattern, with the elements around it."""
         for text in self.tree.xpath("//text()"):
             if pattern.search(text):
                 parent = text.getparent()
@@ -65,22 +59,30 @@ class Page:
                 yield text.strip(), [inside, *inside.iterancestors()]
 
 
+Pages = dict[str, Page]
+"""The pages of one language by name, or of the site by path."""
+
+
 def inspect(project: Project) -> None:
     """Check the candidate site.
 
     Raises:
-        PipelineError: With each thing that is wrong.
+        PipelineError: At least one check failed; the text lists all faults.
     """
-    pages = {
+    languages = {
         language: {
             path.relative_to(project.pages(language)).as_posix(): Page(path)
             for path in sorted(project.pages(language).rglob("*.html"))
-            if "_static" not in path.parts
         }
         for language in LANGUAGES
     }
+    pages = {
+        f"{language.url}/{name}": page
+        for language, named in languages.items()
+        for name, page in named.items()
+    }
     problems = [
-        *_compare(pages[ENGLISH], pages[CHINESE]),
+        *_compare(languages[ENGLISH], languages[CHINESE]),
         *_links(project, pages),
         *_languages(pages),
         *_markup(pages),
@@ -92,11 +94,11 @@ def inspect(project: Project) -> None:
         )
 
 
-def _compare(english: dict[str, Page], chinese: dict[str, Page]) -> Iterator[str]:
+def _compare(english: Pages, chinese: Pages) -> Iterator[str]:
     """Both languages have the same pages, anchors and outputs."""
     for name in sorted(english.keys() ^ chinese.keys()):
-        where = ENGLISH.tag if name in english else CHINESE.tag
-        yield f"{name}: only in {where}"
+        language = ENGLISH if name in english else CHINESE
+        yield f"{name}: only in {language.tag}"
     for name in sorted(english.keys() & chinese.keys()):
         if english[name].outputs != chinese[name].outputs:
             for one, other in zip_longest(english[name].outputs, chinese[name].outputs):
@@ -109,57 +111,56 @@ def _compare(english: dict[str, Page], chinese: dict[str, Page]) -> Iterator[str
             yield f"{name}: the anchors differ: {sorted(differ) or 'in their order'}"
 
 
-def _links(project: Project, pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
-    """Each link inside the site leads somewhere, and each fragment too."""
+def _links(project: Project, pages: Pages) -> Iterator[str]:
+    """Each link inside the site leads to an existing file and an existing anchor."""
     anchors = {
-        project.pages(language) / name: set(page.anchors)
-        for language, found in pages.items()
-        for name, page in found.items()
+        project.candidate / name: {*page.anchors, "furo-main-content"}
+        for name, page in pages.items()
     }
-    for language, found in pages.items():
-        for name, page in found.items():
-            here = project.pages(language) / name
-            for address in sorted(page.links):
-                parts = urlsplit(address)
-                target = here
-                if parts.path:
-                    target = Path(normpath(here.parent / unquote(parts.path)))
-                if target.is_dir():
-                    target /= "index.html"
-                if not target.exists():
-                    yield f"{language.url}/{name}: {address} leads nowhere"
-                elif (
-                    parts.fragment
-                    and target in anchors
-                    and parts.fragment not in anchors[target] | {"furo-main-content"}
-                ):
-                    yield f"{language.url}/{name}: {address} has no such section"
+    for name, page in pages.items():
+        here = project.candidate / name
+        for address in sorted(page.links):
+            parts = urlsplit(address)
+            target = here
+            if parts.path:
+                target = Path(normpath(here.parent / unquote(parts.path)))
+            if target.is_dir():
+                target /= "index.html"
+            if not target.exists():
+                yield f"{name}: {address} leads nowhere"
+            elif parts.fragment and parts.fragment not in anchors.get(
+                target, {parts.fragment}
+            ):
+                yield f"{name}: {address} has no such section"
 
 
-def _languages(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
-    """A page says its language, and an English one holds no Chinese sentence."""
-    for language, found in pages.items():
-        for name, page in found.items():
-            if page.tree.get("lang") != language.tag:
-                yield f"{language.url}/{name}: its lang is not {language.tag}"
-    for name, page in pages[ENGLISH].items():
-        for text, around in page.texts(chinese.CHINESE):
-            language_named = any(element.get("lang") for element in around[:-1])
-            if not language_named and around[0].tag not in ("script", "style"):
-                yield f"{ENGLISH.url}/{name}: Chinese text: {text[:40]!r}"
+def _languages(pages: Pages) -> Iterator[str]:
+    """Each page states its language, and English pages have no Chinese text.
+
+    The name of the language in the language menu has an attribute ``lang``.
+    """
+    for name, page in pages.items():
+        (language,) = (x for x in LANGUAGES if name.startswith(f"{x.url}/"))
+        if page.tree.get("lang") != language.tag:
+            yield f"{name}: its lang is not {language.tag}"
+        for text, around in (
+            page.texts(CHINESE_CHARACTER) if language == ENGLISH else ()
+        ):
+            has_lang = any(element.get("lang") for element in around[:-1])
+            if not has_lang and around[0].tag not in ("script", "style"):
+                yield f"{name}: Chinese text: {text[:40]!r}"
 
 
-def _markup(pages: dict[Language, dict[str, Page]]) -> Iterator[str]:
-    """No markup shows: a backtick in prose was meant to be code."""
-    for language, found in pages.items():
-        for name, page in found.items():
-            for text, around in page.texts(BACKTICK):
-                if CODE.isdisjoint(element.tag for element in around):
-                    yield f"{language.url}/{name}: markup shows: {text!r}"
+def _markup(pages: Pages) -> Iterator[str]:
+    """No text outside code has a backtick, which would be markup that failed."""
+    for name, page in pages.items():
+        for text, around in page.texts(BACKTICK):
+            if CODE.isdisjoint(element.tag for element in around):
+                yield f"{name}: markup shows: {text!r}"
 
 
 def _machine(project: Project) -> Iterator[str]:
-    """No file holds a path of the machine that built it."""
+    """No published file contains a path of the build machine."""
     paths = {str(project.root), str(Path.home())} - {"/"}
     for path in sorted(project.candidate.rglob("*")):
         if path.is_file() and path.name not in (".buildinfo", "environment.pickle"):

@@ -1,7 +1,7 @@
-"""List the Markdown twins of all pages for assistants: https://llmstxt.org.
+"""List the Markdown files of all pages for language models: https://llmstxt.org.
 
-The pages, their order and their groups are those of the navigation; what is said of a
-page is its description.
+The list has the order and the groups of the navigation, and the description of each
+page.
 """
 
 from __future__ import annotations
@@ -9,19 +9,22 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
-from lxml import html
+from lxml.html import HtmlElement
 
+from gradguide_site.pages.finished_pages import navigation, parse
 from gradguide_site.project import LANGUAGES, Language, Project
 
 
 def write(project: Project, site: Path) -> None:
-    """Write ``llms.txt`` for each language, and one at the root that leads to them."""
+    """Write ``llms.txt`` for each language, and one in the root that links to them."""
     lines = [
         f"# {project.metadata['name']}",
         "",
         f"> {project.metadata['description']}",
+        "",
+        "## Languages",
+        "",
     ]
-    lines += ["", "## Languages", ""]
     for language in LANGUAGES:
         text = _pages(project, site / language.url, language)
         (site / language.url / "llms.txt").write_text(text, "utf-8")
@@ -31,27 +34,20 @@ def write(project: Project, site: Path) -> None:
 
 
 def _pages(project: Project, pages: Path, language: Language) -> str:
-    front = _parse(pages / "index.html")
-    lines = [f"# {_title(front)}", "", f"> {_description(front)}"]
-    for element in front.xpath("//*[@class='sidebar-tree']//*[self::p or self::a]"):
+    home = parse(pages / "index.html")
+    title = home.xpath("string(//meta[@property='og:title']/@content)")
+    lines = [f"# {title}", "", f"> {_description(home)}"]
+    for element in navigation(home):
         if element.tag == "p":
             lines += ["", f"## {element.text_content()}", ""]
             continue
-        page = normpath(PurePosixPath(element.get("href").partition("#")[0]))
+        page = normpath(PurePosixPath(element.get("href", "").partition("#")[0]))
         if page.endswith(".html"):
             address = f"{project.address}{language.url}/{page.removesuffix('.html')}.md"
-            said = _description(_parse(pages / page))
-            lines.append(f"- [{element.text_content()}]({address}): {said}")
+            description = _description(parse(pages / page))
+            lines.append(f"- [{element.text_content()}]({address}): {description}")
     return "\n".join(lines) + "\n"
 
 
-def _parse(page: Path) -> html.HtmlElement:
-    return html.parse(page, html.HTMLParser(encoding="utf-8")).getroot()
-
-
-def _title(page: html.HtmlElement) -> str:
-    return str(page.xpath("string(//meta[@property='og:title']/@content)"))
-
-
-def _description(page: html.HtmlElement) -> str:
+def _description(page: HtmlElement) -> str:
     return str(page.xpath("string(//meta[@name='description']/@content)"))

@@ -1,7 +1,7 @@
-"""Say on each page how large its pictures are, so that no text moves when they load.
+"""Add the size of each picture to the pages, so that no text moves when they load.
 
-Neither Sphinx nor sphinx-gallery says it of an SVG. The small pictures of the cards,
-of which the gallery's index has many, are loaded only when they come into view.
+Sphinx and sphinx-gallery add no size to an SVG. The thumbnails of the gallery, of which
+there are many on one page, are loaded only when they come into view.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 PICTURE = re.compile(r'<img (?=[^>]*?src="([^"]+\.svg)")')
 SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"')
 POINT = 4 / 3  # in CSS pixels
-CARD = (160, 112)  # what sphinx-gallery's style leaves a small picture, in CSS pixels
+THUMBNAIL = (160, 112)  # the largest size that sphinx-gallery shows, in CSS pixels
 
 
 def give_sizes(site: Path) -> None:
@@ -31,12 +31,12 @@ def give_sizes(site: Path) -> None:
 
 @cache
 def _attributes(picture: Path) -> str:
-    found = SIZE.search(picture.read_text("utf-8"))
-    if found is None:
+    match = SIZE.search(picture.read_text("utf-8"))
+    if match is None:
         return ""
-    width, height = (float(points) * POINT for points in found.groups())
+    width, height = (float(points) * POINT for points in match.groups())
     if not picture.stem.endswith("_thumb"):
         return f'width="{width:.0f}" height="{height:.0f}" '
-    scale = min(1, CARD[0] / width, CARD[1] / height)
+    scale = min(1, THUMBNAIL[0] / width, THUMBNAIL[1] / height)
     size = f'width="{width * scale:.0f}" height="{height * scale:.0f}"'
     return f'{size} loading="lazy" '

@@ -1,6 +1,6 @@
 """Save each figure of a script as SVG, with a text alternative in the page's language.
 
-The alternative is the paragraph above the cell that draws: what there is to see.
+The text alternative is the paragraph above the code that draws the figure.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any])
     if not rest.strip():
         return rest
     source = Path(block_vars["src_file"]).read_text("utf-8").splitlines()
-    words = _paragraph_above(source, block.lineno)
-    if not words:
+    alternative = _paragraph_above(source, block.lineno)
+    if not alternative:
         logger.warning(
             "%s, line %d: this cell draws; say above it what the figure shows.",
             block_vars["src_file"],
             block.lineno,
             type="figures",
         )
-    return ALT.sub(lambda _: words, rest)
+    return ALT.sub(lambda _: alternative, rest)
 
 
 def _paragraph_above(source: list[str], line: int) -> str:

@@ -1,11 +1,11 @@
-"""Start each script as a fresh Python process would, whichever ran before it.
+"""Run each script in the state of a fresh Python process.
 
-sphinx-gallery runs all scripts in one process, so what one changes there, the next
-would see: the grad mode, a seed, a warning that was shown already. And a warning names
-the file as a reader would see it, without the folders of the build machine.
+sphinx-gallery runs all scripts in one process, so a grad mode, a seed or a warning that
+was shown already would affect the next script. This module resets them, and removes
+the folders of the build machine from warnings.
 
-A script is refused if it leaves PyTorch in another state than it found, runs too long,
-or writes where nobody expects it.
+A script fails if it runs too long or writes outside its folder. A script that leaves
+PyTorch in another state than it found causes a warning, which fails the build.
 """
 
 from __future__ import annotations
@@ -29,35 +29,36 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 
 PACKAGES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
 FROM_INSIDE = r"(?s:.*)\(Triggered internally at "
-BUILT_AT = re.compile(r"(?<=\(Triggered internally at )\S*[/\\](?=\w+\.\w+:\d+\.\))")
-"""The folders of the machine that PyTorch was compiled on."""
+BUILD_FOLDERS = re.compile(
+    r"(?<=\(Triggered internally at )\S*[/\\](?=\w+\.\w+:\d+\.\))"
+)
+"""The folders of the machine that compiled PyTorch, in a warning from C++."""
 
 SECONDS = int(os.environ.get("GRADGUIDE_SCRIPT_SECONDS", "60"))
 """How long a script may run."""
 
 logger = logging.getLogger(__name__)
-_folders: tuple[str, ...] = ()
-"""Where the script that runs now may write; empty if none runs."""
+_writable: tuple[str, ...] = ()
+"""The folders that the running script may write to; empty while no script runs."""
 
 
 def guard(gallery_conf: dict[str, object], script: str | None, when: str) -> None:
-    """Prepare the process for a script, and look at what it left behind.
+    """Reset the process before a script, and check its state after the script.
 
-    sphinx-gallery calls this before and after each script, and without a script before
-    each chapter.
+    sphinx-gallery also calls this before each chapter, without a script.
     """
-    global _folders  # noqa: PLW0603 (a process runs one script at a time)
+    global _writable  # noqa: PLW0603 (a process runs one script at a time)
     if script is None:
         return
     if when == "before":
         logger.info("running %s", script)
         _reset()
-        _folders = (str(Path.cwd()), tempfile.gettempdir(), os.devnull)
+        _writable = (str(Path.cwd()), tempfile.gettempdir(), os.devnull)
         _set_alarm(SECONDS)
     else:
         _set_alarm(0)
-        _folders = ()
-        for state, value in _left_behind():
+        _writable = ()
+        for state, value in _changed_state():
             logger.warning(
                 "%s leaves %s %s behind: restore it, as in `with torch.no_grad():`.",
                 *(script, state, value),
@@ -65,22 +66,24 @@ def guard(gallery_conf: dict[str, object], script: str | None, when: str) -> Non
             )
 
 
-def _left_behind() -> list[tuple[str, object]]:
-    """Return what is not as a script found it."""
+def _changed_state() -> list[tuple[str, object]]:
+    """Return each setting of PyTorch that a script has not restored."""
     import torch
 
-    now = {
+    settings = {
         "the grad mode": (torch.is_grad_enabled(), True),
         "the anomaly mode": (torch.is_anomaly_enabled(), False),
         "the default dtype": (torch.get_default_dtype(), torch.float32),
         "the number of threads": (torch.get_num_threads(), 1),
         "the deterministic mode": (torch.get_deterministic_debug_mode(), 0),
     }
-    return [(name, value) for name, (value, wanted) in now.items() if value != wanted]
+    return [
+        (name, value) for name, (value, wanted) in settings.items() if value != wanted
+    ]
 
 
 def _set_alarm(seconds: int) -> None:
-    """Interrupt the script after some time; 0 calls it off."""
+    """Interrupt the script after some seconds; 0 cancels the alarm."""
     if hasattr(signal, "alarm"):  # not on Windows
         signal.signal(signal.SIGALRM, _stop)
         signal.alarm(seconds)
@@ -91,13 +94,13 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 
 def _refuse_writes(event: str, arguments: tuple[Any, ...]) -> None:
-    """Raise for a file that a script opens to write outside its folder."""
-    if event != "open" or not _folders or not isinstance(arguments[0], str):
+    """Raise an error if a script opens a file outside its folder for writing."""
+    if event != "open" or not _writable or not isinstance(arguments[0], str):
         return
     path, mode, flags = arguments
     writes = set("wax+") & set(mode or "") or flags & (os.O_WRONLY | os.O_RDWR)
-    where = os.path.abspath(path)  # noqa: PTH100 (pathlib would resolve links)
-    if writes and "__pycache__" not in where and not where.startswith(_folders):
+    absolute = os.path.abspath(path)  # noqa: PTH100 (pathlib would resolve links)
+    if writes and "__pycache__" not in absolute and not absolute.startswith(_writable):
         raise PermissionError(f"the script writes outside its folder: {path}")
 
 
@@ -105,8 +108,10 @@ sys.addaudithook(_refuse_writes)
 
 
 def _reset() -> None:
-    """Undo what an earlier script may have done."""
-    gc.freeze()  # sphinx-gallery collects after each script: not all of PyTorch again
+    """Reset all state that an earlier script may have changed."""
+    # sphinx-gallery collects garbage after each script. It need not search the objects
+    # that exist now, among them all of PyTorch.
+    gc.freeze()
     import matplotlib.pyplot as plt
     import numpy as np
     import torch
@@ -116,8 +121,8 @@ def _reset() -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_printoptions(profile="default")
-    torch.set_deterministic_debug_mode("default")  # imports less than its twin
-    torch.set_num_threads(1)  # the order of a sum must not depend on the machine
+    torch.set_deterministic_debug_mode("default")  # imports less
+    torch.set_num_threads(1)  # sums must not depend on the number of cores
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)
     random.seed(0)
@@ -127,18 +132,14 @@ def _reset() -> None:
     plt.switch_backend("agg")
     plt.style.use(STYLE)
 
-    # What PyTorch warns of once per process, it does once per script: again after the
-    # last script, but not again on another line.
+    # PyTorch gives some warnings once for each process. A reader who runs one script
+    # sees them, so they are given once for each script.
     torch.set_warn_always(True)
     warnings.onceregistry.clear()  # type: ignore[attr-defined] # documented, untyped
     warnings.resetwarnings()
     warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
-    for category in (
-        DeprecationWarning,
-        PendingDeprecationWarning,
-        ImportWarning,
-        ResourceWarning,
-    ):
+    ignored_by_python = DeprecationWarning, PendingDeprecationWarning
+    for category in (*ignored_by_python, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", category, append=True)
     warnings.filterwarnings("ignore", message=".*is non-interactive", append=True)
     warnings.filterwarnings("once", message=FROM_INSIDE, append=True)
@@ -152,13 +153,10 @@ def _format_warning(
     lineno: int,
     line: str | None = None,
 ) -> str:
-    """Format a warning as Python does, with the paths that a reader sees."""
-    if PACKAGES.match(filename):
-        shown = PACKAGES.sub("", filename)
-    else:
-        shown = Path(filename).name
-    text = BUILT_AT.sub("", str(message))
-    if line is None:
-        line = linecache.getline(filename, lineno)
-    code = f"  {line.strip()}\n" if line.strip() else ""
-    return f"{shown}:{lineno}: {category.__name__}: {text}\n{code}"
+    """Format a warning as Python does, without the folders of the build machine."""
+    is_package = PACKAGES.match(filename)
+    place = PACKAGES.sub("", filename) if is_package else Path(filename).name
+    text = BUILD_FOLDERS.sub("", str(message))
+    code = (linecache.getline(filename, lineno) if line is None else line).strip()
+    code = f"  {code}\n" if code else ""
+    return f"{place}:{lineno}: {category.__name__}: {text}\n{code}"

@@ -1,4 +1,4 @@
-"""Put chapters and pages in the order that their header gives.
+"""Sort chapters and pages in the order that their header lists.
 
 The header of a gallery or chapter, ``GALLERY_HEADER.rst``, ends with a comment::
 
@@ -18,31 +18,31 @@ COMMENT = re.compile(r"^\.\. reading order:\n((?: +\S+\n?)+)", re.MULTILINE)
 
 
 def read(folder: Path) -> list[str]:
-    """Return what the header of a folder lists."""
+    """Return the names that the header of a folder lists."""
     header = folder / "GALLERY_HEADER.rst"
-    found = COMMENT.search(header.read_text("utf-8"))
-    if not found:
+    match = COMMENT.search(header.read_text("utf-8"))
+    if not match:
         raise ConfigError(f"{header} has no comment `.. reading order:`; add one.")
-    return found[1].split()
+    return match[1].split()
 
 
 def chapter(folder: str) -> int:
-    """Return the place of a chapter; the key that sphinx-gallery sorts them by."""
+    """Return the sort key of a chapter for sphinx-gallery."""
     path = Path(folder)
-    return _place(path.parent, path.name)
+    return _position(path.parent, path.name)
 
 
 class Pages:
-    """Give the place of each script in its chapter; made once for each chapter."""
+    """Sort key of a script; sphinx-gallery makes one object for each chapter."""
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
 
     def __call__(self, script: str) -> int:
-        return _place(self.folder, Path(script).stem)
+        return _position(self.folder, Path(script).stem)
 
 
-def _place(folder: Path, name: str) -> int:
+def _position(folder: Path, name: str) -> int:
     listed = read(folder)
     if name not in listed:
         raise ConfigError(

@@ -1,7 +1,8 @@
-"""Decide which scripts run again: those that would print or draw something else now.
+"""Make scripts run again if their outputs or figures may have changed.
 
-sphinx-gallery runs a script again when its text has changed since it last went well.
-That is not enough: it may have failed since, and PyTorch may be another.
+sphinx-gallery runs a script again only when its text differs from that of the last
+successful run. But the script may have failed in between, or PyTorch may have been
+updated.
 """
 
 from __future__ import annotations
@@ -18,40 +19,40 @@ from pathlib import Path
 from gradguide_site.project import GALLERY, Project
 
 RECORD = "{}.runs.json"
-"""Beside the tree of a language: the fingerprint of each script's last run."""
+"""The file beside a source tree that holds the digest of each script's last run."""
 
 PACKAGES = ("torch", "numpy", "matplotlib", "sphinx-gallery")
 RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle")
-"""The extensions that decide what a script prints and draws."""
+"""Files of this package that affect what a script prints and draws."""
 
 
 def forget_outdated(
     project: Project, tree: Path, scripts: Mapping[Path, bytes]
 ) -> None:
-    """Remove what sphinx-gallery has made of scripts that have to run again.
+    """Remove the results of outdated runs, so that sphinx-gallery runs them again.
 
     Args:
         project: The checkout.
-        tree: The staged tree in which they ran.
-        scripts: Every script as it is going to be staged.
+        tree: The source tree that has the results.
+        scripts: The new content of every script, by path.
     """
     _forget_removed(tree, scripts)
     record = tree.with_name(RECORD.format(tree.name))
     before = json.loads(record.read_text()) if record.exists() else {}
     versions = "".join(map(importlib.metadata.version, PACKAGES)).encode()
     now = {
-        path.as_posix(): _fingerprint(project, versions + text)
+        path.as_posix(): _digest(project, versions + text)
         for path, text in scripts.items()
     }
-    for script, fingerprint in now.items():
-        if before.get(script) != fingerprint:
+    for script, digest in now.items():
+        if before.get(script) != digest:
             _forget_run(tree / GALLERY / script)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(now, indent=1))
 
 
-def _fingerprint(project: Project, script: bytes) -> str:
-    """Return a digest of all that decides what a script prints and draws."""
+def _digest(project: Project, script: bytes) -> str:
+    """Return a digest of everything that affects what a script prints and draws."""
     digest = hashlib.sha256(sys.version.encode() + script)
     parts = [Path(__file__).with_name(name) for name in RUNNERS]
     if b"gradguide" in script:
@@ -61,18 +62,18 @@ def _fingerprint(project: Project, script: bytes) -> str:
     return digest.hexdigest()
 
 
-def _forget_run(made: Path) -> None:
-    """Remove the record of a run, and its pictures, which may say that it failed."""
-    made.with_name(f"{made.name}.md5").unlink(missing_ok=True)
-    picture = re.compile(rf"sphx_glr_{re.escape(made.stem)}_(?:\d+|thumb)\.\w+")
-    for path in made.parent.glob("images/**/*"):
+def _forget_run(script: Path) -> None:
+    """Remove the checksum of a script, and its pictures, which may show a failure."""
+    script.with_name(f"{script.name}.md5").unlink(missing_ok=True)
+    picture = re.compile(rf"sphx_glr_{re.escape(script.stem)}_(?:\d+|thumb)\.\w+")
+    for path in script.parent.glob("images/**/*"):
         if picture.fullmatch(path.name):
             path.unlink()
 
 
 def _forget_removed(tree: Path, scripts: Mapping[Path, bytes]) -> None:
-    """Remove what was made of a chapter that has lost a script."""
+    """Remove the generated pages of each chapter from which a script was removed."""
     gallery = tree / GALLERY
-    for made in gallery.glob("*/*.py"):
-        if made.relative_to(gallery) not in scripts:
-            shutil.rmtree(made.parent, ignore_errors=True)
+    for script in gallery.glob("*/*.py"):
+        if script.relative_to(gallery) not in scripts:
+            shutil.rmtree(script.parent, ignore_errors=True)

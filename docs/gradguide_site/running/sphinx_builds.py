@@ -1,7 +1,7 @@
 """Run Sphinx on source trees at the same time, each in a process of its own.
 
-The processes are forked from one that has already imported PyTorch and Sphinx. Each
-sends its progress and its complaints through a pipe.
+The processes are forked from a server process that has imported PyTorch and Sphinx.
+Each process sends its progress, and at the end its warnings, through a pipe.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ PRELOADED = [
     *("sphinx.application", "sphinx_design", "sphinx_gallery.gen_gallery", "torch"),
 ]
 
-SHOWN = ("running ", "updating environment: ")
-"""What a line of Sphinx begins with if it tells a person how far the build is."""
+PROGRESS = ("running ", "updating environment: ")
+"""The beginning of each line of Sphinx's output that is printed as progress."""
 
 SUMMARY = "Here is a summary of the problems"
-"""What sphinx-gallery begins its repetition of all failed scripts with."""
+"""A line of sphinx-gallery, after which it repeats the errors of all scripts."""
 
 
 class Build(NamedTuple):
-    """One run of a builder of Sphinx."""
+    """A run of a Sphinx builder."""
 
     builder: str
     output: Path
@@ -48,7 +48,7 @@ class Build(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """Builds from one source tree, one after the other in the same process."""
+    """Builds of one source tree, which run one after the other in one process."""
 
     project: Project
     language: Language
@@ -57,15 +57,15 @@ class Job:
 
 
 class _Result(NamedTuple):
-    complaints: list[str]
+    warnings: list[str]
     failed: bool
 
 
 def settings(project: Project, language: Language) -> dict[str, Any]:
-    """Return what is set for a language.
+    """Return the settings of Sphinx for a language.
 
-    It is the same for every builder: another setting would make Sphinx read all pages
-    again.
+    Every builder gets the same settings, because Sphinx would read all pages again
+    after a change.
     """
     return {
         "nitpicky": True,  # a reference that leads nowhere is a warning
@@ -80,28 +80,29 @@ def run(jobs: Sequence[Job], *, strict: bool = True) -> None:
     """Run jobs at the same time and print their progress.
 
     Args:
-        jobs: What to build.
+        jobs: One job for each source tree.
         strict: Whether a warning is an error; otherwise it is printed.
 
     Raises:
-        PipelineError: A build failed or, with ``strict``, Sphinx has warned; the text
-            names each script or page and the line.
+        PipelineError: A build failed or, with ``strict``, Sphinx gave a warning. The
+            text names each script or page and the line.
     """
     results = list(_results(jobs))
-    complaints = {  # one that both languages share is shown once
-        complaint: language
+    warnings = {  # a warning of several languages is shown once
+        warning: language
         for language, result in reversed(results)
-        for complaint in result.complaints
+        for warning in result.warnings
     }
-    shown = [f"[{language.tag}] {text}" for text, language in complaints.items()]
-    if any(result.failed for _, result in results) or (strict and shown):
-        raise PipelineError("\n".join(shown))
-    print(*shown, sep="\n", end="\n" if shown else "")
+    lines = [f"[{language.tag}] {warning}" for warning, language in warnings.items()]
+    if any(result.failed for _, result in results) or (strict and lines):
+        raise PipelineError("\n".join(lines))
+    for line in lines:
+        print(line)
 
 
 def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
-    """Start a process for each job, print what they send, and yield their results."""
-    os.environ["PYTHONHASHSEED"] = "0"  # an interpreter reads it when it starts
+    """Start a process for each job, print its progress, and yield its result."""
+    os.environ["PYTHONHASHSEED"] = "0"  # Python reads it when a process starts
     PROCESSES.set_forkserver_preload(PRELOADED)
     waiting: dict[Any, Job] = {}
     processes = []
@@ -119,9 +120,7 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                 try:
                     message = receiver.recv()
                 except EOFError:
-                    message = _Result(
-                        ["the process ended without a result"], failed=True
-                    )
+                    message = _Result(["the process ended without a result"], True)  # noqa: FBT003
                 if isinstance(message, str):
                     print(f"[{language.tag}] {message}", flush=True)
                 else:
@@ -129,15 +128,15 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                     yield language, message
     finally:
         for process in processes:
-            process.terminate()  # does nothing to one that has ended
+            process.terminate()  # has no effect on a process that has ended
 
 
 def _work(job: Job, sender: Connection) -> None:
-    """Run the builds of a job in this process; send lines, and a result at the end."""
+    """Run the builds of a job in this process; send its progress, then its result."""
     from sphinx.errors import SphinxError
     from sphinx.util.console import disable_colour  # type: ignore[attr-defined]
 
-    os.chdir(job.source)  # sphinx-gallery's paths are relative to it
+    os.chdir(job.source)  # the paths of sphinx-gallery are relative to it
     sys.path[:0] = code = [str(job.project.docs), str(job.project.root / "src")]
     os.environ |= {
         "MPLBACKEND": "agg",
@@ -145,19 +144,17 @@ def _work(job: Job, sender: Connection) -> None:
         "SOURCE_DATE_EPOCH": str(job.project.epoch),
     }
     disable_colour()
-    warnings, failed = StringIO(), False
+    warnings, failed = StringIO(), True
     try:
         for build in job.builds:
-            _build(job, build, _Lines(sender.send), warnings)
+            _build(job, build, _Progress(sender.send), warnings)
+        failed = False
     except (SphinxError, PipelineError) as error:
         warnings.write(f"{error}\n")
-        failed = True
-    except Exception:  # noqa: BLE001 (whatever it is, it is shown)
+    except Exception:  # noqa: BLE001 (the parent process reports it)
         warnings.write(traceback.format_exc())
-        failed = True
     sender.send(f"{len(job.builds)} builds, {_peak_memory()} MB at most")
-    complaints = _readable(warnings.getvalue(), job.source)
-    sender.send(_Result(list(complaints), failed))
+    sender.send(_Result(list(_readable(warnings.getvalue(), job.source)), failed))
 
 
 def _build(job: Job, build: Build, status: StringIO, warnings: StringIO) -> None:
@@ -181,10 +178,10 @@ def _build(job: Job, build: Build, status: StringIO, warnings: StringIO) -> None
 
 
 def _collect_garbage_rarely(app: Sphinx) -> None:
-    """Collect garbage after every 200 pages instead of all the time.
+    """Collect garbage only after every 200 pages.
 
-    The trees of a page are cyclic garbage of some 5 MB. To search for it as often as
-    Python does takes a quarter of the time of a build.
+    The document trees of a page are cyclic garbage of about 5 MB. With the thresholds
+    of Python, the search for garbage takes a quarter of the time of a build.
     """
     gc.disable()
     pages = count(1)
@@ -198,7 +195,7 @@ def _collect_garbage_rarely(app: Sphinx) -> None:
 
 
 def _peak_memory() -> int:
-    """Return the largest amount of memory that this process has had, in MB."""
+    """Return the peak memory of this process in MB."""
     try:
         import resource
     except ImportError:  # Windows
@@ -207,33 +204,33 @@ def _peak_memory() -> int:
     return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
-class _Lines(StringIO):
-    """A stream that sends each line that tells how far a build is."""
+class _Progress(StringIO):
+    """A stream that sends each line that begins with an element of ``PROGRESS``."""
 
     def __init__(self, send: Callable[[str], None]) -> None:
         super().__init__()
         self._send = send
-        self._begun = ""
+        self._line = ""
 
     def write(self, text: str) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            if line.startswith(SHOWN):
+            if line.startswith(PROGRESS):
                 self._send(line)
         return len(text)
 
 
 def _readable(warnings: str, source: Path) -> Iterator[str]:
-    """Yield the lines of Sphinx's warnings, without what sphinx-gallery repeats.
+    """Yield the warnings of Sphinx, without those that sphinx-gallery repeats.
 
-    Files are named as they are in the repository, where a person can correct them.
+    Paths of staged files are replaced by their paths in the repository.
     """
     staged = str(source) + os.sep
-    repeats = False
+    in_summary = False
     for line in filter(None, map(str.rstrip, warnings.splitlines())):
-        rule = set(line) == {"-"}
-        repeats = SUMMARY in line or (repeats and not rule)
-        if not repeats and not rule:
+        is_rule = set(line) == {"-"}  # the end of the summary
+        in_summary = SUMMARY in line or (in_summary and not is_rule)
+        if not in_summary and not is_rule:
             yield (
                 line.replace(f"{staged}{GALLERY}{os.sep}", f"{GALLERY}/")
                 .replace(f"{staged}{SCRIPTS}{os.sep}", f"{SCRIPTS}/")

@@ -1,7 +1,7 @@
-"""Lay out a complete Sphinx source tree for each language, its scripts translated.
+"""Lay out a Sphinx source tree for each language, with translated scripts.
 
-A file that would not change keeps its time of modification, so that Sphinx and
-sphinx-gallery do again only what has to be done again.
+A file whose content is the same keeps its time of modification, so that Sphinx and
+sphinx-gallery process only changed files.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from gradguide_site.running import reruns
 from gradguide_site.translation import catalogues, gallery
 
 NOT_STAGED = {"_build", "gradguide_site", "locale", "__pycache__"}
-"""Folders of ``docs`` that are no source of a page."""
+"""Folders of ``docs`` that have no sources of pages."""
 
 HEADINGS = "headings.json"
-"""Where a tree keeps the English titles of its scripts; anchors are made of them."""
+"""The file of a tree that holds the English titles; anchors are made of them."""
 
 
 def stage(
     project: Project, language: Language, tree: Path, *, strict: bool = True
 ) -> None:
-    """Bring a source tree up to date.
+    """Update a source tree.
 
     Args:
         project: The checkout to read.
@@ -34,23 +34,24 @@ def stage(
             in English.
 
     Raises:
-        PipelineError: A script or a catalogue can't be used, or isn't complete.
+        PipelineError: A script can't be translated, or a catalogue is malformed or,
+            with ``strict``, incomplete.
     """
     sources = gallery.sources(project)
     scripts = gallery.translated(project, sources, language, strict=strict)
     headings = {source.page: source.headings() for source in sources}
-    wanted = {
+    contents = {
         **_pages(project),
         **_catalogues(project, language),
         **{SCRIPTS / path: text for path, text in scripts.items()},
         Path(HEADINGS): json.dumps(headings, indent=1).encode(),
     }
-    run = {path: text for path, text in scripts.items() if path.suffix == ".py"}
-    reruns.forget_outdated(project, tree, run)
-    for path, content in wanted.items():
+    executed = {path: text for path, text in scripts.items() if path.suffix == ".py"}
+    reruns.forget_outdated(project, tree, executed)
+    for path, content in contents.items():
         _write(tree / path, content)
     for path in _files(tree):
-        if path.parts[0] != GALLERY and path not in wanted and path.suffix != ".mo":
+        if path.parts[0] != GALLERY and path not in contents and path.suffix != ".mo":
             (tree / path).unlink()
 
 
@@ -63,26 +64,26 @@ def _pages(project: Project) -> dict[Path, bytes]:
 
 
 def _catalogues(project: Project, language: Language) -> dict[Path, bytes]:
-    """Return the catalogues of pages; Sphinx compiles and applies them."""
+    """Return the catalogues of pages, which Sphinx compiles and applies."""
     root = project.catalogues(language)
-    place = Path("locale") / language.code / "LC_MESSAGES"
-    found = {}
+    target = Path("locale") / language.code / "LC_MESSAGES"
+    contents = {}
     for path in sorted(root.rglob("*.po")):
         if (relative := path.relative_to(root)).parts[0] != SCRIPTS:
-            catalogues.read(path, language)  # a malformed one is reported here
-            found[place / relative] = path.read_bytes()
-    return found
+            catalogues.read(path, language)  # raises an error if it is malformed
+            contents[target / relative] = path.read_bytes()
+    return contents
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Yield each file below a folder, relative to it."""
+    """Yield the path of each file in a folder, relative to the folder."""
     for path in sorted(root.rglob("*")):
         if path.is_file():
             yield path.relative_to(root)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, unless it says the same already."""
+    """Write a file unless it has this content already."""
     if not (path.exists() and path.read_bytes() == content):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

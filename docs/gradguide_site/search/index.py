@@ -1,9 +1,9 @@
 """Make the search index of each language from its finished pages.
 
-Pagefind finds what stands between spaces. So a text is cut before it is indexed, and
-``search/words.js`` cuts a query in the same way: ``torch.no_grad()`` into ``torch`` and
-``no_grad``, and Chinese, which has no spaces, into all its pairs of neighbours:
-冻结参数 is 冻结, 结参 and 参数.
+Pagefind splits text into words at spaces only. So this module splits the text before
+Pagefind reads it, and ``search/words.js`` splits a query in the same way:
+``torch.no_grad()`` becomes ``torch`` and ``no_grad``, and Chinese text, which has no
+spaces, becomes overlapping pairs of characters: 冻结参数 becomes 冻结, 结参 and 参数.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lxml import html
 from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHARACTER
+from gradguide_site.pages.finished_pages import navigation, parse
 from gradguide_site.project import GALLERY, LANGUAGES, PipelineError
 
 LATIN = rf"[^\W{CHARACTER}]"
@@ -29,12 +30,13 @@ EDGE = re.compile(
     rf"(?<=[^\w\s])(?=\w)|(?<=\w)(?=[^\w\s!-~])"
     rf"|(?<=[{CHARACTER}])(?={LATIN})|(?<={LATIN})(?=[{CHARACTER}])"
 )
-"""Where a word begins or ends, and Pagefind would not see it."""
+"""The start or end of a word that Pagefind would not recognize."""
 
 JOINT = "|~ "
-"""What is put there: ``search/excerpts.js`` takes it out again.
+"""Is inserted at each edge; ``search/excerpts.js`` removes it again.
 
-Pagefind drops ASCII punctuation from words; of any other it makes words of their own.
+Pagefind removes ASCII punctuation from words. It would index any other character as a
+word.
 """
 
 HEADINGS = {"h1", "h2", "h3"}
@@ -49,7 +51,7 @@ def index(site: Path) -> None:
     """Write an index into the folder of each language.
 
     Raises:
-        PipelineError: Pagefind can't make it.
+        PipelineError: Pagefind fails.
     """
     with TemporaryDirectory() as folder:
         processes = [
@@ -57,23 +59,24 @@ def index(site: Path) -> None:
             for language in LANGUAGES
         ]
         for process in processes:
-            said, _ = process.communicate()
+            output, _ = process.communicate()
             if process.returncode:
-                raise PipelineError(f"Pagefind can't make the search index:\n{said}")
-    for suffix in ("css", "js"):  # interfaces other than ours
+                raise PipelineError(f"Pagefind can't make the search index:\n{output}")
+    for suffix in ("css", "js"):  # Pagefind's own user interfaces
         for unused in site.glob(f"*/pagefind/pagefind-*.{suffix}"):
             unused.unlink()
 
 
 def cut(text: str) -> str:
-    """Return a text with a space on either side of every word, and Chinese in pairs."""
+    """Return a text with its words separated by spaces, and its Chinese in pairs."""
     return PAIR.sub(rf"\1\2{JOINT}", EDGE.sub(JOINT, text))
 
 
 def _start(pages: Path, folder: Path) -> subprocess.Popen[str]:
-    """Start Pagefind on all that can be found in one language.
+    """Write the records of one language to a folder and start Pagefind on them.
 
-    To Pagefind it is all English: it would cut Chinese in its own way otherwise.
+    Every language is indexed as English, because Pagefind has its own way of splitting
+    Chinese.
     """
     for address, content in _records(pages):
         record = folder / address
@@ -84,7 +87,7 @@ def _start(pages: Path, folder: Path) -> subprocess.Popen[str]:
         *("--site", str(folder)),
         *("--output-path", str(pages / "pagefind")),
         *("--force-language", "en"),
-        *("--glob", "**/*"),  # a section is named after its anchor: errors.html#anchor
+        *("--glob", "**/*"),  # the name of a record may end with an anchor
         "--keep-index-url",  # as the links of the site do
     ]
     return subprocess.Popen(
@@ -93,16 +96,17 @@ def _start(pages: Path, folder: Path) -> subprocess.Popen[str]:
 
 
 def _records(pages: Path) -> Iterator[tuple[str, str]]:
-    """Yield the address and the content of each page, as Pagefind is to read it.
+    """Yield the address and the content of each record for Pagefind.
 
-    A section that explains a message is a page of its own.
+    Each page is a record. Each section that explains a message is a record of its own,
+    whose address ends with its anchor.
     """
     chapters = _chapters(pages / "index.html")
     for page in sorted(pages.rglob("*.html")):
         address = page.relative_to(pages).as_posix()
-        if "_static" in page.parts or address == "search.html":
+        if address == "search.html":
             continue
-        article = next(_read(page).iter("article"))
+        article = next(parse(page).iter("article"))
         chapter = f"chapter{chapters.get(address)}"
         for section in article.xpath(".//section[div[contains(@class, 'message')]]"):
             section.drop_tree()
@@ -113,17 +117,17 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
 
 
 def _chapters(home: Path) -> dict[str, int]:
-    """Return the place of each page's chapter among those that the sidebar names."""
-    found, place = {}, -1
-    for element in _read(home).find_class("sidebar-tree")[0].iter("p", "a"):
+    """Return the number of each page's chapter, counted in the sidebar."""
+    numbers, number = {}, -1
+    for element in navigation(parse(home)):
         parent = element.getparent()
         if element.tag == "p" or (
             parent is not None and "toctree-l2" in parent.classes
         ):
-            place += 1
+            number += 1
         if element.tag == "a":
-            found[element.get("href", "")] = place
-    return found
+            numbers[element.get("href", "")] = number
+    return numbers
 
 
 def _kind(address: str) -> str:
@@ -132,23 +136,19 @@ def _kind(address: str) -> str:
     return "api" if address == "reference/api.html" else "page"
 
 
-def _read(page: Path) -> HtmlElement:
-    return html.parse(page, html.HTMLParser(encoding="utf-8")).getroot()
-
-
 def _record(content: HtmlElement, *filters: str) -> str:
-    """Return a page of headings and text, after what it can be filtered by.
+    """Return the headings and the text of an element, with its filters.
 
-    Pagefind has filters, but writes them in another order each time. Here a filter is a
-    word that nobody types.
+    Pagefind has filters, but writes them in another order in each run. Here each filter
+    is a word with a 0 in front, which does not occur in queries.
     """
     body = html.Element("body")
-    if "page" in filters:  # it mentions what a script shows
+    if "page" in filters:  # rank the script that shows something above its mentions
         body.set("data-pagefind-weight", "0.5")
-    marks = html.Element("p", {"data-pagefind-weight": "0"})
-    marks.text = " ".join(f"0{value}" for value in filters)
-    body.append(marks)
-    for block, texts in groupby(_texts(content, content), lambda found: found[0]):
+    words = html.Element("p", {"data-pagefind-weight": "0"})
+    words.text = " ".join(f"0{value}" for value in filters)
+    body.append(words)
+    for block, texts in groupby(_texts(content, content), lambda pair: pair[0]):
         text = "".join(text for _, text in texts)
         if text.strip() and not _lists_pages(block, text):
             body.append(_block(block, cut(text)))
@@ -158,7 +158,7 @@ def _record(content: HtmlElement, *filters: str) -> str:
 def _texts(
     element: HtmlElement, block: HtmlElement
 ) -> Iterator[tuple[HtmlElement, str]]:
-    """Yield each text in an element, with the block that it is a part of."""
+    """Yield each text in an element, with the block element that contains it."""
     if not isinstance(element.tag, str) or NOT_SEARCHED & set(element.classes):
         return
     inside = block if element.tag in INLINE else element
@@ -171,20 +171,20 @@ def _texts(
 
 
 def _lists_pages(block: HtmlElement, text: str) -> bool:
-    """Whether a block is mostly titles of other pages, which are found there."""
+    """Whether more than half of a block is titles of other pages."""
     titles = "".join(title.text_content() for title in block.find_class("doc"))
     return len(titles) > len(text) / 2
 
 
 def _block(block: HtmlElement, text: str) -> HtmlElement:
-    """Return a heading, or a term, that a result can lead to; or text."""
+    """Return a heading with its anchor for a heading or a term, else a span."""
     if block.tag in HEADINGS:
         parent = block.getparent()
         new = html.Element(block.tag, id="" if parent is None else parent.get("id", ""))
     elif block.tag == "dt" and block.get("id"):
         new = html.Element("h3", id=block.get("id", ""))
     else:
-        new = html.Element("span")  # Pagefind ends a paragraph with a full stop
+        new = html.Element("span")  # Pagefind would end a paragraph with a full stop
         text += " "
     new.text = text
     return new

@@ -1,7 +1,8 @@
 """Search with Pagefind in place of Sphinx.
 
-Sphinx cuts Chinese into words when it indexes a page but never cuts the query, so
-冻结参数 finds nothing. Pagefind reads the finished HTML: see ``search.index``.
+Sphinx splits Chinese text into words when it indexes a page, but not the query, so a
+query like 冻结参数 finds nothing. Pagefind indexes the finished HTML: see
+``search.index``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from sphinx.application import Sphinx
 
 
-def _leave_out_index(app: Sphinx) -> None:
+def _disable_sphinx_index(app: Sphinx) -> None:
     app.builder.search = False  # type: ignore[attr-defined]
 
 
@@ -18,5 +19,5 @@ def _search_page(app: Sphinx) -> list[tuple[str, dict[str, str], str]]:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("builder-inited", _leave_out_index)
+    app.connect("builder-inited", _disable_sphinx_index)
     app.connect("html-collect-pages", _search_page)

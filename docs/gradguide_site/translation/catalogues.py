@@ -1,4 +1,4 @@
-"""Read, merge and judge the catalogues: the ``.po`` files that hold the Chinese."""
+"""Read, merge, check and write catalogues: the ``.po`` files of the translations."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ MARKUP = re.compile(
     r"``.+?``|:[\w-]+:`[^`]+`|\{[\w:-]+\}`[^`]+`|`[^`<]*<[^`>]+>`_{1,2}|(?<!`)`[^`]+`(?!`)"
     r"|\]\([^)]+\)|%\(\w+\)s"
 )
-"""Inline markup whose content is the same in every language."""
+"""Inline markup, which must be the same in every language."""
 
 LABEL = re.compile(r"(?<=[`\[])[^`<\[]*(?=<[^<>]+>`)")
-"""The words of a link, which are translated: ``words <target>``."""
+"""The words of a link ``words <target>``, which are translated."""
 
-
-QUOTED = re.compile(rb'\s*(?:msg\w+\s*(?:\[\d+\])?\s*)?"')
-COMPLETE = re.compile(QUOTED.pattern + rb'(?:[^"\\]|\\.)*"\s*$')
+STRING_START = re.compile(rb'\s*(?:msg\w+\s*(?:\[\d+\])?\s*)?"')
+COMPLETE_STRING = re.compile(STRING_START.pattern + rb'(?:[^"\\]|\\.)*"\s*$')
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A message that is not ready, and why."""
+    """A message whose translation can't be used, and why."""
 
     path: Path
     message: str
@@ -39,7 +38,7 @@ class Problem:
 
 
 def read(path: Path, language: Language) -> Catalog:
-    """Read a catalogue; one that isn't there is empty.
+    """Read a catalogue; return an empty one if there is no such file.
 
     Raises:
         PipelineError: The file is malformed.
@@ -47,7 +46,8 @@ def read(path: Path, language: Language) -> Catalog:
     if not path.exists():
         return Catalog(locale=language.code)
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        if QUOTED.match(line) and not COMPLETE.match(line):  # Babel would cut it short
+        # Babel silently drops the end of a string that has no closing quote.
+        if STRING_START.match(line) and not COMPLETE_STRING.match(line):
             raise PipelineError(
                 f"{path}, line {number}: a string has no end: {line.decode()!r}. "
                 "Correct the catalogue."
@@ -56,9 +56,9 @@ def read(path: Path, language: Language) -> Catalog:
         with path.open("rb") as file:
             return pofile.read_po(file, locale=language.code, abort_invalid=True)
     except pofile.PoFileError as error:
-        where = f"{path}, line {error.lineno + 1}"
         raise PipelineError(
-            f"{where}: {error}: {error.line.strip()!r}. Correct the catalogue."
+            f"{path}, line {error.lineno + 1}: {error}: {error.line.strip()!r}. "
+            "Correct the catalogue."
         ) from None
     except (UnicodeDecodeError, ValueError) as error:
         raise PipelineError(f"{path}: {error}. Correct the catalogue.") from None
@@ -67,27 +67,27 @@ def read(path: Path, language: Language) -> Catalog:
 def merge(old: Catalog, messages: Iterable[str]) -> Catalog:
     """Return a catalogue of exactly these messages, in this order.
 
-    What was translated stays; a message that resembles one that has gone gets its
-    translation, marked fuzzy for a person to look at.
+    Existing translations are kept. A new message that resembles a removed one gets
+    its translation, marked as fuzzy.
     """
     template = Catalog()
     for id_ in messages:
         template.add(id_)
-    new = Catalog(locale=old.locale, fuzzy=False)
+    updated = Catalog(locale=old.locale, fuzzy=False)
     for message in old:
         if message.id:
-            new.add(message.id, message.string, flags=message.flags)
-    new.update(template, update_header_comment=False)
+            updated.add(message.id, message.string, flags=message.flags)
+    updated.update(template, update_header_comment=False)
     ordered = Catalog(locale=old.locale, fuzzy=False)
     for message in template:
         if message.id:
-            kept = new[message.id]
-            ordered.add(kept.id, kept.string, flags=kept.flags)
+            entry = updated[message.id]
+            ordered.add(entry.id, entry.string, flags=entry.flags)
     return ordered
 
 
 def text(catalog: Catalog, language: Language) -> bytes:
-    """Return a catalogue as it is written to a file: the same whenever it is made."""
+    """Return a catalogue as a ``.po`` file, without dates."""
     buffer = BytesIO()
     pofile.write_po(buffer, catalog, width=88, omit_header=True)
     header = (
@@ -100,45 +100,42 @@ def text(catalog: Catalog, language: Language) -> bytes:
     return header.encode() + b"\n" + buffer.getvalue().rstrip() + b"\n"
 
 
-def problems(path: Path, catalog: Catalog, wanted: Sequence[str]) -> list[Problem]:
-    """Return what keeps a catalogue from translating the wanted messages."""
-    found = []
-    for id_ in dict.fromkeys(wanted):
-        message = catalog.get(id_)
-        if reason := _reason(message):
-            found.append(Problem(path, id_, reason))
-    return found
+def problems(path: Path, catalog: Catalog, messages: Sequence[str]) -> list[Problem]:
+    """Return a problem for each of these messages that has no usable translation."""
+    return [
+        Problem(path, id_, reason)
+        for id_ in dict.fromkeys(messages)
+        if (reason := _reason(catalog.get(id_)))
+    ]
 
 
 def gettext(catalog: Catalog, message: str) -> str:
-    """Return a translation, or the message if there is none to be used."""
-    found = catalog.get(message)
-    return message if found is None or _reason(found) else str(found.string)
+    """Return the translation of a message, or the message if it has no usable one."""
+    entry = catalog.get(message)
+    return message if entry is None or _reason(entry) else str(entry.string)
 
 
 def _reason(message: Message | None) -> str | None:
-    """Say why a message can't be used, if it can't."""
+    """Return why a translation can't be used, or None if it can."""
     if message is None:
         return "not in the catalogue"
     if not message.string:
         return "not translated"
     if message.fuzzy:
         return "fuzzy: check it and remove the mark"
-    lost, added = _difference(str(message.id), str(message.string))
-    if lost or added:
-        parts = [f"lost {' '.join(lost)}"] * bool(lost)
-        parts += [f"added {' '.join(added)}"] * bool(added)
-        return f"markup differs from the English ({', '.join(parts)})"
+    english, translated = _markup(str(message.id)), _markup(str(message.string))
+    differences = [
+        f"{verb} {' '.join(sorted(markup))}"
+        for verb, markup in (
+            ("lost", english - translated),
+            ("added", translated - english),
+        )
+        if markup
+    ]
+    if differences:
+        return f"markup differs from the English ({', '.join(differences)})"
     return None
 
 
-def _difference(english: str, translated: str) -> tuple[list[str], list[str]]:
-    before, after = _markup(english), _markup(translated)
-    return (
-        sorted(set(before) - set(after)),
-        sorted(set(after) - set(before)),
-    )
-
-
-def _markup(message: str) -> list[str]:
-    return [LABEL.sub("", found) for found in MARKUP.findall(message)]
+def _markup(message: str) -> set[str]:
+    return {LABEL.sub("", markup) for markup in MARKUP.findall(message)}

@@ -1,4 +1,4 @@
-"""What the gallery is made of: its scripts, and the introductions of its chapters."""
+"""Read and translate the sources of the gallery: scripts and introductions."""
 
 from __future__ import annotations
 
@@ -20,48 +20,55 @@ from gradguide_site.translation import catalogues, rest, scripts
 
 @dataclass(frozen=True)
 class Source:
-    """A script or an introduction, in English.
+    """A script, or the introduction of a chapter or of the gallery, in English.
 
     Attributes:
-        path: Its place below ``examples``.
-        text: What it says.
+        path: Its path, relative to ``examples``.
+        text: Its content.
     """
 
     path: Path
     text: str
 
     @property
+    def is_script(self) -> bool:
+        return self.path.suffix == ".py"
+
+    @property
     def name(self) -> str:
-        """How a person finds it in the repository."""
+        """The path of the file in the repository, for error messages."""
         return (SCRIPTS / self.path).as_posix()
 
     @property
     def catalogue(self) -> Path:
-        """Where its translation is, below the catalogues of a language."""
+        """The path of its catalogue, relative to the catalogues of a language."""
         return SCRIPTS / self.path.with_suffix(".po")
 
     @property
     def page(self) -> str:
-        """The name of its page, as Sphinx spells it."""
-        is_script = self.path.suffix == ".py"
-        stem = self.path.with_suffix("") if is_script else self.path.with_name("index")
+        """The name that Sphinx gives to its page."""
+        stem = (
+            self.path.with_suffix("")
+            if self.is_script
+            else self.path.with_name("index")
+        )
         return (GALLERY / stem).as_posix()
 
     def messages(self) -> list[str]:
-        """Return what there is to translate, in order."""
-        if self.path.suffix == ".py":
+        """Return the messages to translate, in order."""
+        if self.is_script:
             return scripts.messages(self.text, self.name)
         return rest.messages(self.text.split("\n"))
 
     def headings(self) -> list[str]:
         """Return its section titles, in order."""
-        if self.path.suffix == ".py":
+        if self.is_script:
             return scripts.headings(self.text, self.name)
         return rest.headings(self.text.split("\n"))
 
     def translated(self, gettext: rest.Translate) -> str:
-        """Return it with other prose, line for line."""
-        if self.path.suffix == ".py":
+        """Return the text with its messages translated; lines keep their numbers."""
+        if self.is_script:
             return scripts.translate(self.text, gettext, self.name)
         return "\n".join(rest.rewrite(self.text.split("\n"), gettext))
 
@@ -77,12 +84,12 @@ def sources(project: Project) -> list[Source]:
 def translated(
     project: Project, sources: Iterable[Source], language: Language, *, strict: bool
 ) -> dict[Path, bytes]:
-    """Return every script and introduction in a language, by its place.
+    """Return the content of every script and introduction in a language, by path.
 
     Args:
-        project: The checkout, which has the catalogues.
+        project: The checkout that has the catalogues.
         sources: The scripts and introductions.
-        language: The language; English is what stands there.
+        language: The language to translate into.
         strict: Whether a message without translation is an error; otherwise it stays
             in English.
 
@@ -91,18 +98,18 @@ def translated(
     """
     if language == ENGLISH:
         return {source.path: source.text.encode() for source in sources}
-    found, missing = {}, []
+    contents, missing = {}, []
     for source in sources:
         path = project.catalogues(language) / source.catalogue
         catalogue = catalogues.read(path, language)
-        shown = path.relative_to(project.root)
-        missing += catalogues.problems(shown, catalogue, source.messages())
+        name = path.relative_to(project.root)
+        missing += catalogues.problems(name, catalogue, source.messages())
         text = source.translated(partial(catalogues.gettext, catalogue))
-        found[source.path] = text.encode()
+        contents[source.path] = text.encode()
     if missing and strict:
         raise PipelineError(
             "\n".join(map(str, missing))
             + f"\n{len(missing)} messages have no {language.code} translation that can "
             "be used. Run `nox -s translate`, fill them in, and build again."
         )
-    return found
+    return contents

@@ -1,11 +1,11 @@
-"""Find the prose in reStructuredText, and put its translation in its place.
+"""Find the prose in reStructuredText and replace it with its translation.
 
-Only the prose changes, and the **number of lines** stays. Line 12 of a script is line
-12 of its translation, so a warning or a traceback names the same line in every
+A translation has the **same number of lines** as its source. Line 12 of a script is
+line 12 of its translation, so a warning or a traceback names the same line in every
 language.
 
-A text may have titles, paragraphs, lists with ``-``, and comments; other markup is
-refused, as its prose would go untranslated or its markup would be translated.
+A text may have titles, paragraphs, lists with ``-``, and comments. Any other block is
+an error, because this module can't tell its prose from its markup.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMMENT = re.compile(r"\.\. (?!_|\[|\||[\w:.+-]+::)")
 REFUSED = re.compile(
     r"\s|\.\. |>>> |\| |\+[-=]|=+ +=|:[^:`\s][^:`]*:(?:\s|$)|[*+•] |\(?[\d#]+[.)] "
 )
-"""How a block begins that is neither a title, a paragraph, a list nor a comment."""
+"""The beginning of a block that is not a title, a paragraph, a list or a comment."""
 
 
 def rewrite(lines: Sequence[str], translate: Translate) -> list[str]:
@@ -34,12 +34,11 @@ def rewrite(lines: Sequence[str], translate: Translate) -> list[str]:
 
     Args:
         lines: The text, without line ends.
-        translate: Called with each message, in order: a paragraph as one line. What it
-            returns takes the place of the message; the message itself leaves its lines
-            as they are.
+        translate: Called with each message, in order; a paragraph is one message on
+            one line. If it returns the message itself, the lines are not changed.
 
     Returns:
-        As many lines.
+        The translated text, with the same number of lines.
 
     Raises:
         PipelineError: The text has markup of another kind.
@@ -62,7 +61,10 @@ def rewrite(lines: Sequence[str], translate: Translate) -> list[str]:
 
 @contextmanager
 def collected() -> Iterator[tuple[list[str], Translate]]:
-    """Yield a list, and a translation that changes nothing and fills it."""
+    """Yield a list of messages and a ``Translate`` function that fills it.
+
+    The function returns each message unchanged.
+    """
     messages: list[str] = []
 
     def collect(message: str) -> str:
@@ -75,13 +77,13 @@ def collected() -> Iterator[tuple[list[str], Translate]]:
 
 def messages(lines: Sequence[str]) -> list[str]:
     """Return the messages of a text, in order."""
-    with collected() as (collected_messages, translate):
+    with collected() as (found, translate):
         rewrite(lines, translate)
-    return collected_messages
+    return found
 
 
 def has_words(text: str) -> bool:
-    """Tell whether a text has a letter, and so something to translate."""
+    """Whether a text has a letter; if not, there is nothing to translate."""
     return any(character.isalpha() for character in text)
 
 
@@ -91,7 +93,7 @@ def headings(lines: Sequence[str]) -> list[str]:
 
 
 def is_title(line: str, below: str = "") -> bool:
-    """Tell whether a line is a title, by the rule below it."""
+    """Whether a line is a title, which has a rule on the line below."""
     starts_text = bool(line.strip()) and not line[0].isspace()
     return starts_text and bool(RULE.match(below)) and not RULE.match(line)
 
@@ -99,9 +101,8 @@ def is_title(line: str, below: str = "") -> bool:
 def wrap(text: str, count: int) -> list[str]:
     """Break a text into at most ``count`` lines of about the same width.
 
-    A line ends at a space or after Chinese punctuation, never inside inline markup.
-    A text too short for that many lines gets fewer; one that can't be broken stays
-    whole, however long.
+    Lines are broken at spaces and after Chinese punctuation, but not inside inline
+    markup. A short text gets fewer lines; one that can't be broken stays on one line.
     """
     pieces = _breakable(text)
     whole = column_width(text)
@@ -140,7 +141,7 @@ def _paragraph(lines: Sequence[str], translate: Translate) -> list[str]:
 
 
 def _indented(lines: Sequence[str]) -> int:
-    """Count the indented lines at the beginning, and the blank ones between them."""
+    """Count the indented lines at the beginning, with the blank lines between them."""
     size = 0
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -155,23 +156,23 @@ BREAK = re.compile(r" |(?<=[，。；：、！？）」])")
 
 
 def _breakable(text: str) -> list[str]:
-    """Cut a text at each place where a line may end; a space stays with its left."""
-    whole = [range(*match.span()) for match in MARKUP.finditer(text)]
+    """Cut a text where a line may end; a space stays at the end of its piece."""
+    unbroken = [range(*match.span()) for match in MARKUP.finditer(text)]
     cuts = {
         match.end()
         for match in BREAK.finditer(text)
-        if not any(match.start() in span and match.end() in span for span in whole)
+        if not any(match.start() in span and match.end() in span for span in unbroken)
     }
     ends = sorted(cuts | {0, len(text)})
     return [text[a:b] for a, b in pairwise(ends)]
 
 
 def _fill(pieces: Sequence[str], width: int) -> list[str]:
-    """Put pieces on lines; a new line begins where one would exceed ``width``."""
+    """Join pieces to lines of at most ``width`` columns."""
     lines = [""]
     for piece in pieces:
         is_full = column_width(lines[-1] + piece.rstrip()) > width
-        # A line of punctuation alone could be read as the rule below a title.
+        # docutils could read a line of punctuation alone as the rule of a title.
         has_text = any(character.isalnum() for character in piece)
         if lines[-1] and is_full and has_text:
             lines.append("")

@@ -1,7 +1,7 @@
-"""Translate a Python script: its comments and its docstring, never its code.
+"""Translate the comments and the docstring of a Python script, never its code.
 
-A script is laid out as sphinx-gallery reads it: comments below a ``# %%`` line are
-prose in reStructuredText; all others are remarks on the code around them.
+sphinx-gallery reads the comments below a ``# %%`` line as reStructuredText. All other
+comments are remarks in plain text.
 """
 
 from __future__ import annotations
@@ -10,55 +10,56 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradguide_site.project import PipelineError
 from gradguide_site.translation import rest
 
 CELL = re.compile(r"# ?%%")
-SETTING = re.compile(
+DIRECTIVE = re.compile(
     r"#(?:!| ?-\*-|\s*(?:sphinx_gallery_|type:|noqa|fmt:|ruff:|mypy:|pragma))"
 )
-"""Comments that are read by programs."""
+"""The beginning of a comment that a program reads, which must not be translated."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Lines of a script that hold prose, and how that prose is written there."""
+    """Consecutive lines of a script that hold prose.
+
+    Attributes:
+        first: Index of the first line.
+        texts: The prose on each line.
+        before: What precedes the prose on each line: code, indentation, ``#``.
+        after: What follows the prose on the last line: the quotes of a docstring.
+        is_rest: Whether the prose is reStructuredText; otherwise it is one remark.
+    """
 
     first: int
-    """Index of its first line."""
     texts: tuple[str, ...]
-    """The prose on each of its lines, without the markup around it."""
     before: tuple[str, ...]
-    """What stands before the prose on each line: code, indentation, ``#``."""
     after: str = ""
-    """What stands behind the prose on the last line: the quotes of a docstring."""
     is_rest: bool = False
-    """Whether it is reStructuredText, or one remark."""
 
-    def rewritten(self, translate: rest.Translate) -> Iterator[str]:
-        """Yield its lines with other prose."""
-        if self.is_rest:
-            texts = rest.rewrite(self.texts, translate)
-        else:
-            texts = _rewrite_remark(self.texts, translate)
-        for n, (before, old, new) in enumerate(
-            zip(self.before, self.texts, texts, strict=True), 1
-        ):
-            line = before + new
-            kept = line if new == old else line.rstrip()
-            yield kept + (self.after if n == len(texts) else "")
+    def translated(self, gettext: rest.Translate) -> list[str]:
+        """Return the lines with their prose translated."""
+        rewrite = rest.rewrite if self.is_rest else _rewrite_remark
+        texts = rewrite(self.texts, gettext)
+        lines = [
+            before + new if new == old else (before + new).rstrip()
+            for before, old, new in zip(self.before, self.texts, texts, strict=True)
+        ]
+        lines[-1] += self.after
+        return lines
 
 
 def translate(source: str, gettext: rest.Translate, name: str) -> str:
-    """Return a script with its prose translated, line for line.
+    """Return a script with its prose translated; lines keep their numbers.
 
     Args:
         source: The script.
         gettext: Called with each message, in order; see ``rest.rewrite``.
-        name: What to call the script in an error.
+        name: The name of the script in error messages.
 
     Raises:
         PipelineError: The script can't be parsed, or a translation would change its
@@ -68,7 +69,7 @@ def translate(source: str, gettext: rest.Translate, name: str) -> str:
     for passage in _passages(source, name):
         place = slice(passage.first, passage.first + len(passage.texts))
         try:
-            lines[place] = passage.rewritten(gettext)
+            lines[place] = passage.translated(gettext)
         except PipelineError as error:
             raise PipelineError(f"{name}: {error}") from None
     translated = "\n".join(lines)
@@ -81,7 +82,7 @@ def translate(source: str, gettext: rest.Translate, name: str) -> str:
 
 
 def messages(source: str, name: str) -> list[str]:
-    """Return what there is to translate in a script, in order."""
+    """Return the messages of a script, in order."""
     with rest.collected() as (found, gettext):
         translate(source, gettext, name)
     return found
@@ -98,7 +99,7 @@ def headings(source: str, name: str) -> list[str]:
 
 
 def _code(source: str, name: str) -> str:
-    """Return all that a script does, with the position of each piece."""
+    """Return the syntax tree of a script, with positions, without the docstring."""
     tree = _parse(source, name)
     if ast.get_docstring(tree) is not None:
         del tree.body[0]
@@ -129,7 +130,7 @@ def _docstring(source: str, tree: ast.Module) -> Passage:
     node = tree.body[0]
     lines = source.split("\n")[node.lineno - 1 : node.end_lineno]
     opening = re.match(r"""[rRuU]?(?:\"\"\"|'''|"|')""", lines[0])
-    assert opening  # it is a string: ast says so
+    assert opening  # ast has found a string here
     quotes = opening[0].lstrip("rRuU")
     before = (opening[0],) + ("",) * (len(lines) - 1)
     lines[-1] = lines[-1][: lines[-1].rindex(quotes)]
@@ -138,9 +139,9 @@ def _docstring(source: str, tree: ast.Module) -> Passage:
 
 
 def _comments(source: str) -> Iterator[Passage]:
-    """Yield runs of comment lines, and each comment behind code."""
+    """Yield each run of comment lines and each comment that follows code."""
     lines = source.split("\n")
-    run: list[tuple[int, str, str]] = []  # index of the line, before "#", comment
+    run: list[tuple[int, str, str]] = []  # line index, text before "#", comment
     in_cell_text = False
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT:
@@ -155,9 +156,9 @@ def _comments(source: str) -> Iterator[Passage]:
             in_cell_text = True
             run.append((index, before, ""))
         elif before.strip():
-            if not SETTING.match(token.string):
+            if not DIRECTIVE.match(token.string):
                 yield from _passage([(index, before, token.string)], is_rest=False)
-        elif SETTING.match(token.string):
+        elif DIRECTIVE.match(token.string):
             yield from _passage(run, is_rest=in_cell_text)
             run = []
         else:
@@ -167,7 +168,7 @@ def _comments(source: str) -> Iterator[Passage]:
 
 def _passage(run: list[tuple[int, str, str]], *, is_rest: bool) -> Iterator[Passage]:
     if is_rest:
-        run = run[1:]  # the line of the cell mark itself
+        run = run[1:]  # without the line "# %%"
     if run:
         texts, before = [], []
         for _, margin, comment in run:
@@ -177,8 +178,8 @@ def _passage(run: list[tuple[int, str, str]], *, is_rest: bool) -> Iterator[Pass
         yield Passage(run[0][0], tuple(texts), tuple(before), is_rest=is_rest)
 
 
-def _rewrite_remark(texts: tuple[str, ...], gettext: rest.Translate) -> list[str]:
-    """Translate a remark as one message, on as many lines."""
+def _rewrite_remark(texts: Sequence[str], gettext: rest.Translate) -> list[str]:
+    """Translate a remark as one message, with the same number of lines."""
     message = " ".join(text.strip() for text in texts)
     translated = gettext(message)
     if translated == message:

@@ -1,6 +1,6 @@
-"""Warn of each message on a page, or in a docstring, that has no translation.
+"""Warn of each message of a page or a docstring that has no translation.
 
-Warnings are errors in this build: a page is complete in a language, or it isn't built.
+Because the build treats warnings as errors, no page is published half translated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sphinx.util import logging
 from sphinx.util.nodes import extract_messages
 
 from gradguide_site.chinese import CHINESE
-from gradguide_site.project import language
+from gradguide_site.project import ENGLISH, GALLERY, language
 from gradguide_site.translation import catalogues
 
 logger = logging.getLogger(__name__)
@@ -21,14 +21,15 @@ logger = logging.getLogger(__name__)
 
 def _warn(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
-    own = language(app.config.language)
-    if app.config.language == "en" or docname.startswith("gallery/"):
-        return  # scripts are translated before Sphinx sees them
-    place = Path("locale", own.code, "LC_MESSAGES", f"{docname}.po")
-    catalogue = catalogues.read(Path(app.srcdir, place), own)
+    page_language = language(app.config.language)
+    # The pages of the gallery are made of scripts that are translated already.
+    if page_language == ENGLISH or docname.startswith(f"{GALLERY}/"):
+        return
+    path = Path("locale", page_language.code, "LC_MESSAGES", f"{docname}.po")
+    catalogue = catalogues.read(Path(app.srcdir, path), page_language)
     for node, message in extract_messages(doctree):
         if not node.get("translated") and not CHINESE.search(message):
-            for problem in catalogues.problems(place, catalogue, [message]):
+            for problem in catalogues.problems(path, catalogue, [message]):
                 logger.warning("%s", problem, location=node, type="untranslated")
 
 

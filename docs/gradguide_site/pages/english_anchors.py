@@ -1,7 +1,8 @@
-"""Give the sections of a gallery page the anchors of its English titles.
+"""Give the sections of a gallery page the anchors of the English titles.
 
-docutils can't make an anchor of a Chinese title and calls it ``id1``. With the same
-anchors, a link to a section, and a switch of language there, lead to the same place.
+docutils can't make an anchor of a Chinese title and falls back to ``id1``. With equal
+anchors, a link to a section works in every language, and the language menu keeps the
+section.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
+from gradguide_site.project import GALLERY, SCRIPTS
 from gradguide_site.running.reading_order import read
+from gradguide_site.running.stage import HEADINGS
 
 
 class EnglishAnchors(SphinxTransform):
     """Rename the anchor of each section, in order."""
 
-    default_priority = 600  # when all targets have found their section
+    default_priority = 600  # docutils has attached the explicit targets to sections
 
     def apply(self) -> None:
         titles = self.config.english_headings.get(self.env.docname, [])
@@ -39,7 +42,7 @@ class EnglishAnchors(SphinxTransform):
                     self.document.nameids[name] = new
 
     def _implicit(self, section: nodes.section) -> str:
-        """Return the anchor that was made of the title, not one that was given."""
+        """Return the anchor that docutils made of the title of a section."""
         explicit = {
             self.document.nameids.get(name)
             for name, is_explicit in self.document.nametypes.items()
@@ -49,12 +52,12 @@ class EnglishAnchors(SphinxTransform):
 
 
 def _load(app: Sphinx) -> None:
-    """Read the titles that staging the tree has written down."""
-    headings = json.loads(Path(app.srcdir, "headings.json").read_text("utf-8"))
-    if "gallery/index" in headings:  # it holds the introduction of each chapter, too
-        for chapter in read(Path(app.srcdir, "examples")):
-            page = PurePosixPath("gallery", chapter, "index")
-            headings["gallery/index"] += headings[str(page)]
+    """Read the English titles, which ``running.stage`` has written to the tree."""
+    headings = json.loads(Path(app.srcdir, HEADINGS).read_text("utf-8"))
+    index = f"{GALLERY}/index"
+    if index in headings:  # sphinx-gallery includes each chapter's introduction in it
+        for chapter in read(Path(app.srcdir, SCRIPTS)):
+            headings[index] += headings[str(PurePosixPath(GALLERY, chapter, "index"))]
     app.config.english_headings = headings
 
 

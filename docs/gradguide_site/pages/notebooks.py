@@ -1,7 +1,7 @@
-"""Make the links of a notebook links, and its Chinese whole.
+"""Convert the Sphinx roles in notebooks to links, and join the lines of Chinese text.
 
-In the prose of a notebook sphinx-gallery leaves the roles of Sphinx as they stand in
-the script. Links to pages get the address at which the site is published.
+sphinx-gallery copies the prose of a script to its notebook without resolving roles.
+Links to pages get the address at which the site is published.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 
 from gradguide_site.chinese import join_lines
 from gradguide_site.pages.torch_links import address
+from gradguide_site.project import GALLERY
 
 HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
 ROLE = re.compile(
@@ -24,11 +25,11 @@ ROLE = re.compile(
 
 def _finish_notebooks(app: Sphinx) -> None:
     titles = app.config.sphinx_gallery_conf["titles"]
-    by_page = {Path(script).stem: title for script, title in titles.items()}
-    for path in sorted(Path(app.srcdir, "gallery").glob("*/*.ipynb")):
+    title_of = {Path(script).stem: title for script, title in titles.items()}
+    for path in sorted(Path(app.srcdir, GALLERY).glob("*/*.ipynb")):
         notebook = json.loads(path.read_text("utf-8"))
 
-        def link(match: re.Match[str], folder: str = path.parent.name) -> str:
+        def link(match: re.Match[str], chapter: str = path.parent.name) -> str:
             role, target = match["role"], match["target"]
             if role == "torch":
                 title, uri = f"`{target}`", address(app.config.torch_docs, target)
@@ -36,8 +37,8 @@ def _finish_notebooks(app: Sphinx) -> None:
                 title = f"`{target}()`"
                 uri = f"{app.config.html_baseurl}reference/api.html#{target}"
             else:
-                title = str(by_page.get(target.rpartition("/")[2], target))
-                page = posixpath.join("/gallery", folder, target).removeprefix("/")
+                title = str(title_of.get(target.rpartition("/")[2], target))
+                page = posixpath.join(f"/{GALLERY}", chapter, target).removeprefix("/")
                 uri = f"{app.config.html_baseurl}{page}.html"
             return f"[{match['title'] or title}]({uri})"
 
@@ -53,4 +54,5 @@ def _finish_notebooks(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    app.connect("builder-inited", _finish_notebooks, priority=800)  # they are written
+    # sphinx-gallery writes the notebooks in its own handler, at priority 500.
+    app.connect("builder-inited", _finish_notebooks, priority=800)
