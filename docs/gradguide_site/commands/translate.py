@@ -96,7 +96,11 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     shutil.rmtree(templates, ignore_errors=True)
     source = project.built / "source" / "messages"
     stage(project, ENGLISH, source)
-    options = {"plot_gallery": False, "nitpicky": False}
+    options = {
+        "plot_gallery": "False",
+        "nitpicky": False,
+        "suppress_warnings": ["image.not_readable", "sphinx_gallery"],  # none is drawn
+    }
     run([Job(project, ENGLISH, source, [Build("gettext", templates, options)])])
     found = {}
     for path in sorted(templates.rglob("*.pot")):

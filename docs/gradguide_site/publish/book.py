@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 
-from gradguide_site.project import LANGUAGES, Language, Project
+from gradguide_site.project import Language, Project
 from gradguide_site.running.sphinx_builds import Build, settings
 
 NAME = "gradguide.epub"
@@ -23,7 +23,6 @@ def book(project: Project, language: Language) -> Build:
             "epub_language": language.tag,
             "epub_identifier": settings(project, language)["epub_uid"],
             "epub_show_urls": "no",  # a link is enough
-            "epub_exclude_files": [f"_static/cards/{it.tag}.png" for it in LANGUAGES],
             "epub_description": project.metadata["description"],
             "epub_contributor": project.metadata["authors"][0]["name"],
         },
