@@ -5,8 +5,8 @@ from docutils.utils import column_width
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradguide_site.translation import rest
 from gradguide_site.project import PipelineError
+from gradguide_site.translation import rest
 
 
 def lines(text):

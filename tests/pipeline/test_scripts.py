@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradguide_site.translation import scripts
 from gradguide_site.project import PipelineError
+from gradguide_site.translation import scripts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

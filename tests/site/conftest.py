@@ -10,8 +10,8 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 
-from gradguide_site.publish.inspection import Page as FinishedPage
 from gradguide_site.project import LANGUAGES, Project
+from gradguide_site.publish.inspection import Page as FinishedPage
 
 
 class Page(FinishedPage):

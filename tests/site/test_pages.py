@@ -5,8 +5,8 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from gradguide_site.publish import inspection
 from gradguide_site.project import CHINESE, ENGLISH
+from gradguide_site.publish import inspection
 
 from .conftest import PROJECT, Page, language_pages
 
