@@ -8,7 +8,7 @@ import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
 import { wordsOf } from "./words.js";
 
-// Found by measuring tests/site/queries.toml; none of them is near an edge.
+// Found by measuring tests/browser/queries.toml; none of them is near an edge.
 const RANKING = {
   metaWeights: { title: 2 },
   pageLength: 0.5,

@@ -1,14 +1,14 @@
 """Let Lighthouse judge the main pages, as a phone on a slow network would load them.
 
 The site is served as a host would serve it, compressed. Both programs are run by npm's
-``npx``, in the versions below. ``lighthouse.py [PAGE ...]``: the pages to judge.
+``npx``, in the versions below. ``python -m tools.lighthouse [PAGE ...]``: the pages to
+judge.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +17,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-SITE = Path(__file__).parents[2] / "docs/_build/html"
+from tests.browser.executable import find
+
+SITE = Path(__file__).parents[1] / "docs/_build/html"
 LIGHTHOUSE, SERVE = "lighthouse@12.8.2", "serve@14.2.7"
 PAGES = (
     "",
@@ -25,6 +27,7 @@ PAGES = (
     "gallery/three-ways/through_or_blocked",
     "reference/api",
 )
+PERFECT = 100
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 FLAGS = "--chrome-flags=--headless=new --no-sandbox"
 
@@ -33,10 +36,9 @@ def judge(address: str) -> tuple[dict[str, int], list[str]]:
     """Return the scores of a page, of 100, and what cost it a point."""
     chosen = f"--only-categories={','.join(CATEGORIES)}"
     command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", FLAGS, chosen]
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
     done = subprocess.run(
         [*command, "--output=json"],
-        env=os.environ | {"CHROME_PATH": browser or ""},
+        env=os.environ | {"CHROME_PATH": find() or ""},
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -46,7 +48,7 @@ def judge(address: str) -> tuple[dict[str, int], list[str]]:
     counted = {
         audit["id"]
         for name in CATEGORIES
-        if scores[name] < 100
+        if scores[name] < PERFECT
         for audit in found[name]["auditRefs"]
         if audit["weight"]
     }
@@ -78,7 +80,7 @@ def main(pages: list[str]) -> int:
         print(f"{'':46}", *(f"{name:>15}" for name in CATEGORIES))
         for language, page in product(("en", "zh-cn"), pages):
             scores, faults = judge(f"http://127.0.0.1:{port}/{language}/{page}")
-            perfect = perfect and set(scores.values()) == {100}
+            perfect = perfect and set(scores.values()) == {PERFECT}
             print(f"{language}/{page:40}", *(f"{s:15}" for s in scores.values()))
             for fault in faults:
                 print(" ", fault)

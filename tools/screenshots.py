@@ -1,23 +1,20 @@
 """Take pictures of the main pages for a reviewer to look at.
 
-``screenshots.py [FOLDER]``: each page in both languages, light and dark, at 390 and
-1280 px.
+``python -m tools.screenshots [FOLDER]``: each page in both languages, light and dark,
+at 390 and 1280 px.
 """
 
 from __future__ import annotations
 
-import functools
-import http.server
-import shutil
 import sys
-import threading
 from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+from tests.browser.executable import HINT, find
+from tests.browser.server import serve
 
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "docs/_build/html"
+BUILT = Path(__file__).parents[1] / "docs/_build"
 PAGES = (
     "index",
     "start/tour",
@@ -31,14 +28,9 @@ PAGES = (
 
 def main(folder: Path) -> None:
     """Write a PNG for each page, language, colour scheme and width."""
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(SITE)
-    )
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = find() or sys.exit(f"No browser. {HINT}")
     folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
+    with serve(BUILT / "html") as address, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=browser, args=["--no-sandbox"]
         )
@@ -47,13 +39,12 @@ def main(folder: Path) -> None:
                 color_scheme=scheme, viewport={"width": width, "height": 900}
             )
             for url, page in product(("en", "zh-cn"), PAGES):
-                tab.goto(f"http://127.0.0.1:{server.server_port}/{url}/{page}.html")
+                tab.goto(f"{address}{url}/{page}.html")
                 name = f"{url}-{page.replace('/', '-')}-{scheme}-{width}.png"
                 tab.screenshot(path=folder / name, full_page=True)
                 print(folder / name)
         chromium.close()
-    server.shutdown()
 
 
 if __name__ == "__main__":
-    main(Path(*sys.argv[1:]) if sys.argv[1:] else ROOT / "docs/_build/screenshots")
+    main(Path(*sys.argv[1:]) if sys.argv[1:] else BUILT / "screenshots")

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from gradguide_site.project import CHINESE, LANGUAGES
+from gradguide_site.project import CHINESE
+from tests.site.pages import EVERY_LANGUAGE, HAN, SITE, read
 
 from .searching import addresses, ask, wait
 
@@ -95,15 +96,15 @@ def test_nothing_is_loaded_before_something_is_asked(open_page):
     assert is_loaded(tab)
 
 
-def test_a_page_that_was_opened_as_a_file_says_what_is_missing(open_page, site):
+def test_a_page_that_was_opened_as_a_file_says_what_is_missing(open_page):
     """A browser runs no worker from a file."""
     tab = open_page("en/index.html")
-    tab.goto((site / "zh-cn/index.html").as_uri())
+    tab.goto((SITE / "zh-cn/index.html").as_uri())
     tab.keyboard.press("/")
     ask(tab, "detach")
     said = tab.locator(".search [role=status]").inner_text()
     assert "python -m http.server" in said
-    assert re.search("[一-鿿]", said)
+    assert HAN.search(said)
 
 
 def test_an_index_that_is_not_there_is_said(open_page):
@@ -152,14 +153,14 @@ def test_results_are_grouped_by_page_with_headings_and_marks(open_page, server):
     tab.wait_for_url(f"{server}en/{PAGE}#{SECTION}")
 
 
-def test_a_chinese_excerpt_has_no_seams(open_page, page_of):
+def test_a_chinese_excerpt_has_no_seams(open_page):
     """It is cut into pairs in the index, and on the screen as it is on the page."""
     tab = open_page("zh-cn/search.html?q=冻结参数")
     wait(tab)
     assert "冻结" in tab.locator(".search-results mark").all_inner_texts()
     excerpts = tab.locator(".search-results > li:first-child p:has(mark)")
-    page = page_of(CHINESE, addresses(tab)[0])
-    whole = "".join(page.soup.article.get_text().split())
+    (article,) = read(CHINESE, addresses(tab)[0]).tree.xpath("//article")
+    whole = "".join(article.text_content().split())
     for excerpt in excerpts.all_inner_texts():
         assert "".join(excerpt.strip("… ").split()) in whole
 
@@ -226,14 +227,14 @@ def test_an_error_is_of_its_own_kind(open_page):
     assert addresses(tab)[0] == "reference/errors.html#nothing-to-train"
 
 
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
+@EVERY_LANGUAGE
 def test_a_query_that_finds_nothing_helps_on(open_page, language):
     """In the language of the page, with links that lead somewhere."""
     tab = open_page(f"{language.url}/search.html?q=qwertyuiop")
     wait(tab)
     helps = tab.locator(".search-help:visible")
     said = helps.inner_text() + tab.locator(".search [role=status]").inner_text()
-    assert bool(re.search("[一-鿿]", said)) == (language == CHINESE)
+    assert bool(HAN.search(said)) == (language == CHINESE)
     if language == CHINESE:
         assert not re.search("[a-z]", said)
     assert helps.locator("a").count() == 3

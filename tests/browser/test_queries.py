@@ -1,13 +1,12 @@
 """Whether the search finds what readers ask for."""
 
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
 
 from gradguide_site.project import CHINESE, LANGUAGES
+from tests.site.pages import EVERY_LANGUAGE, NAMES, read
 
 from .searching import addresses, ask
 
@@ -34,26 +33,21 @@ def test_there_are_enough_queries():
     assert len(errors) >= len(QUERIES) / 4
 
 
-def test_the_pages_that_must_be_found_exist(site):
+def test_the_pages_that_must_be_found_exist():
     """A query that names a page of another name would test nothing."""
-    missing = {
-        page
-        for query in QUERIES
-        for page in query["finds"]
-        if not (site / query["on"] / f"{page}.html").exists()
-    }
-    assert not missing
+    names = {language.url: set(NAMES[language]) for language in LANGUAGES}
+    for query in QUERIES:
+        assert {f"{page}.html" for page in query["finds"]} <= names[query["on"]]
 
 
 @pytest.fixture(scope="module")
-def ranks(chromium, server, site):
+def ranks(chromium, server):
     """Return the queries of a language, each with the place of its page: 0 is first.
 
-    A page that does not exist can't be found: such queries are left out. The entry of
-    an error stands for the pages that print it: it says what to do, and leads there.
+    The entry of an error stands for the pages that print it: it leads there.
     """
     tab = chromium.new_page()
-    entries = _entries(site / LANGUAGES[0].url / "reference/errors.html")
+    entries = _entries(read(LANGUAGES[0], "reference/errors.html"))
 
     def place(query):
         ask(tab, query["text"])
@@ -65,29 +59,23 @@ def ranks(chromium, server, site):
 
     def ranked(language):
         tab.goto(f"{server}{language.url}/search.html")
-        exists = partial(_exists, site, language)
-        own = [query for query in QUERIES if query["on"] == language.url]
-        return [(q, place(q)) for q in own if any(map(exists, q["finds"]))]
+        return [(q, place(q)) for q in QUERIES if q["on"] == language.url]
 
-    found = {language: ranked(language) for language in LANGUAGES}
-    yield found
+    yield {language: ranked(language) for language in LANGUAGES}
     tab.close()
 
 
 def _entries(page):
     """Return the pages that each entry leads to, by the address of the entry."""
-    soup = BeautifulSoup(page.read_bytes(), "lxml")
     return {
-        f"reference/errors.html#{section['id']}": {
-            link["href"].removeprefix("../").removesuffix(".html")
-            for link in section.select("a[href^='../gallery/']")
+        f"reference/errors.html#{section.get('id')}": {
+            link.removeprefix("../").removesuffix(".html")
+            for link in section.xpath(".//a/@href[starts-with(., '../gallery/')]")
         }
-        for section in soup.select("section:has(> .message)")
+        for section in page.tree.xpath(
+            "//section[*[contains(concat(' ', @class, ' '), ' message ')]]"
+        )
     }
-
-
-def _exists(site, language, page):
-    return (site / language.url / f"{page}.html").exists()
 
 
 def report(language, found, places):
@@ -97,7 +85,7 @@ def report(language, found, places):
     return "\n".join([f"{language.tag}: {hits} of {len(found)}; missed:", *missed])
 
 
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
+@EVERY_LANGUAGE
 def test_what_readers_ask_for_is_among_the_first_three(ranks, language):
     """Questions, names, and errors as they are pasted."""
     found = ranks[language]
@@ -106,7 +94,7 @@ def test_what_readers_ask_for_is_among_the_first_three(ranks, language):
     assert sum(place < 3 for _, place in found) >= FOUND * len(found), said
 
 
-@pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.url)
+@EVERY_LANGUAGE
 def test_a_pasted_error_finds_its_page_first(ranks, language):
     """With its traceback, with other shapes, or half of it."""
     found = [(q, place) for q, place in ranks[language] if q["kind"] == "error"]
