@@ -24,13 +24,10 @@ from gradguide_site.search import index
 def build(
     project: Project, languages: Sequence[Language] = LANGUAGES, *, strict: bool = True
 ) -> None:
-    """Build the site, unless it is up to date.
+    """Build the site, unless it is up to date. Other languages keep their pages.
 
-    Args:
-        project: The checkout.
-        languages: The languages to build. The pages of others are not changed.
-        strict: Whether missing translations and warnings are errors; otherwise the
-            site is a draft, without the books.
+    With ``strict``, missing translations and warnings are errors. Otherwise the site is
+    a draft, without the books.
 
     Raises:
         PipelineError: The build failed; the last good site is unchanged.

@@ -22,7 +22,7 @@ from gradguide_site.project import (
     Project,
 )
 from gradguide_site.running.sphinx_builds import Build, Job, run
-from gradguide_site.running.stage import stage
+from gradguide_site.running.stage import stage, write
 from gradguide_site.translation import catalogues
 from gradguide_site.translation.gallery import sources
 
@@ -38,10 +38,7 @@ SITE = Path(__file__).parents[1]
 def translate(project: Project, *, check: bool = False) -> None:
     """Update the catalogues of every language and print what is missing.
 
-    Args:
-        project: The checkout.
-        check: Whether to write nothing; an outdated or incomplete catalogue is then an
-            error.
+    With ``check``, write nothing.
 
     Raises:
         PipelineError: Sphinx can't read the pages or, with ``check``, a catalogue is
@@ -83,8 +80,7 @@ def _refresh(
             outdated += 1
             print(f"{name}: {'out of date' if check else 'refreshed'}")
             if not check:
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                (root / path).write_bytes(content)
+                write(root / path, content)
         problems += catalogues.problems(name, merged, ids)
     for path in sorted(root.rglob("*.po")):
         if path.relative_to(root) not in messages:

@@ -20,7 +20,6 @@ from itertools import chain
 from pathlib import Path
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.locale import _
 from sphinx.util import logging
@@ -66,25 +65,17 @@ class MessageDirective(SphinxDirective):
             nodes.literal_block(text, text, language="none", classes=["wraps"])
             for text in matching
         ]
-        links = nodes.paragraph("", "", nodes.inline("", _("Printed by: ")))
-        for number, page in enumerate(sorted(set(chain(*matching.values())))):
-            links += [nodes.Text(_(", "))] if number else []
-            links += self._link(page)
-        parts = [*blocks, *self.parse_content_to_nodes(), links]
-        return [nodes.container("", *parts, classes=["message"], texts=list(matching))]
-
-    def _link(self, page: str) -> nodes.Node:
-        words = nodes.inline(classes=["xref", "std", "std-doc"])
-        return addnodes.pending_xref(
-            "",
-            words,
-            refdomain="std",
-            reftype="doc",
-            reftarget=f"/{page}",
-            refdoc=self.env.docname,
-            refexplicit=False,
-            refwarn=True,
+        pages = sorted(set(chain(*matching.values())))
+        links, _messages = self.parse_inline(
+            _(", ").join(f"{{doc}}`/{page}`" for page in pages)
         )
+        label = nodes.inline("", _("Printed by: "))
+        parts = [
+            *blocks,
+            *self.parse_content_to_nodes(),
+            nodes.paragraph("", "", label, *links),
+        ]
+        return [nodes.container("", *parts, classes=["message"], texts=list(matching))]
 
 
 def printed(gallery: Path) -> dict[str, list[str]]:

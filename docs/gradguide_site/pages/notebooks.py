@@ -16,6 +16,7 @@ from sphinx.application import Sphinx
 from gradguide_site.chinese import join_lines
 from gradguide_site.pages.torch_links import address
 from gradguide_site.project import GALLERY
+from gradguide_site.running.stage import write
 
 HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
 ROLE = re.compile(
@@ -47,10 +48,7 @@ def _finish_notebooks(app: Sphinx) -> None:
                 text = HEADING.sub(r"\1\n\n", "".join(cell["source"]))
                 cell["source"] = [ROLE.sub(link, join_lines(text)).replace("``", "`")]
         content = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        if path.read_text("utf-8") != content:
-            new = path.with_suffix(".ipynb.new")
-            new.write_text(content, "utf-8")
-            new.replace(path)
+        write(path, content.encode())
 
 
 def setup(app: Sphinx) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.i18n import format_date
 
 from gradguide_site.project import GALLERY, SCRIPTS, Project, language
+from gradguide_site.running.stage import write
 
 PROJECT = Project(Path(__file__).parents[3])
 DOWNLOADS = {".py", ".ipynb"}
@@ -29,18 +31,15 @@ def _write_archives(app: Sphinx) -> None:
     """Write a reproducible zip archive of the downloads of each chapter."""
     for chapter in sorted(Path(app.srcdir, GALLERY).glob("*/")):
         files = sorted(path for path in chapter.iterdir() if path.suffix in DOWNLOADS)
-        new = chapter / f"{chapter.name}.zip.new"
-        with zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as archive:
+        content = BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
             for path in files:
                 entry = zipfile.ZipInfo(f"{chapter.name}/{path.name}")  # dated 1980
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes())
-        old = new.with_suffix("")
-        if not files or (old.exists() and old.read_bytes() == new.read_bytes()):
-            new.unlink()
-        else:
-            new.replace(old)
+        if files:
+            write(chapter / f"{chapter.name}.zip", content.getvalue())
 
 
 def _copy_downloads(app: Sphinx, exception: Exception | None) -> None:

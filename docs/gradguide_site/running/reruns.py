@@ -29,12 +29,10 @@ RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle")
 def forget_outdated(
     project: Project, tree: Path, scripts: Mapping[Path, bytes]
 ) -> None:
-    """Remove the results of outdated runs, so that sphinx-gallery runs them again.
+    """Remove the results of outdated runs from a source tree.
 
-    Args:
-        project: The checkout.
-        tree: The source tree that has the results.
-        scripts: The new content of every script, by path.
+    sphinx-gallery then runs these scripts again. ``scripts`` has the new content of all
+    scripts.
     """
     _forget_removed(tree, scripts)
     record = tree.with_name(RECORD.format(tree.name))

@@ -77,11 +77,7 @@ def settings(project: Project, language: Language) -> dict[str, Any]:
 
 
 def run(jobs: Sequence[Job], *, strict: bool = True) -> None:
-    """Run jobs at the same time and print their progress.
-
-    Args:
-        jobs: One job for each source tree.
-        strict: Whether a warning is an error; otherwise it is printed.
+    """Run jobs at the same time; print their progress and warnings.
 
     Raises:
         PipelineError: A build failed or, with ``strict``, Sphinx gave a warning. The

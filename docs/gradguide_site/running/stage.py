@@ -24,18 +24,12 @@ HEADINGS = "headings.json"
 def stage(
     project: Project, language: Language, tree: Path, *, strict: bool = True
 ) -> None:
-    """Update a source tree.
-
-    Args:
-        project: The checkout to read.
-        language: The language of the tree.
-        tree: The folder of the tree.
-        strict: Whether a message without translation is an error; otherwise it stays
-            in English.
+    """Update the source tree of a language.
 
     Raises:
         PipelineError: A script can't be translated, or a catalogue is malformed or,
-            with ``strict``, incomplete.
+            with ``strict``, incomplete. Otherwise messages without translation stay in
+            English.
     """
     sources = gallery.sources(project)
     scripts = gallery.translated(project, sources, language, strict=strict)
@@ -49,10 +43,23 @@ def stage(
     executed = {path: text for path, text in scripts.items() if path.suffix == ".py"}
     reruns.forget_outdated(project, tree, executed)
     for path, content in contents.items():
-        _write(tree / path, content)
+        write(tree / path, content)
     for path in _files(tree):
         if path.parts[0] != GALLERY and path not in contents and path.suffix != ".mo":
             (tree / path).unlink()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file unless it has this content already.
+
+    The content is written to another file first, so that an interrupted build leaves no
+    incomplete file.
+    """
+    if not (path.exists() and path.read_bytes() == content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        new.write_bytes(content)
+        new.replace(path)
 
 
 def _pages(project: Project) -> dict[Path, bytes]:
@@ -80,10 +87,3 @@ def _files(root: Path) -> Iterator[Path]:
     for path in sorted(root.rglob("*")):
         if path.is_file():
             yield path.relative_to(root)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file unless it has this content already."""
-    if not (path.exists() and path.read_bytes() == content):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)

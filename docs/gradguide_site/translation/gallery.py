@@ -86,15 +86,9 @@ def translated(
 ) -> dict[Path, bytes]:
     """Return the content of every script and introduction in a language, by path.
 
-    Args:
-        project: The checkout that has the catalogues.
-        sources: The scripts and introductions.
-        language: The language to translate into.
-        strict: Whether a message without translation is an error; otherwise it stays
-            in English.
-
     Raises:
         PipelineError: A catalogue is malformed or, with ``strict``, incomplete.
+            Otherwise messages without translation stay in English.
     """
     if language == ENGLISH:
         return {source.path: source.text.encode() for source in sources}

@@ -56,10 +56,8 @@ class Passage:
 def translate(source: str, gettext: rest.Translate, name: str) -> str:
     """Return a script with its prose translated; lines keep their numbers.
 
-    Args:
-        source: The script.
-        gettext: Called with each message, in order; see ``rest.rewrite``.
-        name: The name of the script in error messages.
+    ``gettext`` is called with each message, in order, as in ``rest.rewrite``. ``name``
+    is the name of the script in error messages.
 
     Raises:
         PipelineError: The script can't be parsed, or a translation would change its

@@ -1,17 +1,17 @@
-// Remember the language that a reader switches to, for the root page, which chooses one.
-// Keep the section: the one in the address, or the one that is being read.
+// Store the chosen language for the root page, which redirects to it. Link to the same
+// section in the other language: the one in the address, or the one in view.
 const sections = [...document.querySelectorAll("article section section[id]")];
 for (const link of document.querySelectorAll(".language-link")) {
   link.addEventListener("click", () => {
-    const read = sections.findLast(
+    const inView = sections.findLast(
       (section) => section.getBoundingClientRect().top < innerHeight / 2,
     );
-    const isMoved = scrollY > innerHeight / 2;
-    link.hash = location.hash || (isMoved && read ? read.id : "");
+    const isScrolled = scrollY > innerHeight / 2;
+    link.hash = location.hash || (isScrolled && inView ? inView.id : "");
     try {
       localStorage.setItem("language", link.hreflang);
     } catch {
-      // Nothing may be kept here: the root page goes by the browser's languages.
+      // Storage is blocked: the root page uses the languages of the browser.
     }
   });
 }

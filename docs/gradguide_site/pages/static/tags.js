@@ -1,5 +1,5 @@
-// Show the cards of the gallery that have a tag. The tag is in the address, so that a
-// filtered gallery can be linked to, and is still filtered when a reader comes back.
+// Show only the cards of the gallery that have a tag. The tag is in the address, so that
+// a filtered gallery can be shared, and stays filtered after a reload.
 const filter = document.querySelector(".tags");
 const cards = [...document.querySelectorAll("[data-tags]")];
 const chapters = document.querySelectorAll("article section section");

@@ -1,8 +1,8 @@
-document.documentElement.classList.remove("no-js"); // show what needs scripts at once
+document.documentElement.classList.remove("no-js"); // show the elements that need scripts
 
-// Show the colours that the reader chose before; Furo's button changes them.
+// Apply the stored theme. Furo's button changes it.
 try {
   document.body.dataset.theme = localStorage.getItem("theme") || "auto";
 } catch {
-  document.body.dataset.theme = "auto"; // nothing may be kept here
+  document.body.dataset.theme = "auto"; // storage is blocked
 }

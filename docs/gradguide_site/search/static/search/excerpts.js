@@ -1,23 +1,23 @@
-// Choose what to show of a page: the sections that have most of the words, each with
-// the lines that have most of them, and the words marked.
+// Choose the sections of a page that match a query best, and an excerpt of each in
+// which the words are marked.
 
 import { HAN } from "./words.js";
 
-const JOINT = "|~"; // what search/index.py puts between two words
+const JOINT = "|~"; // search/index.py inserts it between two words
 const HAN_PAIR = new RegExp(`^${HAN}{2}(?:\\|~)?$`);
-const LEAD = 8; // tokens before the first that is marked
-const LENGTH = 180; // of an excerpt, in letters; a Chinese character is as wide as two
-const MOST = 3; // sections of a page
+const LEAD = 8; // tokens of an excerpt before the first hit
+const LENGTH = 180; // columns of an excerpt; a Chinese character takes two
+const MOST = 3; // sections shown of a page
 
-// A hit is a word that was looked for, its place on the page, and how rare it is.
+// A hit has a word of the query, its place on the page, and its rarity.
 export function sectionsOf({ anchors, content, url }, hits) {
   const tokens = content.split(" ");
   const marked = new Set(hits.flatMap(placesOf));
   const sections = divide(anchors, tokens.length).map((section) => {
-    const own = hits.filter(isWithin(section.start, section.end));
-    return { ...section, hits: own, worth: worthOf(own) };
+    const inside = hits.filter(isWithin(section.start, section.end));
+    return { ...section, hits: inside, worth: worthOf(inside) };
   });
-  sections.sort((one, other) => other.worth - one.worth);
+  sections.sort((a, b) => b.worth - a.worth);
   return sections
     .filter(({ worth }) => worth > 0 && worth >= sections[0].worth / 2)
     .slice(0, MOST)
@@ -28,7 +28,7 @@ export function sectionsOf({ anchors, content, url }, hits) {
     }));
 }
 
-// Return a text as it was before search/index.py cut it.
+// Return a text as it was before search/index.py split it.
 export function shown(text) {
   return text.split(" ").map(shownToken).join("").trim();
 }
@@ -38,10 +38,10 @@ function shownToken(token) {
   return HAN_PAIR.test(token) ? token[0] : token.slice(0, -JOINT.length);
 }
 
-// The first heading is the title of the page, and needs no anchor.
+// Divide a page at its headings. The first is the title, which needs no anchor.
 function divide(anchors, length) {
   const headings = anchors.filter(({ element }) => /^h\d$/.test(element));
-  headings.sort((one, other) => one.location - other.location);
+  headings.sort((a, b) => a.location - b.location);
   return headings.map(({ id, location, text }, place) => ({
     anchor: place ? id : "",
     heading: place ? text : "",
@@ -55,7 +55,7 @@ function isWithin(start, end) {
   return ({ place }) => place >= start && place < end;
 }
 
-// A pair of characters is shown by two tokens, each of which shows its first.
+// The characters of a pair are in two tokens, each of which shows its first one.
 function placesOf({ place, word }) {
   return HAN_PAIR.test(word) ? [place, place + 1] : [place];
 }
@@ -65,7 +65,7 @@ function worthOf(hits) {
   return [...rarities.values()].reduce((sum, rarity) => sum + rarity, 0);
 }
 
-// Return pieces of text, marked or not.
+// Return the pieces of the excerpt that has the most hits, marked or not.
 function excerptOf(tokens, marked, hits, start, end) {
   let best = { from: start, to: reach(tokens, start, end), worth: 0 };
   for (const { place } of hits.filter(isWithin(start, end))) {
@@ -91,7 +91,7 @@ function excerptOf(tokens, marked, hits, start, end) {
   return pieces;
 }
 
-// Return the place up to which tokens fit in an excerpt.
+// Return the place after the last token that fits in an excerpt.
 function reach(tokens, from, end) {
   let width = 0;
   let place = from;

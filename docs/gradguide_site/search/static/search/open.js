@@ -1,7 +1,7 @@
-// Open and close the search. What it needs is loaded when it is first opened.
+// Open and close the search. panel.js is loaded when the search is first opened.
 {
   const panel = document.querySelector(".search");
-  const dialog = panel.closest("dialog"); // none on the search page
+  const dialog = panel.closest("dialog"); // null on the search page
   const field = panel.querySelector(".search-field");
   const source = new URL("panel.js", document.currentScript.src);
 
@@ -34,7 +34,7 @@
     event.preventDefault();
     open();
   };
-  // Before Sphinx hears of the key: it would go to the field in the sidebar.
+  // Handle the key before Sphinx, which would move the focus to the sidebar.
   addEventListener("keydown", onKey, { capture: true });
 
   if (dialog) {
@@ -48,7 +48,7 @@
 
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
-      event.preventDefault(); // or the first one clears the field
+      event.preventDefault(); // the first Escape would only clear the field
       dialog.close();
     });
     dialog.addEventListener("click", ({ ctrlKey, metaKey, shiftKey, target }) => {

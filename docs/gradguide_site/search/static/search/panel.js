@@ -1,7 +1,7 @@
-// Ask the worker what is typed, and show what it finds. The search page has the same
-// panel, without a dialog around it.
+// Send the query to the worker and show the results. The search page has the same panel
+// without a dialog.
 {
-  const PAUSE = 120; // milliseconds without a key before the worker is asked
+  const PAUSE = 120; // milliseconds without typing before the query is sent
 
   const folder = new URL(".", document.currentScript.src);
   const panel = document.querySelector(".search");
@@ -15,10 +15,10 @@
 
   let worker;
   let timer;
-  let asked = 0; // how often: only the last answer counts
-  let isEntered = false; // the reader wants the first result, as soon as it is there
+  let asked = 0; // number of queries: only the answer to the last one is shown
+  let isEntered = false; // Enter was pressed: open the first result when it arrives
 
-  // The chapters are those of the sidebar; search/index.py counts them, too.
+  // The chapters are numbered in the order of the sidebar, as in search/index.py.
   const names = document.querySelectorAll(".sidebar-tree :is(p, .toctree-l2 > a)");
   for (const [place, { textContent }] of names.entries())
     form.elements.chapter.append(new Option(textContent, `chapter${place}`));
@@ -29,7 +29,7 @@
     choices.set(choice.value, choice);
   }
 
-  // Asking
+  // Sending the query
 
   const askSoon = () => {
     results.ariaBusy = "true";
@@ -47,7 +47,7 @@
     remember(query);
     if (!query) return show({ pages: [], total: 0 });
     if (location.protocol === "file:") return fail(panel.dataset.file);
-    worker ??= hire();
+    worker ??= startWorker();
     worker.postMessage({
       id: asked,
       query,
@@ -58,31 +58,31 @@
     });
   };
 
-  // The address of the search page can be sent to somebody.
+  // Keep the query in the address of the search page, so that it can be shared.
   const remember = (query) => {
     const isPage = !panel.closest("dialog");
     if (isPage) history.replaceState(null, "", `?${new URLSearchParams({ q: query })}`);
   };
 
-  const hire = () => {
-    const hired = new Worker(new URL("worker.js", folder), { type: "module" });
-    hired.onerror = () => fail(panel.dataset.failed);
-    hired.onmessage = ({ data }) => {
+  const startWorker = () => {
+    const started = new Worker(new URL("worker.js", folder), { type: "module" });
+    started.onerror = () => fail(panel.dataset.failed);
+    started.onmessage = ({ data }) => {
       if (data.error) fail(panel.dataset.failed);
       else if (data.id === asked) show(data);
     };
-    return hired;
+    return started;
   };
 
-  const fail = (why) => {
+  const fail = (reason) => {
     worker?.terminate();
     worker = undefined;
     show({ pages: [], total: 0 });
     nothing.hidden = true;
-    status.textContent = why;
+    status.textContent = reason;
   };
 
-  // Showing
+  // Showing the results
 
   const show = ({ pages, total, counts = [] }) => {
     const isEmpty = !field.value.trim();
@@ -93,10 +93,10 @@
     start.hidden = !isEmpty;
     nothing.hidden = isEmpty || total > 0;
     everywhere.hidden = filters.every(({ value }) => !value);
-    for (const [value, left] of counts) {
+    for (const [value, count] of counts) {
       const choice = choices.get(value);
-      choice.textContent = `${choice.dataset.name} (${left})`;
-      choice.disabled = left === 0 && !choice.selected;
+      choice.textContent = `${choice.dataset.name} (${count})`;
+      choice.disabled = count === 0 && !choice.selected;
     }
     if (isEntered) results.querySelector("a")?.click();
     isEntered = false;
@@ -135,15 +135,15 @@
   };
 
   const element = (tag, properties, children) => {
-    const made = Object.assign(document.createElement(tag), properties);
-    made.append(...children);
-    return made;
+    const node = Object.assign(document.createElement(tag), properties);
+    node.append(...children);
+    return node;
   };
 
   // Typing and choosing
 
   field.addEventListener("input", ({ isComposing }) => {
-    if (!isComposing) askSoon(); // Chinese is composed of letters first
+    if (!isComposing) askSoon(); // an input method composes Chinese from letters
   });
   field.addEventListener("compositionend", askSoon);
   for (const filter of filters) filter.addEventListener("change", ask);
@@ -163,13 +163,13 @@
 
   panel.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const stops = [field, ...results.querySelectorAll("a")];
-    const here = stops.indexOf(document.activeElement);
+    const targets = [field, ...results.querySelectorAll("a")];
+    const here = targets.indexOf(document.activeElement);
     if (step && here >= 0) {
       event.preventDefault();
-      stops[here + step]?.focus();
+      targets[here + step]?.focus();
     }
   });
 
-  if (field.value) ask(); // it was there before this script
+  if (field.value) ask(); // typed or restored before this script was loaded
 }

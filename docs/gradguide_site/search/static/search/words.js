@@ -1,11 +1,11 @@
-// Cut a query into the words that search/index.py cut the pages into.
+// Split a query into words, as search/index.py splits the pages.
 
 export const HAN = "[\\u3400-\\u9fff\\uf900-\\ufaff]";
 const WORD = new RegExp(`${HAN}+|(?:(?!${HAN})[\\p{L}\\p{N}_])+`, "gu");
 const PAIR = new RegExp(`${HAN}{2}`);
 const MOST = 64;
 
-// What questions are made of, whatever they are about.
+// Words that say nothing about the subject of a question.
 const FILLERS = new Set(
   `a about all also although an and any are as at be because been but by can could
   did do does doing don find for from get got has have how i if in instead into is it
@@ -19,7 +19,7 @@ const CHINESE_FILLERS = new RegExp(
   "g",
 );
 
-// What readers call it, and what the pages call it.
+// Words of readers, and the words that the pages use instead.
 const NAMES = [
   [/\bfreez/i, "frozen"],
   [/\bfrozen\b/i, "freeze"],
@@ -34,18 +34,18 @@ const NAMES = [
   [/词向量/, "嵌入 embedding"],
 ];
 
-// Return the words to look for. Those that stand side by side in a query do so here.
+// Return the words to search for, in the order of the query.
 export function wordsOf(query) {
   const text = messageIn(query);
   const words = cut(text);
-  const telling = words.filter((word) => !FILLERS.has(word));
-  const names = NAMES.filter(([said]) => said.test(text)).map(([, name]) => name);
-  const wanted = [...(telling.length ? telling : words), ...cut(names.join(" "))];
-  return [...new Set(wanted)].slice(0, MOST);
+  const specific = words.filter((word) => !FILLERS.has(word));
+  const names = NAMES.filter(([pattern]) => pattern.test(text)).map(([, name]) => name);
+  const all = [...(specific.length ? specific : words), ...cut(names.join(" "))];
+  return [...new Set(all)].slice(0, MOST);
 }
 
-// Return the message at the end of a pasted traceback, without its numbers: they are the
-// reader's own.
+// Return the message at the end of a pasted traceback. Its numbers are removed, because
+// they differ from those on the pages.
 function messageIn(text) {
   const starts = [...text.matchAll(/\w+(?:Error|Exception|Warning): \S/g)];
   return text

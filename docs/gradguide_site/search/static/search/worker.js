@@ -1,22 +1,23 @@
-// Find pages. A worker, so that typing never waits for it; and in a worker Pagefind
-// can't see the language of the page, by which it would cut a query in its own way.
+// Find and rank pages. The search runs in a worker, so that it does not block typing and
+// Pagefind can't read the language of the page, by which it would split the query.
 //
-// Pagefind wants every word on a page. A question or a pasted error has words that no
-// page has, so each word is looked up alone, and what the words say of a page is added.
+// Pagefind finds only pages that have all words of a query. A question or a pasted error
+// has words that are on no page. So each word is looked up alone, and the scores that a
+// page gets for each word are added.
 
 import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
 import { wordsOf } from "./words.js";
 
-// Found by measuring tests/browser/queries.toml; none of them is near an edge.
+// Tuned on tests/browser/queries.toml. A small change of a value changes little.
 const RANKING = {
   metaWeights: { title: 2 },
   pageLength: 0.5,
   termSaturation: 2,
   termSimilarity: 2,
 };
-const SIDE_BY_SIDE = 0.5; // what two words in a row are worth, to two words apart
-const FAINT = 0.1; // a page of less than this part of the best score is not shown
+const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rarity
+const FAINT = 0.1; // part of the best score below which a page is not shown
 const MOST = 10;
 
 const ROOT = new URL("../..", import.meta.url); // the pages of this language
@@ -31,25 +32,26 @@ onmessage = async ({ data: { id, query, filters } }) => {
   }
 };
 
-// Return the best pages, how many there are, and how many each filter would leave. A
-// filter has the values that a page can have, and perhaps the one that it must have.
+// Return the best pages, the number of all pages, and the number for each filter value.
+// A filter has all its values and the chosen one, which may be empty.
 async function find(query, filters) {
   const ranked = await rank(wordsOf(query));
-  const having = new Map();
+  const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
-    having.set(value, await lookUp(`"0${value}"`)); // the word that stands for it
+    pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
   const only = (pages, value) =>
-    value ? pages.filter(({ id }) => having.get(value).has(id)) : pages;
+    value ? pages.filter(({ id }) => pagesByValue.get(value).has(id)) : pages;
+  const filtered = (filters) =>
+    filters.reduce((pages, { chosen }) => only(pages, chosen), ranked);
 
-  const counts = filters.flatMap(({ values }, place) => {
-    const others = filters.filter((_, other) => other !== place);
-    const open = others.reduce((pages, { chosen }) => only(pages, chosen), ranked);
-    return values.map((value) => [value, withoutFaint(only(open, value)).length]);
+  const counts = filters.flatMap((filter) => {
+    const others = filtered(filters.filter((other) => other !== filter));
+    return filter.values.map((value) => [value, withoutFaint(only(others, value)).length]);
   });
-  const left = filters.reduce((pages, { chosen }) => only(pages, chosen), ranked);
-  const pages = withoutFaint(left);
+  const pages = withoutFaint(filtered(filters));
+  const best = pages.slice(0, MOST);
   return {
-    pages: await Promise.all(pages.slice(0, MOST).map((page) => present(page, having))),
+    pages: await Promise.all(best.map((page) => present(page, pagesByValue))),
     total: pages.length,
     counts,
   };
@@ -57,39 +59,39 @@ async function find(query, filters) {
 
 async function rank(words) {
   await options({ ranking: RANKING });
-  const { size } = await lookUp(null); // finds all pages
-  const found = new Map();
-  let before;
+  const { size } = await lookUp(null); // null finds all pages
+  const scored = new Map();
+  let previous;
   for (const word of words) {
     const pages = await pagesWith(word);
     const rarity = Math.log(1 + (size - pages.size + 0.5) / (pages.size + 0.5));
     for (const [id, result] of pages) {
-      if (!found.has(id)) found.set(id, { id, result, score: 0, hits: [] });
-      const page = found.get(id);
+      if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
+      const page = scored.get(id);
       page.score += result.score;
-      const places = new Set(before?.pages.get(id)?.words);
+      const places = new Set(previous?.pages.get(id)?.words);
       if (result.words.some((place) => places.has(place - 1)))
-        page.score += SIDE_BY_SIDE * (rarity + before.rarity);
+        page.score += SIDE_BY_SIDE * (rarity + previous.rarity);
       for (const place of result.words) page.hits.push({ word, place, rarity });
     }
-    before = { pages, rarity };
+    previous = { pages, rarity };
   }
-  return [...found.values()].sort((one, other) => other.score - one.score);
+  return [...scored.values()].sort((a, b) => b.score - a.score);
 }
 
 function withoutFaint(ranked) {
   return ranked.filter(({ score }) => score >= FAINT * ranked[0].score);
 }
 
-// Return the pages that have a word, or one that begins with it. For a word that it
-// doesn't know, Pagefind answers with a shorter one.
+// Return the pages that have a word, or a word that begins with it. Pagefind answers a
+// query for an unknown word with the results of a shorter one, which are dropped.
 async function pagesWith(word) {
   const pages = await lookUp(word);
-  const isKnown = (await lookUp(`"${word}"`)).size || (await isBegun(word, pages));
+  const isKnown = (await lookUp(`"${word}"`)).size || (await isPrefix(word, pages));
   return isKnown ? pages : new Map();
 }
 
-async function isBegun(word, pages) {
+async function isPrefix(word, pages) {
   for (const result of pages.values()) {
     const { content } = await result.data();
     const stem = word.length > 5 ? word.slice(0, -2) : word;
@@ -106,13 +108,13 @@ function lookUp(term) {
   return answers.get(term);
 }
 
-async function present({ id, result, hits }, having) {
+async function present({ id, result, hits }, pagesByValue) {
   const { anchors, content, meta, raw_url } = await result.data();
   const url = new URL(decodeURIComponent(raw_url).slice(1), ROOT);
   return {
     url: url.href,
     title: shown(meta.title),
-    filters: [...having.keys()].filter((value) => having.get(value).has(id)),
+    filters: [...pagesByValue.keys()].filter((value) => pagesByValue.get(value).has(id)),
     sections: sectionsOf({ anchors, content, url }, hits),
   };
 }
