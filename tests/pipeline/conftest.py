@@ -62,7 +62,6 @@ torch.set_printoptions(precision=1)
 '''
 """A script that warns, and that changes what the next script must not notice."""
 
-
 heed_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 """A shell that starts the tests in the background lets them ignore Ctrl-C."""
 
@@ -154,10 +153,10 @@ class Tiny:
 
     def places(self):
         """Return every file of the site with its place on the disk and its time."""
+        files = {path: path.stat() for path in self.site.rglob("*") if path.is_file()}
         return {
-            path.relative_to(self.site).as_posix(): path.stat()[1:3] + path.stat()[7:9]
-            for path in sorted(self.site.rglob("*"))
-            if path.is_file()
+            path.relative_to(self.site).as_posix(): (stat.st_ino, stat.st_mtime_ns)
+            for path, stat in sorted(files.items())
         }
 
 

@@ -106,7 +106,7 @@ def recovers(tiny):
     "line", ["import torch (", "raise OSError", "import os; os._exit(3)"]
 )
 def test_after_a_failure_the_next_build_is_whole(tiny, recovers, line):
-    """Whether it failed before Sphinx, in Sphinx, or with Sphinx."""
+    """It may have failed before Sphinx, in Sphinx, or together with Sphinx."""
     with tiny.edited(SCRIPT, "import torch", line):
         tiny.fail()
 
@@ -129,7 +129,7 @@ def test_an_interrupted_build_does_no_harm(tiny, recovers):
 
 
 def test_a_pipe_that_closes_ends_the_build_quietly(tiny, tmp_path, recovers):
-    """As in ``nox -s docs | head -1``."""
+    """It is what ``nox -s docs | head -1`` does."""
     tiny.forget_runs()
     errors = tmp_path / "errors"
     with errors.open("w") as file, tiny.start("build", stderr=file) as process:

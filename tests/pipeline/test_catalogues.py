@@ -70,7 +70,7 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, messages):
     ],
 )
 def test_markup_that_differs_from_the_english_is_a_problem(message, translation):
-    """So it is for literals, roles, targets of links and placeholders."""
+    """It may be a literal, a role, the target of a link or a placeholder."""
     (reason,) = reasons(message, translation)
     assert reason.startswith("markup differs from the English (lost ")
 
