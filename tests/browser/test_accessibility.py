@@ -46,7 +46,7 @@ def tab(chromium):
 @EVERY_LANGUAGE
 @pytest.mark.parametrize("page", PAGES)
 def test_axe_finds_no_fault(page, language, server, tab):
-    """By every rule, in light and dark colours, on a wide screen and on a phone."""
+    """Every rule is tried in light and dark colours, on a wide screen and a phone."""
     for width in (1280, 390):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(f"{server}{language.url}/{page}.html")

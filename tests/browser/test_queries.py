@@ -25,7 +25,7 @@ FIRST = 0.9
 
 
 def test_there_are_enough_queries():
-    """Half of them Chinese, a quarter of them errors as they are pasted."""
+    """Half of them are Chinese, and a quarter are errors as they are pasted."""
     assert len(QUERIES) >= 80
     chinese = [query for query in QUERIES if query["on"] == CHINESE.url]
     errors = [query for query in QUERIES if query["kind"] == "error"]
@@ -87,7 +87,7 @@ def report(language, found, places):
 
 @EVERY_LANGUAGE
 def test_what_readers_ask_for_is_among_the_first_three(ranks, language):
-    """Questions, names, and errors as they are pasted."""
+    """They ask questions, type names, and paste errors."""
     found = ranks[language]
     said = report(language, found, 3)
     print(said)
@@ -96,7 +96,7 @@ def test_what_readers_ask_for_is_among_the_first_three(ranks, language):
 
 @EVERY_LANGUAGE
 def test_a_pasted_error_finds_its_page_first(ranks, language):
-    """With its traceback, with other shapes, or half of it."""
+    """It may come with its traceback, with other shapes, or cut in half."""
     found = [(q, place) for q, place in ranks[language] if q["kind"] == "error"]
     said = report(language, found, 1)
     print(said)

@@ -30,7 +30,7 @@ def tab(chromium):
 
 @EVERY_PAGE
 def test_a_page_fits_a_phone_and_asks_nobody_else(language, name, server, tab):
-    """No error, no other host, no cookie; nothing scrolls sideways (WCAG: reflow)."""
+    """It has no error and sets no cookie; nothing scrolls sideways (WCAG: reflow)."""
     tab.requests.clear()
     tab.errors.clear()
     tab.goto(f"{server}{language.url}/{name}")

@@ -1,12 +1,13 @@
 """A tiny guide of two scripts, built by the real pipeline in a folder of its own."""
 
 import os
-import shutil
-import subprocess
+import signal
 import sys
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
 
 import pytest
 
@@ -26,16 +27,16 @@ gallery/index
 ```
 """
 
-HEADER = """{title}
-{rule}
+HEADER = """{}
+{}
 
 Some words.
 
 .. reading order:
-   {order}
+   {}
 """
 
-FIRST = '''"""
+SCRIPT = '''"""
 The first page
 ==============
 
@@ -61,7 +62,8 @@ torch.set_printoptions(precision=1)
 '''
 """A script that warns, and that changes what the next script must not notice."""
 
-SECOND = FIRST.replace("first", "other")
+heed_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+"""A shell that starts the tests in the background lets them ignore Ctrl-C."""
 
 
 class Tiny:
@@ -103,20 +105,20 @@ class Tiny:
                     message.flags.discard("fuzzy")
             path.write_bytes(catalogues.text(catalogue, project.CHINESE))
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, stdout=PIPE, stderr=STDOUT, **environment):
         """Start a command in a process of its own."""
-        command = [sys.executable, "-m", "gradguide_site", "--root", self.root]
-        usual = {
-            "env": self.environment,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.STDOUT,
-            "encoding": "utf-8",
-        }
-        return subprocess.Popen([*command, *arguments], **(usual | options))
+        return Popen(
+            [sys.executable, "-m", "gradguide_site", "--root", self.root, *arguments],
+            env=self.environment | environment,
+            stdout=stdout,
+            stderr=stderr,
+            encoding="utf-8",
+            preexec_fn=heed_interrupts,  # noqa: PLW1509
+        )
 
-    def run(self, *arguments, **options):
+    def run(self, *arguments, **environment):
         """Run a command in a process of its own; return its exit code and output."""
-        with self.start(*arguments, **options) as process:
+        with self.start(*arguments, **environment) as process:
             output = process.communicate(timeout=300)[0]
         return process.returncode, output
 
@@ -151,27 +153,28 @@ class Tiny:
 
     def places(self):
         """Return every file of the site with its place on the disk and its time."""
+        files = {path: path.stat() for path in self.site.rglob("*") if path.is_file()}
         return {
-            path.relative_to(self.site).as_posix(): path.stat()[1:3] + path.stat()[7:9]
-            for path in sorted(self.site.rglob("*"))
-            if path.is_file()
+            path.relative_to(self.site).as_posix(): (stat.st_ino, stat.st_mtime_ns)
+            for path, stat in sorted(files.items())
         }
 
 
 def write(root):
     """Write the sources of the tiny guide: the real settings, other pages."""
-    (root / "docs").mkdir()
-    shutil.copy(REPOSITORY / "docs/conf.py", root / "docs")
-    shutil.copy(REPOSITORY / "pyproject.toml", root)
-    (root / "docs/index.md").write_text(INDEX, "utf-8")
-    chapter = root / "examples/chapter"
-    chapter.mkdir(parents=True)
-    header = HEADER.format(title="All", rule="===", order="chapter")
-    (root / "examples/GALLERY_HEADER.rst").write_text(header, "utf-8")
-    header = HEADER.format(title="Chapter", rule="-------", order="one\n   two")
-    (chapter / "GALLERY_HEADER.rst").write_text(header, "utf-8")
-    (chapter / "one.py").write_text(FIRST, "utf-8")
-    (chapter / "two.py").write_text(SECOND, "utf-8")
+    for path, text in {
+        "pyproject.toml": (REPOSITORY / "pyproject.toml").read_text("utf-8"),
+        "docs/conf.py": (REPOSITORY / "docs/conf.py").read_text("utf-8"),
+        "docs/index.md": INDEX,
+        "examples/GALLERY_HEADER.rst": HEADER.format("All", "===", "chapter"),
+        "examples/chapter/GALLERY_HEADER.rst": HEADER.format(
+            "Chapter", "-------", "one\n   two"
+        ),
+        "examples/chapter/one.py": SCRIPT,
+        "examples/chapter/two.py": SCRIPT.replace("first", "other"),
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, "utf-8")
     return Tiny(root)
 
 

@@ -115,7 +115,7 @@ def test_a_removed_script_takes_its_page_with_it(tiny):
 
 
 def test_warnings_are_shown_as_the_reader_meets_them(tiny):
-    """With the script's name and line, in each script, whichever ran before it."""
+    """Each script shows them with its name and line, whichever script ran before it."""
     tiny.build()
     for name in ("one", "two"):
         output = "".join(outputs(tiny.page(f"en/gallery/chapter/{name}.html")))

@@ -17,36 +17,31 @@ ROOT = Path(__file__).parents[2]
 PO = sorted(Project(ROOT).catalogues(CHINESE).rglob("*.po"))
 
 
-def catalogue(**messages):
+def catalogue(messages, **flags):
     made = Catalog(locale="zh_CN")
     for message, translation in messages.items():
-        made.add(message.replace("_", " "), translation)
+        made.add(message, translation, **flags)
     return made
 
 
 def reasons(message, translation, **flags):
-    made = Catalog(locale="zh_CN")
-    made.add(message, translation, **flags)
+    made = catalogue({message: translation}, **flags)
     problems = catalogues.problems(Path("x.po"), made, [message])
     return [problem.reason for problem in problems]
 
 
 def test_a_merge_keeps_what_is_translated_and_drops_what_is_gone():
     """The order is that of the source."""
-    merged = catalogues.merge(catalogue(one="一", two="二"), ["three", "one"])
-    assert [(m.id, m.string or "") for m in merged if m.id] == [
-        ("three", ""),
-        ("one", "一"),
-    ]
+    merged = catalogues.merge(catalogue({"one": "一", "two": "二"}), ["three", "one"])
+    kept = [(message.id, message.string or "") for message in merged if message.id]
+    assert kept == [("three", ""), ("one", "一")]
 
 
 def test_a_message_that_was_reworded_keeps_its_translation_as_fuzzy():
     """A person looks at it; until then it counts as missing."""
     old = "A frozen layer lets the gradient through."
     new = "A frozen layer lets a gradient through."
-    before = Catalog(locale="zh_CN")
-    before.add(old, "冻结的层让梯度通过。")
-    merged = catalogues.merge(before, [new])
+    merged = catalogues.merge(catalogue({old: "冻结的层让梯度通过。"}), [new])
     assert merged[new].string == "冻结的层让梯度通过。"
     assert merged[new].fuzzy
     assert catalogues.gettext(merged, new) == new
@@ -56,12 +51,9 @@ def test_a_message_that_was_reworded_keeps_its_translation_as_fuzzy():
     st.dictionaries(st.text('ab "\\\n`', min_size=1), st.text('中文"\\\n'), max_size=5)
 )
 def test_what_is_written_is_what_is_read(tmp_path_factory, messages):
-    """Quotes, backslashes and line ends included, and the same bytes each time."""
-    made = Catalog(locale="zh_CN")
-    for message, translation in messages.items():
-        made.add(message, translation)
+    """So are quotes, backslashes and line ends, with the same bytes each time."""
     path = tmp_path_factory.mktemp("po") / "x.po"
-    path.write_bytes(catalogues.text(made, CHINESE))
+    path.write_bytes(catalogues.text(catalogue(messages), CHINESE))
     again = catalogues.read(path, CHINESE)
     assert {m.id: m.string for m in again if m.id} == messages
     assert catalogues.text(again, CHINESE) == path.read_bytes()
@@ -78,9 +70,9 @@ def test_what_is_written_is_what_is_read(tmp_path_factory, messages):
     ],
 )
 def test_markup_that_differs_from_the_english_is_a_problem(message, translation):
-    """Literals, roles, targets of links and placeholders."""
+    """It may be a literal, a role, the target of a link or a placeholder."""
     (reason,) = reasons(message, translation)
-    assert reason.startswith("markup differs from the English")
+    assert reason.startswith("markup differs from the English (lost ")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +89,7 @@ def test_the_words_of_a_link_are_translated_and_markup_may_move(message, transla
 
 
 def test_what_is_not_translated_or_fuzzy_is_a_problem():
-    """Each with what to do."""
+    """The reason says what to do."""
     assert reasons("words", "") == ["not translated"]
     (reason,) = reasons("words", "文字", flags=["fuzzy"])
     assert reason.startswith("fuzzy")
@@ -107,7 +99,7 @@ def test_what_is_not_translated_or_fuzzy_is_a_problem():
 
 @pytest.mark.parametrize("broken", ['msgid "a\nmsgstr "b"\n', "nonsense\n", '"a"\n'])
 def test_a_malformed_catalogue_is_named_with_its_line(tmp_path, broken):
-    """So that it can be corrected."""
+    """So a translator can correct it."""
     path = tmp_path / "broken.po"
     path.write_text(broken)
     with pytest.raises(PipelineError, match=r"broken\.po.*Correct the catalogue"):
@@ -122,7 +114,7 @@ def test_the_catalogues_of_the_guide_are_complete_and_up_to_date(capsys):
 
 @pytest.mark.parametrize("path", PO, ids=lambda path: path.stem)
 def test_the_chinese_is_set_as_chinese(path):
-    """Full-width punctuation, a space beside Latin letters, nobody addressed as 您."""
+    """It has full-width punctuation, spaces beside Latin letters, and no 您."""
     for message in catalogues.read(path, CHINESE):
         if message.id:
             assert autocorrect_py.format(message.string) == message.string

@@ -21,7 +21,7 @@ from gradguide_site.search import index as search
     ],
 )
 def test_a_word_stands_between_spaces(text, words):
-    """Chinese in pairs, names without what is around them."""
+    """Chinese is cut into pairs, and a name is cut from what is around it."""
     assert search.cut(text).replace("|~", "") == words
 
 
@@ -29,7 +29,7 @@ def test_a_word_stands_between_spaces(text, words):
     "text", ["冻结参数，再用 F.dropout(x)。", "a|b ~c", "`x`：[3, 4]", "（见「叶子」）"]
 )
 def test_a_cut_text_can_be_put_together(text):
-    """As search/excerpts.js does it."""
+    """The test does what ``search/excerpts.js`` does."""
     pairs = re.sub(
         rf"([{search.CHARACTER}])[{search.CHARACTER}]\|~ ", r"\1", search.cut(text)
     )

@@ -2,8 +2,8 @@
 
 import socket
 import time
-import urllib.request
 from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
@@ -18,9 +18,7 @@ class Server:
     def read(self, path):
         """Return a page; nothing before the server is up."""
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.port}/{path}"
-            ) as answer:
+            with urlopen(f"http://127.0.0.1:{self.port}/{path}") as answer:
                 return answer.read().decode()
         except URLError:
             return ""
@@ -49,11 +47,10 @@ def server(tiny, tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log"
-    environment = tiny.environment | {"PYTHONUNBUFFERED": "1"}
-    arguments = ("serve", "--port", str(port), "--no-browser")
+    command = ("serve", "--port", str(port), "--no-browser")
     with (
-        log.open("w") as stdout,
-        tiny.start(*arguments, stdout=stdout, env=environment) as process,
+        log.open("w") as file,
+        tiny.start(*command, stdout=file, PYTHONUNBUFFERED="1") as process,
     ):
         running = Server(port, log)
         assert running.shows("en/index.html", "Some words."), log.read_text("utf-8")

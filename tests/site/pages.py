@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gradguide_site.project import LANGUAGES, Project
+from gradguide_site.project import CHINESE, LANGUAGES, Project
 from gradguide_site.publish import inspection
 
 PROJECT = Project(Path(__file__).parents[2])
@@ -41,6 +41,7 @@ class Page(inspection.Page):
 
     def __init__(self, language, name):
         self.language, self.name = language, name
+        self.is_chinese = language == CHINESE
         self.path = SITE / language.url / name
         super().__init__(self.path)
 
@@ -70,8 +71,6 @@ def download(language, script, suffix):
     """Return the file behind a link below the title of a script's page."""
     page = page_of(language, script)
     (bar,) = page.tree.find_class("page-bar")
-    (link,) = bar.xpath(
-        ".//a[contains(@class, 'internal')]/@href[contains(., $end)]", end=suffix
-    )
-    assert link.endswith(suffix)
+    links = bar.xpath(".//a[contains(@class, 'internal')]/@href")
+    (link,) = [link for link in links if link.endswith(suffix)]
     return page.target(link)

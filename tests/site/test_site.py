@@ -22,7 +22,7 @@ class Published(Project):
 
 
 def test_the_published_site_passes_the_inspection_of_the_build():
-    """Same pages, outputs and anchors in both languages; no dead link."""
+    """Both languages have the same pages, outputs and anchors, and no link is dead."""
     inspection.inspect(Published(PROJECT.root))
 
 
@@ -35,7 +35,7 @@ def test_the_pages_that_a_reader_expects_are_there():
 
 
 def test_both_languages_have_the_same_files_and_as_much_to_search():
-    """Pages, Markdown, downloads, figures, and the entries of the search index."""
+    """No page, download, figure or entry of the search is in one language only."""
     english, chinese = (
         Counter(
             path.suffix if "pagefind" in path.parts else path.relative_to(root)
@@ -86,7 +86,7 @@ def test_the_sitemap_lists_every_page_with_its_twin():
 
 @pytest.mark.parametrize("name", ["index.html", "404.html"])
 def test_the_root_pages_offer_both_languages_without_a_script(name):
-    """The links are plain."""
+    """Readers without JavaScript follow plain links."""
     page = html.fromstring((SITE / name).read_bytes())
     links = {link.split("/")[-2] for link in page.xpath("//main//a/@href")}
     assert links == {"en", "zh-cn"}
@@ -106,7 +106,7 @@ def test_a_markdown_twin_holds_code_outputs_and_links():
 
 @EVERY_LANGUAGE
 def test_llms_txt_lists_every_page(language):
-    """Each stands with its Markdown twin and a description."""
+    """Each page has its Markdown twin and a description there."""
     text = (SITE / language.url / "llms.txt").read_text("utf-8")
     listed = re.findall(rf"\({re.escape(PROJECT.address)}(\S+?\.md)\): \S", text)
     assert all((SITE / path).exists() for path in listed)
