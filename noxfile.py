@@ -81,6 +81,8 @@ def transformers(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Plant faults in a copy of the project, one at a time, and see each one caught."""
     install(session, "tests")
+    if "--list" not in session.posargs:
+        site(session, "build")
     session.run("python", "-m", "tests.faults", *session.posargs, env=SITE)
 
 

@@ -33,6 +33,9 @@ python_use_unqualified_type_names = True
 # what would need another project's inventory, and so the network
 nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
+# said here, not for the book alone: Sphinx reads all pages anew where it differs
+epub_exclude_files = ["_static/cards/en.png", "_static/cards/zh-CN.png"]
+
 html_theme = "furo"
 html_static_path = [str(path) for path in gradguide_site.folders("static")]
 html_css_files = ["gradguide.css", "search/search.css"]

@@ -1,4 +1,4 @@
-"""Walks the graph that autograd recorded, without changing or unpacking anything."""
+"""Walks the graph that autograd recorded, without changing or unpacking it."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -25,14 +25,17 @@ def tensors_in(value: object) -> Iterator[Tensor]:
 
 
 def grad_fn(tensor: Tensor) -> Node | None:
-    """Return the node that made a tensor; None too where PyTorch refuses to say."""
+    """Return ``grad_fn``; None too for a refused view, where PyTorch raises."""
     return None if is_refused(tensor) else tensor.grad_fn
 
 
 def is_refused(tensor: Tensor) -> bool:
-    """Whether a tensor views, from under no_grad, a base that was then written to."""
+    """Whether PyTorch refuses to use a view.
+
+    It does so for a view made under no_grad whose base was written to in place later.
+    """
     try:
-        tensor.grad_fn  # noqa: B018 asking is enough
+        tensor.grad_fn  # noqa: B018 raises for such a view
     except RuntimeError:
         return True
     return False
@@ -42,14 +45,14 @@ def is_dead_view(tensor: Tensor) -> bool:
     """Whether a tensor reports requires_grad=True, but its history is lost."""
     if not tensor.requires_grad or grad_fn(tensor) is not None:
         return False
-    # No public name tells a view's base; this one is in PyTorch's notes on views.
+    # PyTorch has no public name for the base of a view.
     base = tensor._base  # noqa: SLF001
     return base is not None and base.requires_grad
 
 
 def is_inference(tensor: Tensor) -> bool:
     """Whether a tensor was made under inference_mode."""
-    # A lazy parameter refuses every question until its shape is known.
+    # A lazy parameter raises for any question until it has a shape.
     return not is_lazy(tensor) and tensor.is_inference()
 
 
@@ -61,21 +64,21 @@ def is_zero(tensor: Tensor) -> bool:
 
 
 def nodes(roots: Iterable[Tensor]) -> list[Node]:
-    """Return every node behind some tensors once, those nearest to them first."""
-    found = [node for node in map(grad_fn, roots) if node is not None]
-    found = list(dict.fromkeys(found))
-    seen = set(found)
-    for node in found:  # which grows as it is walked
+    """Return each node behind some tensors once, the nearest first."""
+    reached = [node for node in map(grad_fn, roots) if node is not None]
+    reached = list(dict.fromkeys(reached))
+    seen = set(reached)
+    for node in reached:  # appended to while iterating
         for parent, _ in node.next_functions:
             if parent is not None and parent not in seen:
                 seen.add(parent)
-                found.append(parent)
-    return found
+                reached.append(parent)
+    return reached
 
 
 def leaf(node: Node) -> Tensor | None:
-    """Return the leaf tensor whose gradient ends in a node, if that's what it does."""
-    # By name, as its type is not public; asking all others for a variable is slow.
+    """Return the leaf tensor in which a node accumulates its gradient, or None."""
+    # The type of the node is not public; ``getattr`` on all other nodes would be slow.
     if type(node).__name__ != "AccumulateGrad":
         return None
     variable: Tensor | None = getattr(node, "variable", None)
@@ -83,101 +86,103 @@ def leaf(node: Node) -> Tensor | None:
 
 
 def leaves(nodes: Iterable[Node]) -> list[Tensor]:
-    """Return the leaf tensors whose gradients end in some of these nodes."""
+    """Return the leaf tensors in which nodes accumulate gradients."""
     return [tensor for node in nodes if (tensor := leaf(node)) is not None]
 
 
 def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool]:
-    """Return the tensors that nodes saved, as packed, and the node of each.
+    """Return the saved tensors, as they are packed, the node of each, and ``freed``.
 
-    And whether some were freed. PyTorch's notes on autograd name these attributes. The
-    ``_raw_`` ones give what is stored; the others would run unpack hooks, and a
-    checkpoint's recomputes.
+    ``freed`` tells whether a backward has freed some of them. PyTorch's notes on
+    autograd describe the attributes ``_saved_``. The attributes ``_raw_saved_`` return
+    the packed tensors; the others would run unpack hooks, and that of a checkpoint
+    recomputes its forward.
     """
-    found: list[Tensor] = []
-    keepers: list[Node] = []
+    tensors: list[Tensor] = []
+    owners: list[Node] = []
     freed = False
     for node in nodes:
-        ask = _asker(type(node))
-        if ask is None:
+        read = _reader(type(node))
+        if read is None:
             continue
         try:
-            stored = ask(node)
+            stored = read(node)
         except RuntimeError:  # a custom Function's, after a backward
             freed = True
             continue
-        for one in stored:  # which grows as it is walked
-            if one is None:
+        for raw in stored:  # appended to while iterating
+            if raw is None:
                 continue
-            if isinstance(one, tuple):
-                stored += one
+            if isinstance(raw, tuple):
+                stored += raw
                 continue
-            value = one.data
+            value = raw.data
             if isinstance(value, Tensor):
-                found.append(value)
-                keepers.append(node)
+                tensors.append(value)
+                owners.append(node)
             elif value is not None:
                 parts = list(tensors_in(value))
-                found += parts
-                keepers += [node] * len(parts)
-            elif one.unpack_hook is None:
-                freed = freed or _is_freed(one)
-    return found, keepers, freed
+                tensors += parts
+                owners += [node] * len(parts)
+            elif raw.unpack_hook is None:
+                freed = freed or _is_freed(raw)
+    return tensors, owners, freed
 
 
 def shape_of(tensor: Tensor) -> str:
-    """Write the shape of a tensor; a nested one has as many as it has parts."""
+    """Write the shape of a tensor; of a nested one, only the number of its parts."""
     if tensor.is_nested and tensor.layout is torch.strided:
         return f"({tensor.size(0)}, nested)"
     return str(tuple(tensor.shape))
 
 
 def storages(tensor: Tensor) -> list[tuple[int, int]]:
-    """Return the address and the bytes of each piece of memory behind a tensor."""
+    """Return address and bytes of each storage behind a tensor."""
     return [(piece.data_ptr(), piece.nbytes()) for piece in pieces(tensor)]
 
 
 def pieces(tensor: Tensor) -> list[UntypedStorage]:
     """Return the storages behind a tensor that have memory."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
-    found = []
+    with_memory = []
     for part in (tensor,) if plain else _parts(tensor):
         try:
             storage = part.untyped_storage()
             has_memory = storage.data_ptr() != 0
-        except (NotImplementedError, RuntimeError):  # of vmap, or a wrapper
+        except (NotImplementedError, RuntimeError):  # a wrapper, as in vmap
             continue
         if has_memory:  # empty tensors and those on the meta device have none
-            found.append(storage)
-    return found
+            with_memory.append(storage)
+    return with_memory
 
 
 def memory(
     tensors: list[Tensor],
 ) -> tuple[Iterable[int], list[int], list[UntypedStorage]]:
-    """Return, of each storage behind some tensors, its tensor's place and its address.
+    """Return the storages behind tensors, with the index of the tensor and the address.
 
-    And the storages themselves. Asked all at once, plain tensors answer in a third of
-    the time; then what has no memory has a storage, too, at the address 0.
+    The order is: indices, addresses, storages. The fast way for plain tensors takes a
+    third of the time; it includes storages without memory, at the address 0.
     """
     if _PLAIN.issuperset(map(type, tensors)):
         try:
-            found = list(map(Tensor.untyped_storage, tensors))
-            addresses = list(map(UntypedStorage.data_ptr, found))
+            storages = list(map(Tensor.untyped_storage, tensors))
+            addresses = list(map(UntypedStorage.data_ptr, storages))
         except (NotImplementedError, RuntimeError):  # one is sparse, or of vmap
             pass
         else:
-            return range(len(found)), addresses, found
+            return range(len(storages)), addresses, storages
     parts = [pieces(tensor) for tensor in tensors]
-    places = [place for place, found in enumerate(parts) for _ in found]
-    found = [piece for found in parts for piece in found]
-    return places, list(map(UntypedStorage.data_ptr, found)), found
+    indices = [index for index, some in enumerate(parts) for _ in some]
+    storages = [piece for some in parts for piece in some]
+    return indices, list(map(UntypedStorage.data_ptr, storages)), storages
 
 
 def is_number(tensor: Tensor) -> bool:
-    """Whether a tensor stands for a number in the code, as the 2 in ``x * 2``.
+    """Whether PyTorch made a tensor of a number in the code, as of the 2 in ``x * 2``.
 
-    Such a number yields to any other type of its kind, and a tensor does not.
+    Such a tensor does not take part in type promotion: it gives way to any other type
+    of the same kind.
     """
     smaller = _SMALLER.get(tensor.dtype) if tensor.dim() == 0 else None
     if smaller is None:
@@ -193,14 +198,14 @@ _SMALLER = {
 
 
 @lru_cache(maxsize=1000)
-def _asker(kind: type[Node]) -> Callable[[Node], list[Any]] | None:
-    """Return what asks a kind of node for all that it stored: at once, that's fast."""
+def _reader(kind: type[Node]) -> Callable[[Node], list[Any]] | None:
+    """Return a function that reads all saved tensors of a kind of node, and fast."""
     names = [name for name in dir(kind) if name.startswith("_raw_saved_")]
     if not names:
         return None
     if names[1:]:
-        ask = attrgetter(*names)
-        return lambda node: list(ask(node))
+        read = attrgetter(*names)
+        return lambda node: list(read(node))
     return lambda node: [getattr(node, names[0])]
 
 
@@ -209,7 +214,7 @@ def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
         raw.unpack()
     except RuntimeError:
         return True
-    return False  # an optional tensor that the operation did not get
+    return False  # an optional input that the operation did not get
 
 
 _PLAIN = {Tensor, nn.Parameter, nn.Buffer}

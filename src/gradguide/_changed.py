@@ -70,7 +70,7 @@ network or a part of it, such as model.backbone
 
 
 def same_values(before: Tensor | None, after: Tensor) -> bool:
-    """Whether a tensor has the values that its copy has; None copies a lazy one."""
+    """Whether a tensor still has the values of its copy; None is that of a lazy one."""
     if before is None or is_lazy(after):
         return before is None and is_lazy(after)
     after = _values(after)

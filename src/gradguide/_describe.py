@@ -1,4 +1,4 @@
-"""Says in one sentence what a tensor is to autograd."""
+"""Describes in one sentence how autograd treats a tensor."""
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -102,9 +102,9 @@ def _leaf(tensor: Tensor, shape: str) -> str:
 def _result(tensor: Tensor, shape: str) -> str:
     node = grad_fn(tensor)
     state = f"result of {node.name() if node else 'an operation'} {shape}"
-    kept = saved(tensor)
-    graph = f"it keeps {kept.nodes} graph nodes and {kept.bytes} bytes alive"
-    if kept.freed:
+    usage = saved(tensor)
+    graph = f"it keeps {usage.nodes} graph nodes and {usage.bytes} bytes alive"
+    if usage.freed:
         graph = "a backward has freed its graph, and a second one through it raises"
     if not tensor.retains_grad:
         return (

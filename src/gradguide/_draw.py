@@ -21,13 +21,15 @@ def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     """Draw parts, the loss on top and each one below all that use it."""
     widths = [_length(part.label) + _ROOM.get(part.kind, 0) for part in parts]
     plan = layout([part.children for part in parts], widths)
-    # One unit of the axes is one point, unless they are too small for that.
+    # A unit of the axes is one point, or less if the axes are too small.
     width = max(plan.width, 200) + 2 * _MARGIN
     text = [line for note in notes for line in wrap(note, int(width / 5))]
     height = plan.height + 2 * _MARGIN + 11 * len(text)
     if ax is None:
         size = (min(width / 72, _MOST), min(height / 72, _MOST))
-        figure = plt.figure(figsize=size, layout="none")  # whatever the style asks for
+        figure = plt.figure(
+            figsize=size, layout="none"
+        )  # overrides the layout of a style
         ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     middle = plan.width / 2
@@ -58,7 +60,7 @@ def svg(parts: list[Part], notes: list[str]) -> str:
 
 
 def _draw_parts(ax: Axes, parts: list[Part], plan: Layout, size: float) -> None:
-    """Draw the boxes, then from box to box the lines that the gradient takes."""
+    """Draw the boxes, and the lines between them."""
     looks = _looks()
     boxes = []
     for part, place in zip(parts, plan.places, strict=True):
@@ -72,7 +74,7 @@ def _draw_parts(ax: Axes, parts: list[Part], plan: Layout, size: float) -> None:
         )
         boxes.append(text.get_bbox_patch())
     for (user, used), bends in plan.bends.items():
-        # A line leaves a box at the bottom, and comes to the next one from the top.
+        # A line leaves a box at the bottom, and enters the next box at the top.
         bottom, top = ((0.5, 0), boxes[user]), ((0.5, 1), boxes[used])
         look = _LINES.get(parts[used].kind, _GRADIENT)
         if bends:
@@ -84,7 +86,7 @@ def _draw_parts(ax: Axes, parts: list[Part], plan: Layout, size: float) -> None:
 
 
 def _join(ax: Axes, start: Any, end: Any, look: dict[str, str]) -> None:  # noqa: ANN401
-    """Draw a line between two points, each with the system that it is given in."""
+    """Draw a line between two points, each with its coordinate system."""
     arrow = {"shrinkA": 0, "shrinkB": 0, "lw": 1, **look}
     ax.annotate(
         "", end[0], start[0], xycoords=end[1], textcoords=start[1], arrowprops=arrow
@@ -97,7 +99,7 @@ def _length(label: str) -> float:
     return float(np.max(TextPath((0, 0), label, size=_SIZE).vertices[:, 0]))
 
 
-# Where the gradient goes there is an arrow; a frozen part is used, and gets none.
+# Lines have an arrow where a gradient flows; none flows to a frozen parameter.
 _GRADIENT = {"arrowstyle": "->", "ec": "C3"}
 _LINES = {
     "frozen": {"arrowstyle": "-", "ec": "C1"},
@@ -108,7 +110,7 @@ _ROOM = {"loss": 50, "operation": 6, "trains": 8, "frozen": 32, "cut": 8}
 
 
 def _looks() -> dict[str, dict[str, Any]]:
-    """Return the outline of each kind, which tells them apart without colour, too."""
+    """Return the outline of each kind; they differ without colour as well."""
     return {
         "loss": {"boxstyle": _diamond, "ec": "C3", "lw": 2},
         "operation": {
@@ -133,7 +135,7 @@ def _diamond(x: float, y: float, width: float, height: float, size: float) -> Pa
 
 
 def _hatched_ends(x: float, y: float, width: float, height: float, size: float) -> Path:
-    """Return a box that is hatched beside its text, which stays readable."""
+    """Return a box that is hatched on both sides of its text, not behind it."""
     pad, end = 0.4 * size, 1.4 * size
     left, right = x - pad, x + width + pad
     bottom, top = y - pad, y + height + pad

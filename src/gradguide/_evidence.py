@@ -1,4 +1,4 @@
-"""Gathers from a loss, or from the code that computes it, what backward reaches."""
+"""Finds the tensors that backward reaches from a loss, and why it misses others."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -7,14 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import is_dead_view, is_zero, leaf, leaves, nodes, tensors_in
 from gradguide._causes import Verdict, verdicts
 from gradguide._paths import with_paths
 from gradguide._saved import require_tensors
-from gradguide._sharding import StandIns, sharded_modules
+from gradguide._sharding import UnshardedParameters, sharded_modules
 from gradguide._tape import Tape
 from gradguide._threads import Threads
 from gradguide._unchanged import unchanged
@@ -22,36 +21,42 @@ from gradguide._where import Where
 
 
 class Evidence:
-    """What is known about tensors, by identity; None where nothing was asked."""
+    """The facts that a loss shows about tensors, which are keyed by their ``id``.
+
+    ``unreached`` are parameters that backward does not reach, with the reason.
+    ``unregistered`` are leaves that it reaches and that are no parameters, with a path.
+    ``updated`` are names of tensors that the forward changed; None without a run.
+    ``zero`` are parameters whose gradient is zero.
+    """
 
     def __init__(
         self,
-        missed: dict[int, Verdict] | None = None,
-        strangers: list[tuple[str, Tensor]] | None = None,
-        moved: set[str] | None = None,
+        unreached: dict[int, Verdict] | None = None,
+        unregistered: list[tuple[str, Tensor]] | None = None,
+        updated: set[str] | None = None,
     ) -> None:
-        """Keep who is missed and why; who is reached but no parameter, with a path."""
-        self.missed = missed or {}
-        self.strangers = strangers or []
-        self.moved = moved
+        """Set the evidence of a graph; a backward fills in ``zero``."""
+        self.unreached = unreached or {}
+        self.unregistered = unregistered or []
+        self.updated = updated
         self.zero: set[int] = set()
 
 
 def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
-    """Read from a graph which parameters backward reaches; not why."""
+    """Find in a graph which parameters backward reaches; it does not show why not."""
     graph = _Graph(loss)
-    parameters = _learning(model)
+    parameters = _trainable_parameters(model)
     if sharded_modules(model):
-        return Evidence(missed={id(p): _SHARDED for p in parameters})
-    evidence = Evidence(strangers=with_paths(model, graph.strangers(parameters)))
+        return Evidence(unreached={id(p): _SHARDED for p in parameters})
+    evidence = Evidence(unregistered=with_paths(model, graph.unregistered(parameters)))
     for parameter in parameters:
         if id(parameter) not in graph.leaves:
             hidden = _CHECKPOINT in graph.kinds
-            evidence.missed[id(parameter)] = (
+            evidence.unreached[id(parameter)] = (
                 Verdict("unknown", "reentrant checkpoint") if hidden else _UNREACHED
             )
         elif id(parameter) in graph.compiled:
-            evidence.missed[id(parameter)] = Verdict("unknown", _COMPILED)
+            evidence.unreached[id(parameter)] = Verdict("unknown", _COMPILED)
     if gradients:
         graph.backward(parameters, evidence)
     return evidence
@@ -60,35 +65,37 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
 def from_function(
     model: nn.Module, function: Callable[[], object], *, gradients: bool
 ) -> Evidence:
-    """Run a function once, and read from its tape why backward misses parameters."""
+    """Run a function once, and find why backward does not reach parameters."""
     _require_shapes(model)
-    parameters = _learning(model)
-    with unchanged(model) as memory:
-        stand_ins = StandIns(model, parameters)
-        place_of = stand_ins.place_of if stand_ins.is_needed else None
-        tape = Tape(parameters, Where(model), memory.keep, place_of)
+    parameters = _trainable_parameters(model)
+    with unchanged(model) as snapshot:
+        unsharded = UnshardedParameters(model, parameters)
+        index_of = unsharded.index_of if unsharded.is_needed else None
+        tape = Tape(parameters, Where(model), snapshot.copy_before_write, index_of)
         with _eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
-        graph.identify(stand_ins, parameters)
+        graph.identify(unsharded, parameters)
         known = [*parameters, *model.parameters()]
-        made = {id(tensor) for one in tape.made if (tensor := one()) is not None}
-        strangers = [
+        leaves_made = {
+            id(leaf) for ref in tape.new_leaves if (leaf := ref()) is not None
+        }
+        unregistered = [
             tensor
-            for tensor in graph.strangers(known)
-            if isinstance(tensor, nn.Parameter) or id(tensor) not in made
+            for tensor in graph.unregistered(known)
+            if isinstance(tensor, nn.Parameter) or id(tensor) not in leaves_made
         ]
         evidence = Evidence(
-            # Their paths are those of the run, which may have made the modules.
-            strangers=with_paths(model, strangers),
-            moved=memory.moved(),
+            # Paths are looked up before restoring, as the function may make modules.
+            unregistered=with_paths(model, unregistered),
+            updated=snapshot.changed_names(),
         )
-        found = verdicts(tape, graph.roots, len(parameters))
-        for parameter, verdict in zip(parameters, found, strict=True):
+        reasons = verdicts(tape, graph.roots, len(parameters))
+        for parameter, verdict in zip(parameters, reasons, strict=True):
             if id(parameter) not in graph.leaves:
                 doubtful = threads.seen and verdict.verdict == "unused"
-                evidence.missed[id(parameter)] = _THREADS if doubtful else verdict
+                evidence.unreached[id(parameter)] = _THREADS if doubtful else verdict
         if gradients:
             graph.backward(parameters, evidence)
         del loss
@@ -112,33 +119,35 @@ class _Graph:
 
     def __init__(self, loss: object) -> None:
         self.roots = list(tensors_in(loss))
-        self._nodes = found = nodes(self.roots)
-        self.kinds = {type(node).__name__ for node in found}
-        self.leaves = {id(tensor): tensor for tensor in leaves(found)}
-        self.stood_in: set[int] = set()
+        self._nodes = nodes(self.roots)
+        self.kinds = {type(node).__name__ for node in self._nodes}
+        self.leaves = {id(tensor): tensor for tensor in leaves(self._nodes)}
+        self.reached_unsharded: set[int] = set()
         self.leaves |= {id(t): t for t in self.roots if t.is_leaf and t.requires_grad}
-        self.compiled = self._compiled(found) if _COMPILED_NODE in self.kinds else set()
+        self.compiled = self._compiled() if _COMPILED_NODE in self.kinds else set()
 
     def release(self) -> None:
-        """Let go of the nodes one by one, from the loss on.
+        """Release the nodes one by one, from the loss on.
 
-        PyTorch frees those that Python has seen by recursion, and a chain of some ten
-        thousands would overflow the stack.
+        PyTorch frees a node that has a Python object, and all nodes behind it, by
+        recursion: a chain of tens of thousands would overflow the stack.
         """
         self.roots.clear()
         self._nodes.reverse()
         while self._nodes:
             self._nodes.pop()
 
-    def identify(self, stand_ins: StandIns, parameters: list[nn.Parameter]) -> None:
-        """Put parameters in the place of the leaves that stand in for them."""
-        for key, place in stand_ins.found.items():
+    def identify(
+        self, unsharded: UnshardedParameters, parameters: list[nn.Parameter]
+    ) -> None:
+        """Replace unsharded leaves by the sharded parameters that they belong to."""
+        for key, place in unsharded.index_by_id.items():
             if self.leaves.pop(key, None) is not None:
                 self.leaves[id(parameters[place])] = parameters[place]
-                self.stood_in.add(id(parameters[place]))
+                self.reached_unsharded.add(id(parameters[place]))
 
-    def strangers(self, parameters: Iterable[Tensor]) -> list[Tensor]:
-        """Return the leaves that are none of the parameters."""
+    def unregistered(self, parameters: Iterable[Tensor]) -> list[Tensor]:
+        """Return the leaves that are not parameters."""
         known = {id(parameter) for parameter in parameters}
         return [
             tensor
@@ -147,17 +156,17 @@ class _Graph:
         ]
 
     def backward(self, parameters: list[nn.Parameter], evidence: Evidence) -> None:
-        """Run one backward on the side, and note what gets nothing."""
+        """Compute gradients without writing ``.grad``, and note those that are zero."""
         roots = [root for root in self.roots if root.requires_grad]
         wanted = [
             parameter
             for parameter in parameters
             if parameter.requires_grad  # the function may have switched it off
             and id(parameter) in self.leaves
-            and id(parameter) not in self.stood_in
+            and id(parameter) not in self.reached_unsharded
         ]
         if not (roots and wanted) or _CHECKPOINT in self.kinds:
-            return  # a reentrant checkpoint refuses a backward on the side
+            return  # a reentrant checkpoint raises under torch.autograd.grad
         try:
             ones = [torch.ones_like(root) for root in roots]
             grads = torch.autograd.grad(
@@ -177,18 +186,21 @@ class _Graph:
         for parameter, grad in zip(wanted, grads, strict=True):
             if id(parameter) in self.compiled:
                 if grad is None:
-                    evidence.missed[id(parameter)] = _UNREACHED
+                    evidence.unreached[id(parameter)] = _UNREACHED
                 else:
-                    evidence.missed.pop(id(parameter), None)
+                    evidence.unreached.pop(id(parameter), None)
             if grad is None or is_zero(grad):
                 evidence.zero.add(id(parameter))
 
-    @staticmethod
-    def _compiled(found: Iterable[Node]) -> set[int]:
-        """Return the leaves that only compiled code reads, which says yes to all."""
+    def _compiled(self) -> set[int]:
+        """Return the leaves that only compiled code reads.
+
+        The node of a compiled function has an edge to each of its inputs, whether its
+        backward computes a gradient for it or not.
+        """
         inside: set[int] = set()
         outside: set[int] = set()
-        for node in found:
+        for node in self._nodes:
             side = inside if type(node).__name__ == _COMPILED_NODE else outside
             for parent, _ in node.next_functions:
                 if parent is not None and (tensor := leaf(parent)) is not None:
@@ -196,7 +208,7 @@ class _Graph:
         return inside - outside
 
 
-def _learning(model: nn.Module) -> list[nn.Parameter]:
+def _trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad]
 
 
@@ -211,7 +223,7 @@ def _require_shapes(model: nn.Module) -> None:
 
 
 def _eager() -> ExitStack:
-    """Run compiled functions as they were written, where any can be there."""
+    """Run compiled functions without compilation, if any code was compiled."""
     stack = ExitStack()
     if "torch._dynamo" in sys.modules:
         stance: Any = torch.compiler.set_stance("force_eager")
@@ -220,7 +232,11 @@ def _eager() -> ExitStack:
 
 
 def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
-    """Say unknown of what is read where no mode sees it: by scripts, and in threads."""
+    """Make unreached parameters of scripts and of ``DataParallel`` unknown.
+
+    A ``TorchFunctionMode`` sees neither operations of TorchScript, which run in C++,
+    nor those of other threads.
+    """
     for module in model.modules():
         if isinstance(module, torch.jit.ScriptModule):
             verdict = Verdict("unknown", "TorchScript")
@@ -229,5 +245,5 @@ def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
         else:
             continue
         for parameter in module.parameters():
-            if id(parameter) in evidence.missed:
-                evidence.missed[id(parameter)] = verdict
+            if id(parameter) in evidence.unreached:
+                evidence.unreached[id(parameter)] = verdict

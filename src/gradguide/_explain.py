@@ -10,11 +10,11 @@ from torch.optim import Optimizer
 from gradguide._autograd import is_inference
 from gradguide._evidence import Evidence, from_function, from_tensor
 from gradguide._hold import has_stats, is_held
-from gradguide._optimizer import Held
+from gradguide._optimizer import HeldTensors
 from gradguide._report import Report, Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
-from gradguide._sharding import is_displaced
+from gradguide._sharding import is_unsharded
 
 
 def explain(
@@ -32,10 +32,10 @@ def explain(
     backward reaches. With a function that computes the loss: why the rest is not
     reached.
 
-    The function is run once, in the grad mode of the moment. Afterwards parameters,
-    buffers and submodules, flags, gradients, training modes, random numbers and the
-    grad mode are as before; what Python code keeps for itself, such as a counter, or
-    an optimizer for its steps, is not.
+    The function is run once, in the current grad mode. Afterwards parameters, buffers
+    and submodules, ``requires_grad``, gradients, training modes, random numbers and
+    the grad mode are as before. The state of other Python code, such as a counter, and
+    that of an optimizer are not restored.
 
     It does not train. If one of two paths from a parameter to the loss is cut, backward
     still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
@@ -45,8 +45,8 @@ def explain(
     Args:
         model: The module whose parameters are explained.
         loss: A function without arguments that computes the loss, or the loss. A loss
-            is a tensor, or a tuple, list or dict of tensors, of any shape. An
-            optimizer may stand in its place.
+            is a tensor, or a tuple, list or dict of tensors, of any shape. The
+            optimizer may be given here instead.
         optimizer: The optimizer as it is before its next ``step()``.
         gradients: Whether to run one backward on the side, to find gradients that are
             exactly zero. No parameter's ``.grad`` is touched; a tensor in the graph of
@@ -112,16 +112,16 @@ list or dict of tensors, got float; pass the loss before item() or detach()
         )
         raise ValueError(msg)
     evidence = _gather(model, loss, gradients=gradients)
-    # An optimizer never knows those that stand in: nothing can be said of it then.
+    # No optimizer holds the unsharded parameters of FSDP2, so it is left out then.
     held = None
-    if optimizer is not None and not is_displaced(model):
-        held = Held(optimizer)
+    if optimizer is not None and not is_unsharded(model):
+        held = HeldTensors(optimizer)
     named = dict(model.named_parameters())
     rows = [
         *_parameters(named, evidence, held),
         *_buffers(model, named, evidence),
-        *_strangers(model, evidence),
-        *(_orphans(named.values(), evidence, held) if held else ()),
+        *_unregistered(model, evidence),
+        *(_optimizer_only(named.values(), evidence, held) if held else ()),
     ]
     return Report(rows)
 
@@ -140,7 +140,7 @@ def _require_no_arguments(function: Callable[..., object]) -> None:
     code = function.forward if isinstance(function, nn.Module) else function
     try:
         needed = signature(code).parameters.values()
-    except ValueError:  # of what is written in C
+    except ValueError:  # a function in C has no signature
         return
     names = [
         parameter.name
@@ -159,29 +159,29 @@ def _require_no_arguments(function: Callable[..., object]) -> None:
 
 
 def _parameters(
-    named: dict[str, nn.Parameter], evidence: Evidence, held: Held | None
+    named: dict[str, nn.Parameter], evidence: Evidence, held: HeldTensors | None
 ) -> Iterator[Row]:
     frozen = [p for p in named.values() if not p.requires_grad]
-    movers = held.movers(frozen) if held else {}
+    frozen_but_updated = held.frozen_but_updated(frozen) if held else {}
     for name, parameter in named.items():
         key = id(parameter)
         verdict, why, where = "trains", "", ""
-        if key in movers:
-            verdict, why = "moves", movers[key]
-        elif not parameter.requires_grad and name in (evidence.moved or ()):
+        if key in frozen_but_updated:
+            verdict, why = "moves", frozen_but_updated[key]
+        elif not parameter.requires_grad and name in (evidence.updated or ()):
             verdict, why = "moves", "frozen, but the forward writes to this parameter"
         elif not parameter.requires_grad:
             why = "" if parameter.grad is None else "stale .grad"
             verdict = "frozen"
         elif is_inference(parameter):
             verdict, why = "cut", "inference_mode, where it was made: it can't train"
-        elif key in evidence.missed:
-            verdict, why, where = evidence.missed[key]
+        elif key in evidence.unreached:
+            verdict, why, where = evidence.unreached[key]
         elif key in evidence.zero:
             verdict, why = "zero", "its gradient is exactly zero"
         elif held and parameter not in held:
             verdict, why = "not in optimizer", "gets a gradient that nobody applies"
-        elif held and held.is_still(parameter):
+        elif held and held.has_zero_rate(parameter):
             verdict, why = "lr=0", "its learning rate is 0"
         yield Row(name, verdict, why, where, _numel(parameter))
 
@@ -189,21 +189,21 @@ def _parameters(
 def _buffers(
     model: nn.Module, named: dict[str, nn.Parameter], evidence: Evidence
 ) -> Iterator[Row]:
-    """Yield the buffers of frozen modules that a forward moves."""
+    """Yield the buffers of frozen modules that a forward updates."""
     if all(parameter.requires_grad for parameter in named.values()):
-        return  # and so no module is frozen
-    moved = evidence.moved
-    if moved is None:
-        moved = set(_drifting(model))
-    frozen = {path for path in set(map(_owner, moved)) if _is_frozen(model, path)}
+        return  # no module is frozen
+    updated = evidence.updated
+    if updated is None:
+        updated = set(_drifting(model))
+    frozen = {path for path in set(map(_owner, updated)) if _is_frozen(model, path)}
     for name, buffer in model.named_buffers() if frozen else ():
-        if name in moved and _owner(name) in frozen:
+        if name in updated and _owner(name) in frozen:
             why = "frozen, but the forward updates this buffer"
             yield Row(name, "moves", why, "", _numel(buffer), "buffer")
 
 
 def _drifting(model: nn.Module) -> Iterator[str]:
-    """Yield the statistics of layers without trained parameters that drift."""
+    """Yield statistics that a forward updates, of layers without trained parameters."""
     for path, module in model.named_modules():
         if not module.training or not has_stats(module) or is_held(module):
             continue
@@ -212,7 +212,9 @@ def _drifting(model: nn.Module) -> Iterator[str]:
         for name, _ in module.named_buffers(path, recurse=False):
             counts = name.endswith("num_batches_tracked")
             if isinstance(module, _INSTANCE_NORMS):
-                moves = not counts and bool(module.momentum)  # None stands for 0 here
+                moves = not counts and bool(
+                    module.momentum
+                )  # None stands for 0 in instance norm
             else:
                 moves = bool(module.track_running_stats) and (
                     counts or module.momentum != 0
@@ -237,20 +239,20 @@ def _is_frozen(model: nn.Module, path: str) -> bool:
         path = _owner(path)
 
 
-def _strangers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
+def _unregistered(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
     """Yield the tensors that the loss reaches and the model doesn't register."""
-    buffers = set(map(id, model.buffers())) if evidence.strangers else ()
-    for name, tensor in evidence.strangers:
+    buffers = set(map(id, model.buffers())) if evidence.unregistered else ()
+    for name, tensor in evidence.unregistered:
         kind = "buffer" if id(tensor) in buffers else "tensor"
         why = "reached by the loss, but not a parameter of the model"
         yield Row(name, "unregistered", why, "", tensor.numel(), kind)
 
 
-def _orphans(
-    parameters: Iterable[nn.Parameter], evidence: Evidence, held: Held
+def _optimizer_only(
+    parameters: Iterable[nn.Parameter], evidence: Evidence, held: HeldTensors
 ) -> Iterator[Row]:
-    """Yield the tensors that the optimizer holds for nobody."""
-    known = {id(t) for t in (*parameters, *(t for _, t in evidence.strangers))}
+    """Yield the tensors that the optimizer holds and the model does not."""
+    known = {id(t) for t in (*parameters, *(t for _, t in evidence.unregistered))}
     for name, tensor in held.named():
         if id(tensor) not in known:
             why = "held by the optimizer, not by the model"

@@ -1,4 +1,4 @@
-"""Folds rows that say the same into lines, as ``layers.{0-31}.q_proj.*``."""
+"""Folds rows with the same verdict into lines, as ``layers.{0-31}.q_proj.*``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class Line(NamedTuple):
 def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
     """Return the lines for some rows, in the order in which each group begins.
 
-    Rows belong together if they say the same. A module all of whose rows of a kind do
-    is written ``module.*``; names that differ in one number are written ``{0-31}``. If
-    the rows are a part of a report, ``whole`` is all of it.
+    A group are the rows with the same kind, verdict, reason and line. A module whose
+    rows of a kind are all in one group is written ``module.*``; names that differ in
+    one number are written ``{0-31}``. If the rows are a part of a report, ``whole`` is
+    that report.
     """
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
@@ -63,7 +64,8 @@ def _star(
             key = (row.kind, prefix)
             if count[key] != total[key]:
                 break
-            # Only of parameters are there rows for all, so only they name the whole.
+            # A report has a row for each parameter, but not for each buffer or tensor,
+            # so only parameters make up the whole model.
             if row.kind == "parameter" and count[key] > 1:
                 name = f"{prefix}.*" if prefix else "*"
             elif prefix and count[key] > held:
@@ -73,7 +75,7 @@ def _star(
 
 
 def _number(starred: dict[str, list[Row]]) -> list[tuple[str, list[Row]]]:
-    """Join names that are alike but for one number, the outermost that does."""
+    """Join names that differ in one number only, the outermost such number first."""
     lines = [(re.split(r"([.\[\]])", name), rows) for name, rows in starred.items()]
     depth = max((len(parts) for parts, _ in lines), default=0)
     for index in range(depth):
@@ -112,7 +114,7 @@ def _ranges(numbers: Iterable[int]) -> str:
 
 
 def _prefixes(name: str) -> Iterable[str]:
-    """Yield the modules around a name, from the inside, and last the whole."""
+    """Yield the modules around a name, from the inside out; the root is empty."""
     while name:
         name = name.rpartition(".")[0]
         yield name

@@ -86,7 +86,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
         ValueError: freeze: '3' matches no parameter of Sequential; its parts are \
 '0', '1', '2'
     """
-    parameters, norms = select(module, patterns, doing="freeze", stats=stats)
+    parameters, norms = select(module, patterns, caller="freeze", stats=stats)
     _require_leaves(module, parameters)
     chosen = {id(parameter) for parameter in parameters.values()}
     held = {
@@ -146,7 +146,7 @@ def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
         ValueError: unfreeze: '1.wieght' matches no parameter of Sequential; did you \
 mean '1.weight'?
     """
-    matched, norms = select(module, patterns, doing="unfreeze", stats=True)
+    matched, norms = select(module, patterns, caller="unfreeze", stats=True)
     names = tuple(
         name for name, p in matched.items() if p.is_floating_point() or p.is_complex()
     )
@@ -223,7 +223,7 @@ class Frozen:
 
 
 class _Before:
-    """The flags, gradients and modes from before a freeze."""
+    """The ``requires_grad``, gradients and training modes before a freeze."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], norms: Iterable[nn.Module]
@@ -239,11 +239,12 @@ class _Before:
                 release(norm)
             norm.training = training
         for parameter, requires_grad, _ in self.flags:
-            # An inference tensor takes the flag only in inference mode.
+            # Only in inference mode can requires_grad of an inference tensor be set.
             with torch.inference_mode(is_inference(parameter)):
                 parameter.requires_grad = requires_grad
         for parameter, _, grad in self.flags:
-            # The module may have been cast or moved since, as its gradients would be.
+            # The module may have been cast or moved since; PyTorch would have cast or
+            # moved its gradients, too.
             home = (parameter.dtype, parameter.device)
             if grad is not None and (grad.dtype, grad.device) != home:
                 parameter.grad = grad.to(parameter)

@@ -156,7 +156,7 @@ class Graph:
         return svg(self.parts, list(self._notes()))
 
     def _notes(self) -> Iterator[str]:
-        """Yield what is to be said below the graph."""
+        """Yield the lines below the tree: hidden and unreached parts."""
         lines = fold(self._rows)
         for verdict, ending in (("not reached", ""), ("not recorded", " frozen")):
             names = [line.names for line in lines if line.row.verdict == verdict]
@@ -166,14 +166,14 @@ class Graph:
             yield f"not shown: {self._hidden:,} operations and parameters"
 
     def _tree(self) -> Iterator[str]:
-        """Yield the lines of the tree; without recursion, as graphs are deep."""
+        """Yield the lines of the tree. A deep graph would overflow a recursion."""
         used = [0] * len(self.parts)
         for part in self.parts:
             for child in part.children:
                 used[child] += 1
         numbers: dict[int, int] = {}
         seen: set[int] = set()
-        # Each entry: a part, what stands before its line, and before those below it.
+        # An entry is a part, the prefix of its line, and that of the lines below it.
         stack = [(0, "", "")]
         while stack:
             index, before, below = stack.pop()

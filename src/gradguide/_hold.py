@@ -1,4 +1,4 @@
-"""Holds a normalisation layer in eval mode, whatever ``train()`` says."""
+"""Holds a normalisation layer in eval mode, also after ``train()``."""
 
 from torch import nn
 
@@ -10,7 +10,7 @@ NORMS = (
     nn.InstanceNorm1d,
     nn.InstanceNorm2d,
     nn.InstanceNorm3d,
-    # Lazy ones turn into those above at their first call, and keep the hook.
+    # A lazy layer becomes one of those above at its first call, and keeps the hook.
     nn.LazyBatchNorm1d,
     nn.LazyBatchNorm2d,
     nn.LazyBatchNorm3d,
@@ -26,7 +26,7 @@ def has_stats(module: nn.Module) -> bool:
 
 
 def hold(norm: nn.Module) -> None:
-    """Put a layer in eval mode, and again at each call; twice is once."""
+    """Put a layer in eval mode, now and at each call; a second call adds nothing."""
     norm.training = False
     if not is_held(norm):
         norm.register_forward_pre_hook(_stay_in_eval)
@@ -46,8 +46,8 @@ def is_held(norm: nn.Module) -> bool:
 def mode_around(norm: nn.Module, root: nn.Module) -> bool:
     """Return the training mode of the nearest module around a layer.
 
-    The layer itself says nothing, as ``hold`` has set its mode. A layer that is the
-    root has nothing around it: True, which lets its statistics move.
+    The mode of the layer itself was set by ``hold``. For a layer that is the root, the
+    result is True, so that its statistics are updated.
     """
     modules = dict(root.named_modules())
     name = next(name for name, module in modules.items() if module is norm)
@@ -55,12 +55,12 @@ def mode_around(norm: nn.Module, root: nn.Module) -> bool:
 
 
 def _stay_in_eval(module: nn.Module, _: tuple[object, ...]) -> None:
-    # A plain function of the file, so that copy and pickle carry it by its name.
+    # A function at module level, which copy and pickle refer to by its name.
     if module.training:
         module.training = False
 
 
 def _held_by(norm: nn.Module) -> list[int]:
-    # There is no public way to list hooks, and a handle would not survive a deepcopy.
+    # PyTorch has no public list of hooks, and a handle is not valid in a deepcopy.
     hooks = norm._forward_pre_hooks  # noqa: SLF001
     return [key for key, hook in hooks.items() if hook is _stay_in_eval]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 
 class Layout(NamedTuple):
-    """Where things are: the middle of each part, and the points that each line takes.
+    """The centre of each part, and the points at which each line bends.
 
-    A line is known by the user and the used part; its points are those between them.
+    The key of a line are the indices of the user and of the used part.
     """
 
     places: list[tuple[float, float]]
@@ -46,7 +46,7 @@ def layout(
     widths = list(widths)
     routes: dict[tuple[int, int], list[int]] = {}
     for user, used in edges:
-        # A line over several layers has a place of its own in each of them.
+        # A line over several layers gets a place in each layer that it crosses.
         route = routes[user, used] = []
         for level in range(depth[user] + 1, depth[used]):
             route.append(len(widths))
@@ -72,14 +72,14 @@ def layout(
 
 
 class _Joined(NamedTuple):
-    """What each part, and each place of a line, is joined to in the next layers."""
+    """The neighbours of each part, and of each place of a line, in the next layers."""
 
     above: list[list[int]]
     below: list[list[int]]
 
 
 def _depths(children: list[list[int]]) -> tuple[list[int], list[int]]:
-    """Return the layer of each part, below all its users, and an order from the top."""
+    """Return the layer of each part, below all its users, and a topological order."""
     waiting = [0] * len(children)
     for row in children:
         for child in row:
@@ -88,7 +88,7 @@ def _depths(children: list[list[int]]) -> tuple[list[int], list[int]]:
     order = []
     ready = [0]
     while ready:
-        part = ready.pop()  # the last first, as a tree is written
+        part = ready.pop()  # the last first, in the order of the printed tree
         order.append(part)
         for child in reversed(children[part]):
             depth[child] = max(depth[child], depth[part] + 1)
@@ -99,7 +99,7 @@ def _depths(children: list[list[int]]) -> tuple[list[int], list[int]]:
 
 
 def _untangled(levels: list[list[int]], joined: _Joined) -> list[list[int]]:
-    """Return the layers in an order in which fewer lines cross, if one is found."""
+    """Return the layers sorted so that fewer lines cross, if possible."""
     best, fewest = levels, _crossings(levels, joined)
     levels = [list(level) for level in levels]
     ranks = {part: rank for level in levels for rank, part in enumerate(level)}
@@ -135,7 +135,7 @@ def _crossings(levels: list[list[int]], joined: _Joined) -> int:
 
 
 class _Columns:
-    """Moves the parts of each layer sideways, near to those that they are joined to."""
+    """Moves the parts of each layer sideways, towards their neighbours."""
 
     def __init__(
         self, levels: list[list[int]], joined: _Joined, widths: list[float], gap: float
@@ -143,14 +143,15 @@ class _Columns:
         self.xs = [0.0] * len(widths)
         self._widths = widths
         self._gap = gap
-        # What ends soon gives way to what goes on, so that a trunk is straight.
+        # A part with more below it moves less, so that the main path is straight.
         self._weights = [1] * len(widths)
         for part in chain.from_iterable(reversed(levels)):
             below = [self._weights[other] for other in joined.below[part]]
             self._weights[part] = min(max(below, default=0) * 4 + 1, _HEAVIEST)
         for level in levels:
             self._spread(level, [0.0] * len(level))
-        # First from one side, then from both for short lines, last for upright ones.
+        # Neighbours on one side first, then on both for short lines, and at the end on
+        # one side again for vertical lines.
         both = [above + below for above, below in zip(*joined, strict=True)]
         for sweep in range(_SWEEPS):
             down = sweep % 2 == 0
@@ -166,10 +167,11 @@ class _Columns:
         return median([self.xs[other] for other in near[part]] or [self.xs[part]])
 
     def _spread(self, level: list[int], wished: list[float]) -> None:
-        """Put a layer as near to what is wished as it goes without overlap.
+        """Place a layer as near to the wished places as possible without overlap.
 
-        Less the room that is needed on their left, the places must not fall:
-        neighbours whose wishes do share the mean of them.
+        This is isotonic regression by pooling adjacent violators: after subtracting the
+        room needed on the left, places must not decrease. Parts whose wishes decrease
+        share the weighted mean of their wishes.
         """
         room = [0.0]
         for left, right in pairwise(level):

@@ -1,4 +1,4 @@
-"""Knows which operations pass on data, which only look, and which leave PyTorch."""
+"""Tells which operations pass on data, read only metadata, or leave PyTorch."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from torch import Tensor
 from gradguide._autograd import tensors_in
 
 _GETTERS = {"data", "T", "mT", "H", "mH", "real", "imag"}
-"""The attributes whose value is a tensor with the same data."""
+"""Attributes whose value is a tensor with the same data."""
 
 EXITS = {
     "item": "item()",
@@ -26,16 +26,16 @@ EXITS = {
     "allclose": "allclose()",
     "__dlpack__": "__dlpack__()",
 }
-"""What turns a tensor into something that PyTorch can't follow, and its name."""
+"""Calls that return no tensor but its data, and how they are written in a report."""
 
-LOOKS = {
+METADATA_ONLY = {
     *("requires_grad_", "requires_grad=", "retain_grad", "register_hook"),
     *("share_memory_", "rename_"),
     *("zeros_like", "ones_like", "empty_like", "rand_like", "randn_like"),
     *("randint_like", "new_zeros", "new_ones", "new_empty", "new_empty_strided"),
     *("resize_", "resize_as_", "backward"),
 }
-"""What takes a tensor but not its data."""
+"""Operations that read the metadata of a tensor, but not its data."""
 
 CUTS = {
     "detach": "detach()",
@@ -48,7 +48,7 @@ CUTS = {
     "new_tensor": "new_tensor()",
     "grad": "grad() without create_graph=True",
 }
-"""What cuts whatever the grad mode is, and its name."""
+"""Operations that cut in each grad mode, and how they are written in a report."""
 
 _SHAPE_OF_SECOND = {"type_as", "expand_as", "view_as", "reshape_as", "to"}
 _DATA_OF_SECOND = {"new_tensor", "new_full", "full_like"}
@@ -72,7 +72,7 @@ _ON_LISTS = ("_foreach", "_fused")
 
 
 def name_of(func: Callable[..., Any]) -> str:
-    """Return an operation's name; for an attribute, the attribute's."""
+    """Return the name of an operation, or of the attribute that it gets or sets."""
     name: str = getattr(func, "__name__", "") or type(func).__name__
     if name in {"__get__", "__set__"}:
         attribute = getattr(getattr(func, "__self__", None), "__name__", "")
@@ -80,16 +80,16 @@ def name_of(func: Callable[..., Any]) -> str:
     return name.partition(".")[0]  # without the overload, as in add_.Tensor
 
 
-def only_looks(func: Callable[..., Any], name: str) -> bool:
-    """Whether an operation takes tensors but not their data."""
-    if name in LOOKS:
+def reads_only_metadata(func: Callable[..., Any], name: str) -> bool:
+    """Whether an operation reads no data of its tensors."""
+    if name in METADATA_ONLY:
         return True
     return getattr(func, "__name__", "") == "__get__" and name not in _GETTERS
 
 
 @lru_cache(maxsize=10_000)
 def is_plain(name: str) -> bool:
-    """Whether an operation makes new tensors from the data of all that it takes."""
+    """Whether an operation makes new tensors from the data of all its inputs."""
     special = (
         *(_ONE_BY_ONE, _SHAPE_OF_SECOND, _DATA_OF_SECOND, _MAYBE_IN_PLACE),
         *(_OVERWRITES, _RENORMALIZES),
@@ -100,25 +100,25 @@ def is_plain(name: str) -> bool:
 
 
 def tensors_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-    """Return the tensors in the arguments of a call, fast where they are plain."""
-    found: list[Tensor] = []
+    """Return the tensors in the arguments of a call; fast, as it is called for each."""
+    tensors: list[Tensor] = []
     for value in (*args, *kwargs.values()) if kwargs else args:
         if isinstance(value, Tensor):
-            found.append(value)
+            tensors.append(value)
         elif isinstance(value, (list, tuple, dict, deque)):
-            found += tensors_in(value)
-    return found
+            tensors += tensors_in(value)
+    return tensors
 
 
 def pretty(name: str) -> str:
-    """Write an operation's name as a person would call it."""
+    """Write an operation as in code, without the underscores of special methods."""
     return f"{name.strip('_') if name.startswith('__') else name}()"
 
 
 def flows(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: object
 ) -> Iterator[tuple[list[Tensor], list[Tensor], bool]]:
-    """Yield which tensors pass their data on to which, and whether in place."""
+    """Yield inputs, the results that get their data, and whether that is in place."""
     if name.startswith(_ON_LISTS) or name in _ONE_BY_ONE:
         yield from _one_by_one(name, args, result)
         return
@@ -134,7 +134,7 @@ def flows(
 def data_of(
     name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[Tensor]:
-    """Yield the tensors whose data an operation reads."""
+    """Yield the inputs whose data an operation reads."""
     if name in _SHAPE_OF_SECOND:
         args, kwargs = args[:1], {}
     elif name in _DATA_OF_SECOND:
@@ -149,7 +149,7 @@ def may_touch(
 ) -> Iterator[Tensor]:
     """Yield the tensors whose memory an operation could write to."""
     if name in _RENORMALIZES:
-        # With max_norm it scales the rows of its weight down, in place.
+        # With max_norm PyTorch scales down rows of the weight in place.
         yield from tensors_in((args, kwargs) if _has_max_norm(args, kwargs) else ())
     else:
         yield from may_write(name, args, kwargs)
@@ -161,7 +161,7 @@ def _has_max_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 _RENORMALIZES = {"embedding", "embedding_bag"}
-_MAX_NORM = 3  # where F.embedding and F.embedding_bag take it
+_MAX_NORM = 3  # its position in F.embedding and F.embedding_bag
 
 
 def may_write(

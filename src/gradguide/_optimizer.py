@@ -1,4 +1,4 @@
-"""Reads from an optimizer what its next step does to a parameter."""
+"""Predicts what the next step of an optimizer does to a parameter."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from gradguide._autograd import is_zero
 from gradguide._changed import same_values
 
 
-class Held:
+class HeldTensors:
     """The tensors that an optimizer holds, by identity, with their groups."""
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -28,10 +28,10 @@ class Held:
         """Whether the optimizer holds a tensor."""
         return id(tensor) in self._groups
 
-    def is_still(self, tensor: Tensor) -> bool:
+    def has_zero_rate(self, tensor: Tensor) -> bool:
         """Whether the learning rate of a tensor is 0."""
-        # Some optimizers work their rate out themselves, and say None. Rprop has steps
-        # of its own, and ASGD takes the rate of the step before.
+        # Adafactor may have the rate None. Rprop adapts a step size for each number,
+        # and ASGD uses the rate "eta" that it computed in the step before.
         rate = self._groups[id(tensor)].get("lr")
         if rate is None or isinstance(self._optimizer, Rprop):
             return False
@@ -39,18 +39,15 @@ class Held:
         return float(rate) == float(before) == 0
 
     def named(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield each tensor with the name the optimizer knows, or the path to it."""
+        """Yield each tensor with its name in the optimizer, or else its path there."""
         for number, group in enumerate(self._optimizer.param_groups):
             names = group.get("param_names")
             for index, tensor in enumerate(group["params"]):
                 path = f"param_groups[{number}]['params'][{index}]"
                 yield names[index] if names else path, tensor
 
-    def movers(self, frozen: Iterable[Tensor]) -> dict[int, str]:
-        """Return, by identity, the reasons why ``step()`` moves frozen tensors.
-
-        Tensors that it leaves where they are have none.
-        """
+    def frozen_but_updated(self, frozen: Iterable[Tensor]) -> dict[int, str]:
+        """Return, by ``id``, why ``step()`` updates frozen tensors that it updates."""
         if isinstance(self._optimizer, LBFGS) and self._optimizer.state:
             why = "frozen, but LBFGS moves all that it holds by its history"
             return {id(tensor): why for tensor in frozen if tensor in self}
@@ -63,10 +60,10 @@ class Held:
         return {id(t): self._reason(t) for t in stale if id(t) in moved}
 
     def _rehearse(self, stale: list[Tensor]) -> set[int] | None:
-        """Take the step with copies, and return what moves; None if that can't be done.
+        """Take the step with copies, and return the ids of tensors that it changes.
 
-        Only optimizers of PyTorch itself: another may hold more than its groups, and
-        would step the model.
+        Return None if that is impossible: an optimizer that is not PyTorch's own may
+        refer to the model beside its groups, and would change it.
         """
         kind = type(self._optimizer)
         if not kind.__module__.startswith("torch.optim") or kind is LBFGS:
@@ -75,7 +72,7 @@ class Held:
         twin = object.__new__(kind)
         twin.__dict__.update(self._optimizer.__dict__)
         twin.__dict__.pop("step", None)  # a scheduler counts the steps in it
-        # The user's hooks are not for a rehearsal; they can't be listed publicly.
+        # The hooks of the caller must not run. PyTorch has no public list of them.
         for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
             twin.__dict__[hooks] = {}
         twin.state = defaultdict(dict)
@@ -90,7 +87,7 @@ class Held:
         ]
         try:
             _without_hooks(kind.step)(twin)
-        except RuntimeError:  # as the real step will
+        except RuntimeError:  # the real step will raise it, too
             return None
         return {id(t) for t in stale if not same_values(copies[id(t)], t)}
 
@@ -110,7 +107,7 @@ class Held:
 
 
 def _without_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what a step does itself; PyTorch wraps it to call the hooks of all."""
+    """Return ``step`` without the wrapper that calls the hooks of all optimizers."""
     inner: Callable[..., Any] = getattr(step, "__wrapped__", step)
     return inner if getattr(step, "hooked", False) else step
 

@@ -1,4 +1,4 @@
-"""Turns a graph of autograd into the parts that are shown of it."""
+"""Turns a graph of autograd into the parts that are shown."""
 
 from collections.abc import Iterable
 from itertools import chain
@@ -22,7 +22,7 @@ from gradguide._report import Row
 
 
 class Part(NamedTuple):
-    """One thing that is shown, and the places of those it was computed from.
+    """One part that is shown, and the indices of the parts it was computed from.
 
     ``kind`` is ``loss``, ``operation``, ``trains``, ``frozen``, ``input``, ``cut`` or
     ``more``.
@@ -36,43 +36,43 @@ class Part(NamedTuple):
 def parts_of(
     loss: object, model: nn.Module | None, depth: int | None
 ) -> tuple[list[Part], list[Row], int]:
-    """Return the parts, what each parameter is to the loss, and how many are hidden.
+    """Return the parts, a row for each parameter, and the number of hidden nodes.
 
-    A parameter is ``reached`` by backward or used by it, ``not reached``, or frozen and
-    ``not recorded``.
+    A parameter is ``reached`` if backward reaches it or keeps it, and otherwise ``not
+    reached`` or, if it is frozen, ``not recorded``.
     """
     roots = list(tensors_in(loss))
     named = dict(model.named_parameters()) if model is not None else {}
-    found = nodes(roots)
-    shown = _nearest(roots, found, depth)
+    reachable = nodes(roots)
+    shown = _nearest(roots, reachable, depth)
     builder = _Builder(named, shown)
-    one = len(roots) == 1
-    label = f"loss {shape_of(roots[0])}" if one else f"{len(roots)} losses"
+    is_single = len(roots) == 1
+    label = f"loss {shape_of(roots[0])}" if is_single else f"{len(roots)} losses"
     builder.parts.append(Part(label, "loss", []))
     builder.parts[0].children.extend(builder.place_of_root(root) for root in roots)
     for node in shown:
         builder.connect(node)
-    reached = set(map(id, leaves(found)))
+    reached = set(map(id, leaves(reachable)))
     reached |= {id(root) for root in roots}
-    kept = set(chain.from_iterable(map(builder.frozen_in, found)))
+    kept = set(chain.from_iterable(map(builder.frozen_in, reachable)))
     rows = []
     for name, parameter in named.items():
         missing = "not reached" if parameter.requires_grad else "not recorded"
         is_there = id(parameter) in reached or name in kept
         rows.append(Row(name, "reached" if is_there else missing))
-    # An end is where a cut can be if a parameter is missed, and else an input.
+    # An end may be a cut if a parameter is not reached, and is an input otherwise.
     is_missed = any(row.verdict == "not reached" for row in rows)
     end = "cut" if is_missed else "input"
     parts = [p._replace(kind=end) if p.kind == "end" else p for p in builder.parts]
-    return parts, rows, len(found) - len(shown)
+    return parts, rows, len(reachable) - len(shown)
 
 
 def _nearest(
-    roots: list[Tensor], found: list[Node], depth: int | None
+    roots: list[Tensor], reachable: list[Node], depth: int | None
 ) -> dict[Node, None]:
-    """Return the nodes to show: those within a depth, or the nearest ones."""
+    """Return the nodes within a depth, or by default the nearest nodes."""
     if depth is None:
-        return dict.fromkeys(found[:_MANY])
+        return dict.fromkeys(reachable[:_MANY])
     level = dict.fromkeys(
         (node for node in map(grad_fn, roots) if node is not None), None
     )
@@ -88,7 +88,7 @@ def _nearest(
         if not level or len(shown) > _MOST:
             break
     shown = dict.fromkeys(list(shown)[:_MOST])
-    # A leaf next to what is shown takes the place of a sign that there is more.
+    # A leaf next to a shown node is shown, in place of a sign that there is more.
     for node in list(shown):
         for parent, _ in node.next_functions:
             if parent is not None and leaf(parent) is not None:
@@ -97,11 +97,11 @@ def _nearest(
 
 
 _MANY = 200
-_MOST = 2000  # a tree is as wide as it is deep: more would fill the memory
+_MOST = 2000  # the indentation grows with the depth: more lines would fill the memory
 
 
 class _Builder:
-    """Makes the parts, each node and each frozen parameter once."""
+    """Makes one part for each node and each frozen parameter."""
 
     def __init__(self, named: dict[str, nn.Parameter], shown: dict[Node, None]) -> None:
         self.parts: list[Part] = []
@@ -117,7 +117,7 @@ class _Builder:
         self._places: dict[Node, int] = {}
 
     def place_of_root(self, root: Tensor) -> int:
-        """Return the place of what a loss is the result of."""
+        """Return the index of the operation that computed a loss, or of the loss."""
         node = grad_fn(root)
         if node is not None:
             return self._place_of(node)
@@ -126,7 +126,7 @@ class _Builder:
         return self._add("no history", "cut")
 
     def connect(self, node: Node) -> None:
-        """Add what a shown node was computed from."""
+        """Add the parts that a shown node was computed from."""
         place = self._place_of(node)
         if leaf(node) is not None:
             return

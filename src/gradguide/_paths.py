@@ -1,4 +1,4 @@
-"""Finds the attribute path of tensors that a model keeps without registering them."""
+"""Finds the attribute paths of tensors that a model holds but does not register."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,7 +10,7 @@ from gradguide._autograd import shape_of
 def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tensor]]:
     """Return tensors with their paths, as ``blocks[1].weight``, in the model's order.
 
-    Those that the model does not keep come last, and are named by their shape.
+    A tensor that no attribute of the model leads to is named by its shape, at the end.
     """
     if not tensors:
         return []
@@ -23,9 +23,9 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
 
 
 def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
-    """Return the path of each tensor found, by identity."""
-    found = {id(buffer): name for name, buffer in model.named_buffers()}
-    found |= {id(parameter): name for name, parameter in model.named_parameters()}
+    """Return the paths by ``id``, of the wanted tensors that an attribute leads to."""
+    paths = {id(buffer): name for name, buffer in model.named_buffers()}
+    paths |= {id(parameter): name for name, parameter in model.named_parameters()}
     seen = {id(module) for module in model.modules()}
     for path, module in model.named_modules():
         for name, value in vars(module).items():
@@ -33,8 +33,8 @@ def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
                 around = f"{path}.{name}" if path else name
                 for where, tensor in _tensors(value, around, seen, 5):
                     if id(tensor) in wanted:
-                        found.setdefault(id(tensor), where)
-    return found
+                        paths.setdefault(id(tensor), where)
+    return paths
 
 
 _REGISTERED = {"_parameters", "_buffers", "_modules"}
@@ -55,7 +55,7 @@ def _tensors(
 
 
 def _parts(value: object) -> Iterable[tuple[str, object]]:
-    """Return what a value consists of, with the step to each part."""
+    """Return the parts of a value, each with the step of the path to it."""
     if isinstance(value, nn.Module):
         return [(f".{name}", p) for name, p in value.named_parameters()]
     if isinstance(value, dict):

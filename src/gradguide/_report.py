@@ -1,4 +1,4 @@
-"""Holds what ``explain`` found: a row for each tensor, and the report they make."""
+"""Defines the report of ``explain``, and its row for each tensor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     Attributes:
         name: The name, as in ``named_parameters()`` or ``named_buffers()``; for a
-            tensor of the optimizer or of nobody, the path to it.
+            tensor that the model does not register, the path to it.
         verdict: One word of a fixed list, such as ``trains`` or ``cut``.
         why: The reason; empty if there is nothing to say.
         where: File and line, and the module the line lies in; empty if unknown.
@@ -40,12 +40,12 @@ class Report(tuple[Row, ...]):
     @property
     def problems(self) -> Report:
         """Return the rows that surprise, which is all but ``trains`` and ``frozen``."""
-        found = _Problems(row for row in self if row.verdict not in _EXPECTED)
-        found.whole = self._whole()
-        return found
+        problems = _Problems(row for row in self if row.verdict not in _EXPECTED)
+        problems.whole = self._whole()
+        return problems
 
     def __str__(self) -> str:
-        """Show one line for each group of rows that say the same, aligned."""
+        """Show one line for each group of rows with the same verdict and reason."""
         cells = [_cells(line) for line in self._lines()]
         widths = [max((len(row[i]) for row in cells), default=0) for i in range(3)]
         lines = [
@@ -86,11 +86,11 @@ class Report(tuple[Row, ...]):
         return fold(self, self._whole())
 
     def _whole(self) -> Report:
-        """Return the report that the rows are a part of, or else this one."""
+        """Return the report that these rows were taken from, or this report."""
         return self
 
     def _summary(self) -> str:
-        """Count what the parameters say, and besides what all else does."""
+        """Count the verdicts of parameters, then the verdicts of all other tensors."""
         parameters = [row for row in self if row.kind == "parameter"]
         training = sum(row.verdict == "trains" for row in parameters)
         noun = "parameter trains" if len(parameters) == 1 else "parameters train"
@@ -103,7 +103,7 @@ class Report(tuple[Row, ...]):
 
 
 class _Problems(Report):
-    """The rows of a report that surprise; they are counted as problems."""
+    """The problems of a report; the summary counts them as problems."""
 
     whole: Report
 

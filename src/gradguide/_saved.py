@@ -96,11 +96,11 @@ float; pass the loss before item() or detach()
     require_tensors(loss, "saved")
     if model is not None:
         require_module(model, "saved")
-    found = nodes(roots)
-    alive = leaves(found)
+    graph = nodes(roots)
+    alive = leaves(graph)
     if model is not None:
         alive += _owned(model)
-    kept, keepers, any_freed = saved_tensors(found)
+    kept, keepers, any_freed = saved_tensors(graph)
     _, counted, _ = memory(alive)
     seen = {0, *counted}
     by_op: Counter[str] = Counter()
@@ -109,47 +109,47 @@ float; pass the loss before item() or detach()
             seen.add(address)
             size = piece.nbytes()
             if size <= _NUMBER and is_number(kept[place]):
-                continue  # which saved_tensors_hooks do not see, either
+                continue  # a number of the code; saved_tensors_hooks omit it, too
             by_op[keepers[place].name()] += size
-    return Saved(by_op.total(), dict(by_op.most_common()), len(found), any_freed)
+    return Saved(by_op.total(), dict(by_op.most_common()), len(graph), any_freed)
 
 
 _NUMBER = 16
 """The bytes of the largest number, a complex one."""
 
 
-def require_tensors(loss: object, doing: str) -> None:
+def require_tensors(loss: object, caller: str) -> None:
     """Raise a TypeError that says what to pass, if there is no tensor in a loss."""
     if next(tensors_in(loss), None) is None:
-        found = type(loss).__name__
+        given = type(loss).__name__
         if isinstance(loss, (dict, tuple, list)):
-            found = f"a {found} without tensors"
+            given = f"a {given} without tensors"
         msg = (
-            f"{doing}: expected a tensor, or a tuple, list or dict of tensors, got "
-            f"{found}; pass the loss before item() or detach()"
+            f"{caller}: expected a tensor, or a tuple, list or dict of tensors, got "
+            f"{given}; pass the loss before item() or detach()"
         )
         raise TypeError(msg)
 
 
 def _owned(model: nn.Module) -> list[Tensor]:
-    """Return the parameters and buffers of a model; some twice, where they are tied."""
-    # The public iterators make names, and would take a third of the time of ``saved``.
+    """Return the parameters and buffers of a model; tied ones are listed twice."""
+    # The public iterators build names, which takes a third of the time of ``saved``.
     modules, seen = [model], {id(model)}  # a module may define its own ==
-    owned: list[Tensor | None] = []
-    for module in modules:  # which grows as it is walked
+    tensors: list[Tensor | None] = []
+    for module in modules:  # appended to while iterating
         if parameters := module._parameters:  # noqa: SLF001 most have none
-            owned += parameters.values()
+            tensors += parameters.values()
         if buffers := module._buffers:  # noqa: SLF001
-            owned += buffers.values()
+            tensors += buffers.values()
         for child in module._modules.values():  # noqa: SLF001
             if child is not None and id(child) not in seen:
                 seen.add(id(child))
                 modules.append(child)
-    return [tensor for tensor in owned if tensor is not None]
+    return [tensor for tensor in tensors if tensor is not None]
 
 
 def _readable(size: float) -> str:
-    """Write a number of bytes as a person would."""
+    """Write a number of bytes with a unit."""
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:  # noqa: PLR2004 each unit is 1024 of the one before
             return f"{size:.4g} {unit}"

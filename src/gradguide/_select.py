@@ -1,4 +1,4 @@
-"""Finds the parameters and normalisation layers that patterns mean."""
+"""Finds the parameters and normalisation layers that match patterns."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,42 +12,42 @@ from gradguide._hold import has_stats
 
 
 class Selection(NamedTuple):
-    """What patterns match, by name; tied parameters once, by their first name."""
+    """The matches by name; tied parameters have one entry, under their first name."""
 
     parameters: dict[str, nn.Parameter]
     norms: dict[str, nn.Module]
 
 
 def select(
-    module: nn.Module, patterns: tuple[str, ...], *, doing: str, stats: bool
+    module: nn.Module, patterns: tuple[str, ...], *, caller: str, stats: bool
 ) -> Selection:
-    """Return what patterns match; without patterns, everything.
+    """Return the matches of patterns; without patterns, everything.
 
     Raises:
         ValueError: If a pattern matches nothing.
         TypeError: If ``module`` or a pattern has the wrong type.
     """
-    require_module(module, doing)
-    _require_strings(patterns, doing)
+    require_module(module, caller)
+    _require_strings(patterns, caller)
     if not patterns:
         parameters = dict(module.named_parameters())
         layers = dict(module.named_modules()) if stats else {}
         return Selection(parameters, {n: m for n, m in layers.items() if has_stats(m)})
-    return _match(module, patterns, doing=doing, stats=stats)
+    return _match(module, patterns, caller=caller, stats=stats)
 
 
-def require_module(value: object, doing: str) -> None:
+def require_module(value: object, caller: str) -> None:
     """Raise a TypeError that says what to pass, unless it is a module."""
     if not isinstance(value, nn.Module):
         msg = (
-            f"{doing}: expected a torch.nn.Module, got {type(value).__name__}; pass "
+            f"{caller}: expected a torch.nn.Module, got {type(value).__name__}; pass "
             "the network or a part of it, such as model.backbone"
         )
         raise TypeError(msg)
 
 
 def _match(
-    module: nn.Module, patterns: tuple[str, ...], *, doing: str, stats: bool
+    module: nn.Module, patterns: tuple[str, ...], *, caller: str, stats: bool
 ) -> Selection:
     first_name = {id(p): name for name, p in module.named_parameters()}
     matcher = _Matcher(patterns)
@@ -68,13 +68,13 @@ def _match(
             seen.add(layer)
     for pattern in patterns:
         if pattern not in matcher.used:
-            raise ValueError(_no_match(module, pattern, doing))
+            raise ValueError(_no_match(module, pattern, caller))
     order = [name for name in first_name.values() if name in parameters]
     return Selection({name: parameters[name] for name in order}, norms)
 
 
 class _Matcher:
-    """Matches names against patterns, and remembers which patterns ever did."""
+    """Matches names against patterns, and remembers which patterns have matched."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
         self.exact = set(patterns)
@@ -103,41 +103,43 @@ def _prefixes(name: str) -> Iterator[str]:
         name = name.rpartition(".")[0]
 
 
-def _require_strings(patterns: Iterable[object], doing: str) -> None:
+def _require_strings(patterns: Iterable[object], caller: str) -> None:
     for pattern in patterns:
         if not isinstance(pattern, str):
             kind = type(pattern).__name__
             cure = (
-                f"call {doing} on that module itself"
+                f"call {caller} on that module itself"
                 if isinstance(pattern, nn.Module)
-                else f"unpack a list: {doing}(module, *names)"
+                else f"unpack a list: {caller}(module, *names)"
             )
-            msg = f"{doing}: expected patterns as strings, got {kind}; {cure}"
+            msg = f"{caller}: expected patterns as strings, got {kind}; {cure}"
             raise TypeError(msg)
 
 
-def _no_match(module: nn.Module, pattern: str, doing: str) -> str:
+def _no_match(module: nn.Module, pattern: str, caller: str) -> str:
     names = [name for name, _ in module.named_modules() if name]
     names += [name for name, _ in module.named_parameters(remove_duplicate=False)]
     near = _nearest(pattern, list(dict.fromkeys(names)))
-    said = f"{doing}: {pattern!r} matches no parameter of {type(module).__name__}"
-    found = dict(module.named_modules()).get(pattern)
-    if pattern and found is not None:
-        return f"{said}: it is a {type(found).__name__} without any; name another part"
+    message = f"{caller}: {pattern!r} matches no parameter of {type(module).__name__}"
+    part = dict(module.named_modules()).get(pattern)
+    if pattern and part is not None:
+        return (
+            f"{message}: it is a {type(part).__name__} without any; name another part"
+        )
     if near:
-        return f"{said}; did you mean {', '.join(map(repr, near))}?"
+        return f"{message}; did you mean {', '.join(map(repr, near))}?"
     parts = [name for name, _ in module.named_children()]
     parts += [name for name, _ in module.named_parameters(recurse=False)]
     if parts:
         shown = ", ".join(map(repr, parts[:8])) + (", …" if parts[8:] else "")
-        return f"{said}; its parts are {shown}"
-    return f"{said}, which has none"
+        return f"{message}; its parts are {shown}"
+    return f"{message}, which has none"
 
 
 def _nearest(pattern: str, names: list[str], most: int = 3) -> list[str]:
-    """Return the names that look most like a pattern, in the module's order."""
+    """Return the names most similar to a pattern, the most similar first."""
     scored = []
-    # Names are short: a pattern is compared as far as a name could go.
+    # Names are short, so only the beginning of a long pattern is compared.
     matcher = SequenceMatcher(b=pattern[:200], autojunk=False)
     for name in names:
         matcher.set_seq1(name)

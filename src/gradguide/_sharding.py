@@ -1,4 +1,4 @@
-"""Knows the parameters of FSDP2, which others stand in for while a module runs."""
+"""Finds the parameters of FSDP2, which replaces them while a module runs."""
 
 import sys
 from typing import Any
@@ -14,33 +14,33 @@ def sharded_modules(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, fsdp.FSDPModule)]
 
 
-def is_displaced(model: nn.Module) -> bool:
-    """Whether others stand in for parameters now, as after a forward of FSDP2."""
+def is_unsharded(model: nn.Module) -> bool:
+    """Whether FSDP2 has put unsharded parameters in place, as after a forward."""
     return bool(sharded_modules(model)) and not all(
         hasattr(parameter, "to_local") for parameter in model.parameters()
     )
 
 
-class StandIns:
-    """Finds for which parameter a tensor stands in, by the name that it has now."""
+class UnshardedParameters:
+    """Finds the sharded parameter that an unsharded one replaces, by its name."""
 
     def __init__(self, model: nn.Module, parameters: list[nn.Parameter]) -> None:
-        """Remember the names of ``parameters`` while they are in their own place."""
+        """Remember the names of ``parameters`` before the forward."""
         self._model = model
         self.is_needed = bool(sharded_modules(model))
-        place = {id(parameter): index for index, parameter in enumerate(parameters)}
-        self._places = (
-            {n: place[id(p)] for n, p in model.named_parameters() if id(p) in place}
+        index = {id(parameter): i for i, parameter in enumerate(parameters)}
+        self._indices = (
+            {n: index[id(p)] for n, p in model.named_parameters() if id(p) in index}
             if self.is_needed
             else {}
         )
-        self.found: dict[int, int] = {}
+        self.index_by_id: dict[int, int] = {}
 
-    def place_of(self, tensor: Tensor) -> int | None:
-        """Return the place of the parameter that a tensor stands in for."""
+    def index_of(self, tensor: Tensor) -> int | None:
+        """Return the index of the parameter that a tensor replaces, or None."""
         if self.is_needed:
             for name, parameter in self._model.named_parameters():
-                if parameter is tensor and name in self._places:
-                    self.found[id(tensor)] = self._places[name]
-                    return self._places[name]
+                if parameter is tensor and name in self._indices:
+                    self.index_by_id[id(tensor)] = self._indices[name]
+                    return self._indices[name]
         return None

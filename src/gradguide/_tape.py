@@ -1,4 +1,4 @@
-"""Records how data flows from parameters through a run, and where it is cut."""
+"""Records the operations on data of the parameters, and where history is cut."""
 
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
@@ -16,20 +16,20 @@ from gradguide._where import Where
 
 
 class Flow(NamedTuple):
-    """Values, by number, whose data went into other values; the cause if it was cut."""
+    """The numbers of the values that an operation read and made, and why it cuts."""
 
     sources: tuple[int, ...]
     targets: tuple[int, ...]
     cause: Cause | None
     is_detour: bool = False
-    """Whether data was written into a parameter, which stays a leaf of its own."""
+    """Whether data was written in place into a parameter, which remains a leaf."""
 
 
 class Tape(TorchFunctionMode):
-    """Watches every call on tensors, above autograd, while it is the mode.
+    """Records the calls on tensors while it is the active mode.
 
-    Tensors are held weakly, so that nothing lives longer. Only what parameters flow
-    into is on the tape.
+    Tensors are referred to weakly, so that they are freed as without it. Only tensors
+    that are computed from parameters are recorded.
     """
 
     def __init__(
@@ -37,27 +37,27 @@ class Tape(TorchFunctionMode):
         parameters: Iterable[Tensor],
         where: Where,
         before_write: Callable[[Tensor], None],
-        place_of: Callable[[Tensor], int | None] | None = None,
+        index_of: Callable[[Tensor], int | None] | None = None,
     ) -> None:
         """Follow ``parameters``; call ``before_write`` before each write in place.
 
-        ``place_of`` says which of them a parameter that is none of them stands for,
-        where FSDP2 puts others in their place.
+        ``index_of`` returns the index of the parameter that an unsharded parameter of
+        FSDP2 replaces; without FSDP2 it is None.
         """
         super().__init__()
         self.flows: list[Flow] = []
         self.exits: dict[int, Cause] = {}
         self.read: set[int] = set()
-        self.made: list[ref[Tensor]] = []
+        self.new_leaves: list[ref[Tensor]] = []
         self._where = where
         self._before_write = before_write
-        self._place_of = place_of
+        self._index_of = index_of
         self._values = Values(parameters)
         self._blame = Blame(where)
 
     def values(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the values that a tensor holds now; none if it is not on the tape."""
-        return self._values.of(tensor) or self._found(tensor)
+        """Return the numbers of the values that a tensor holds, if it is recorded."""
+        return self._values.of(tensor) or self._values_of_untaped(tensor)
 
     def __torch_function__(
         self,
@@ -66,25 +66,25 @@ class Tape(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 it is whatever the operation returns
-        """Run an operation, and put it on the tape."""
+        """Run an operation, and record it."""
         kwargs = kwargs or {}
         name = operations.name_of(func)
         if name == "_set_grad_enabled":
             return self._blame.switch(func, args)
         if not all(issubclass(kind, Tensor) for kind in types):
-            with self:  # it may do anything with the tensors in it
+            with self:  # a tensor-like class: record the operations inside
                 return func(*args, **kwargs)
         inputs = operations.tensors_of(args, kwargs)
-        if operations.only_looks(func, name):
-            return self._look(func, name, inputs, args, kwargs)
+        if operations.reads_only_metadata(func, name):
+            return self._read_metadata(func, name, inputs, args, kwargs)
         plain = operations.is_plain(name) and "out" not in kwargs
         if not plain:
             for tensor in operations.may_touch(name, args, kwargs):
                 self._before_write(tensor)
         if _in_transform():
-            self._hide(inputs)
+            self._mark_inconclusive(inputs)
             return func(*args, **kwargs)
-        # What is read is held for the time of the call, no longer.
+        # The tensors that are read are kept alive only until the call is recorded.
         reads = {
             id(tensor): _Read(tensor, values, tensor.requires_grad)
             for tensor in inputs
@@ -94,17 +94,17 @@ class Tape(TorchFunctionMode):
         if name in _ALIASES:
             self._values.detach(result, self._blame.cause(name, inputs[0]))
         if not reads:
-            self._begin(inputs, result)
+            self._forget_reused_memory(inputs, result)
         elif plain:
             targets = operations.tensors_of((result,), {})
             self._record(name, list(reads.values()), targets, in_place=False)
         else:
             parts = operations.flows(name, args, kwargs, result)
             self._record_parts(name, reads, parts)
-        self._note(name, reads.values(), result, kwargs)
+        self._note_use(name, reads.values(), result, kwargs)
         return result
 
-    def _look(
+    def _read_metadata(
         self,
         func: Callable[..., Any],
         name: str,
@@ -112,25 +112,25 @@ class Tape(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> object:
-        """Run what takes no data, and note who is told to require grad."""
+        """Run an operation that reads no data, and note new leaves."""
         result = func(*args, **kwargs)
         if name in {"requires_grad_", "requires_grad="}:
-            self.made.append(ref(inputs[0]))
-        elif name in operations.LOOKS:
-            self._begin(inputs, result)
-            self._note(name, (), result, kwargs)
+            self.new_leaves.append(ref(inputs[0]))
+        elif name in operations.METADATA_ONLY:
+            self._forget_reused_memory(inputs, result)
+            self._note_use(name, (), result, kwargs)
         return result
 
-    def _note(
+    def _note_use(
         self,
         name: str,
         reads: Collection["_Read"],
         result: object,
         kwargs: dict[str, Any],
     ) -> None:
-        """Note what was read for no tensor, what left, and what was made a leaf."""
+        """Note reads without a result on the tape, data that left, and new leaves."""
         if kwargs.get("requires_grad") and isinstance(result, Tensor):
-            self.made.append(ref(result))
+            self.new_leaves.append(ref(result))
         values = [value for read in reads for value in read.values]
         if name in operations.EXITS and values:
             cause = Cause(operations.EXITS[name], self._where.here())
@@ -139,8 +139,8 @@ class Tape(TorchFunctionMode):
         elif not isinstance(result, Tensor):
             self.read.update(values)
 
-    def _begin(self, inputs: list[Tensor], result: object) -> None:
-        """Forget what was in the memory that a tensor took which is made of nothing."""
+    def _forget_reused_memory(self, inputs: list[Tensor], result: object) -> None:
+        """Forget the values at an address at which a new tensor was allocated."""
         shared = {address_of(tensor) for tensor in inputs}
         for tensor in tensors_in(result):
             if address_of(tensor) not in shared:
@@ -152,24 +152,24 @@ class Tape(TorchFunctionMode):
         reads: dict[int, "_Read"],
         flows: Iterable[tuple[list[Tensor], list[Tensor], bool]],
     ) -> None:
-        """Put on the tape what goes where in an operation that is not plain."""
+        """Record an operation whose results do not depend on all of its inputs."""
         for sources, targets, in_place in flows:
-            found = [reads[id(source)] for source in sources if id(source) in reads]
-            self._record(name, found, targets, in_place=in_place)
+            read = [reads[id(source)] for source in sources if id(source) in reads]
+            self._record(name, read, targets, in_place=in_place)
 
     def _record(
         self, name: str, reads: list["_Read"], targets: list[Tensor], *, in_place: bool
     ) -> None:
-        """Put on the tape that what was read went into ``targets``."""
+        """Record that ``targets`` were computed from ``reads``."""
         for target in targets:
             if not in_place and name != "detach_":
                 if any(target is read.tensor for read in reads):
-                    continue  # it returned what it was given
+                    continue  # it returned its own input, as x.to(x.dtype) does
                 if not reads:
                     continue
             flows: dict[Cause | None, tuple[int, ...]] = {}
             for read in reads:
-                cause = self._fate(name, read, target, in_place=in_place)
+                cause = self._cause(name, read, target, in_place=in_place)
                 flows[cause] = flows.get(cause, ()) + read.values
             is_detour = in_place and self._values.is_in_parameter(target)
             value = self._values.new(target)
@@ -178,16 +178,16 @@ class Tape(TorchFunctionMode):
             if in_place:
                 self._write(target, value, reads)
 
-    def _fate(
+    def _cause(
         self, name: str, read: "_Read", target: Tensor, *, in_place: bool
     ) -> Cause | None:
-        """Say why the history of what was read does not go on in ``target``, if so."""
+        """Return why the history of ``read`` does not go on in ``target``, or None."""
         needs = target.requires_grad
         if in_place and read.tensor is target and needs:
-            return None  # what it was before is still a part of it
+            return None  # its own history goes on
         if read.needs_grad:
             lost = not needs or grad_fn(target) is None
-            # In place, a target may have a history that is not that of the source.
+            # After a write in place the history may be that of the target alone.
             if lost or (in_place and not torch.is_grad_enabled()):
                 return self._blame.cause(name, read.tensor)
         elif self._values.is_parameter(read.values[-1]):
@@ -195,18 +195,21 @@ class Tape(TorchFunctionMode):
             return Cause(why, self._where.here())
         return None
 
-    def _hide(self, inputs: list[Tensor]) -> None:
-        """Note which data goes into a transform, where the tape can't follow."""
+    def _mark_inconclusive(self, inputs: list[Tensor]) -> None:
+        """Note the values that a torch.func transform reads.
+
+        Inside a transform tensors are wrapped, and cuts can't be seen.
+        """
         for tensor in map(_unwrapped, inputs):
             known = self._values.of(tensor) or (self._values.in_memory(tensor),)
             for value in known:
                 exit_ = self.exits.get(-1 if value is None else value)
-                if value is not None and not (exit_ and exit_.hides):
+                if value is not None and not (exit_ and exit_.inconclusive):
                     here = self._where.here()
-                    self.exits[value] = Cause("torch.func", here, hides=True)
+                    self.exits[value] = Cause("torch.func", here, inconclusive=True)
 
     def _write(self, target: Tensor, value: int, reads: list["_Read"]) -> None:
-        """Note that all tensors with the same memory have another value now."""
+        """Record that all tensors that share the memory of ``target`` have changed."""
         address = address_of(target)
         if not address:
             return  # on the meta device
@@ -217,7 +220,8 @@ class Tape(TorchFunctionMode):
                 self.flows.append(Flow((before.memory,), (value,), None))
             self._values.write(target, Written(value, value))
             return
-        # The others keep what they had, and get what was written, without its history.
+        # The target was detached. Tensors that share its memory keep their history and
+        # get the new data without its history.
         memory = self._values.next()
         is_detour = self._values.is_in_parameter(target)
         if before is not None:
@@ -227,16 +231,16 @@ class Tape(TorchFunctionMode):
                 self.flows.append(Flow(read.values, (memory,), cause, is_detour))
         self._values.write(target, Written(value, memory))
 
-    def _found(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the value of a tensor that was made where no mode sees it, if known.
+    def _values_of_untaped(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the values of a tensor that no recorded call returned, if known.
 
-        A new parameter is made without a call. What script functions and extensions
-        return, and a tensor turned into one of another class, tell by their graph.
+        ``nn.Parameter()`` makes a tensor without a call that the mode sees. The results
+        of scripts, extensions and ``as_subclass`` are found by their graph.
         """
         if isinstance(tensor, nn.Parameter):
-            return self._unwrap(tensor)
+            return self._values_of_new_parameter(tensor)
         if grad_fn(tensor) is None:
-            return self._unwrap_unseen(tensor)
+            return self._values_of_alias(tensor)
         numbers = map(self._values.of_leaf, leaves(nodes([tensor])))
         known = tuple(number for number in numbers if number is not None)
         if not known:
@@ -245,22 +249,22 @@ class Tape(TorchFunctionMode):
         self.flows.append(Flow(known, (value,), None))
         return (value,)
 
-    def _unwrap_unseen(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the value of a tensor whose memory another one has, as Variable()."""
+    def _values_of_alias(self, tensor: Tensor) -> tuple[int, ...]:
+        """Return the value of a tensor that shares memory, as Variable() makes one."""
         shared = self._values.in_memory(tensor)
-        if shared is None or self._place_of:  # FSDP2 moves memory about itself
+        if shared is None or self._index_of:  # FSDP2 reuses memory for its buffers
             return ()
         value = self._values.new(tensor)
         why = "shares memory with what was computed from it, but not its history"
-        cause = Cause(why, self._where.here(), hides=True)
+        cause = Cause(why, self._where.here(), inconclusive=True)
         self.flows.append(Flow((shared,), (value,), cause))
         return (value,)
 
-    def _unwrap(self, parameter: nn.Parameter) -> tuple[int, ...]:
-        """Return the value that is in a new parameter."""
-        place = self._place_of(parameter) if self._place_of else None
+    def _values_of_new_parameter(self, parameter: nn.Parameter) -> tuple[int, ...]:
+        """Return the value that was wrapped in a new parameter."""
+        place = self._index_of(parameter) if self._index_of else None
         if place is not None:
-            self._values.stand_in(parameter, place)
+            self._values.set_parameter(parameter, place)
             return (place,)
         wrapped = self._values.in_memory(parameter)
         if wrapped is None:
@@ -272,7 +276,7 @@ class Tape(TorchFunctionMode):
 
 
 class _Read(NamedTuple):
-    """A tensor that an operation reads: what it held, and whether it required grad."""
+    """A tensor that an operation reads, its values, and whether it required grad."""
 
     tensor: Tensor
     values: tuple[int, ...]
@@ -282,7 +286,7 @@ class _Read(NamedTuple):
 _ALIASES = {"detach", "data"}
 
 
-# The public torch.func can't be asked whether a transform is running, and on what.
+# torch.func has no public way to ask whether a transform is running.
 _functorch = torch._C._functorch  # noqa: SLF001
 
 
@@ -291,7 +295,7 @@ def _in_transform() -> bool:
 
 
 def _unwrapped(tensor: Tensor) -> Tensor:
-    """Return the tensor that the transforms around an operation were given."""
+    """Return the tensor inside the wrappers of the transforms around an operation."""
     while _functorch.is_functorch_wrapped_tensor(tensor):
         tensor = _functorch.get_unwrapped(tensor)
     return tensor

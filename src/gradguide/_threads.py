@@ -1,4 +1,4 @@
-"""Notices code that runs in other threads, where no mode of PyTorch sees a read."""
+"""Notices code in other threads, as a mode of PyTorch is active in one thread only."""
 
 import sys
 import threading
@@ -10,9 +10,9 @@ from torch import nn
 
 
 class Threads:
-    """Notices, while entered, threads that start, and modules that run in others.
+    """Notices, while entered, new threads, and modules that run in other threads.
 
-    What a thread does that was there before, without calling a module, stays unseen.
+    A thread that started before and calls no module of the model is not noticed.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -23,7 +23,7 @@ class Threads:
 
     def __enter__(self) -> Self:
         self.before = threading.getprofile()
-        # Not one hook for all modules: torch.compile warns of that.
+        # One hook for each module, as torch.compile warns of a global module hook.
         self._hooks = [
             module.register_forward_pre_hook(_Hook(self))
             for module in self._model.modules()
@@ -39,25 +39,26 @@ class Threads:
         traceback: TracebackType | None,
     ) -> None:
         self.has_ended = True
-        # One that was entered later, in another thread, may end later, too.
+        # Two may overlap in two threads. The one that was entered last is the profiler;
+        # it restores the earlier one, so it stays until it has ended itself.
         while (last := _watcher(threading.getprofile())) and last.has_ended:
             threading.setprofile(last.before)
         for hook in self._hooks:
             hook.remove()
 
     def note_module(self) -> None:
-        """Note that a module runs now."""
+        """Note that a module of the model is called."""
         if threading.get_ident() != self._here:
             self.seen = True
 
     def _thread_starts(self, _frame: FrameType, _event: str, _arg: object) -> None:
-        """Be the profiler of a new thread, once; then leave it to whoever was it."""
+        """Note the new thread that calls this, and give it the earlier profiler."""
         self.seen = True
         sys.setprofile(self.before)
 
 
 class _Hook:
-    """Tells that a module runs; its copies, in a copied module, tell nobody."""
+    """Reports that a module is called; its copies, in copied modules, do not."""
 
     def __init__(self, threads: Threads | None = None) -> None:
         self._threads = threads
@@ -71,6 +72,6 @@ class _Hook:
 
 
 def _watcher(profile: object) -> Threads | None:
-    """Return whose method a profiler is, if that is one of these."""
+    """Return the ``Threads`` whose method a profiler is, or None."""
     owner = getattr(profile, "__self__", None)
     return owner if isinstance(owner, Threads) else None

@@ -1,4 +1,4 @@
-"""Runs code and leaves the model, its gradients and the random numbers as they were."""
+"""Runs code, and restores the model, its gradients and the random numbers."""
 
 import random
 import sys
@@ -15,16 +15,16 @@ from gradguide._sharding import sharded_modules
 
 
 @contextmanager
-def unchanged(model: nn.Module) -> Iterator["Memory"]:
+def unchanged(model: nn.Module) -> Iterator["Snapshot"]:
     """Restore flags, gradients, values, modes, grad mode and random numbers.
 
-    Gradients are taken away for as long as the block runs, so that a backward in it
-    adds to nothing.
+    ``.grad`` is None while the block runs, so that a backward in it adds to no gradient
+    of the caller.
 
     Yields:
-        The memory. Its ``keep`` is to be called before a tensor is written to in place.
+        The snapshot. Call its ``copy_before_write`` before each write in place.
     """
-    memory = Memory(model)
+    snapshot = Snapshot(model)
     flags = [(p, p.requires_grad, p.grad) for p in model.parameters()]
     modes = [(module, module.training) for module in model.modules()]
     grad_enabled = torch.is_grad_enabled()
@@ -32,14 +32,14 @@ def unchanged(model: nn.Module) -> Iterator["Memory"]:
         try:
             for parameter, _, _ in flags:
                 parameter.grad = None
-            yield memory
+            yield snapshot
         finally:
             torch.set_grad_enabled(grad_enabled)
             if [id(p) for p in model.parameters()] != [id(p) for p, _, _ in flags]:
                 for module in sharded_modules(model):
-                    module.reshard()  # without a backward, the outermost is not
+                    module.reshard()  # FSDP2 reshards the root only after a backward
             try:
-                memory.restore()
+                snapshot.restore()
             finally:
                 for parameter, requires_grad, grad in flags:
                     if parameter.requires_grad != requires_grad:
@@ -49,8 +49,8 @@ def unchanged(model: nn.Module) -> Iterator["Memory"]:
                     module.training = training
 
 
-class Memory:
-    """What is registered, the values of all buffers and of parameters written to."""
+class Snapshot:
+    """The registered tensors and modules, and copies of the values that may change."""
 
     def __init__(self, model: nn.Module) -> None:
         self._registered = [
@@ -58,23 +58,25 @@ class Memory:
             for module in model.modules()
             if not isinstance(module, torch.jit.ScriptModule)
         ]
-        # Native batch norm writes its statistics where no mode sees it: copy them all.
-        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        # All buffers are copied: native batch norm writes its statistics in C++, which
+        # no TorchFunctionMode sees.
+        self._copies: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         self._buffers = dict(model.named_buffers())
         for buffer in self._buffers.values():
             self._copy(buffer)
         self._model = model
         self._parameters: dict[int, list[Tensor]] | None = None
         for parameter in model.parameters():
-            # A backward calls its hooks, which may step, where no mode sees it.
+            # A hook may step the optimizer during backward. The mode is off then, as
+            # backward is itself a call that it handles.
             hooks = parameter._post_accumulate_grad_hooks  # noqa: SLF001
             if hooks or parameter._backward_hooks:  # noqa: SLF001
-                self.keep(parameter)
+                self.copy_before_write(parameter)
 
-    def keep(self, tensor: Tensor) -> None:
-        """Copy the parameters in the memory of a tensor that will be written to.
+    def copy_before_write(self, tensor: Tensor) -> None:
+        """Copy the parameters that share memory with a tensor.
 
-        Copying all parameters first would be slow.
+        Parameters are copied when they are written to, as copying all would be slow.
         """
         if self._parameters is None:
             self._parameters = {}
@@ -85,27 +87,27 @@ class Memory:
             for owner in self._parameters.get(address, ()):
                 self._copy(owner)
 
-    def moved(self) -> set[str]:
-        """Return the names of what has other values than at first."""
-        kept = self._kept
+    def changed_names(self) -> set[str]:
+        """Return the names of tensors whose values differ from the snapshot."""
+        copies = self._copies
         buffers = {
             name
             for name, buffer in self._model.named_buffers()
             if name not in self._buffers
-            or not same_values(kept[id(self._buffers[name])][2], buffer)
+            or not same_values(copies[id(self._buffers[name])][2], buffer)
         }
         if self._parameters is None:
             return buffers
         return buffers | {
             name
             for name, parameter in self._model.named_parameters()
-            if id(parameter) in kept
-            and not same_values(kept[id(parameter)][2], parameter)
+            if id(parameter) in copies
+            and not same_values(copies[id(parameter)][2], parameter)
         }
 
     def restore(self) -> None:
-        """Write everything back, and register again what was registered."""
-        for tensor, data, copy in self._kept.values():
+        """Write back the copied values, and what was registered."""
+        for tensor, data, copy in self._copies.values():
             with torch.inference_mode(tensor.is_inference()):
                 if tensor.is_nested and same_values(copy, tensor):
                     continue
@@ -116,9 +118,9 @@ class Memory:
             registered.restore()
 
     def _copy(self, tensor: Tensor) -> None:
-        if id(tensor) not in self._kept:
+        if id(tensor) not in self._copies:
             data = tensor.detach()
-            self._kept[id(tensor)] = (tensor, data, data.clone())
+            self._copies[id(tensor)] = (tensor, data, data.clone())
 
 
 class _Registered:
@@ -137,7 +139,7 @@ class _Registered:
         for names, before in self._before:
             if list(map(id, names.values())) == list(map(id, before.values())):
                 continue
-            # An attribute is either registered or plain; it is again what it was.
+            # A name that was plain may be registered now, or the other way round.
             for name in names.keys() - before.keys():
                 if name in self._plain:
                     self._attributes[name] = self._plain[name]
@@ -151,21 +153,21 @@ _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
 def _overwrite(tensor: Tensor, values: Tensor) -> None:
-    """Write values through ``.data``, which counts no version.
+    """Write values through ``.data``, which does not raise the version counter.
 
-    A plain ``copy_`` would break a backward that the user still has pending.
+    After a plain ``copy_``, a backward of an earlier forward would raise.
     """
     target = tensor.data
     if target.layout is torch.strided and not target.is_nested:
         for dim, stride in enumerate(target.stride()):
-            if not stride and target.shape[dim] > 1:  # expanded: its numbers are one
+            if not stride and target.shape[dim] > 1:  # expanded: one number in memory
                 target, values = target.narrow(dim, 0, 1), values.narrow(dim, 0, 1)
     target.copy_(values)
 
 
 @contextmanager
 def _random_numbers(model: nn.Module) -> Iterator[None]:
-    """Restore the random numbers of PyTorch, Python and, where in use, NumPy."""
+    """Restore the random numbers of PyTorch, Python and, if imported, NumPy."""
     numpy: Any = sys.modules.get("numpy")
     python_state = random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None

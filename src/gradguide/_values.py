@@ -1,4 +1,4 @@
-"""Numbers what tensors hold, and follows it through memory that they share."""
+"""Numbers the values of tensors, and follows them through shared memory."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,10 +12,10 @@ from gradguide._blame import Cause
 
 
 class Written(NamedTuple):
-    """What was written last to a piece of memory, and what it holds with all before.
+    """The value last written to a storage, and the value that the storage then holds.
 
-    They differ if a detached tensor was written to: the others that share its memory
-    get what was written, without its history.
+    They differ after a write to a detached tensor: tensors that share its memory get
+    the new data without its history.
     """
 
     value: int
@@ -23,121 +23,125 @@ class Written(NamedTuple):
 
 
 class Values:
-    """Gives each value a number; tensors and their memory are held weakly.
+    """Gives each value a number; tensors and storages are referred to weakly.
 
-    A value is what a tensor holds at one time: an operation in place makes a new one.
-    The first numbers are those of the parameters, in their order: a parameter stays
-    itself, whatever is written into it.
+    A value is the content of a tensor at one time; a write in place makes a new value.
+    The first numbers belong to the parameters, in their order. A parameter keeps its
+    number after a write, as the optimizer still updates it.
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         """Number the parameters."""
         self._count = 0
-        self._held: dict[int, tuple[ref[Tensor], int, int]] = {}
+        self._current: dict[int, tuple[ref[Tensor], int, int]] = {}
         self._memory: dict[int, tuple[StorageWeakRef, int]] = {}
         self._written: dict[int, tuple[StorageWeakRef, Written]] = {}
         self._aliases: dict[int, tuple[ref[Tensor], Cause | None]] = {}
-        self._own: dict[int, int] = {}
-        self._homes: set[int] = set()
+        self._own_values: dict[int, int] = {}
+        self._parameter_addresses: set[int] = set()
         for parameter in parameters:
-            self._own[id(parameter)] = self.new(parameter)
-            self._homes.add(address_of(parameter))
-        self._homes.discard(0)
-        self._parameters = self._count
+            self._own_values[id(parameter)] = self.new(parameter)
+            self._parameter_addresses.add(address_of(parameter))
+        self._parameter_addresses.discard(0)
+        self._parameter_count = self._count
 
     def of(self, tensor: Tensor) -> tuple[int, ...]:
-        """Return the values that a tensor holds now; none if none is known."""
-        held = self._held.get(id(tensor))
-        if held is not None and held[0]() is tensor:
-            _, value, address = held
+        """Return the numbers of the values that a tensor holds, if it has any."""
+        current = self._current.get(id(tensor))
+        if current is not None and current[0]() is tensor:
+            _, value, address = current
         else:
             value, address = -1, address_of(tensor) if self._written else 0
-        found = (value,) if value >= 0 else ()
-        # Another tensor with the same memory may have been written since.
+        values = (value,) if value >= 0 else ()
+        # A tensor that shares its memory may have been written to since.
         written = self.written(address) if address in self._written else None
         if written is not None and written.value > value:
-            found = (written.memory, *found)
-        own = self._own.get(id(tensor), value)
-        return found if own == value else (*found, own)
+            values = (written.memory, *values)
+        own_value = self._own_values.get(id(tensor), value)
+        return values if own_value == value else (*values, own_value)
 
     def of_leaf(self, leaf: Tensor) -> int | None:
-        """Return the number that a parameter keeps, if it is one."""
-        return self._own.get(id(leaf))
+        """Return the number of a leaf that is one of the parameters, or None."""
+        return self._own_values.get(id(leaf))
 
     def in_memory(self, tensor: Tensor) -> int | None:
-        """Return what is in the memory of a tensor, put there through another one."""
+        """Return the value that another tensor has put into this memory, or None."""
         address = address_of(tensor)
         memory = self._memory.get(address)
         return memory[1] if memory and not _is_gone(memory[0]) else None
 
     def written(self, address: int) -> Written | None:
-        """Return what was written to a piece of memory that is still there."""
-        found = self._written.get(address)
-        return found[1] if found and not _is_gone(found[0]) else None
+        """Return what was written at an address, unless that memory was freed."""
+        entry = self._written.get(address)
+        return entry[1] if entry and not _is_gone(entry[0]) else None
 
     def is_parameter(self, value: int) -> bool:
-        """Whether a value is what a parameter held at first."""
-        return value < self._parameters
+        """Whether a value is the first one of a parameter."""
+        return value < self._parameter_count
 
     def is_in_parameter(self, tensor: Tensor) -> bool:
-        """Whether what is written to a tensor is written into a parameter."""
-        return id(tensor) in self._own or address_of(tensor) in self._homes
+        """Whether a tensor is a parameter or shares memory with one."""
+        return (
+            id(tensor) in self._own_values
+            or address_of(tensor) in self._parameter_addresses
+        )
 
     def next(self) -> int:
-        """Return a number for a value that no tensor holds alone."""
+        """Return a new number, for a value that belongs to no single tensor."""
         self._count += 1
         return self._count - 1
 
     def new(self, tensor: Tensor) -> int:
-        """Number what a tensor holds from now on."""
+        """Give the content of a tensor a new number."""
         value = self.next()
         address = address_of(tensor)
-        self._held[id(tensor)] = (ref(tensor), value, address)
+        self._current[id(tensor)] = (ref(tensor), value, address)
         if address:
             self._memory[address] = (_weak(tensor), value)
         return value
 
-    def stand_in(self, tensor: Tensor, number: int) -> None:
-        """Let a tensor hold what the parameter of that number holds."""
-        self._held[id(tensor)] = (ref(tensor), number, address_of(tensor))
+    def set_parameter(self, tensor: Tensor, number: int) -> None:
+        """Give a tensor the number of the parameter that it replaces."""
+        self._current[id(tensor)] = (ref(tensor), number, address_of(tensor))
 
     def write(self, tensor: Tensor, written: Written) -> None:
-        """Note what was written to the memory of a tensor."""
+        """Note a write to the memory of a tensor."""
         self._written[address_of(tensor)] = (_weak(tensor), written)
 
     def detach(self, tensor: Tensor, cause: Cause | None) -> None:
-        """Note that a tensor shares memory with others, but not their history."""
+        """Note that a tensor shares memory with others but not their history."""
         self._aliases[id(tensor)] = (ref(tensor), cause)
 
     def detached_by(self, tensor: Tensor) -> Cause | None:
-        """Return what detached a tensor from others with the same memory, if any."""
+        """Return what detached a tensor from others with the same memory, or None."""
         held = self._aliases.get(id(tensor))
         if held and held[0]() is tensor:
             return held[1]
-        # A view of a detached tensor is detached too; its base has no public name.
+        # A view of a detached tensor is detached too. PyTorch has no public name for
+        # the base of a view.
         base = tensor._base  # noqa: SLF001
         return None if base is None else self.detached_by(base)
 
     def forget(self, tensor: Tensor) -> None:
-        """Forget what was in the memory that a new tensor has got."""
+        """Forget what was at the address that a new tensor has got."""
         address = address_of(tensor)
         self._written.pop(address, None)
         self._memory.pop(address, None)
 
 
 def address_of(tensor: Tensor) -> int:
-    """Return where the memory of a tensor begins; 0 where there is none."""
-    found = pieces(tensor)
-    return found[0].data_ptr() if found else 0
+    """Return the address of the memory of a tensor; 0 if it has none."""
+    storages = pieces(tensor)
+    return storages[0].data_ptr() if storages else 0
 
 
 def covers_its_memory(tensor: Tensor) -> bool:
-    """Whether a tensor is all that is in its memory."""
+    """Whether a tensor fills its storage."""
     return pieces(tensor)[0].nbytes() <= tensor.numel() * tensor.element_size()
 
 
 def _weak(tensor: Tensor) -> StorageWeakRef:
-    # The address alone may be that of other memory later.
+    # An address alone may belong to another storage later.
     return StorageWeakRef(pieces(tensor)[0])  # type: ignore[no-untyped-call]
 
 

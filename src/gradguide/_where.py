@@ -1,4 +1,4 @@
-"""Finds the line of the user's code that is running, and the module it lies in."""
+"""Finds the line of the caller's code that is running, and the module around it."""
 
 import ast
 import linecache
@@ -14,7 +14,7 @@ from torch import nn
 
 
 class Where:
-    """Knows a model's modules, and says where in them the running code is."""
+    """Finds the running line, and in which module of a model it is."""
 
     def __init__(self, model: nn.Module) -> None:
         """Remember the path of each module of ``model``."""
@@ -32,8 +32,9 @@ class Where:
     def inference_block(self) -> str:
         """Return the line of the ``with inference_mode()``, or of the decorated call.
 
-        Entering that mode calls nothing that can be watched, so the line is looked
-        for in the source around each caller. Without success: the nearest caller.
+        A ``TorchFunctionMode`` does not see how inference mode is entered, so the line
+        is looked for in the source around each caller. If it is not found, the nearest
+        caller is returned.
         """
         decorated = False
         for frame in _frames():
@@ -74,7 +75,8 @@ class Where:
 def running_function() -> FrameType | None:
     """Return the frame of ``apply`` of the custom autograd function that is running.
 
-    Its locals are ``cls`` and ``args``. A context is not always to be found.
+    The class and the arguments are read from its locals ``cls`` and ``args``, as a
+    ``forward`` without ``ctx`` has no other reference to them.
     """
     for frame in _frames():
         code = frame.f_code
@@ -87,9 +89,9 @@ _FUNCTION_FILE = torch.autograd.function.__file__
 
 
 def grad_mode_block() -> tuple[int, bool]:
-    """Return which grad mode block switches the mode now, and whether it ends.
+    """Return the id of the grad mode object that switches now, and whether it exits.
 
-    A block is known by its object, as is a call that switches the mode for good.
+    ``set_grad_enabled`` used as a call is such an object, too, which never exits.
     """
     block, leaves = 0, False
     for frame in _frames():
@@ -102,7 +104,7 @@ def grad_mode_block() -> tuple[int, bool]:
 
 
 def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
-    """Yield a frame, or else the running one, and those that called it."""
+    """Yield a frame, or else the running one, and its callers."""
     frame = frame or sys._getframe(1)  # noqa: SLF001 as inspect does it
     while frame:
         yield frame
@@ -111,7 +113,7 @@ def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
 
 @lru_cache(maxsize=10_000)
 def _is_hidden(file: str) -> bool:
-    """Whether a file is PyTorch's, this package's or of Python's own library."""
+    """Whether a file belongs to PyTorch, this package or Python's standard library."""
     in_library = file.startswith(_LIBRARY) and "site-packages" not in file
     return in_library or file.startswith(_HIDDEN)
 
@@ -121,13 +123,13 @@ _LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def _first_argument(frame: FrameType) -> object:
-    """Return what is ``self`` in a method."""
+    """Return the first argument, which is ``self`` in a method."""
     code = frame.f_code
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
 def _enters_inference_mode(frame: FrameType) -> bool:
-    """Whether a frame of PyTorch calls a function that the mode decorates."""
+    """Whether a frame of PyTorch calls a function decorated by ``inference_mode``."""
     factory = frame.f_locals.get("ctx_factory")
     return isinstance(getattr(factory, "__self__", None), torch.inference_mode)
 
@@ -138,7 +140,7 @@ def _source(file: str) -> str:
 
 @lru_cache(maxsize=100)
 def _inference_blocks(source: str) -> list[tuple[int, int, int]]:
-    """Return the line, and first and last line inside, of each such block."""
+    """Return the line of each block, and the first and last line inside it."""
     try:
         tree = ast.parse(source)
     except SyntaxError:

@@ -1,4 +1,4 @@
-"""Collects what the benchmarks measure, and writes the table of the docs."""
+"""Collects the measurements of the benchmarks, and writes the table of the docs."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ def note(pytestconfig: pytest.Config) -> Callable[[Entry], None]:
 def threads() -> Iterator[None]:
     """Give PyTorch every core, whatever ``OMP_NUM_THREADS`` says.
 
-    Fewer would make the bare forward slower, and what is added to it look smaller.
+    With fewer threads the bare forward would be slower, and the ratio to it smaller.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(os.cpu_count() or 1)

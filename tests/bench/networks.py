@@ -1,4 +1,4 @@
-"""Holds the networks that costs are measured on: large ones, and one of many parts."""
+"""Defines the networks for the measurements: large ones, and one of many parts."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ class ResNet50(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions and a way around them."""
+    """Three convolutions and a residual connection."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def _convolve(
 class Transformer(nn.Module):
     """A GPT of 12 layers for 2,048 tokens: 87 million parameters, head and input tied.
 
-    Without dropout, so that a second run does the same.
+    It has no dropout, so that a second run computes the same.
     """
 
     def __init__(self, width: int = 768) -> None:
@@ -81,7 +81,7 @@ class Transformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention to what came before, and a small network for each token."""
+    """Causal attention, and a feed-forward network for each token."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

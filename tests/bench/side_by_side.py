@@ -1,4 +1,4 @@
-"""Measures two or more things in turn, so that what slows one slows the others."""
+"""Measures two or more calls in turn, so that other load slows all of them alike."""
 
 import gc
 import time
@@ -25,7 +25,7 @@ def fastest(
     to what the work itself takes. The first work is the one that pytest-benchmark
     reports. ``before`` is run before each work, and not counted. One round more is run
     first, to warm up. As ``timeit`` does, it measures without Python's garbage
-    collector: what that finds to do depends on all else in the process.
+    collector, whose work depends on all other objects in the process.
     """
     others: list[list[float]] = [[] for _ in works[1:]]
 

@@ -1,4 +1,4 @@
-"""Writes what was measured as a table, with the machine it was measured on."""
+"""Writes the measurements as a table, with the machine they were made on."""
 
 import os
 import platform
@@ -25,8 +25,8 @@ class Entry(NamedTuple):
 def table(entries: list[Entry]) -> str:
     """Return the table as text; labels only, as it is shown in every language.
 
-    What matters most is on the left, where a phone shows it without scrolling. So the
-    network is a line of its own above the calls.
+    The ratio is on the left, where a phone shows it without scrolling. To leave room
+    for it, the name of the network is in a line above the calls.
     """
     networks = dict.fromkeys(entry.network for entry in entries)
     rows: list[tuple[str, ...]] = [("call", "ratio", "limit", "ms", "base ms", "base")]

@@ -1,4 +1,4 @@
-"""Tests that the module costs as little as promised, each call against its own kind."""
+"""Tests the promised costs of the module, each call against a comparable one."""
 
 import compileall
 import os
@@ -121,13 +121,13 @@ def test_freeze(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
 
 
 def keep_in_eval(module: nn.Module, _: object) -> None:
-    """Do what the hook of ``freeze`` does."""
+    """Put a module in eval mode, as the hook of ``freeze`` does."""
     if module.training:
         module.training = False
 
 
 def test_saved(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
-    """It takes under 1 ms; beside it, what only walks the same graph."""
+    """It takes under 1 ms; beside it is measured a bare walk through the same graph."""
     loss, call = case.loss(case.make_data(1)), "saved(loss, model)"
     own, other = fastest(
         benchmark, lambda: saved(loss, case.model), lambda: walk(loss), rounds=2000
@@ -137,7 +137,7 @@ def test_saved(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
 
 
 def walk(loss: Tensor) -> list[Node]:
-    """Return each node of a graph, and ask nothing of it."""
+    """Return the nodes of a graph, without reading anything from them."""
     found = [loss.grad_fn]
     seen = set(found)
     for node in found:

@@ -1,4 +1,4 @@
-"""Gives every test of the module the same PyTorch, and checks that it comes back."""
+"""Seeds PyTorch for each test, and checks that the test restores the grad mode."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def torch_state() -> Iterator[None]:
-    """Seed each test, and fail it if it leaves another grad mode behind."""
+    """Seed a test, and fail it if the grad mode is not restored."""
     torch.manual_seed(0)
     yield
     leaked = not torch.is_grad_enabled() or torch.is_inference_mode_enabled()

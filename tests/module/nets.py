@@ -1,4 +1,4 @@
-"""Holds the network that the tests freeze, and what they ask of it."""
+"""Makes small networks, and reads the state that a freeze changes."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from gradguide import changed
 
 
 class Net(nn.Module):
-    """A small network with what freezing must tell apart."""
+    """A network with similar names, and norms with and without parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ def flags(model: nn.Module) -> dict[str, bool]:
 
 
 def everything(model: nn.Module) -> list[object]:
-    """All that a freeze may touch, gradients by identity."""
+    """Return all state that a freeze may change; gradients by identity."""
     return [
         [(name, p.requires_grad, id(p.grad)) for name, p in model.named_parameters()],
         [
@@ -47,7 +47,7 @@ def everything(model: nn.Module) -> list[object]:
 
 
 def moved(model: nn.Module) -> list[str]:
-    """The buffers that a forward pass in training mode moves."""
+    """Return the names of the buffers that a forward in training mode updates."""
     with changed(model) as names:
         model.train()(torch.randn(8, 3))
     return names

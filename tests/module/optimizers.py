@@ -1,4 +1,4 @@
-"""Makes the optimizers whose steps are predicted, and trains a network with them."""
+"""Makes optimizers, and a network that was trained with one of them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Tests real architectures, written small, with random parts frozen."""
+"""Tests small versions of real architectures, with random parts frozen."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from gradguide import changed, explain, freeze, graph, saved
 
 from .scenarios import agree
 
-Made = tuple[nn.Module, Callable[[], object]]
+Built = tuple[nn.Module, Callable[[], object]]
 
 
 class Bottleneck(nn.Module):
@@ -33,7 +33,7 @@ class Bottleneck(nn.Module):
         return self.relu(self.bn2(self.conv2(y)).add_(x))
 
 
-def resnet() -> Made:
+def resnet() -> Built:
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, bias=False),
         nn.BatchNorm2d(8),
@@ -89,25 +89,23 @@ class GPT(nn.Module):
         return self.head(self.norm(x))
 
 
-def gpt() -> Made:
-    model = GPT()
+def gpt(*, recompute: bool = False) -> Built:
+    model = GPT(recompute=recompute)
     tokens = torch.randint(11, (2, 6))
     return model, lambda: F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
 
 
-def checkpointed_gpt() -> Made:
-    model = GPT(recompute=True)
-    tokens = torch.randint(11, (2, 6))
-    return model, lambda: F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+def checkpointed_gpt() -> Built:
+    return gpt(recompute=True)
 
 
-def encoder_decoder() -> Made:
+def encoder_decoder() -> Built:
     model = nn.Transformer(8, 2, 2, 2, 16, batch_first=True)
     source, target = torch.randn(2, 5, 8), torch.randn(2, 4, 8)
     return model, lambda: F.mse_loss(model(source, target[:, :-1]), target[:, 1:])
 
 
-def recurrent() -> Made:
+def recurrent() -> Built:
     model = nn.ModuleDict(
         {"embed": nn.Embedding(9, 4), "rnn": nn.GRU(4, 5, 2), "head": nn.Linear(5, 2)}
     )
@@ -121,14 +119,9 @@ def recurrent() -> Made:
     return model, loss
 
 
-def vector_quantizer() -> Made:
-    model = nn.ModuleDict(
-        {
-            "encode": nn.Linear(3, 4),
-            "codes": nn.Embedding(8, 4),
-            "decode": nn.Linear(4, 3),
-        }
-    )
+def vector_quantizer() -> Built:
+    model = nn.ModuleDict({"encode": nn.Linear(3, 4), "codes": nn.Embedding(8, 4)})
+    model["decode"] = nn.Linear(4, 3)
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
@@ -141,7 +134,7 @@ def vector_quantizer() -> Made:
     return model, loss
 
 
-def policy_gradient() -> Made:
+def policy_gradient() -> Built:
     model = nn.ModuleDict({"actor": nn.Linear(3, 4), "critic": nn.Linear(3, 1)})
     state = torch.randn(6, 3)
 
@@ -155,33 +148,27 @@ def policy_gradient() -> Made:
     return model, loss
 
 
-def generator_step() -> Made:
+def generator_step() -> Built:
     model = nn.ModuleDict({"make": nn.Linear(3, 4), "judge": nn.Linear(4, 1)})
     noise = torch.randn(5, 3)
     return model, lambda: F.softplus(-model["judge"](model["make"](noise))).mean()
 
 
-def student_and_average() -> Made:
+def student_and_average() -> Built:
     model = nn.ModuleDict({"student": nn.Linear(3, 4), "teacher": nn.Linear(3, 4)})
-    model["teacher"].requires_grad_(requires_grad=False)
+    model["teacher"].requires_grad_(False)
     x = torch.randn(5, 3)
 
     def loss() -> Tensor:
         with torch.no_grad():
-            pairs = zip(
-                model["teacher"].parameters(),
-                model["student"].parameters(),
-                strict=True,
-            )
-            for slow, fast in pairs:
-                slow.lerp_(fast, 0.1)
+            model["teacher"].weight.lerp_(model["student"].weight, 0.1)
             target = model["teacher"](x)
         return F.mse_loss(model["student"](x), target)
 
     return model, loss
 
 
-def gradient_penalty() -> Made:
+def gradient_penalty() -> Built:
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
     x = torch.randn(5, 3)
 
@@ -194,7 +181,7 @@ def gradient_penalty() -> Made:
     return model, loss
 
 
-def inner_loop() -> Made:
+def inner_loop() -> Built:
     model = nn.Linear(3, 2)
     x, y = torch.randn(5, 3), torch.randn(5, 2)
 
@@ -210,7 +197,7 @@ def inner_loop() -> Made:
     return model, loss
 
 
-def gumbel() -> Made:
+def gumbel() -> Built:
     model = nn.ModuleDict({"gate": nn.Linear(3, 4), "table": nn.Linear(4, 2)})
     x = torch.randn(5, 3)
 
@@ -229,30 +216,23 @@ ALL = [
 
 
 @pytest.mark.parametrize("make", ALL, ids=lambda make: make.__name__)
-def test_sound_networks_have_no_problems(make: Callable[[], Made]) -> None:
+def test_sound_networks_have_no_problems(make: Callable[[], Built]) -> None:
     """Sound networks train whole, whatever they detach, sample or round inside."""
     model, loss = make()
-    before = {name: t.clone() for name, t in model.state_dict().items()}
     state = torch.get_rng_state()
     with changed(model) as names:
         report = explain(model, loss, gradients=True)
     assert names == []
     assert torch.equal(torch.get_rng_state(), state)
-    assert all(t.equal(before[name]) for name, t in model.state_dict().items())
     assert {row.verdict for row in report.problems} <= {"zero", "moves"}
-    rows = [row for row in report if row.kind == "parameter"]
-    stay = {"frozen", "moves"}
-    agree(
-        model,
-        loss,
-        {row.name: row.verdict if row.verdict in stay else "trains" for row in rows},
-    )
+    verdicts = {row.name: row.verdict for row in report if row.kind == "parameter"}
+    agree(model, loss, {n: "trains" if v == "zero" else v for n, v in verdicts.items()})
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.sampled_from(ALL), st.sets(st.integers(0, 12), max_size=4), st.data())
 def test_frozen_parts(
-    make: Callable[[], Made], parts: set[int], data: st.DataObject
+    make: Callable[[], Built], parts: set[int], data: st.DataObject
 ) -> None:
     """With random parts frozen, each verdict agrees with a real backward."""
     torch.manual_seed(0)

@@ -3,7 +3,6 @@
 import gc
 from pathlib import Path
 
-import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -28,23 +27,8 @@ class Net(nn.Module):
 TRUTH = {"cut": "cut", "body": "trains", "spare": "unused"}
 
 
-def start(rank: int, file: str) -> Tensor:
-    dist.init_process_group(
-        "gloo", init_method=f"file://{file}", rank=rank, world_size=2
-    )
-    torch.manual_seed(0)
-    return torch.randn(4, 4)
-
-
-def finish() -> None:
-    # Neither process may leave while the other still talks to it.
-    gc.collect()
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def under_ddp(rank: int, file: str) -> None:
-    x = start(rank, file)
+def under_ddp(x: Tensor) -> None:
+    """Names begin with ``module.``, and verdicts are as without DDP."""
     model = nn.parallel.DistributedDataParallel(Net(), find_unused_parameters=True)
     for row in explain(model, lambda: model(x).sum()):
         first, part, _ = row.name.split(".")
@@ -54,13 +38,12 @@ def under_ddp(rank: int, file: str) -> None:
     loss = model(x).sum()
     assert {row.verdict for row in explain(model, loss)} == {"trains", "unreached"}
     loss.backward()
-    finish()
 
 
-def under_fsdp(rank: int, file: str) -> None:
+def under_fsdp(x: Tensor) -> None:
+    """With a function verdicts are right; with a loss tensor they are unknown."""
     from torch.distributed.fsdp import fully_shard
 
-    x = start(rank, file)
     model = Net()
     fully_shard(model.body)
     fully_shard(model)
@@ -79,10 +62,21 @@ def under_fsdp(rank: int, file: str) -> None:
         optimizer.step()
     assert names == ["body.weight", "body.bias"]
     assert freeze(model, "cut").names == ("cut.weight", "cut.bias")
-    finish()
 
 
-@pytest.mark.parametrize("work", [under_ddp, under_fsdp])
-def test_in_two_processes(work: object, tmp_path: Path) -> None:
-    """Names carry ``module.`` and shards are told apart: right, or unknown."""
+def work(rank: int, file: str) -> None:
+    dist.init_process_group(
+        "gloo", init_method=f"file://{file}", rank=rank, world_size=2
+    )
+    torch.manual_seed(0)
+    for check in (under_ddp, under_fsdp):
+        check(torch.randn(4, 4))
+        # The reducer must be freed, and both processes done, before the group ends.
+        gc.collect()
+        dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_in_two_processes(tmp_path: Path) -> None:
+    """Under DDP and FSDP2 each verdict is right, or unknown."""
     mp.spawn(work, (str(tmp_path / "store"),), nprocs=2)

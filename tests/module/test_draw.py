@@ -1,9 +1,8 @@
 """Tests the graph as a picture."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import combinations
 from xml.etree import ElementTree as ET
 
@@ -32,7 +31,7 @@ def closed_figures() -> Iterator[None]:
 def test_draw() -> None:
     """The picture has a box for each part, on the axes that it is given."""
     model = net()
-    model[2].requires_grad_(requires_grad=False)
+    model[2].requires_grad_(False)
     _, ax = plt.subplots()
     shown = graph(model(torch.ones(2, 3)).sum(), model)
     assert shown.draw(ax) is ax
@@ -50,7 +49,7 @@ def boxes_of(ax: Axes) -> dict[str, FancyBboxPatch]:
 def test_kinds_differ_with_and_without_colour() -> None:
     """Each kind has a colour of the cycle and an outline of its own, and no filling."""
     model = nn.ModuleDict({"net": net(), "spare": nn.Linear(1, 1)})
-    model.net[2].requires_grad_(requires_grad=False)
+    model.net[2].requires_grad_(False)
     with plt.rc_context({"axes.prop_cycle": plt.cycler(color="rgbk")}):
         ax = graph(model.net(torch.ones(2, 3)).sum(), model).draw()
         boxes = boxes_of(ax)
@@ -68,7 +67,7 @@ def test_kinds_differ_with_and_without_colour() -> None:
 
 
 def test_an_input_is_no_cut() -> None:
-    """Nothing is dashed where no parameter is missed, but a loss without history is."""
+    """An end is dashed only where a parameter is not reached or nothing is recorded."""
     model = net()
     shown = graph(model(torch.ones(2, 3)).sum(), model)
     assert boxes_of(shown.draw())["no history"].get_edgecolor()[3] == 0
@@ -80,7 +79,7 @@ def test_an_input_is_no_cut() -> None:
 @pytest.mark.parametrize("page", [0.0, 1.0])
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_text_is_legible_on_any_background(style: str, page: float) -> None:
-    """What a notebook shows has a background of its own, light or dark as the text."""
+    """The SVG has a background that its text is legible on, whatever the page's is."""
     with plt.style.context(style):
         shown = graph(torch.ones(2, requires_grad=True).exp())
         colour = plt.rcParams["text.color"]
@@ -97,9 +96,9 @@ def test_text_is_legible_on_any_background(style: str, page: float) -> None:
 
 
 def test_arrows_go_with_the_gradient() -> None:
-    """Arrows lead from the loss to what trains; what is frozen or cut gets none."""
+    """Arrows lead to trained parameters; frozen parameters and cuts get plain lines."""
     model = net()
-    model[2].requires_grad_(requires_grad=False)
+    model[2].requires_grad_(False)
     shown = graph(model(torch.ones(2, 3)).sum(), model)
     ax = shown.draw()
     names = {id(text.get_bbox_patch()): text.get_text() for text in ax.texts}
@@ -122,7 +121,7 @@ class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(6))
-        self.layers[3].requires_grad_(requires_grad=False)
+        self.layers[3].requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.layers[0](x)
@@ -134,7 +133,7 @@ class Residual(nn.Module):
 
 @pytest.mark.parametrize("size", [None, (4, 3)])
 def test_nothing_overlaps(size: tuple[int, int] | None) -> None:
-    """No box lies on another, and no line runs through one, on small axes, too."""
+    """No boxes overlap and no line crosses a box, on small axes as well."""
     model = Residual()
     ax = plt.subplots(figsize=size)[1] if size else None
     ax = graph(model(torch.ones(1, 2)).sum(), model).draw(ax)
@@ -173,26 +172,17 @@ def test_svg() -> None:
     assert plt.get_fignums() == []
 
 
-def test_without_matplotlib() -> None:
+def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without matplotlib text works, and drawing says what to install."""
-    code = (
-        "import sys; sys.modules['matplotlib'] = None\n"
-        "import torch, gradguide\n"
-        "shown = gradguide.graph(torch.ones(1, requires_grad=True) * 2)\n"
-        "assert shown._repr_svg_() is None and 'MulBackward0' in str(shown)\n"
-        "try:\n"
-        "    shown.draw()\n"
-        "except ImportError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == (
+    for name in [n for n in sys.modules if n.startswith(("gradguide", "matplotlib"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # makes its import fail
+    shown = import_module("gradguide").graph(torch.ones(1, requires_grad=True) * 2)
+    assert "MulBackward0" in str(shown)
+    assert shown._repr_svg_() is None
+    with pytest.raises(ImportError) as caught:
+        shown.draw()
+    assert str(caught.value) == (
         "draw: matplotlib is not installed; pip install 'gradguide[draw]', or print "
-        "the graph\n"
+        "the graph"
     )

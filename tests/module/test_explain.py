@@ -1,4 +1,4 @@
-"""Tests what ``explain`` says of each kind of evidence."""
+"""Tests the report of ``explain`` for a model, a loss tensor and a function."""
 
 from collections.abc import Callable
 
@@ -23,6 +23,10 @@ NORMS = {
     "batch without statistics": lambda: nn.BatchNorm1d(4, track_running_stats=False),
     "batch switched off": lambda: switched_off(nn.BatchNorm1d(4)),
     "instance": lambda: nn.InstanceNorm1d(4, affine=True, track_running_stats=True),
+    # Here momentum=None stands for 0, and in a batch norm for a cumulative average.
+    "instance without momentum": lambda: nn.InstanceNorm1d(
+        4, momentum=None, affine=True, track_running_stats=True
+    ),
     "layer": lambda: nn.LayerNorm(4),
 }
 
@@ -32,9 +36,9 @@ def problems(model: nn.Module, *args: object, **more: bool) -> dict[str, str]:
 
 
 def test_the_model_alone() -> None:
-    """What is frozen is known from the model."""
+    """Without a loss the report has the frozen parameters."""
     model = Two()
-    model.head.requires_grad_(requires_grad=False)
+    model.head.requires_grad_(False)
     report = explain(model)
     assert [row[:2] for row in report] == [
         ("backbone.weight", "trains"),
@@ -49,10 +53,10 @@ def test_the_model_alone() -> None:
 @pytest.mark.parametrize("name", NORMS)
 @pytest.mark.parametrize("run", [False, True])
 def test_statistics_that_drift(name: str, run: bool) -> None:
-    """Buffers of frozen layers that move are those that a real forward moves."""
+    """A real forward changes exactly the buffers that are reported to move."""
     model = nn.Sequential(nn.Linear(4, 4), NORMS[name](), nn.Linear(4, 4))
-    model[1].requires_grad_(requires_grad=False)
-    x = torch.randn(3, 4, 4) if name == "instance" else torch.randn(8, 4)
+    model[1].requires_grad_(False)
+    x = torch.randn(3, 4, 4) if name.startswith("instance") else torch.randn(8, 4)
     report = explain(model, (lambda: model(x).sum()) if run else None)
     with changed(model) as names:
         model(x)
@@ -65,12 +69,12 @@ def test_statistics_without_parameters() -> None:
     """A layer without parameters is as frozen as the module around it."""
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, affine=False))
     assert not explain(model).problems
-    model[0].requires_grad_(requires_grad=False)
+    model[0].requires_grad_(False)
     assert len(explain(model).problems) == 3
 
 
 def test_held_statistics_do_not_drift() -> None:
-    """After ``freeze`` they stay, in training mode too."""
+    """The statistics of a layer frozen by ``freeze`` stay, in training mode too."""
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4))
     freeze(model, "1")
     model.train()
@@ -79,7 +83,7 @@ def test_held_statistics_do_not_drift() -> None:
 
 
 def test_any_buffer_of_a_frozen_module() -> None:
-    """With a run, any buffer that the forward moves is seen."""
+    """With a run, any buffer that the forward changes is reported."""
 
     class Counting(nn.Linear):
         def __init__(self) -> None:
@@ -90,14 +94,14 @@ def test_any_buffer_of_a_frozen_module() -> None:
             self.calls += 1
             return super().forward(x)
 
-    model = nn.Sequential(Counting().requires_grad_(requires_grad=False), Counting())
+    model = nn.Sequential(Counting().requires_grad_(False), Counting())
     assert problems(model, lambda: model(torch.ones(1, 4)).sum()) == {
         "0.calls": "moves"
     }
 
 
 def test_a_loss_tensor() -> None:
-    """A graph tells what is reached, not why the rest is not."""
+    """A loss tensor tells which parameters are reached, but not why others are not."""
     model = Two(lambda x: x.detach())
     model.spare = nn.Linear(1, 1)
     report = explain(model, model(torch.randn(5, 3)).sum())
@@ -108,7 +112,7 @@ def test_a_loss_tensor() -> None:
 
 
 def test_a_loss_tensor_is_not_used_up() -> None:
-    """A backward on the side leaves the user's own possible, and no gradient."""
+    """The backward of ``gradients=True`` frees nothing, and leaves no gradient."""
     model = Two()
     loss = model(torch.randn(5, 3)).sum()
     explain(model, loss, gradients=True)
@@ -122,27 +126,13 @@ def test_zero_gradients() -> None:
     model = Two(lambda x: (x - 1e6).relu())
     x = torch.randn(5, 3)
     assert problems(model, lambda: model(x).sum()) == {}
-    found = explain(model, lambda: model(x).sum(), gradients=True).problems
-    assert [row[:3] for row in found] == [
-        ("backbone.weight", "zero", "its gradient is exactly zero"),
-        ("backbone.bias", "zero", "its gradient is exactly zero"),
-        ("head.weight", "zero", "its gradient is exactly zero"),
-    ]
-
-
-def test_rounding_has_a_gradient_of_zero() -> None:
-    """``round`` is on the graph, and passes on nothing but zeros."""
-    model = Two(torch.round)
-    x = torch.randn(5, 3)
-    loss = lambda: model(x).sum()  # noqa: E731
-    assert problems(model, loss, gradients=True) == {
-        "backbone.weight": "zero",
-        "backbone.bias": "zero",
-    }
+    assert problems(model, lambda: model(x).sum(), gradients=True) == dict.fromkeys(
+        ["backbone.weight", "backbone.bias", "head.weight"], "zero"
+    )
 
 
 def test_sparse_gradients() -> None:
-    """A sparse gradient is looked into."""
+    """The values of a sparse gradient are looked at."""
     model = nn.Embedding(5, 3, sparse=True)
     tokens = torch.tensor([1, 2])
     assert problems(model, lambda: model(tokens).sum(), gradients=True) == {}
@@ -161,7 +151,7 @@ def test_losses_in_containers() -> None:
 
 
 def test_where_names_the_module() -> None:
-    """The place is file, line and the module that the line lies in."""
+    """``where`` is the file, the line and the module whose code that line is."""
 
     class Block(nn.Module):
         def __init__(self) -> None:
@@ -178,7 +168,7 @@ def test_where_names_the_module() -> None:
 
 
 def test_names_of_a_compiled_model_and_tied_ones() -> None:
-    """Names are those of ``named_parameters()``, tied parameters once."""
+    """Names are as in ``named_parameters()``, with tied parameters once."""
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
     fast = torch.compile(model, backend="eager")
@@ -189,7 +179,7 @@ def test_names_of_a_compiled_model_and_tied_ones() -> None:
 
 def test_frozen_parameter_that_the_forward_writes_to() -> None:
     """An embedding with max_norm scales its rows, frozen or not."""
-    model = nn.Embedding(4, 3, max_norm=0.1).requires_grad_(requires_grad=False)
+    model = nn.Embedding(4, 3, max_norm=0.1).requires_grad_(False)
     tokens = torch.tensor([0, 1])
     report = explain(model, lambda: model(tokens).sum())
     with changed(model) as names:
@@ -208,16 +198,29 @@ def test_frozen_parameter_that_the_forward_writes_to() -> None:
 def test_function_that_needs_arguments(
     function: Callable[..., Tensor], found: str
 ) -> None:
-    """A criterion in place of the loss is said to be one, before anything runs."""
+    """A function that needs arguments is refused before anything runs."""
     with pytest.raises(TypeError, match=found):
         explain(nn.Linear(1, 1), function)
 
 
-def test_instance_norm_without_momentum_stays() -> None:
-    """There None stands for 0, while in a batch norm it stands for an average."""
-    model = nn.InstanceNorm1d(4, momentum=None, affine=True, track_running_stats=True)
-    model.requires_grad_(requires_grad=False)
-    assert not explain(model).problems
-    with changed(model) as names:
-        model(torch.randn(2, 4, 5))
-    assert names == []
+def test_called_under_no_grad() -> None:
+    """Where the caller has switched gradients off, there is no line to name."""
+    model = Two()
+    with torch.no_grad():
+        report = explain(model, lambda: model(torch.ones(5, 3)).sum())
+    assert {row[1:4] for row in report} == {("cut", "no_grad", "")}
+
+
+def test_two_cuts_on_two_ways() -> None:
+    """Where several ways to the loss are cut, one of the cuts is the cause."""
+    model = nn.ModuleDict({"encoder": nn.Linear(3, 4), "codebook": nn.Embedding(8, 4)})
+
+    def loss() -> Tensor:
+        z = model["encoder"](torch.ones(5, 3))
+        near = torch.cdist(z, model["codebook"].weight).argmin(-1)
+        code = model["codebook"](near)
+        return (z + (code - z).detach()).square().sum()
+
+    row = {row.name: row for row in explain(model, loss)}["codebook.weight"]
+    assert row.verdict == "cut"
+    assert row.why in {"argmin() is not differentiable", "detach()"}

@@ -1,4 +1,4 @@
-"""Tests verdict, cause and line on random graphs with random cuts."""
+"""Tests verdict, cause and line on random programs with random cuts."""
 
 import itertools
 import linecache
@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from gradguide import changed, explain
 
 from .optimizers import OPTIMIZERS
-from .programs import STEPS, Cut, Program, Square, Step
+from .programs import STEPS, Program, Square, Step, Ways
 
 NUMBERS = itertools.count()
 SEEN = 1e-3
@@ -39,10 +39,7 @@ def test_random_graph(
     frozen: set[int],
     kind: str,
 ) -> None:
-    """Each parameter gets the verdict, the cause and the line that its rules say.
-
-    And it agrees with a real backward and a real step.
-    """
+    """Verdict, cause and line agree with the rules and with a real step."""
     model = nn.Module()
     for i in range(count):
         values = torch.linspace(-1, 1, 4) + 0.1 * i
@@ -52,16 +49,15 @@ def test_random_graph(
         model.get_parameter(f"p{i}").requires_grad = False
         program.ways[f"model.p{i}"] = {}
     for step, a, b in steps:
-        step(program, program.pick(a), program.pick(b))
-    roots = [program.pick(end) for end in ends]
-    reached = program.joined(roots)
+        program.add(step, program.pick(a), program.pick(b))
+    reached = program.join([program.pick(end) for end in ends])
     check(model, program, reached, OPTIMIZERS[kind](model.parameters()))
 
 
 def check(
     model: nn.Module,
     program: Program,
-    reached: dict[str, set[Cut | None]],
+    reached: Ways,
     optimizer: torch.optim.Optimizer,
 ) -> None:
     source = "\n".join(program.lines)

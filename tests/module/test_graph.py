@@ -28,7 +28,7 @@ def test_tree() -> None:
 
 
 def test_shared_nodes_are_shown_once() -> None:
-    """What two operations use is shown once, and referred to by number."""
+    """A part that two operations use is shown once, and referred to by number."""
     x = torch.ones(2, requires_grad=True)
     y = x.exp() * 3
     assert str(graph((y.sin() + y.cos()).sum())) == (
@@ -42,7 +42,7 @@ def test_shared_nodes_are_shown_once() -> None:
 
 
 def test_frozen() -> None:
-    """Frozen parameters are named where autograd kept them, and else below."""
+    """Frozen parameters are named where autograd saved them, or else below the tree."""
     model = net()
     model[2].requires_grad_(requires_grad=False)
     text = str(graph(model(torch.ones(2, 3)).sum(), model))
@@ -51,7 +51,7 @@ def test_frozen() -> None:
 
 
 def test_cut_ends() -> None:
-    """Where the graph was cut it ends, and what is behind is listed."""
+    """The graph ends at a cut, and parameters behind it are listed below."""
     model = net()
     y = model[2](model[0](torch.ones(2, 3)).detach())
     assert str(graph(y.sum(), model)) == (
@@ -77,7 +77,7 @@ def test_several_losses() -> None:
 
 
 def test_depth() -> None:
-    """Beyond the depth there is a sign that there is more, and the count of it."""
+    """Operations beyond the depth are counted; a leaf just beyond it is shown."""
     y = torch.ones(2, requires_grad=True)
     for _ in range(9):
         y = y.sin()
@@ -86,11 +86,21 @@ def test_depth() -> None:
         "└─ SinBackward0 ← SinBackward0 ← …\n"
         "not shown: 8 operations and parameters"
     )
+    x = torch.ones(2, requires_grad=True)
+    assert str(graph(x.sin(), depth=1)) == "loss (2,)\n└─ SinBackward0 ← leaf (2,)"
+
+
+def test_a_frozen_parameter_is_one_part() -> None:
+    """A frozen parameter that two operations use is one part of the graph."""
+    model = nn.Linear(2, 2, bias=False).requires_grad_(False)
+    x = torch.ones(1, 2, requires_grad=True)
+    labels = [part.label for part in graph(model(model(x)).sum(), model).parts]
+    assert labels.count("weight (2, 2) frozen") == 1
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, None])
 def test_what_is_not_reached_is_the_same_at_any_depth(depth: int | None) -> None:
-    """What is shown limits neither what is reached nor what is recorded."""
+    """The depth has no influence on the parameters that are reached or recorded."""
     model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(4)))
     model[1].requires_grad_(requires_grad=False)
     model.spare = nn.Linear(2, 2)
@@ -102,7 +112,7 @@ def test_what_is_not_reached_is_the_same_at_any_depth(depth: int | None) -> None
 
 @pytest.mark.parametrize("depth", [None, 10**9])
 def test_large_graphs_fold(depth: int | None) -> None:
-    """A graph of forty thousand nodes is folded at once, whatever is asked for."""
+    """A graph of forty thousand nodes is limited, and printed fast, at any depth."""
     y = torch.ones(1, requires_grad=True)
     for _ in range(20_000):
         y = y * y + 1
@@ -123,7 +133,7 @@ def test_names_by_identity() -> None:
 
 
 def test_nothing_is_run() -> None:
-    """Looking at a graph recomputes no checkpoint and frees nothing."""
+    """Printing a graph recomputes no checkpoint and frees nothing."""
     calls = []
 
     def layer(x: Tensor) -> Tensor:
@@ -139,7 +149,7 @@ def test_nothing_is_run() -> None:
 
 
 def test_compiled_model() -> None:
-    """A compiled model has no length, and its parameters are named all the same."""
+    """Parameters of a compiled model, which has no length, are named."""
     model = torch.compile(net(), backend="eager")
     shown = str(graph(model(torch.ones(2, 3)).sum(), model))
     assert "_orig_mod.0.weight (4, 3)" in shown
@@ -147,7 +157,7 @@ def test_compiled_model() -> None:
 
 
 def test_wrong_arguments() -> None:
-    """What has no graph, and a depth of nothing, are refused."""
+    """A loss without a tensor, a wrong model and a wrong depth are refused."""
     with pytest.raises(TypeError, match="graph: expected a tensor, or a tuple, list"):
         graph(None)
     with pytest.raises(TypeError, match=r"graph: expected a torch\.nn\.Module"):

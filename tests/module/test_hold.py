@@ -14,7 +14,7 @@ from .nets import Net, moved
 
 
 def test_stats_hold_after_train() -> None:
-    """``train()`` can't start the statistics of a frozen layer again."""
+    """``train()`` does not make a frozen layer update its statistics again."""
     model = Net()
     freeze(model, "layer1")
     assert moved(model) == [
@@ -35,14 +35,14 @@ def test_stats_are_used() -> None:
 
 
 def test_stats_off() -> None:
-    """With ``stats=False`` the statistics go on moving."""
+    """With ``stats=False`` the statistics are still updated."""
     model = Net()
     assert freeze(model, stats=False).stats == ()
     assert len(moved(model)) == 6
 
 
 def test_half_frozen_layer_keeps_learning_stats() -> None:
-    """A layer with a trainable weight is not held; the last parameter decides."""
+    """A layer is held once all its parameters are frozen, and not before."""
     model = Net()
     assert freeze(model, "layer1.1.bias").stats == ()
     assert freeze(model, "layer1.1.weight").stats == ("layer1.1",)
@@ -68,15 +68,17 @@ def test_kinds_of_norm(norm: nn.Module, x: Tensor) -> None:
     assert names == []
 
 
-def test_sync_batch_norm() -> None:
-    """A converted model's sync batch norm is held."""
-    model = nn.SyncBatchNorm.convert_sync_batchnorm(Net())
-    assert freeze(model, "layer1").stats == ("layer1.1",)
-
-
-def test_norm_without_stats() -> None:
-    """A layer that tracks no statistics has none to hold."""
-    assert freeze(nn.InstanceNorm1d(3, affine=True)).stats == ()
+@pytest.mark.parametrize(
+    ("model", "stats"),
+    [
+        (nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm1d(3))), 1),
+        (nn.Sequential(nn.InstanceNorm1d(3, affine=True)), 0),
+        (nn.Sequential(nn.InstanceNorm3d(3, track_running_stats=True)), 1),
+    ],
+)
+def test_norms_with_and_without_statistics(model: nn.Module, stats: int) -> None:
+    """Sync batch norm is held, and a layer that tracks no statistics is not."""
+    assert len(freeze(model).stats) == stats
 
 
 def test_norm_without_parameters() -> None:
@@ -100,7 +102,7 @@ def test_state_dict_is_the_same() -> None:
 
 @pytest.mark.parametrize("way", ["deepcopy", "pickle", "torch.save"])
 def test_copies_are_frozen(way: str) -> None:
-    """A copy is held as its model is, and can be unfrozen."""
+    """A copy of a frozen model is frozen too, and can be unfrozen on its own."""
     model = Net()
     freeze(model)
     if way == "deepcopy":
@@ -119,7 +121,7 @@ def test_copies_are_frozen(way: str) -> None:
 
 
 def test_compile() -> None:
-    """A model that is compiled after freezing holds its statistics."""
+    """A model that is compiled after freezing does not update its statistics."""
     model = Net()
     freeze(model)
     fast = torch.compile(model, backend="eager", fullgraph=True)

@@ -1,4 +1,4 @@
-"""Tests the step that is rehearsed on copies: what it touches, and what it sees."""
+"""Tests the step that ``explain`` takes on copies, to predict the real one."""
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ def test_rehearsal_leaves_the_optimizer_alone() -> None:
 
 
 def test_rehearsal_calls_no_hook_of_all_optimizers() -> None:
-    """What was registered for every step is not called for one that is none."""
+    """A hook for all optimizers is not called by the step on copies."""
     model, optimizer = trained(OPTIMIZERS["SGD"], 1)
     model.requires_grad_(requires_grad=False)
     calls: list[object] = []
@@ -46,14 +46,14 @@ class Careful(torch.optim.SGD):
 
 
 def test_foreign_optimizer() -> None:
-    """A foreign optimizer is not rehearsed; a stale gradient in it is a problem."""
+    """With an optimizer that is not PyTorch's own, each stale gradient is a problem."""
     model, optimizer = trained(lambda p: Careful(p, lr=0.1), 1)
     model.requires_grad_(requires_grad=False)
     assert {row.verdict for row in explain(model, optimizer=optimizer)} == {"moves"}
 
 
 def test_gradients_without_values() -> None:
-    """On the meta device a step moves nothing that could be seen, and can be asked."""
+    """On the meta device a parameter has no values that a step could change."""
     model = nn.Linear(2, 2, device="meta")
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model.weight.grad = torch.zeros_like(model.weight)
@@ -90,7 +90,7 @@ def test_nan_stays_nan() -> None:
 
 
 def test_lbfgs_moves_what_is_frozen() -> None:
-    """It steps along its history, over all that it holds, with gradient or without."""
+    """LBFGS updates all its parameters by its history, with a gradient or without."""
     model = Two(torch.tanh).double()
     optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
 

@@ -1,4 +1,4 @@
-"""Tests the traps of what runs a network: checkpoints, compilers, modes."""
+"""Tests ``explain`` with checkpoints, compilers, inference mode and wrong arguments."""
 
 import shutil
 
@@ -18,13 +18,10 @@ def verdicts(model: nn.Module, loss: object, **more: object) -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs")
-def test_reentrant_checkpoint_hides_what_is_inside() -> None:
-    """Unknown, unless no input requires grad, which then is the cause."""
+def test_parameters_inside_a_reentrant_checkpoint_are_unknown() -> None:
+    """They are unknown for a tensor and a second, detached use as well."""
     model = Two()
     x = torch.randn(5, 3)
-
-    def first() -> Tensor:
-        return model.head(checkpoint(model.backbone, x, use_reentrant=True)).sum()
 
     def last() -> Tensor:
         return checkpoint(model.head, model.backbone(x), use_reentrant=True).sum()
@@ -34,14 +31,12 @@ def test_reentrant_checkpoint_hides_what_is_inside() -> None:
         return features.sum() + last()
 
     assert verdicts(model, both)["head.weight"] == "unknown"
-    assert verdicts(model, first)["backbone.weight"] == "cut"
-    assert verdicts(model, last)["head.weight"] == "unknown"
     assert verdicts(model, last())["head.weight"] == "unknown"
     assert verdicts(model, last(), gradients=True)["head.weight"] == "unknown"
 
 
 def test_gradients_recompute_a_checkpoint_safely() -> None:
-    """A backward through a checkpoint leaves statistics as they were."""
+    """A backward through a checkpoint runs it again; its statistics are restored."""
     model = norm_net()
     x = torch.randn(5, 3)
     mean = model[1].running_mean.clone()
@@ -52,7 +47,7 @@ def test_gradients_recompute_a_checkpoint_safely() -> None:
     assert model[1].running_mean.equal(mean)
 
 
-# The backend inductor calls one; PyTorch itself, and all else here, works without.
+# Only the backend inductor calls a C++ compiler.
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler"
 )
@@ -63,7 +58,7 @@ needs_compiler = pytest.mark.skipif(
     "backend", ["eager", "aot_eager", pytest.param("inductor", marks=needs_compiler)]
 )
 def test_compiled_model(backend: str) -> None:
-    """A compiled model gets the same verdicts, or unknown, and knows lines."""
+    """A compiled model gets the verdicts of the plain one, or unknown, and the line."""
     model = Two(lambda y: y.detach())
     model.spare = nn.Linear(1, 1)
     fast = torch.compile(model, backend=backend)
@@ -85,7 +80,7 @@ def test_compiled_model(backend: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 def test_torchscript() -> None:
-    """What a compiled script reads is not seen, and that is said."""
+    """A parameter of a script is unknown, as the mode does not see inside scripts."""
     model = nn.ModuleDict({"script": torch.jit.script(nn.Linear(3, 3))})
     x = torch.randn(5, 3)
     assert verdicts(model, lambda: model["script"](x).detach().sum()) == {
@@ -95,7 +90,7 @@ def test_torchscript() -> None:
 
 
 def test_lazy_parameters() -> None:
-    """Without a run a lazy model works; a run would change it, and is refused."""
+    """A lazy model is explained, but a run, which would give it shapes, is refused."""
     model = nn.Sequential(nn.LazyLinear(2))
     assert [row.numel for row in explain(model)] == [0, 0]
     with pytest.raises(ValueError, match=r"explain: '0\.weight' of Sequential has no"):
@@ -103,7 +98,7 @@ def test_lazy_parameters() -> None:
 
 
 def test_model_made_in_inference_mode() -> None:
-    """Such parameters may say that they require grad, and no step can change them."""
+    """A parameter made in inference mode is cut, whatever its ``requires_grad``."""
     with torch.inference_mode():
         model = nn.Linear(2, 1)
     for loss in (None, lambda: model(torch.ones(1, 2)).sum()):
@@ -112,8 +107,8 @@ def test_model_made_in_inference_mode() -> None:
         }
 
 
-def test_loss_without_a_tensor() -> None:
-    """A loss that is a number, or no loss, is refused."""
+def test_wrong_arguments() -> None:
+    """Arguments of a wrong type are refused with the type to pass."""
     model = Two()
     with pytest.raises(TypeError, match="function's result: expected a tensor, or a"):
         explain(model, lambda: model(torch.ones(1, 3)).sum().item())

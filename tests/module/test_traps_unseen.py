@@ -1,8 +1,9 @@
-"""Tests the traps of what no mode sees: extensions, hooks, copies, plain values."""
+"""Tests ``explain`` on code that no mode sees: extensions, hooks, copies."""
 
 import copy
 import pickle
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,31 +12,31 @@ from torch import Tensor, nn
 
 from gradguide import explain
 
-from .scenarios import Two, said
+from .scenarios import NEVER, Two, reasons
 
 X = torch.linspace(-1, 1, 15).reshape(5, 3)
 
 
 class Passed(torch.autograd.Function):
-    """A function that makes its result of new tensors, as an extension does."""
+    """A function that computes its result outside of PyTorch, as an extension does."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+    def forward(_: Any, x: Tensor) -> Tensor:
         return torch.from_numpy(np.tanh(x.numpy()))
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
+    def backward(_: Any, grad: Tensor) -> Tensor:
         return grad
 
 
-class Own(Tensor):
+class Image(Tensor):
     """A class of tensors, as libraries for images have them."""
 
 
 @pytest.mark.parametrize(
     "unseen",
     [
-        lambda h: h.as_subclass(Own),
+        lambda h: h.as_subclass(Image),
         Passed.apply,
         lambda h: torch.nested.as_nested_tensor([h]).to_padded_tensor(0.0)[0],
         torch.vmap(torch.sin),
@@ -52,35 +53,20 @@ def test_unseen_code_is_followed_by_its_graph(
         hidden = unseen(model.backbone(X))
         return model.head(hidden.detach()).sum()  # here
 
-    assert said(model, loss, "backbone") == {("cut", "detach()")}
-
-
-def test_a_tensor_that_only_shares_memory_is_not_guessed_about() -> None:
-    """An old way to wrap a tensor is no call that a mode sees."""
-    model = Two()
-
-    def loss() -> Tensor:
-        hidden = torch.autograd.Variable(model.backbone(X), requires_grad=True)
-        return model.head(hidden).sum()
-
-    assert {verdict for verdict, _ in said(model, loss, "backbone")} == {"unknown"}
+    assert reasons(model, loss, "backbone") == {("cut", "detach()")}
 
 
 class Recomputed(torch.autograd.Function):
-    """A checkpoint of one's own, which runs a backward inside of its backward."""
+    """A handwritten checkpoint, which runs a backward inside of its backward."""
 
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, layer: nn.Module, x: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, layer: nn.Module, x: Tensor) -> Tensor:
         ctx.layer = layer
         ctx.save_for_backward(x)
         return layer(x)
 
     @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, grad: Tensor
-    ) -> tuple[None, Tensor | None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None]:
         x = ctx.saved_tensors[0].detach().requires_grad_()
         with torch.enable_grad():
             torch.autograd.backward(ctx.layer(x), grad)
@@ -88,14 +74,14 @@ class Recomputed(torch.autograd.Function):
 
 
 def test_a_custom_function_may_give_gradients_on_the_side() -> None:
-    """Of what it reads around its inputs nothing is said, if its backward can run."""
+    """A parameter that it reads is unknown, if it is no input and backward can run."""
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
 
     def loss() -> Tensor:
         return Recomputed.apply(model[1], model[0](X)).sum()  # here
 
     why = "custom autograd.Function, of which it is no input"
-    assert said(model, loss, "1") == {("unknown", why)}
+    assert reasons(model, loss, "1") == {("unknown", why)}
     loss().backward()
     assert model[1].weight.grad is not None
     alone = lambda: Recomputed.apply(model[1], X).sum() + model[0](X).sum()  # noqa: E731
@@ -103,7 +89,7 @@ def test_a_custom_function_may_give_gradients_on_the_side() -> None:
 
 
 def test_a_step_in_a_hook_is_undone() -> None:
-    """A backward calls its hooks where no mode sees what they write."""
+    """The mode does not see what a hook writes during a backward; it is undone."""
     model = Two()
     before = [parameter.detach().clone() for parameter in model.parameters()]
     for parameter in model.parameters():
@@ -120,28 +106,13 @@ def test_a_step_in_a_hook_is_undone() -> None:
     assert all(map(torch.equal, before, model.parameters()))
 
 
-def test_overloads_are_operations() -> None:
-    """An operation that is called by its overload is the same, and is undone."""
-    model = Two()
-    before = model.head.bias.detach().clone()
-
-    def loss() -> Tensor:
-        with torch.no_grad():
-            torch.ops.aten.add_.Tensor(model.head.bias, torch.ones(2))
-        hidden = torch.ops.aten.detach.default(model.backbone(X))  # here
-        return model.head(hidden).sum()
-
-    assert said(model, loss, "backbone") == {("cut", "detach()")}
-    assert model.head.bias.equal(before)
-
-
 def test_unfrozen_in_the_function_is_still_a_parameter() -> None:
-    """What the function unfreezes belongs to the model, and is frozen again."""
+    """A parameter that the function unfreezes belongs to the model."""
     model = Two()
-    model.backbone.requires_grad_(requires_grad=False)
+    model.backbone.requires_grad_(False)
 
     def loss() -> Tensor:
-        model.backbone.requires_grad_(requires_grad=True)
+        model.backbone.requires_grad_()
         return model(X).sum()
 
     report = explain(model, loss)
@@ -150,7 +121,7 @@ def test_unfrozen_in_the_function_is_still_a_parameter() -> None:
 
 
 def test_copies_made_in_the_function_are_not_watched() -> None:
-    """What is copied or pickled inside carries nothing of the model along."""
+    """A module that is copied or pickled in the function carries no hook of the run."""
     model = Two()
     model.spare = nn.Linear(2, 2)
     copies = []
@@ -160,54 +131,12 @@ def test_copies_made_in_the_function_are_not_watched() -> None:
         assert len(pickle.dumps(model.backbone)) < 5000
         return model.head(copies[0](X)).sum()
 
-    never = ("unused", "never read in the forward")
-    assert said(model, loss, "spare") == {never}
+    assert reasons(model, loss, "spare") == {NEVER}
     assert copies[0](X).shape == (5, 4)
 
 
-def test_a_read_that_gives_no_tensor_is_a_read() -> None:
-    """A parameter in a condition is read, and leaves PyTorch there."""
-    model = Two()
-    model.gate = nn.Parameter(torch.ones(()))
-
-    def loss() -> Tensor:
-        return model(X).sum() * (2 if model.gate else 1)
-
-    assert said(model, loss, "gate") == {
-        ("unused", "its result left PyTorch by bool()")
-    }
-
-
-def test_inner_switches_do_not_move_the_blame() -> None:
-    """A step inside of an enabled block leaves the outer block to blame."""
-    model = Two()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-
-    def loss() -> Tensor:
-        with torch.no_grad():  # here
-            with torch.enable_grad():
-                model(X).sum().backward()
-                optimizer.step()
-            hidden = model.backbone(X)
-        return model.head(hidden).sum()
-
-    assert said(model, loss, "backbone") == {("cut", "no_grad")}
-
-
-@pytest.mark.filterwarnings("ignore:Converting a tensor")
-def test_a_new_leaf_is_no_stranger() -> None:
-    """A tensor that the code itself asks a gradient for surprises nobody."""
-    model = Two()
-
-    def loss() -> Tensor:
-        value = model(X).sum()
-        return value + torch.tensor([value], requires_grad=True).sum()
-
-    assert [row.kind for row in explain(model, loss)] == ["parameter"] * 4
-
-
 def test_a_second_backward_is_explained() -> None:
-    """If the function ran a backward, the one on the side says what is wrong."""
+    """If the function ran a backward, the error of a second one says what to do."""
     model = Two()
 
     def loss() -> Tensor:
@@ -220,13 +149,14 @@ def test_a_second_backward_is_explained() -> None:
 
 
 def test_a_deep_graph_is_freed_safely() -> None:
-    """PyTorch would overflow the stack if it freed by itself what Python has seen."""
+    """PyTorch would free by recursion the nodes that Python has seen, and crash."""
     model = nn.Linear(1, 1, bias=False)
 
     def loss() -> Tensor:
         value = model.weight
-        for _ in range(60_000):
-            value = value + 1
+        with torch._C.DisableTorchFunction():  # the mode would make it slow
+            for _ in range(60_000):
+                value = value + 1
         return value.sum()
 
     assert not explain(model, loss).problems

@@ -1,4 +1,4 @@
-"""Tests that ``unfreeze`` lets parameters and statistics go."""
+"""Tests that ``unfreeze`` makes parameters trainable and statistics update again."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def test_lazy_unfreeze() -> None:
 
 
 def test_unfreeze_part() -> None:
-    """Unfreezing a part lets its statistics move, and no other's."""
+    """After unfreezing a part, only the statistics of that part are updated."""
     model = Net()
     freeze(model)
     assert unfreeze(model, "layer1.1") == ("layer1.1.weight", "layer1.1.bias")
@@ -26,7 +26,7 @@ def test_unfreeze_part() -> None:
 
 
 def test_unfreeze_takes_the_mode_around() -> None:
-    """Statistics that are let go follow the mode of the module around them."""
+    """An unfrozen layer takes the training mode of the module around it."""
     model = Net()
     freeze(model)
     model.eval()
@@ -39,7 +39,7 @@ def test_unfreeze_takes_the_mode_around() -> None:
 
 
 def test_unfreeze_leaves_other_modes_alone() -> None:
-    """A layer that was put in eval mode by hand stays so."""
+    """A layer that the caller has put in eval mode stays in eval mode."""
     model = Net()
     model.layer1.eval()
     unfreeze(model)

@@ -1,15 +1,18 @@
-"""A tiny guide of two pages, built by the real pipeline in a folder of its own."""
+"""A tiny guide of two scripts, built by the real pipeline in a folder of its own."""
 
 import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from gradguide_site import project
+from gradguide_site.commands.build import build
+from gradguide_site.commands.translate import translate
 from gradguide_site.translation import catalogues
 
 REPOSITORY = Path(__file__).parents[2]
@@ -32,7 +35,6 @@ Some words.
    {order}
 """
 
-# A script that meets warnings, and leaves the process in a state of its own.
 FIRST = '''"""
 The first page
 ==============
@@ -50,13 +52,14 @@ import warnings
 import torch
 
 result = torch.ones(1, requires_grad=True) * 2
-print(torch.is_grad_enabled(), torch.get_default_dtype())  # what a process begins with
+print(torch.is_grad_enabled(), torch.rand(2))
 print(result.grad)
 print(float(result))
 warnings.simplefilter("ignore")
-torch.set_default_dtype(torch.float64)
-_ = torch.set_grad_enabled(False)
+torch.manual_seed(1)
+torch.set_printoptions(precision=1)
 '''
+"""A script that warns, and that changes what the next script must not notice."""
 
 SECOND = FIRST.replace("first", "other")
 
@@ -69,53 +72,61 @@ class Tiny:
         self.project = project.Project(root)
         self.site = self.project.site
 
-    def run(self, *arguments, **options):
-        """Run the pipeline; return the finished process, its output in ``stdout``."""
-        return subprocess.run(
-            [sys.executable, "-m", "gradguide_site", "--root", str(self.root), *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            check=False,
-            **options,
-        )
+    def build(self, *codes):
+        """Build in this process and return the output."""
+        languages = [project.language(code) for code in codes] or project.LANGUAGES
+        with redirect_stdout(StringIO()) as output:
+            build(project.Project(self.root), languages)
+        return output.getvalue()
 
-    @property
-    def environment(self):
-        path = str(REPOSITORY / "docs")
-        return os.environ | {"PYTHONPATH": path, "SOURCE_DATE_EPOCH": "1700000000"}
-
-    def build(self, *languages):
-        """Build and return the output; a build that fails fails the test."""
-        done = self.run("build", *languages)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    def fail(self, *arguments):
-        """Run a command that must fail, and return what it says."""
-        done = self.run(*arguments)
-        assert done.returncode == 1, done.stdout
-        assert 'Traceback (most recent call last):\n  File "<frozen' not in done.stdout
-        return done.stdout
+    def fail(self):
+        """Return the error of a build that must fail and leave the site untouched."""
+        before = self.places()
+        with pytest.raises(project.PipelineError) as caught:
+            self.build()
+        assert self.places() == before
+        return str(caught.value)
 
     def translate(self):
-        """Refresh the catalogues and fill in what is missing."""
-        done = self.run("translate")
-        assert done.returncode == 0, done.stdout
-        chinese = project.CHINESE
-        for path in self.project.catalogues(chinese).rglob("*.po"):
-            catalogue = catalogues.read(path, chinese)
+        """Refresh the catalogues."""
+        with redirect_stdout(StringIO()):
+            translate(project.Project(self.root))
+
+    def fill_in(self):
+        """Refresh the catalogues and translate what is missing."""
+        self.translate()
+        for path in self.project.catalogues(project.CHINESE).rglob("*.po"):
+            catalogue = catalogues.read(path, project.CHINESE)
             for message in catalogue:
                 if message.id:
                     message.string = f"译文 {message.id}"
                     message.flags.discard("fuzzy")
-            path.write_bytes(catalogues.text(catalogue, chinese))
+            path.write_bytes(catalogues.text(catalogue, project.CHINESE))
+
+    def start(self, *arguments, **options):
+        """Start a command in a process of its own."""
+        command = [sys.executable, "-m", "gradguide_site", "--root", self.root]
+        usual = {
+            "env": self.environment,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "encoding": "utf-8",
+        }
+        return subprocess.Popen([*command, *arguments], **(usual | options))
+
+    def run(self, *arguments, **options):
+        """Run a command in a process of its own; return its exit code and output."""
+        with self.start(*arguments, **options) as process:
+            output = process.communicate(timeout=300)[0]
+        return process.returncode, output
+
+    @property
+    def environment(self):
+        return os.environ | {"PYTHONPATH": str(REPOSITORY / "docs")}
 
     @contextmanager
     def edited(self, path, old, new):
-        """Change a file, for a while."""
+        """Replace a text in a file, for a while."""
         path = self.root / path
         before = path.read_text("utf-8")
         assert old in before
@@ -125,25 +136,32 @@ class Tiny:
         finally:
             path.write_text(before, "utf-8")
 
+    def forget_runs(self):
+        """Let the next build run every script."""
+        for record in self.project.built.rglob("*.py.md5"):
+            record.unlink()
+        (self.project.built / "built-from.txt").unlink(missing_ok=True)
+
     def page(self, name):
         return (self.site / name).read_text("utf-8")
 
     def contents(self):
-        """Return every file of the site."""
+        """Return every file of the site with its bytes."""
+        return {name: (self.site / name).read_bytes() for name in self.places()}
+
+    def places(self):
+        """Return every file of the site with its place on the disk and its time."""
         return {
-            path.relative_to(self.site).as_posix(): path.read_bytes()
+            path.relative_to(self.site).as_posix(): path.stat()[1:3] + path.stat()[7:9]
             for path in sorted(self.site.rglob("*"))
             if path.is_file()
         }
 
 
 def write(root):
-    """Lay out the tiny guide: the real pipeline and extensions, other pages."""
-    shutil.copytree(
-        REPOSITORY / "docs",
-        root / "docs",
-        ignore=shutil.ignore_patterns("_build", "locale", "__pycache__", "*.md"),
-    )
+    """Write the sources of the tiny guide: the real settings, other pages."""
+    (root / "docs").mkdir()
+    shutil.copy(REPOSITORY / "docs/conf.py", root / "docs")
     shutil.copy(REPOSITORY / "pyproject.toml", root)
     (root / "docs/index.md").write_text(INDEX, "utf-8")
     chapter = root / "examples/chapter"
@@ -160,7 +178,10 @@ def write(root):
 @pytest.fixture(scope="package")
 def tiny(tmp_path_factory):
     """The tiny guide, built once; in a path with spaces and Chinese characters."""
-    guide = write(tmp_path_factory.mktemp("a path 含中文"))
-    guide.translate()
-    guide.build()
-    return guide
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        patch.setenv("PYTHONHASHSEED", "0")  # a build sets it for its processes
+        guide = write(tmp_path_factory.mktemp("a path 含中文"))
+        guide.fill_in()
+        guide.build()
+        yield guide

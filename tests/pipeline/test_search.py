@@ -30,5 +30,7 @@ def test_a_word_stands_between_spaces(text, words):
 )
 def test_a_cut_text_can_be_put_together(text):
     """As search/excerpts.js does it."""
-    pairs = re.sub(rf"([{search.CHARACTER}])[{search.CHARACTER}]\|~ ", r"\1", search.cut(text))
+    pairs = re.sub(
+        rf"([{search.CHARACTER}])[{search.CHARACTER}]\|~ ", r"\1", search.cut(text)
+    )
     assert pairs.replace("|~ ", "") == text

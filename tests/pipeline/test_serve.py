@@ -1,50 +1,64 @@
 """``nox -s serve`` shows the site on loopback and follows each save."""
 
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from contextlib import contextmanager
 from urllib.error import URLError
 
 import pytest
 
 
-@contextmanager
-def serving(tiny):
-    """Serve the tiny guide on a free port; yield a function that reads a page."""
+class Server:
+    """A running server, and what it has printed."""
+
+    def __init__(self, port, log):
+        self.port = port
+        self.log = log
+
+    def read(self, path):
+        """Return a page; nothing before the server is up."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/{path}"
+            ) as answer:
+                return answer.read().decode()
+        except URLError:
+            return ""
+
+    def shows(self, path, text):
+        """Wait until a page holds a text, for two minutes at most."""
+        return _wait(lambda: text in self.read(path))
+
+    def says(self, text):
+        """Wait until the server has printed a text."""
+        return _wait(lambda: text in self.log.read_text("utf-8"))
+
+
+def _wait(condition):
+    for _ in range(480):
+        if condition():
+            return True
+        time.sleep(0.25)
+    return False
+
+
+@pytest.fixture(scope="module")
+def server(tiny, tmp_path_factory):
+    """A server of the tiny guide on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gradguide_site", "--root", str(tiny.root), "serve"]
-    with subprocess.Popen(
-        [*command, "--port", str(port), "--no-browser"],
-        env=tiny.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-
-        def read(path):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}") as answer:
-                return answer.read().decode()
-
-        try:
-            yield read
-        finally:
-            process.terminate()
-
-
-def until(read, path, text):
-    """Read a page until it holds a text; a minute at most."""
-    for _ in range(120):
-        try:
-            if text in read(path):
-                return True
-        except URLError:
-            pass  # it isn't up yet
-        time.sleep(0.5)
-    return False
+    log = tmp_path_factory.mktemp("server") / "log"
+    environment = tiny.environment | {"PYTHONUNBUFFERED": "1"}
+    arguments = ("serve", "--port", str(port), "--no-browser")
+    with (
+        log.open("w") as stdout,
+        tiny.start(*arguments, stdout=stdout, env=environment) as process,
+    ):
+        running = Server(port, log)
+        assert running.shows("en/index.html", "Some words."), log.read_text("utf-8")
+        yield running
+        process.terminate()
 
 
 @pytest.mark.parametrize(
@@ -59,27 +73,20 @@ def until(read, path, text):
         ),
     ],
 )
-def test_a_save_is_on_the_page_a_moment_later(tiny, file, old, new, page):
-    """Of either language; and the page reloads by itself."""
-    tiny.build()
-    with serving(tiny) as read:
-        assert until(read, page, old)
-        assert "livereload.js" in read(page)
-        with tiny.edited(file, old, new):
-            assert until(read, page, new)
-    tiny.build()
+def test_a_save_is_on_the_page_a_moment_later(server, tiny, file, old, new, page):
+    """The browser reloads the page by itself."""
+    assert server.shows(page, old)
+    assert "livereload.js" in server.read(page)
+    with tiny.edited(file, old, new):
+        assert server.shows(page, new)
 
 
-def test_a_fault_leaves_the_page_that_was_there(tiny):
-    """And the next save mends it."""
-    tiny.build()
-    script = "examples/chapter/one.py"
-    page = "en/gallery/chapter/one.html"
-    with serving(tiny) as read:
-        assert until(read, page, "A claim.")
-        with tiny.edited(script, "import torch", "import torch ("):
-            time.sleep(5)
-            assert "A claim." in read(page)
-        with tiny.edited(script, "A claim.", "A new claim."):
-            assert until(read, page, "A new claim.")
-    tiny.build()
+def test_a_fault_leaves_the_page_that_was_there(server, tiny):
+    """The next save that is right replaces it."""
+    script, page = "examples/chapter/one.py", "en/gallery/chapter/one.html"
+    assert server.shows(page, "A claim.")
+    with tiny.edited(script, "import torch", "import torch ("):
+        assert server.says("Save a correction; the page shows the last good site.")
+        assert "A claim." in server.read(page)
+    with tiny.edited(script, "A claim.", "A new claim."):
+        assert server.shows(page, "A new claim.")

@@ -1,137 +1,214 @@
-"""The finished HTML, page by page and language against language."""
+"""Everything that a finished page shows and says without a browser, page by page."""
 
+import gzip
+import json
 import re
+from functools import cache
+from itertools import pairwise
+from urllib.parse import urlsplit
 
-import pytest
-from bs4 import BeautifulSoup
+from PIL import Image
 
-from gradguide_site.project import CHINESE, ENGLISH
-from gradguide_site.publish import inspection
+from gradguide_site.project import CHINESE, LANGUAGES
 
-from .conftest import PROJECT, Page, language_pages
+from .pages import EVERY_PAGE, HAN, NAMES, PROJECT, SITE, read
 
 ENGLISH_SENTENCE = re.compile(r"(?:\b[A-Za-z][a-z']+[ ,]+){4,}[a-z]+")
 """Five English words in a row."""
 
+NOT_PROSE = {"pre", "code", "script", "style", "cite"}
+NOT_PROSE_CLASSES = {"highlight", "output_html", "sig", "external"}
+SHOWN = ("title", "aria-label", "alt", "tooltip", "placeholder")
+"""Attributes that a reader sees or hears."""
 
-def prose(page):
-    """Return the text of a page that is no code, no output, in no other language."""
-    soup = BeautifulSoup(str(page.soup), "lxml")
-    for node in soup.select(
-        "pre, code, .highlight, .output_html, .sig, script, style, cite,"
-        "[lang]:not(html), a.external"
-    ):
-        node.decompose()
-    hints = soup.select("[title], [aria-label], [alt], [tooltip], [placeholder]")
-    attributes = ("title", "aria-label", "alt", "tooltip", "placeholder")
-    return [
-        *soup.stripped_strings,
-        *(node[name] for node in hints for name in attributes if name in node.attrs),
-    ]
+WEIGHT = 60_000
+"""Bytes of a page with its scripts and styles, compressed; figures come on top."""
+
+NAMED = "//a[@href] | //button | //aside | //nav | //dialog | //input[@type!='hidden']"
+"""Elements that a reader who can't see knows by their name."""
 
 
-def test_the_site_passes_its_own_inspection():
-    """Same pages, outputs and anchors in both languages; no dead link."""
-    inspection.inspect(PROJECT)
+@EVERY_PAGE
+def test_a_page_has_no_fault(language, name):
+    """Language, description, headings, pictures, links and weight are in order."""
+    page = read(language, name)
+    assert [fault for check in CHECKS for fault in check(page)] == []
 
 
-def test_both_languages_have_the_chapter_and_the_pages_around_it(site):
-    """The pages that a reader expects are there."""
-    names = {name for language, name in language_pages() if language == ENGLISH}
-    scripts = {f"gallery/{path.with_suffix('.html')}" for path in PROJECT.scripts()}
-    assert scripts <= names
-    assert {"index.html", "search.html", "gallery/index.html"} <= names
-    assert {"start/install.html", "start/tour.html", "start/reading.html"} <= names
+def _foreign_words(page):
+    """Prose is in one language; names and PyTorch's own messages are quoted."""
+    for text in _prose(page.tree):
+        if page.language != CHINESE and HAN.search(text):
+            yield f"Chinese: {text!r}"
+        for sentence in ENGLISH_SENTENCE.findall(text):
+            if page.language == CHINESE and sentence not in _printed():
+                yield f"English: {sentence!r}"
 
 
-@pytest.fixture(scope="session")
-def printed(site):
-    """All that scripts printed: PyTorch's own messages are quoted on many pages."""
-    pages = (site / CHINESE.url / "gallery").glob("*/*.html")
-    outputs = (output for page in pages for output in Page(page).outputs)
+def _prose(element):
+    """Yield each text that is no code and no output, in no other language."""
+    if not isinstance(element.tag, str):
+        return
+    other = element.get("lang") and element.tag != "html"
+    classes = NOT_PROSE_CLASSES.intersection(element.classes)
+    if element.tag in NOT_PROSE or classes or other:
+        return
+    yield from (element.get(name) for name in SHOWN if element.get(name))
+    yield element.text or ""
+    for child in element:
+        yield from _prose(child)
+        yield child.tail or ""
+
+
+@cache
+def _printed():
+    """Return all that scripts printed: many pages quote PyTorch's messages."""
+    outputs = [" ".join(read(CHINESE, name).outputs) for name in NAMES[CHINESE]]
     return " ".join(" ".join(outputs).split())
 
 
-def test_a_chinese_page_holds_no_english_sentence(language, name, page_of, printed):
-    """But for code, names and PyTorch's own messages, and the titles of sources."""
-    if language != CHINESE:
-        return
-    english = [
-        sentence
-        for text in prose(page_of(language, name))
-        for sentence in ENGLISH_SENTENCE.findall(text)
-        if sentence not in printed
-    ]
-    assert not english
+def _twins(page):
+    """The page names its twins to search engines, and a person can follow them."""
+    address = {one: f"{PROJECT.address}{one.url}/{page.name}" for one in LANGUAGES}
+    expected = {one.tag: address[one] for one in LANGUAGES}
+    expected["x-default"] = address[LANGUAGES[0]]
+    links = page.tree.xpath("//link[@hreflang]")
+    if {link.get("hreflang"): link.get("href") for link in links} != expected:
+        yield "the twins are wrong"
+    if page.tree.xpath("//link[@rel='canonical']/@href") != [address[page.language]]:
+        yield "the canonical address is wrong"
+    if page.tree.get("lang") != page.language.tag:
+        yield "the lang is wrong"
+    (other,) = set(LANGUAGES) - {page.language}
+    switches = [link.get("href") for link in page.tree.find_class("language-link")]
+    if [page.target(link) for link in switches] != [SITE / other.url / page.name] * 2:
+        yield f"the switches of language lead to {switches}"
 
 
-def test_an_english_page_holds_no_chinese(language, name, page_of):
-    """But for the name of the other language."""
-    if language == ENGLISH:
-        found = [t for t in prose(page_of(language, name)) if re.search("[一-鿿]", t)]
-        assert not found
+def _metadata(page):
+    """A search result or a shared link says what the page is, in its language."""
+    said = page.meta("description")
+    if not 10 < len(said) <= 160 or bool(HAN.search(said)) != (
+        page.language == CHINESE
+    ):
+        yield f"the description is {said!r}"
+    if not page.meta("og:title"):
+        yield "no og:title"
+    data = json.loads(page.tree.xpath("string(//script[contains(@type, 'ld+json')])"))
+    address = f"{PROJECT.address}{page.language.url}/{page.name}"
+    if (data["inLanguage"], data["url"]) != (page.language.tag, address):
+        yield f"the structured data is {data}"
+    if page.name != "search.html":
+        with Image.open(
+            SITE / page.meta("og:image").removeprefix(PROJECT.address)
+        ) as card:
+            if card.size != (1200, 630):
+                yield f"the card is {card.size}"
+        (twin,) = page.tree.xpath("//link[@type='text/markdown']/@href")
+        if not page.target(twin).exists():
+            yield "no Markdown twin"
+    (updated,) = page.tree.find_class("last-updated")
+    if not re.search(r"\d{4}-\d\d-\d\d", updated.text_content()):
+        yield "no date"
 
 
-def test_a_page_tells_its_language_and_its_twins(language, name, page_of):
-    """lang, hreflang with x-default, and a link that a person can follow."""
-    soup = page_of(language, name).soup
-    assert soup.html["lang"] == language.tag
-    twins = {link["hreflang"]: link["href"] for link in soup.select("link[hreflang]")}
-    assert set(twins) == {"en", "zh-CN", "x-default"}
-    assert all(address.startswith(PROJECT.address) for address in twins.values())
-    assert len(soup.select("a.language-link")) == 2  # in the header, and at the top
-
-
-def test_a_page_has_one_title_and_says_when_it_was_made(language, name, page_of):
-    """One h1; the date is that of the commit."""
-    soup = page_of(language, name).soup
-    assert len(soup.select("h1")) == 1 or name == "gallery/index.html"
-    assert re.search(r"\d{4}-\d\d-\d\d", soup.select_one(".last-updated").get_text())
-
-
-def test_each_gallery_page_shows_an_output_and_a_figure(language, name, page_of):
-    """Nothing on the page of a script is typed by hand, and there is a picture."""
-    if re.fullmatch(r"gallery/[\w-]+/(?!index)\w+\.html", name):
-        page = page_of(language, name)
-        assert page.outputs or page.soup.select("img.sphx-glr-single-img")
-        for image in page.soup.select("img.sphx-glr-single-img"):
-            assert len(image["alt"]) > (10 if language == CHINESE else 20)
-            assert "``" not in image["alt"]
-
-
-def test_the_gallery_shows_a_picture_of_each_page(site):
-    """No card has the empty thumbnail."""
-    for language in (ENGLISH, CHINESE):
-        soup = Page(site / language.url / "gallery/index.html").soup
-        cards = soup.select(".sphx-glr-thumbcontainer")
-        assert len(cards) == len(PROJECT.scripts())
-        assert all(card.img["src"].endswith(".svg") for card in cards)
-        assert not any("`" in card["tooltip"] for card in cards)
-
-
-def test_a_quoted_heading_is_a_message_that_was_printed(language, name, page_of):
-    """A heading in quotation marks is what a reader pastes; PyTorch said it here."""
-    page = page_of(language, name)
+def _headings(page):
+    """One title, and no level left out; a quoted heading is what PyTorch printed."""
+    headings = page.tree.xpath(
+        "//article//*[self::h1 or self::h2 or self::h3 or self::h4]"
+    )
+    levels = [int(heading.tag[1]) for heading in headings]
+    if levels.count(1) != 1 or levels[:1] != [1]:
+        yield f"the titles are at {levels}"
+    if any(deeper > level + 1 for level, deeper in pairwise(levels)):
+        yield f"a level of headings is left out: {levels}"
     printed = " ".join(" ".join(page.outputs).split())
-    for heading in page.soup.select("article h2, article h3"):
-        for quoted in re.findall(r"\"(.{20,}?)\"", heading.get_text()):
-            assert quoted.removesuffix(" ...") in printed
+    for heading in headings:
+        for quoted in re.findall(r"\"(.{20,}?)\"", heading.text_content()):
+            if quoted.removesuffix(" ...") not in printed:
+                yield f"{quoted!r} was not printed here"
 
 
-def test_the_sitemap_lists_every_page_with_its_twin(site):
-    """But for the search, which is no page to find."""
-    locations = re.findall("<loc>(.*?)</loc>", (site / "sitemap.xml").read_text())
-    wanted = {
-        f"{PROJECT.address}{language.url}/{name}"
-        for language, name in language_pages()
-        if name != "search.html"
-    }
-    assert set(locations) == wanted
+def _script_page(page):
+    """It shows an output and a figure, and what a reader can do with the script."""
+    if not re.fullmatch(r"gallery/[\w-]+/(?!index)\w+\.html", page.name):
+        return
+    figures = page.tree.find_class("sphx-glr-single-img")
+    if not page.outputs and not figures:
+        yield "neither output nor figure"
+    for alt in (figure.get("alt") for figure in figures):
+        if len(alt) <= (10 if page.language == CHINESE else 20) or "``" in alt:
+            yield f"the text of a figure is {alt!r}"
+    (bar,) = page.tree.find_class("page-bar")
+    _, chapter, script = page.name.removesuffix(".html").split("/")
+    expected = [
+        rf"{script}\.py",
+        rf"{script}\.ipynb",
+        rf"{chapter}\.zip",
+        rf"https://colab\.research\..*/{page.language.url}/gallery/{chapter}/{script}\.ipynb",
+        rf"https://.*/examples/{chapter}/{script}\.py",
+        r"https://.*/issues/new\?.*",
+    ]
+    links = bar.xpath(".//a/@href")
+    if not all(map(re.fullmatch, expected, links)) or len(links) != len(expected):
+        yield f"the bar leads to {links}"
+    words = bar.text_content()
+    checked = (
+        "已用 PyTorch 2." if page.language == CHINESE else "Checked with PyTorch 2."
+    )
+    if checked not in words or not re.search(r"\d{4}-\d\d-\d\d", words):
+        yield f"the bar says {words!r}"
+    for unwanted in ("sphx-glr-download-link-note", "sphx-glr-footer"):
+        if page.tree.find_class(unwanted):
+            yield f"sphinx-gallery's own links: {unwanted}"
 
 
-@pytest.mark.parametrize("name", ["index.html", "404.html"])
-def test_the_root_pages_offer_both_languages_without_a_script(site, name):
-    """Plain links, for whoever has no JavaScript."""
-    soup = BeautifulSoup((site / name).read_text("utf-8"), "lxml")
-    links = {link["href"].split("/")[-2] for link in soup.select("main a")}
-    assert links == {"en", "zh-cn"}
+def _names(page):
+    """What axe would find in the content: names, ids, lists, tables."""
+    ids = page.tree.xpath("//@id")
+    yield from (f"id {one} twice" for one in set(ids) if ids.count(one) > 1)
+    yield from (f"no alt: {src}" for src in page.tree.xpath("//img[not(@alt)]/@src"))
+    for element in page.tree.xpath(NAMED):
+        inside = element.xpath(".//@alt | .//@aria-label")
+        names = [element.get("aria-label"), element.get("title"), *inside]
+        label = page.tree.xpath("string(//label[@for=$id])", id=element.get("id", ""))
+        text = (
+            "" if element.tag in ("aside", "nav", "dialog") else element.text_content()
+        )
+        if not any(name and name.strip() for name in (*names, label, text)):
+            yield f"no name: {element.tag} {dict(element.attrib)}"
+    for table in page.tree.xpath("//article//table[not(.//th)]"):
+        yield f"no header: {table.text_content()[:40]!r}"
+    for odd in page.tree.xpath("//*[self::ul or self::ol]/*[not(self::li)]"):
+        yield f"{odd.tag} in a list"
+    for odd in page.tree.xpath("//dl/*[not(self::dt or self::dd or self::div)]"):
+        yield f"{odd.tag} in a list of definitions"
+
+
+def _files(page):
+    """All that the page loads is on the site, and it is light."""
+    loaded = page.tree.xpath(
+        "//script/@src | //link[contains(@rel, 'stylesheet') or contains(@rel, 'icon')]"
+        "/@href | //img/@src | //source/@srcset | //iframe/@src"
+    )
+    elsewhere = [file for file in loaded if urlsplit(file).netloc]
+    yield from (f"from another host: {file}" for file in elsewhere)
+    code = [
+        page.target(file.partition("?")[0])
+        for file in loaded
+        if ".js" in file or ".css" in file
+    ]
+    weight = sum(map(_compressed, [page.path, *code]))
+    if weight > WEIGHT or len(loaded) >= 25 + len(page.tree.xpath("//img")):
+        yield f"{weight} bytes in {len(loaded)} files"
+
+
+@cache
+def _compressed(path):
+    return len(gzip.compress(path.read_bytes()))
+
+
+CHECKS = (
+    *(_foreign_words, _twins, _metadata, _headings),
+    *(_script_page, _names, _files),
+)

@@ -1,4 +1,4 @@
-"""Tests what is said of real models, sound ones and some with a known mistake."""
+"""Tests the report on real models, sound ones and some with a known mistake."""
 
 import random
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def parameters(report: Report) -> dict[str, str]:
 
 
 def everything(model: nn.Module) -> list[object]:
-    """All that must be as before: tensors by value, gradients by identity too."""
+    """Return all that must be as before; gradients by value and by identity."""
     generator = np.random.get_state(legacy=False)["state"]
     return [
         {name: t.tolist() for name, t in model.state_dict().items()},
@@ -71,7 +71,7 @@ def test_sound(make: Make, train: bool) -> None:
 )
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_attention(make: Make, attention: str) -> None:
-    """However attention is computed, parameters train."""
+    """Parameters train with each implementation of attention."""
     model, loss = make()
     model.set_attn_implementation(attention)
     report = explain(model, loss)
@@ -82,7 +82,7 @@ def test_attention(make: Make, attention: str) -> None:
 @every_model
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_mixed_precision(make: Make, dtype: torch.dtype) -> None:
-    """Under autocast parameters train, those that a no_grad read before them too."""
+    """Under autocast parameters train, also after a forward under no_grad."""
     model, loss = make()
 
     def mixed() -> Tensor:
@@ -99,7 +99,7 @@ def test_mixed_precision(make: Make, dtype: torch.dtype) -> None:
 @every_model
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_checkpoint(make: Make, reentrant: bool) -> None:
-    """Of parameters in a checkpoint it is said that they train, or nothing."""
+    """Parameters in a checkpoint train or, if it is reentrant, are unknown."""
     model, loss = make()
     kwargs = {"use_reentrant": reentrant}
     model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
@@ -144,7 +144,7 @@ def without_gradients(forward: Forward) -> Forward:
 def test_cut_layer(
     make: Make, place: int, cut: Callable[..., object], why: str
 ) -> None:
-    """A layer that is cut off is found, with what is before it and the line."""
+    """A cut layer and all layers before it are reported, with the line."""
     model, loss = make()
     model.eval()  # no layer is left out by chance
     layers = next(m for m in model.modules() if isinstance(m, nn.ModuleList))
@@ -215,7 +215,7 @@ def test_picture(make: Make) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_layers_left_out_by_chance(seed: int) -> None:
-    """What is said holds for the next run, as that draws the same numbers."""
+    """The report holds for the next run, which draws the same random numbers."""
     torch.manual_seed(seed)
     model, loss = wav2vec2(layerdrop=0.5)
     report = explain(model, loss)
@@ -226,7 +226,7 @@ def test_layers_left_out_by_chance(seed: int) -> None:
 
 
 def test_adapter() -> None:
-    """Of an adapter that starts as zero, the first half gets zeros at first."""
+    """In an adapter whose second factor is zero, the first gets a gradient of zero."""
     model, loss = lora()
     report = explain(model, loss, gradients=True)
     names = {row.name for row in report if row.verdict != "frozen"}

@@ -1,7 +1,8 @@
-"""Real models with a known mistake, and the line of it."""
+"""Tests the report on real models with a known mistake, and the line of it."""
 
 import copy
 
+import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 as everyone writes it
 import transformers
@@ -11,7 +12,7 @@ from gradguide import freeze
 from tests.module.scenarios import (
     DROPPED,
     NEVER,
-    Made,
+    Built,
     Scenario,
     Scenarios,
     check,
@@ -58,7 +59,7 @@ def vit_classifier() -> tuple[Classifier, Tensor, Tensor]:
 
 
 @scenario({BASE: ("cut", "detach()")})
-def detached_hidden_states() -> Made:
+def detached_hidden_states() -> Built:
     model, x, y = bert_classifier()
 
     def loss() -> Tensor:
@@ -69,7 +70,7 @@ def detached_hidden_states() -> Made:
 
 
 @scenario({BASE: ("cut", "no_grad")})
-def base_under_no_grad() -> Made:
+def base_under_no_grad() -> Built:
     model, x, y = vit_classifier()
 
     def loss() -> Tensor:
@@ -81,7 +82,7 @@ def base_under_no_grad() -> Made:
 
 
 @scenario({BASE: ("cut", "inference_mode")})
-def base_under_inference_mode() -> Made:
+def base_under_inference_mode() -> Built:
     model, x, y = vit_classifier()
 
     def loss() -> Tensor:
@@ -93,20 +94,20 @@ def base_under_inference_mode() -> Made:
 
 
 @scenario({BASE: ("frozen", "")})
-def frozen_base() -> Made:
+def frozen_base() -> Built:
     model, x, y = vit_classifier()
     freeze(model, "base")
     return model, lambda: F.cross_entropy(model.head(model.base(x)[0][:, 0]), y)
 
 
 @scenario({"base.pooler.*": DROPPED})
-def pooler_whose_result_is_dropped() -> Made:
+def pooler_whose_result_is_dropped() -> Built:
     model, x, y = bert_classifier(pooler=True)
     return model, lambda: F.cross_entropy(model.head(model.base(x)[0][:, 0]), y)
 
 
 @scenario({"base.encoder.layer.1.*": DROPPED})
-def head_on_an_early_layer() -> Made:
+def head_on_an_early_layer() -> Built:
     model, x, y = bert_classifier()
 
     def loss() -> Tensor:
@@ -117,8 +118,8 @@ def head_on_an_early_layer() -> Made:
 
 
 @scenario({"transformer.wpe.weight": ("cut", "detach()")})
-def tied_embedding_before_a_cut() -> Made:
-    """The embedding is the last layer too, and trains there."""
+def tied_embedding_before_a_cut() -> Built:
+    """The tied embedding is the last layer as well, and trains there."""
     model, loss = gpt2()
     cut = lambda *call: call[2].detach()  # noqa: E731  # here
     model.transformer.drop.register_forward_hook(cut)
@@ -126,7 +127,7 @@ def tied_embedding_before_a_cut() -> Made:
 
 
 @scenario({"transformer.w?e.weight": ("cut", "detach()")})
-def embedding_of_its_own_before_a_cut() -> Made:
+def embedding_of_its_own_before_a_cut() -> Built:
     model = transformers.GPT2LMHeadModel(gpt2_config(tie_word_embeddings=False))
     x = words()
     cut = lambda *call: call[2].detach()  # noqa: E731  # here
@@ -135,14 +136,14 @@ def embedding_of_its_own_before_a_cut() -> Made:
 
 
 @scenario({"transformer.wte.weight": ("frozen", "")})
-def frozen_head_that_is_tied() -> Made:
+def frozen_head_that_is_tied() -> Built:
     model, loss = gpt2()
     freeze(model, "lm_head")
     return model, loss
 
 
 @scenario({"encoder.*": ("cut", "detach()")})
-def detached_encoder() -> Made:
+def detached_encoder() -> Built:
     model, _ = t5()
     x, y = words(), words()
 
@@ -154,28 +155,28 @@ def detached_encoder() -> Made:
 
 
 @scenario({"decoder.*": NEVER})
-def encoder_alone() -> Made:
+def encoder_alone() -> Built:
     model, _ = t5()
     x = words()
     return model, lambda: model.encoder(input_ids=x).last_hidden_state.square().sum()
 
 
 @scenario({"model.encoder.*": ("frozen", "")})
-def frozen_encoder() -> Made:
+def frozen_encoder() -> Built:
     model, loss = whisper()
     model.freeze_encoder()
     return model, loss
 
 
 @scenario({"vision_model.*": NEVER, "visual_*": NEVER, "logit_scale": NEVER})
-def text_alone() -> Made:
+def text_alone() -> Built:
     model, _ = clip()
     x = words()
     return model, lambda: model.get_text_features(x).pooler_output.square().sum()
 
 
 @scenario({"writer.*": ("cut", "argmax() is not differentiable")})
-def judge_of_chosen_words() -> Made:
+def judge_of_chosen_words() -> Built:
     writer, judge = gpt2()[0], bert()[0]
     model = nn.ModuleDict({"writer": writer, "judge": judge})
     x, y = words(), torch.tensor([0, 2])
@@ -188,7 +189,7 @@ def judge_of_chosen_words() -> Made:
 
 
 @scenario({})
-def reward_of_written_words() -> Made:
+def reward_of_written_words() -> Built:
     """Writing needs no gradient, reading what was written does."""
     model, _ = gpt2()
     x = words()
@@ -201,7 +202,7 @@ def reward_of_written_words() -> Made:
 
 
 @scenario({"reference.*": ("frozen", "")})
-def preference_over_a_reference() -> Made:
+def preference_over_a_reference() -> Built:
     policy = llama()[0]
     reference = copy.deepcopy(policy).requires_grad_(requires_grad=False)
     model = nn.ModuleDict({"policy": policy, "reference": reference})
@@ -216,7 +217,7 @@ def preference_over_a_reference() -> Made:
 
 
 @scenario({"*.inner.*": ("frozen", ""), "*.down.*": ("cut", "detach()")})
-def adapter_with_a_cut_inside() -> Made:
+def adapter_with_a_cut_inside() -> Built:
     model, loss = lora()
     for name, parameter in model.named_parameters():
         parameter.requires_grad = ".inner." not in name
@@ -229,13 +230,13 @@ def adapter_with_a_cut_inside() -> Made:
 
 
 @scenario({"*": ("frozen", "")})
-def adapter_frozen_with_the_rest() -> Made:
+def adapter_frozen_with_the_rest() -> Built:
     model, loss = lora()
     model.requires_grad_(requires_grad=False)
     return model, loss
 
 
-@scenario.parametrize()
+@pytest.mark.parametrize("scenario", scenario, ids=lambda s: s.code.__name__)
 def test_scenario(scenario: Scenario) -> None:
-    """Every parameter gets the verdict, the reason and the line that are true."""
+    """Each parameter gets the right verdict, reason and line."""
     check(scenario)

@@ -103,7 +103,7 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     # No script runs, so the pages refer to figures and messages that don't exist.
     options = {
         "plot_gallery": "False",
-        "suppress_warnings": ["image.not_readable"],
+        "suppress_warnings": ["image.not_readable", "sphinx_gallery"],
         "nitpicky": False,
     }
     run([Job(project, ENGLISH, source, [Build("gettext", templates, options)])])

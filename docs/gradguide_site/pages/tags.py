@@ -45,6 +45,9 @@ TAGS = {
 
 CARD = '<div class="sphx-glr-thumbcontainer"'
 
+EMPTY = "sphx-glr-tag-list"
+"""The class of sphinx-gallery's own place for buttons, whose id is there twice."""
+
 
 def tags(script: str) -> list[str]:
     """Return the tags of a script. Docstrings and comments don't count."""
@@ -65,6 +68,8 @@ class TagCards(SphinxPostTransform):
         for node in list(self.document.findall()):
             if isinstance(node, nodes.raw) and CARD in node.astext():
                 card = node
+            elif isinstance(node, nodes.raw) and EMPTY in node.astext():
+                node.parent.remove(node)
             elif isinstance(node, nodes.reference) and card:
                 path = PurePosixPath(node["refuri"]).with_suffix(".py")
                 names = tags(Path(self.env.srcdir, SCRIPTS, path).read_text("utf-8"))

@@ -9,7 +9,7 @@ import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
 import { wordsOf } from "./words.js";
 
-// Tuned on tests/site/queries.toml. A small change of a value changes little.
+// Tuned on tests/browser/queries.toml. A small change of a value changes little.
 const RANKING = {
   metaWeights: { title: 2 },
   pageLength: 0.5,

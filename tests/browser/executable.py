@@ -1,0 +1,41 @@
+"""Find the browser for the tests. As a program, say which it is, or how to get one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+"""What the browser is called on the PATH."""
+
+SHELLS = ("headless_shell", "chrome-headless-shell")
+"""What it is called where Playwright has fetched it."""
+
+HINT = (
+    "Install Chromium, on Debian the packages chromium and fonts-noto-cjk, or Chrome, "
+    "and run again."
+)
+
+
+def find() -> str | None:
+    """Return the path of the system's browser, or of the one Playwright has fetched."""
+    fetched = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", os.devnull))
+    found = [
+        *filter(None, map(shutil.which, NAMES)),
+        *(str(path) for path in sorted(fetched.glob("*/*/*")) if path.stem in SHELLS),
+    ]
+    return found[0] if found else None
+
+
+def main() -> None:
+    """Print the path or the hint; in CI a missing browser is an error."""
+    browser = find()
+    if browser is None and "CI" in os.environ:
+        sys.exit(f"No browser. {HINT}")
+    print(browser or f"No browser: its tests will be left out. {HINT}")
+
+
+if __name__ == "__main__":
+    main()
