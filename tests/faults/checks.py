@@ -51,6 +51,11 @@ def site(test: str, page: str = "") -> Check:
     return pytest(f"tests/site/{test}" + (f"[{page}]" if page else ""))
 
 
+def browser(test: str, case: str = "") -> Check:
+    """Return a test that opens the finished site in a browser."""
+    return pytest(f"tests/browser/{test}" + (f"[{case}]" if case else ""))
+
+
 def module(tests: str, name: str = "") -> Check:
     """Return tests of the module: a file, or those of it whose name has some words."""
     return pytest(f"tests/module/{tests}", *(("-k", name) if name else ()))
@@ -67,5 +72,8 @@ STAGE = Check(
     "first step of the build: stage the Chinese", (sys.executable, "-c", STAGE_CHINESE)
 )
 TRANSLATE = Check("translate --check", (*SITE, "translate", "--check"))
-INSPECTION = site("test_pages.py::test_the_site_passes_its_own_inspection")
+INSPECTION = site(
+    "test_site.py::test_the_published_site_passes_the_inspection_of_the_build"
+)
+PAGE = "test_pages.py::test_a_page_has_no_fault"
 SOURCES = "tests/test_sources.py"

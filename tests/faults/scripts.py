@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.checks import BUILD, SOURCES, pytest, site
+from tests.faults.checks import PAGE as ONE_PAGE
 from tests.faults.fault import Add, Append, Edit, Fault, Replace, fault
 
 DETACH = "examples/three-ways/detach_cuts_one_tensor.py"
@@ -15,13 +16,10 @@ CAN_FAIL = pytest(
 PAGE = "docs/_build/html/en/gallery/graph/zero_is_not_none.html"
 DOWNLOAD = "docs/_build/html/en/gallery/graph/zero_is_not_none.py"
 ALONE = site(
-    "test_scripts.py::test_a_script_prints_what_its_page_shows", "en/zero_is_not_none"
+    "test_downloads.py::test_a_script_prints_what_its_page_shows", "zero_is_not_none"
 )
 PRINTED = '<span class="go">tensor([0.])</span>'
-OUTPUT = site(
-    "test_pages.py::test_each_gallery_page_shows_an_output_and_a_figure",
-    "en/gallery/graph/zero_is_not_none.html",
-)
+OUTPUT = site(ONE_PAGE, "en/gallery/graph/zero_is_not_none.html")
 
 ONE = "examples/chapter/one.py"
 NEW_CELL = "\n# %%\nimport torch\n\n"
@@ -85,7 +83,7 @@ FAULTS = (
         Replace(PAGE, PRINTED, PRINTED.replace("0.", "0.4963"))),
     fault("a script that prints nothing",
         "zero_is_not_none.html has neither an output nor a figure", OUTPUT,
-        "test_each_gallery_page_shows_an_output_and_a_figure",
+        "neither output nor figure",
         Replace(PAGE, "sphx-glr-script-out", "sphx-glr-nothing"),
         Replace(PAGE, "sphx-glr-single-img", "sphx-glr-nothing")),
     running("a script that raises", "the tiny script divides by zero",

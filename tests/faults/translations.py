@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.faults.checks import (
     INSPECTION,
+    PAGE,
     SOURCES,
     STAGE,
     TRANSLATE,
@@ -22,9 +23,7 @@ TYPOGRAPHY = pytest(
     f"tests/pipeline/test_catalogues.py::test_the_chinese_is_set_as_chinese[{NAME}]"
 )
 GLOSSARY = pytest(f"{SOURCES}::test_a_term_has_one_translation[{NAME}]")
-CHINESE_PAGE = site(
-    "test_pages.py::test_a_chinese_page_holds_no_english_sentence", "zh-cn/about.html"
-)
+CHINESE_PAGE = site(PAGE, "zh-cn/about.html")
 
 
 def catalogue(
@@ -59,7 +58,7 @@ FAULTS = (
         "z.detach() 返回"),
     fault("a translation that breaks markup", "a backtick shows on zh-cn/about.html",
         INSPECTION, "zh-cn/about.html: markup shows",
-        Replace("docs/_build/candidate/zh-cn/about.html", "每一页", "`每一页`")),
+        Replace("docs/_build/html/zh-cn/about.html", "每一页", "`每一页`")),
     catalogue("that alters code",
         "three quotes end the docstring, and a statement follows",
         "a translation changes its code", CHINESE_TITLE,
@@ -70,7 +69,7 @@ FAULTS = (
         CHINESE_TITLE, CHINESE_TITLE.replace("，", ","), TYPOGRAPHY),
     fault("Chinese on an English page", "a paragraph of en/about.html", INSPECTION,
         "en/about.html: Chinese text: '每一页都是脚本",
-        Replace("docs/_build/candidate/en/about.html", "<p>A page of the ",
+        Replace("docs/_build/html/en/about.html", "<p>A page of the ",
             "<p>每一页都是脚本。</p><p>A page of the ")),
     fault("English on a Chinese page", "a paragraph of zh-cn/about.html", CHINESE_PAGE,
         "nobody has written the Chinese",
@@ -80,7 +79,7 @@ FAULTS = (
             "<p>Here nobody has written the Chinese of a whole paragraph.</p>")),
     fault("English on a Chinese page", "zh-cn/about.html says that it is English",
         INSPECTION, "zh-cn/about.html: its lang is not zh-CN",
-        Replace("docs/_build/candidate/zh-cn/about.html",
+        Replace("docs/_build/html/zh-cn/about.html",
             '<html class="no-js" lang="zh-CN"', '<html class="no-js" lang="en"')),
 )
 # fmt: on
