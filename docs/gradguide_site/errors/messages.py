@@ -33,7 +33,7 @@ OUTPUT = re.compile(
     re.MULTILINE,
 )
 START = re.compile(r"(?:\S+\.py:\d+: )?(?=[A-Z]\w*(?:Error|Exception|Warning): \S)")
-"""The beginning of a message: the name of its class follows, perhaps after a place."""
+"""The part before the class of a message: nothing, or a file and a line number."""
 
 logger = logging.getLogger(__name__)
 
