@@ -66,10 +66,10 @@ class MessageDirective(SphinxDirective):
             for text in matching
         ]
         pages = sorted(set(chain(*matching.values())))
+        label = nodes.inline("", _("Printed by: "))
         links, _messages = self.parse_inline(
             _(", ").join(f"{{doc}}`/{page}`" for page in pages)
         )
-        label = nodes.inline("", _("Printed by: "))
         parts = [
             *blocks,
             *self.parse_content_to_nodes(),
