@@ -77,9 +77,7 @@ def _changed_state() -> list[tuple[str, object]]:
         "the number of threads": (torch.get_num_threads(), 1),
         "the deterministic mode": (torch.get_deterministic_debug_mode(), 0),
     }
-    return [
-        (name, value) for name, (value, wanted) in settings.items() if value != wanted
-    ]
+    return [(name, now) for name, (now, start) in settings.items() if now != start]
 
 
 def _set_alarm(seconds: int) -> None:
@@ -121,7 +119,8 @@ def _reset() -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_printoptions(profile="default")
-    torch.set_deterministic_debug_mode("default")  # its alternative imports more
+    # torch.use_deterministic_algorithms would import many more modules.
+    torch.set_deterministic_debug_mode("default")
     torch.set_num_threads(1)  # sums must not depend on the number of cores
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)

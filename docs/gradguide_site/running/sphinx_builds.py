@@ -116,7 +116,7 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                 try:
                     message = receiver.recv()
                 except EOFError:
-                    reason = "the process ended without a result"
+                    reason = "Python crashed; is it a script's fault?"
                     message = _Result([reason], failed=True)
                 if isinstance(message, str):
                     print(f"[{language.tag}] {message}", flush=True)
