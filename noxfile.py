@@ -1,4 +1,4 @@
-"""Every check and every build, by name: ``nox -l`` lists them."""
+"""The commands for every build and check; ``nox -l`` lists them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SITE = {"PYTHONPATH": os.pathsep.join(["docs", "src"]), "PYTHONUTF8": "1"}
 
 
 def install(session: nox.Session, group: str) -> None:
-    """Install a dependency group of pyproject.toml, in the versions that are pinned.
+    """Install a dependency group of pyproject.toml, in the pinned versions.
 
-    Nothing is asked of pip if the environment has what the same files asked for before.
+    Do nothing if the environment was installed from the same group and versions.
     """
     needed = nox.project.dependency_groups(PYPROJECT, group)
-    wanted = "\n".join([*needed, CONSTRAINTS.read_text("utf-8")])
+    versions = "\n".join([*needed, CONSTRAINTS.read_text("utf-8")])
     installed = Path(session.bin, "installed.txt")
-    if not installed.exists() or installed.read_text("utf-8") != wanted:
+    if not installed.exists() or installed.read_text("utf-8") != versions:
         session.install("-c", str(CONSTRAINTS), *needed)
-        installed.write_text(wanted, "utf-8")
+        installed.write_text(versions, "utf-8")
 
 
 def site(session: nox.Session, *command: str) -> None:
@@ -52,7 +52,7 @@ def serve(session: nox.Session) -> None:
 
 @nox.session
 def translate(session: nox.Session) -> None:
-    """Refresh the catalogues and say what is not translated, file by file."""
+    """Update the catalogues and list what is not translated, file by file."""
     install(session, "docs")
     site(session, "translate", *session.posargs)
 
@@ -71,7 +71,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def transformers(session: nox.Session) -> None:
-    """Test the module on real models, built small, of the package transformers."""
+    """Test the module on small models of the package transformers."""
     install(session, "transformers")
     offline = {"HF_HUB_OFFLINE": "1"}
     session.run("pytest", "tests/transformers", *session.posargs, env=offline)
@@ -79,7 +79,7 @@ def transformers(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """Plant faults in a copy of the project, one at a time, and see each one caught."""
+    """Plant faults in a copy of the project, and check that a test catches each."""
     install(session, "tests")
     if "--list" not in session.posargs:
         site(session, "build")
@@ -111,7 +111,7 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def format(session: nox.Session) -> None:  # noqa: A001 (what one types)
+def format(session: nox.Session) -> None:  # noqa: A001 (the name of the session)
     """Correct what ruff can correct by itself."""
     install(session, "lint")
     session.run("ruff", "check", "--fix")
@@ -120,7 +120,7 @@ def format(session: nox.Session) -> None:  # noqa: A001 (what one types)
 
 @nox.session(default=False)
 def linkcheck(session: nox.Session) -> None:
-    """Ask every outside address on the site whether it still answers."""
+    """Check that every external address on the site answers."""
     install(session, "docs")
     site(session, "linkcheck")
 
@@ -134,7 +134,7 @@ def reproducible(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def audit(session: nox.Session) -> None:
-    """Ask for each pinned package whether a vulnerability of it is known."""
+    """Check the pinned packages for known vulnerabilities."""
     install(session, "audit")
     session.run("pip-audit", "--no-deps", "--disable-pip", "-r", str(CONSTRAINTS))
 
@@ -150,7 +150,7 @@ def times(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the module against bare PyTorch, and write the table of the docs."""
     install(session, "bench")
-    table = "--write-table=docs/reference/cost.txt"  # a part of it is no table
+    table = "--write-table=docs/reference/cost.txt"  # only a full run writes it
     session.run("pytest", "tests/bench", *(session.posargs or [table]))
 
 
@@ -163,14 +163,14 @@ def screenshots(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lighthouse(session: nox.Session) -> None:
-    """Let Lighthouse judge the main pages as a phone loads them; needs npm."""
+    """Check the main pages with Lighthouse, as a phone loads them; needs npm."""
     install(session, "docs")
     session.run("python", "tools/lighthouse.py", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
 def publish(session: nox.Session) -> None:
-    """Put the finished site into the branch that is published."""
+    """Push the finished site to the branch gh-pages, which is published."""
     install(session, "publish")
     remote = os.environ.get("PUBLISH_TO", "origin")  # its address may hold a token
     session.run(
@@ -190,23 +190,17 @@ def package(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Refresh constraints.txt: the newest versions that fit, of the whole tree."""
+    """Update constraints.txt: the newest versions of all packages that fit together."""
     session.install("pip-tools")
     groups = nox.project.dependency_groups(PYPROJECT, *PYPROJECT["dependency-groups"])
-    wanted = Path(session.create_tmp(), "every-group.in")
-    wanted.write_text("\n".join(sorted(set(groups))))
-    options = [
-        "--quiet",
-        "--upgrade",
-        "--strip-extras",
-        "--no-header",
-        "--allow-unsafe",
-    ]
-    options += [
-        "--no-emit-index-url",
-        "--no-emit-find-links",
-        "--annotation-style=line",
-    ]
-    session.run("pip-compile", *options, "-o", "constraints.txt", str(wanted))
-    text = CONSTRAINTS.read_text("utf-8").replace(f"-r {wanted}", "pyproject.toml")
-    CONSTRAINTS.write_text(re.sub(r"(torch==[\d.]+)\+\w+", r"\1", text))  # any build
+    requirements = Path(session.create_tmp(), "every-group.in")
+    requirements.write_text("\n".join(sorted(set(groups))))
+    session.run(
+        *("pip-compile", "--quiet", "--upgrade", "--strip-extras", "--no-header"),
+        *("--allow-unsafe", "--no-emit-index-url", "--no-emit-find-links"),
+        *("--annotation-style=line", "-o", "constraints.txt", str(requirements)),
+    )
+    text = CONSTRAINTS.read_text("utf-8")
+    text = text.replace(f"-r {requirements}", "pyproject.toml")
+    # A version like 2.13.0+cpu would exclude the builds of PyTorch for other devices.
+    CONSTRAINTS.write_text(re.sub(r"(torch==[\d.]+)\+\w+", r"\1", text))

@@ -1,4 +1,4 @@
-"""Settings of the site. What each extension adds is told in its own docstring."""
+"""Settings of Sphinx. The docstring of each extension says what it adds."""
 
 from importlib import metadata
 
@@ -17,10 +17,9 @@ exclude_patterns = ["examples", "gallery/backreferences", "locale"]
 templates_path = [str(path) for path in gradguide_site.folders("templates")]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
-smartquotes_action = "D"  # dashes only: a message has to be found as it is pasted
+smartquotes_action = "D"  # only dashes: other quotes would hide a message
 smartquotes_excludes = {}
-# what of the site has no place in a book; spaces in the names of the folders above
-epub_exclude_files = ["_static/cards/en.png", "_static/cards/zh-CN.png"]
+# files that the book leaves out, and spaces in the path of the checkout
 suppress_warnings = ["epub.unknown_project_files", "sphinx_gallery.space_in_filename"]
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 
@@ -30,10 +29,11 @@ add_module_names = False
 autodoc_typehints = "signature"
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
-# what would need another project's inventory, and so the network
+# references to other projects, whose inventories would need the network
 nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
-# said here, not for the book alone: Sphinx reads all pages anew where it differs
+# only for the book, but equal for all builders: Sphinx reads all pages again after a
+# change of a setting
 epub_exclude_files = ["_static/cards/en.png", "_static/cards/zh-CN.png"]
 
 html_theme = "furo"
@@ -59,12 +59,12 @@ sphinx_gallery_conf = {
     "reset_modules": ("gradguide_site.running.fresh_start.guard",),
     "reset_modules_order": "both",  # before and after each script
     "image_scrapers": ("gradguide_site.running.figures.scrape",),
-    "only_warn_on_example_error": True,  # and so show every script that fails
-    "capture_repr": ("_repr_html_",),  # what its script prints, and tables
-    "backreferences_dir": "gallery/backreferences",  # which pages use a function
+    "only_warn_on_example_error": True,  # one build reports every script that fails
+    "capture_repr": ("_repr_html_",),  # show tables, besides what a script prints
+    "backreferences_dir": "gallery/backreferences",  # the pages that use a function
     "doc_module": ("gradguide",),
-    "inspect_global_variables": False,  # reading `.grad` of a non-leaf would warn
-    "min_reported_time": 10**9,  # a time on the page would differ in each build
+    "inspect_global_variables": False,  # reading `.grad` of a non-leaf gives a warning
+    "min_reported_time": 10**9,  # no times on pages: they differ in each build
     "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,  # gradguide_site.pages.page_bar offers each chapter

@@ -1,12 +1,11 @@
-"""Measure the build in one run: both languages, again, one edit, English alone.
+"""Measure builds: both languages, no change, one script edited, English alone.
 
-``build_times.py [--copies N]``: with N, each chapter is there N times, to see how time
-and memory grow with the number of pages.
+``build_times.py [--copies N]`` builds a guide with N copies of each chapter, to show
+how time and memory grow with the number of pages.
 
-*English alone* is what anybody with one language would run: ``sphinx-build`` on the
-same pages, scripts and settings, which makes no book, no search index and no checks.
-Clean builds are made three times in turn, and the fastest of each counts: other work of
-the machine only adds to a time.
+*English alone* is ``sphinx-build`` on the English pages, without a book, a search index
+or checks. It is the minimum that a guide in one language would need. Clean builds are
+made three times, and the fastest counts, because other processes make a build slower.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gradguide_site.project import ENGLISH, LANGUAGES, Project
+from gradguide_site.project import ENGLISH, LANGUAGES, SCRIPTS, Project
 from gradguide_site.running.sphinx_builds import settings
 from gradguide_site.running.stage import stage
 
@@ -30,10 +29,10 @@ ROUNDS = 3
 
 
 def build(project: Project) -> tuple[float, str]:
-    """Build the site as nox does; return the seconds and what the build printed."""
+    """Build the site as nox does; return the seconds and the output of the build."""
     command = [sys.executable, "-m", "gradguide_site", "--root", str(project.root)]
-    begun = time.perf_counter()
-    done = subprocess.run(
+    start = time.perf_counter()
+    result = subprocess.run(
         [*command, "build"],
         env=os.environ | {"PYTHONPATH": str(project.docs)},
         stdout=subprocess.PIPE,
@@ -41,9 +40,9 @@ def build(project: Project) -> tuple[float, str]:
         text=True,
         check=False,
     )
-    if done.returncode:
-        sys.exit(done.stdout)
-    return time.perf_counter() - begun, done.stdout
+    if result.returncode:
+        sys.exit(result.stdout)
+    return time.perf_counter() - start, result.stdout
 
 
 def english_alone(project: Project) -> float:
@@ -54,14 +53,14 @@ def english_alone(project: Project) -> float:
     options = [
         f"-D{name}={value}" for name, value in settings(project, ENGLISH).items()
     ]
-    begun = time.perf_counter()
+    start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-b", "html", *options, ".", "../alone"],
         cwd=source,
         env=os.environ | {"PYTHONPATH": code, "MPLBACKEND": "agg"},
         check=True,
     )
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def multiply(project: Project, copies: int) -> None:
@@ -79,13 +78,16 @@ def multiply(project: Project, copies: int) -> None:
 
 
 def _catalogues(project: Project) -> list[Path]:
-    """Return the folders that have the catalogues of the scripts."""
-    others = (language for language in LANGUAGES if language != ENGLISH)
-    return [project.catalogues(language) / "examples" for language in others]
+    """Return the folder of the scripts' catalogues in each language."""
+    return [
+        project.catalogues(language) / SCRIPTS
+        for language in LANGUAGES
+        if language != ENGLISH
+    ]
 
 
 def main() -> None:
-    """Work on a copy of the checkout, and print a table."""
+    """Measure builds of a copy of the checkout, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--copies", type=int, default=1, help="of each chapter")
     copies = parser.parse_args().copies

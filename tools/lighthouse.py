@@ -1,8 +1,7 @@
-"""Let Lighthouse judge the main pages, as a phone on a slow network would load them.
+"""Check the main pages with Lighthouse, as a phone on a slow network loads them.
 
-The site is served as a host would serve it, compressed. Both programs are run by npm's
-``npx``, in the versions below. ``python -m tools.lighthouse [PAGE ...]``: the pages to
-judge.
+The server compresses the site, as a host would. Both programs are run by npm's ``npx``,
+in the versions below. ``python -m tools.lighthouse [PAGE ...]`` checks these pages.
 """
 
 from __future__ import annotations
@@ -33,23 +32,23 @@ FLAGS = "--chrome-flags=--headless=new --no-sandbox"
 
 
 def judge(address: str) -> tuple[dict[str, int], list[str]]:
-    """Return the scores of a page, of 100, and what cost it a point."""
-    chosen = f"--only-categories={','.join(CATEGORIES)}"
-    command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", FLAGS, chosen]
-    done = subprocess.run(
+    """Return the scores of a page, at most 100, and the audits that lowered them."""
+    categories = f"--only-categories={','.join(CATEGORIES)}"
+    command = ["npx", "--yes", LIGHTHOUSE, address, "--quiet", FLAGS, categories]
+    result = subprocess.run(
         [*command, "--output=json"],
         env=os.environ | {"CHROME_PATH": find() or ""},
         stdout=subprocess.PIPE,
         check=True,
     )
-    report = json.loads(done.stdout)
-    found = report["categories"]
-    scores = {name: round(100 * found[name]["score"]) for name in CATEGORIES}
+    report = json.loads(result.stdout)
+    by_name = report["categories"]
+    scores = {name: round(100 * by_name[name]["score"]) for name in CATEGORIES}
     counted = {
         audit["id"]
         for name in CATEGORIES
         if scores[name] < PERFECT
-        for audit in found[name]["auditRefs"]
+        for audit in by_name[name]["auditRefs"]
         if audit["weight"]
     }
     audits = [report["audits"][name] for name in sorted(counted)]
@@ -57,7 +56,7 @@ def judge(address: str) -> tuple[dict[str, int], list[str]]:
 
 
 def _fault(audit: dict[str, Any]) -> str:
-    """Return what an audit asks, and what it was not content with."""
+    """Return the title of a failed audit and the elements or values that failed it."""
     items = audit.get("details", {}).get("items", [])[:5]
     elements = [item["node"]["snippet"] for item in items if "node" in item]
     return "\n    ".join([audit["title"], *(elements or map(json.dumps, items))])
@@ -68,9 +67,9 @@ def main(pages: list[str]) -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    here = f"tcp://127.0.0.1:{port}"
+    listen = f"tcp://127.0.0.1:{port}"
     server = subprocess.Popen(
-        ["npx", "--yes", SERVE, "--listen", here, "--no-clipboard", str(SITE)],
+        ["npx", "--yes", SERVE, "--listen", listen, "--no-clipboard", str(SITE)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -90,7 +89,7 @@ def main(pages: list[str]) -> int:
 
 
 def _wait_for(port: int) -> None:
-    """Wait until the server answers, a minute at most: npx may have to fetch it."""
+    """Wait for the server, at most a minute, because npx may have to download it."""
     for _ in range(240):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:

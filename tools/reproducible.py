@@ -1,7 +1,7 @@
-"""Build the site twice from nothing, and compare every byte of both.
+"""Build the site twice from scratch and compare all files.
 
-EPUBs, zips, figures and the search index are among the files. The second build is made
-in a folder of another name, since the path of a checkout must not be on the site.
+The files include EPUBs, zip archives, figures and the search index. The second build
+runs in a folder of another name, because the path must not affect the site.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def site(root: Path) -> dict[str, bytes]:
 
 
 def main() -> int:
-    """Print the files that differ, or how many are the same; return the exit code."""
+    """Print the files that differ, and how many; return the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         first = site(Path(folder, "first"))
         second = site(Path(folder, "the second 第二"))

@@ -54,14 +54,6 @@ def _serve(project: Project, options: argparse.Namespace) -> None:
     serve(project, port=options.port, open_browser=not options.no_browser)
 
 
-def _linkcheck(project: Project, options: argparse.Namespace) -> None:
-    check_links(project)
-
-
-def _translate(project: Project, options: argparse.Namespace) -> None:
-    translate(project, check=options.check)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gradguide_site", description=__doc__)
     parser.add_argument(
@@ -86,11 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     linkcheck = commands.add_parser("linkcheck", help="check every external address")
-    linkcheck.set_defaults(run=_linkcheck)
+    linkcheck.set_defaults(run=lambda project, _: check_links(project))
 
     catalogues = commands.add_parser("translate", help="update the catalogues")
     catalogues.add_argument("--check", action="store_true", help="change nothing")
-    catalogues.set_defaults(run=_translate)
+    catalogues.set_defaults(
+        run=lambda project, options: translate(project, check=options.check)
+    )
     return parser
 
 

@@ -10,7 +10,7 @@ PUNCTUATION = "\u3000-\u303f\uff00-\uffef“”‘’…—"
 
 CHINESE = re.compile(f"[{CHARACTER}]")
 
-# A line end inside a paragraph: no blank line and no list item follows.
+# A line end within a paragraph, which no blank line and no list item follows.
 LINE_END = r" *\n(?! *\n| *[-*+] | *\d+\. ) *"
 REMOVED_LINE_END = re.compile(
     rf"(?<=[{CHARACTER}]){LINE_END}(?=[{CHARACTER}{PUNCTUATION}])"

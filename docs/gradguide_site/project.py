@@ -18,7 +18,7 @@ GALLERY = "gallery"
 
 
 class PipelineError(Exception):
-    """An error that the user can correct; its text says how."""
+    """An error that the user can correct. The text says how."""
 
 
 @dataclass(frozen=True)

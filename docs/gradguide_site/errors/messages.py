@@ -33,7 +33,7 @@ OUTPUT = re.compile(
     re.MULTILINE,
 )
 START = re.compile(r"(?:\S+\.py:\d+: )?(?=[A-Z]\w*(?:Error|Exception|Warning): \S)")
-"""The beginning of a message: the name of its class follows, perhaps after a place."""
+"""The part before the class of a message: nothing, or a file and a line number."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class MessageDirective(SphinxDirective):
             for text in matching
         ]
         pages = sorted(set(chain(*matching.values())))
+        label = nodes.inline("", _("Printed by: "))
         links, _messages = self.parse_inline(
             _(", ").join(f"{{doc}}`/{page}`" for page in pages)
         )
-        label = nodes.inline("", _("Printed by: "))
         parts = [
             *blocks,
             *self.parse_content_to_nodes(),

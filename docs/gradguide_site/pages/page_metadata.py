@@ -1,7 +1,7 @@
-"""Give the page template what it says about a page in its head and its language menu.
+"""Add the metadata of each page to the context of the page template.
 
-This is a description, a picture for OpenGraph, structured data after schema.org, and
-the address of the page in each language. ``page.html`` has the tags.
+The metadata is a description, a picture for OpenGraph, structured data (schema.org) and
+the address of the page in each language. ``page.html`` writes it into the page.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ TAGS = {
 
 CARD = '<div class="sphx-glr-thumbcontainer"'
 
-EMPTY = "sphx-glr-tag-list"
-"""The class of sphinx-gallery's own place for buttons, whose id is there twice."""
+EMPTY_LIST = "sphx-glr-tag-list"
+"""The class of sphinx-gallery's empty tag lists, which have the same ``id``."""
 
 
 def tags(script: str) -> list[str]:
@@ -68,7 +68,7 @@ class TagCards(SphinxPostTransform):
         for node in list(self.document.findall()):
             if isinstance(node, nodes.raw) and CARD in node.astext():
                 card = node
-            elif isinstance(node, nodes.raw) and EMPTY in node.astext():
+            elif isinstance(node, nodes.raw) and EMPTY_LIST in node.astext():
                 node.parent.remove(node)
             elif isinstance(node, nodes.reference) and card:
                 path = PurePosixPath(node["refuri"]).with_suffix(".py")

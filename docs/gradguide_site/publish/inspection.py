@@ -14,7 +14,14 @@ from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHINESE as CHINESE_CHARACTER
 from gradguide_site.pages.finished_pages import parse
-from gradguide_site.project import CHINESE, ENGLISH, LANGUAGES, PipelineError, Project
+from gradguide_site.project import (
+    CHINESE,
+    ENGLISH,
+    LANGUAGES,
+    PipelineError,
+    Project,
+    language,
+)
 
 BACKTICK = re.compile("`")
 CODE = {"pre", "code", "script", "style"}
@@ -69,20 +76,21 @@ def inspect(project: Project) -> None:
     Raises:
         PipelineError: At least one check failed; the text lists all faults.
     """
-    languages = {
-        language: {
-            path.relative_to(project.pages(language)).as_posix(): Page(path)
-            for path in sorted(project.pages(language).rglob("*.html"))
-        }
-        for language in LANGUAGES
-    }
     pages = {
-        f"{language.url}/{name}": page
-        for language, named in languages.items()
-        for name, page in named.items()
+        path.relative_to(project.candidate).as_posix(): Page(path)
+        for folder in map(project.pages, LANGUAGES)
+        for path in sorted(folder.rglob("*.html"))
     }
+    english, chinese = (
+        {
+            name.removeprefix(f"{url}/"): page
+            for name, page in pages.items()
+            if name.startswith(f"{url}/")
+        }
+        for url in (ENGLISH.url, CHINESE.url)
+    )
     problems = [
-        *_compare(languages[ENGLISH], languages[CHINESE]),
+        *_compare(english, chinese),
         *_links(project, pages),
         *_languages(pages),
         *_markup(pages),
@@ -97,14 +105,14 @@ def inspect(project: Project) -> None:
 def _compare(english: Pages, chinese: Pages) -> Iterator[str]:
     """Both languages have the same pages, anchors and outputs."""
     for name in sorted(english.keys() ^ chinese.keys()):
-        language = ENGLISH if name in english else CHINESE
-        yield f"{name}: only in {language.tag}"
+        tag = ENGLISH.tag if name in english else CHINESE.tag
+        yield f"{name}: only in {tag}"
     for name in sorted(english.keys() & chinese.keys()):
         if english[name].outputs != chinese[name].outputs:
-            for one, other in zip_longest(english[name].outputs, chinese[name].outputs):
-                if one != other:
-                    yield f"{name}: the output differs:\n  {one!r}\n  {other!r}"
-                    if "Warning: " in str(one):
+            for pair in zip_longest(english[name].outputs, chinese[name].outputs):
+                if pair[0] != pair[1]:
+                    yield f"{name}: the output differs:\n  {pair[0]!r}\n  {pair[1]!r}"
+                    if "Warning: " in str(pair[0]):
                         yield "(A warning quotes its line: put the comment above it.)"
         if english[name].anchors != chinese[name].anchors:
             differ = set(english[name].anchors) ^ set(chinese[name].anchors)
@@ -140,12 +148,10 @@ def _languages(pages: Pages) -> Iterator[str]:
     The name of the language in the language menu has an attribute ``lang``.
     """
     for name, page in pages.items():
-        (language,) = (x for x in LANGUAGES if name.startswith(f"{x.url}/"))
-        if page.tree.get("lang") != language.tag:
-            yield f"{name}: its lang is not {language.tag}"
-        for text, around in (
-            page.texts(CHINESE_CHARACTER) if language == ENGLISH else ()
-        ):
+        tag = language(name.partition("/")[0]).tag
+        if page.tree.get("lang") != tag:
+            yield f"{name}: its lang is not {tag}"
+        for text, around in page.texts(CHINESE_CHARACTER) if tag == ENGLISH.tag else ():
             has_lang = any(element.get("lang") for element in around[:-1])
             if not has_lang and around[0].tag not in ("script", "style"):
                 yield f"{name}: Chinese text: {text[:40]!r}"

@@ -35,7 +35,7 @@ BUILD_FOLDERS = re.compile(
 """The folders of the machine that compiled PyTorch, in a warning from C++."""
 
 SECONDS = int(os.environ.get("GRADGUIDE_SCRIPT_SECONDS", "60"))
-"""How long a script may run."""
+"""The longest time that a script may run."""
 
 logger = logging.getLogger(__name__)
 _writable: tuple[str, ...] = ()
@@ -77,9 +77,7 @@ def _changed_state() -> list[tuple[str, object]]:
         "the number of threads": (torch.get_num_threads(), 1),
         "the deterministic mode": (torch.get_deterministic_debug_mode(), 0),
     }
-    return [
-        (name, value) for name, (value, wanted) in settings.items() if value != wanted
-    ]
+    return [(name, now) for name, (now, start) in settings.items() if now != start]
 
 
 def _set_alarm(seconds: int) -> None:
@@ -109,8 +107,8 @@ sys.addaudithook(_refuse_writes)
 
 def _reset() -> None:
     """Reset all state that an earlier script may have changed."""
-    # sphinx-gallery collects garbage after each script. It need not search the objects
-    # that exist now, among them all of PyTorch.
+    # sphinx-gallery collects garbage after each script. Frozen objects, among them all
+    # of PyTorch, are not searched.
     gc.freeze()
     import matplotlib.pyplot as plt
     import numpy as np
@@ -121,7 +119,8 @@ def _reset() -> None:
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
     torch.set_printoptions(profile="default")
-    torch.set_deterministic_debug_mode("default")  # imports less
+    # torch.use_deterministic_algorithms would import many more modules.
+    torch.set_deterministic_debug_mode("default")
     torch.set_num_threads(1)  # sums must not depend on the number of cores
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)

@@ -36,26 +36,26 @@ def forget_outdated(
     """
     _forget_removed(tree, scripts)
     record = tree.with_name(RECORD.format(tree.name))
-    before = json.loads(record.read_text()) if record.exists() else {}
+    old = json.loads(record.read_text()) if record.exists() else {}
     versions = "".join(map(importlib.metadata.version, PACKAGES)).encode()
-    now = {
+    new = {
         path.as_posix(): _digest(project, versions + text)
         for path, text in scripts.items()
     }
-    for script, digest in now.items():
-        if before.get(script) != digest:
+    for script, digest in new.items():
+        if old.get(script) != digest:
             _forget_run(tree / GALLERY / script)
     record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(now, indent=1))
+    record.write_text(json.dumps(new, indent=1))
 
 
 def _digest(project: Project, script: bytes) -> str:
     """Return a digest of everything that affects what a script prints and draws."""
     digest = hashlib.sha256(sys.version.encode() + script)
-    parts = [Path(__file__).with_name(name) for name in RUNNERS]
+    code = [Path(__file__).with_name(name) for name in RUNNERS]
     if b"gradguide" in script:
-        parts += sorted((project.root / "src").rglob("*.py"))
-    for path in parts:
+        code += sorted((project.root / "src").rglob("*.py"))
+    for path in code:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -116,7 +116,8 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                 try:
                     message = receiver.recv()
                 except EOFError:
-                    message = _Result(["the process ended without a result"], True)  # noqa: FBT003
+                    reason = "Python crashed; is it a script's fault?"
+                    message = _Result([reason], failed=True)
                 if isinstance(message, str):
                     print(f"[{language.tag}] {message}", flush=True)
                 else:

@@ -26,10 +26,11 @@ def stage(
 ) -> None:
     """Update the source tree of a language.
 
+    Without ``strict``, messages without translation stay in English.
+
     Raises:
         PipelineError: A script can't be translated, or a catalogue is malformed or,
-            with ``strict``, incomplete. Otherwise messages without translation stay in
-            English.
+            with ``strict``, incomplete.
     """
     sources = gallery.sources(project)
     scripts = gallery.translated(project, sources, language, strict=strict)

@@ -33,10 +33,9 @@ EDGE = re.compile(
 """The start or end of a word that Pagefind would not recognize."""
 
 JOINT = "|~ "
-"""Is inserted at each edge; ``search/excerpts.js`` removes it again.
+"""The text that is inserted at each edge; ``search/excerpts.js`` removes it again.
 
-Pagefind removes ASCII punctuation from words. It would index any other character as a
-word.
+Pagefind ignores ASCII punctuation, but would index any other character as a word.
 """
 
 HEADINGS = {"h1", "h2", "h3"}
@@ -68,7 +67,7 @@ def index(site: Path) -> None:
 
 
 def cut(text: str) -> str:
-    """Return a text with its words separated by spaces, and its Chinese in pairs."""
+    """Separate the words of a text by spaces, and split its Chinese into pairs."""
     return PAIR.sub(rf"\1\2{JOINT}", EDGE.sub(JOINT, text))
 
 

@@ -86,9 +86,10 @@ def translated(
 ) -> dict[Path, bytes]:
     """Return the content of every script and introduction in a language, by path.
 
+    Without ``strict``, messages without translation stay in English.
+
     Raises:
         PipelineError: A catalogue is malformed or, with ``strict``, incomplete.
-            Otherwise messages without translation stay in English.
     """
     if language == ENGLISH:
         return {source.path: source.text.encode() for source in sources}

@@ -34,8 +34,7 @@
     event.preventDefault();
     open();
   };
-  // Handle the key before Sphinx, which would move the focus to the sidebar.
-  addEventListener("keydown", onKey, { capture: true });
+  addEventListener("keydown", onKey);
 
   if (dialog) {
     const sidebar = document.querySelector(".sidebar-search-container");
