@@ -11,7 +11,8 @@ from gradguide._autograd import is_inference
 from gradguide._evidence import Evidence, from_function, from_tensor
 from gradguide._hold import has_stats, is_held
 from gradguide._optimizer import HeldTensors
-from gradguide._report import Report, Row
+from gradguide._report import Report
+from gradguide._row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
 from gradguide._sharding import is_unsharded

@@ -7,7 +7,7 @@ from torch import nn
 
 from gradguide._fold import fold
 from gradguide._parts import Part, parts_of
-from gradguide._report import Row
+from gradguide._row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
 

@@ -18,7 +18,7 @@ from gradguide._autograd import (
     storages,
     tensors_in,
 )
-from gradguide._report import Row
+from gradguide._row import Row
 
 
 class Part(NamedTuple):

@@ -1,35 +1,15 @@
-"""Defines the report of ``explain``, and its row for each tensor."""
+"""Defines the report of ``explain``."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gradguide._fold import Line, fold
+from gradguide._row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-class Row(NamedTuple):
-    """What is said about one tensor.
-
-    Attributes:
-        name: The name, as in ``named_parameters()`` or ``named_buffers()``; for a
-            tensor that the model does not register, the path to it.
-        verdict: One word of a fixed list, such as ``trains`` or ``cut``.
-        why: The reason; empty if there is nothing to say.
-        where: File and line, and the module the line lies in; empty if unknown.
-        numel: How many numbers the tensor holds.
-        kind: ``parameter``, ``buffer``, ``optimizer`` or ``tensor``.
-    """
-
-    name: str
-    verdict: str
-    why: str = ""
-    where: str = ""
-    numel: int = 0
-    kind: str = "parameter"
 
 
 class Report(tuple[Row, ...]):
