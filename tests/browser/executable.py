@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from subprocess import DEVNULL
+from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 """What the browser is called on the PATH."""
@@ -29,8 +32,31 @@ def find() -> str | None:
     return found[0] if found else None
 
 
+def fetch() -> None:
+    """Let Playwright fetch a headless browser, where that works.
+
+    On a machine without the libraries that the browser needs, it is removed again.
+    """
+    install = [
+        sys.executable,
+        "-m",
+        "playwright",
+        "install",
+        "--only-shell",
+        "chromium",
+    ]
+    quiet: dict[str, Any] = {"stdout": DEVNULL, "stderr": DEVNULL, "check": True}
+    try:
+        subprocess.run(install, timeout=300, **quiet)
+        subprocess.run([find() or "", "--version"], timeout=60, **quiet)
+    except (OSError, subprocess.SubprocessError):
+        shutil.rmtree(os.environ["PLAYWRIGHT_BROWSERS_PATH"], ignore_errors=True)
+
+
 def main() -> None:
-    """Print the path or the hint; in CI a missing browser is an error."""
+    """Print the path, of a fetched browser if need be; in CI, to have none is an error."""
+    if find() is None and "PLAYWRIGHT_BROWSERS_PATH" in os.environ:
+        fetch()
     browser = find()
     if browser is None and "CI" in os.environ:
         sys.exit(f"No browser. {HINT}")
