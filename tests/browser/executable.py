@@ -37,24 +37,17 @@ def fetch() -> None:
 
     On a machine without the libraries that the browser needs, it is removed again.
     """
-    install = [
-        sys.executable,
-        "-m",
-        "playwright",
-        "install",
-        "--only-shell",
-        "chromium",
-    ]
-    quiet: dict[str, Any] = {"stdout": DEVNULL, "stderr": DEVNULL, "check": True}
+    install = [sys.executable, "-m", "playwright", "install", "--only-shell"]
+    quiet: dict[str, Any] = {"stdout": DEVNULL, "stderr": DEVNULL}
     try:
-        subprocess.run(install, timeout=300, **quiet)
-        subprocess.run([find() or "", "--version"], timeout=60, **quiet)
+        subprocess.check_call([*install, "chromium"], timeout=300, **quiet)
+        subprocess.check_call([find() or "", "--version"], timeout=60, **quiet)
     except (OSError, subprocess.SubprocessError):
         shutil.rmtree(os.environ["PLAYWRIGHT_BROWSERS_PATH"], ignore_errors=True)
 
 
 def main() -> None:
-    """Print the path, of a fetched browser if need be; in CI, to have none is an error."""
+    """Find or fetch a browser and print its path; in CI, a missing one is an error."""
     if find() is None and "PLAYWRIGHT_BROWSERS_PATH" in os.environ:
         fetch()
     browser = find()

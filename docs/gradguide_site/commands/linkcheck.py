@@ -19,7 +19,8 @@ def check_links(project: Project) -> None:
     stage(project, ENGLISH, source)
     job = Job(project, ENGLISH, source, [Build("linkcheck", output, {})])
     run([job], strict=False)  # broken addresses are reported below
-    answers = [json.loads(line) for line in (output / "output.json").open()]
+    report = (output / "output.json").read_text("utf-8")
+    answers = list(map(json.loads, report.splitlines()))
     broken = [answer for answer in answers if answer["status"] in {"broken", "timeout"}]
     if broken:
         lines = (f"{a['filename']}: {a['uri']}: {a['info']}" for a in broken)

@@ -35,7 +35,7 @@ def serve(project: Project, *, port: int = 8000, open_browser: bool = True) -> N
             str(project.root / source),
             rebuild,
             ignore=lambda path: (
-                str(project.built) in path or path.endswith(("~", ".swp"))
+                str(project.built) in path or path.endswith(("~", ".swp", ".new"))
             ),
         )
     server.serve(

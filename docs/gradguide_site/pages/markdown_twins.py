@@ -19,7 +19,7 @@ NOT_CONVERTED = (
 )
 LANGUAGE = re.compile(r"highlight-(\w+)")
 FENCED = re.compile(r"(^```\w*\n.*?^```$)", re.MULTILINE | re.DOTALL)
-PAGE = re.compile(r"^(?!\w+:)(.*)\.html(?=$|#)")
+PAGE = re.compile(r"^(?!\w+:|(?:\.\./)*search\.html)(.*)\.html(?=$|#)")
 
 
 def convert(body: str) -> str:

@@ -98,8 +98,12 @@ def _refuse_writes(event: str, arguments: tuple[Any, ...]) -> None:
     path, mode, flags = arguments
     writes = set("wax+") & set(mode or "") or flags & (os.O_WRONLY | os.O_RDWR)
     absolute = os.path.abspath(path)  # noqa: PTH100 (pathlib would resolve links)
-    if writes and "__pycache__" not in absolute and not absolute.startswith(_writable):
+    if writes and "__pycache__" not in absolute and not _is_writable(absolute):
         raise PermissionError(f"the script writes outside its folder: {path}")
+
+
+def _is_writable(path: str) -> bool:
+    return any(path == item or path.startswith(item + os.sep) for item in _writable)
 
 
 sys.addaudithook(_refuse_writes)

@@ -22,7 +22,7 @@ RECORD = "{}.runs.json"
 """The file beside a source tree that holds the digest of each script's last run."""
 
 PACKAGES = ("torch", "numpy", "matplotlib", "sphinx-gallery")
-RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle")
+RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle", "../chinese.py")
 """Files of this package that affect what a script prints and draws."""
 
 
@@ -52,7 +52,7 @@ def forget_outdated(
 def _digest(project: Project, script: bytes) -> str:
     """Return a digest of everything that affects what a script prints and draws."""
     digest = hashlib.sha256(sys.version.encode() + script)
-    code = [Path(__file__).with_name(name) for name in RUNNERS]
+    code = [Path(__file__).parent / name for name in RUNNERS]
     if b"gradguide" in script:
         code += sorted((project.root / "src").rglob("*.py"))
     for path in code:

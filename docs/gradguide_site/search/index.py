@@ -130,7 +130,7 @@ def _chapters(home: Path) -> dict[str, int]:
 
 
 def _kind(address: str) -> str:
-    if re.fullmatch(rf"{GALLERY}/[^/]+/(?!index)\w+.html", address):
+    if re.fullmatch(rf"{GALLERY}/[^/]+/(?!index)[^/]+\.html", address):
         return "script"
     return "api" if address == "reference/api.html" else "page"
 
