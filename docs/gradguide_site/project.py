@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -108,10 +109,19 @@ class Project:
         )
 
     @cached_property
+    def _pyproject(self) -> dict[str, Any]:
+        return tomllib.loads((self.root / "pyproject.toml").read_text("utf-8"))
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """The ``[project]`` table of ``pyproject.toml``."""
-        with (self.root / "pyproject.toml").open("rb") as file:
-            return tomllib.load(file)["project"]
+        return self._pyproject["project"]
+
+    @property
+    def packages(self) -> list[str]:
+        """The names of the packages that the site is made with."""
+        requirements = self._pyproject["dependency-groups"]["docs"]
+        return [re.split(r"[^\w.-]", requirement)[0] for requirement in requirements]
 
     @cached_property
     def address(self) -> str:

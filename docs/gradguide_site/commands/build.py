@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import distributions
+from importlib.metadata import version
 from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
@@ -86,7 +86,7 @@ def _job(project: Project, language: Language, *, with_book: bool) -> Job:
 
 def _digest(project: Project, *, strict: bool) -> str:
     """Return a digest of the sources, settings and packages of the site."""
-    packages = sorted(f"{each.name} {each.version}" for each in distributions())
+    packages = [(name, version(name)) for name in project.packages]
     settings = (sys.version, packages, project.epoch, project.address, strict)
     digest = hashlib.sha256(repr(settings).encode())
     for folder in (project.docs, project.examples, project.root / "src"):
