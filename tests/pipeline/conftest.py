@@ -119,7 +119,10 @@ class Tiny:
     def run(self, *arguments, **environment):
         """Run a command in a process of its own; return its exit code and output."""
         with self.start(*arguments, **environment) as process:
-            output = process.communicate(timeout=300)[0]
+            try:
+                output = process.communicate(timeout=300)[0]
+            finally:
+                process.kill()  # does nothing to one that has ended
         return process.returncode, output
 
     @property

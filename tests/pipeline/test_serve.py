@@ -1,5 +1,6 @@
 """``nox -s serve`` shows the site on loopback and follows each save."""
 
+import signal
 import socket
 import time
 from urllib.error import URLError
@@ -53,9 +54,11 @@ def server(tiny, tmp_path_factory):
         tiny.start(*command, stdout=file, PYTHONUNBUFFERED="1") as process,
     ):
         running = Server(port, log)
-        assert running.shows("en/index.html", "Some words."), log.read_text("utf-8")
-        yield running
-        process.terminate()
+        try:
+            assert running.shows("en/index.html", "Some words."), log.read_text("utf-8")
+            yield running
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,4 @@ def test_a_fault_leaves_the_page_that_was_there(server, tiny):
         assert "A claim." in server.read(page)
     with tiny.edited(script, "A claim.", "A new claim."):
         assert server.shows(page, "A new claim.")
+    assert server.shows(page, "A claim.")
