@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -202,7 +203,11 @@ def _peak_memory() -> int:
 
 
 class _Progress(StringIO):
-    """A stream that sends each line that begins with an element of ``PROGRESS``."""
+    """A stream that sends each line that begins with an element of ``PROGRESS``.
+
+    Where Sphinx takes the terminal for one with colours, as with ``CI`` set, it ends
+    some lines with a carriage return only.
+    """
 
     def __init__(self, send: Callable[[str], None]) -> None:
         super().__init__()
@@ -210,7 +215,7 @@ class _Progress(StringIO):
         self._line = ""
 
     def write(self, text: str) -> int:
-        *lines, self._line = (self._line + text).split("\n")
+        *lines, self._line = re.split("[\r\n]", self._line + text)
         for line in lines:
             if line.startswith(PROGRESS):
                 self._send(line)
