@@ -129,7 +129,7 @@ def linkcheck(session: nox.Session) -> None:
 def reproducible(session: nox.Session) -> None:
     """Build the site twice from nothing, and compare every byte."""
     install(session, "docs")
-    session.run("python", "tools/reproducible.py", env=SITE)
+    session.run("python", "-m", "tools.reproducible", env=SITE)
 
 
 @nox.session(default=False)
@@ -143,7 +143,7 @@ def audit(session: nox.Session) -> None:
 def times(session: nox.Session) -> None:
     """Measure the build: clean, unchanged, one script edited, English alone."""
     install(session, "docs")
-    session.run("python", "tools/build_times.py", *session.posargs, env=SITE)
+    session.run("python", "-m", "tools.build_times", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
@@ -158,14 +158,14 @@ def bench(session: nox.Session) -> None:
 def screenshots(session: nox.Session) -> None:
     """Take pictures of the main pages: languages, light and dark, wide and narrow."""
     install(session, "tests")
-    session.run("python", "tools/screenshots.py", *session.posargs, env=SITE)
+    session.run("python", "-m", "tools.screenshots", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)
 def lighthouse(session: nox.Session) -> None:
     """Check the main pages with Lighthouse, as a phone loads them; needs npm."""
     install(session, "docs")
-    session.run("python", "tools/lighthouse.py", *session.posargs, env=SITE)
+    session.run("python", "-m", "tools.lighthouse", *session.posargs, env=SITE)
 
 
 @nox.session(default=False)

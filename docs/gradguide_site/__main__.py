@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     project = Project(options.root.resolve())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the processes, too
     try:
         options.run(project, options)
     except PipelineError as error:
