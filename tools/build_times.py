@@ -50,9 +50,8 @@ def english_alone(project: Project) -> float:
     source = project.staged(ENGLISH)
     stage(project, ENGLISH, source)
     code = os.pathsep.join([str(project.docs), str(project.root / "src")])
-    options = [
-        f"-D{name}={value}" for name, value in settings(project, ENGLISH).items()
-    ]
+    values = settings(project, ENGLISH) | {"nitpicky": 1}  # as a command line has it
+    options = [f"-D{name}={value}" for name, value in values.items()]
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-b", "html", *options, ".", "../alone"],
