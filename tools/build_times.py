@@ -31,18 +31,18 @@ ROUNDS = 3
 def build(project: Project) -> tuple[float, str]:
     """Build the site as nox does; return the seconds and the output of the build."""
     command = [sys.executable, "-m", "gradguide_site", "--root", str(project.root)]
-    start = time.perf_counter()
-    result = subprocess.run(
-        [*command, "build"],
-        env=os.environ | {"PYTHONPATH": str(project.docs)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        sys.exit(result.stdout)
-    return time.perf_counter() - start, result.stdout
+    environment = os.environ | {"PYTHONPATH": str(project.docs)}
+    # A pipe would stay open until the server of processes, too, has ended.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        start = time.perf_counter()
+        both = {"stdout": output, "stderr": output}
+        code = subprocess.call([*command, "build"], env=environment, **both)
+        seconds = time.perf_counter() - start
+        output.seek(0)
+        text = output.read()
+    if code:
+        sys.exit(text)
+    return seconds, text
 
 
 def english_alone(project: Project) -> float:

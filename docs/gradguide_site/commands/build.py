@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from tempfile import TemporaryFile
 
@@ -16,9 +16,9 @@ from gradguide_site.project import LANGUAGES, Language, PipelineError, Project
 from gradguide_site.publish import assemble
 from gradguide_site.publish.book import add_book, book
 from gradguide_site.publish.inspection import inspect
-from gradguide_site.running.sphinx_builds import Build, Job, run
+from gradguide_site.running.sphinx_builds import PROCESSES, Build, Job, prepare, run
 from gradguide_site.running.stage import stage
-from gradguide_site.search import index
+from gradguide_site.search.index import index
 
 
 def build(
@@ -52,6 +52,7 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         print("Nothing has changed since the last build.")
         return
     record.unlink(missing_ok=True)
+    prepare()
     for language in languages:
         stage(project, language, project.staged(language), strict=strict)
         _forget_removed_pages(project, language)
@@ -66,12 +67,12 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         ) from None
     for language in languages if strict else ():
         add_book(project, language)
-    new = assemble.assemble(project)
-    with ThreadPoolExecutor() as threads:  # the checks run while Pagefind does
-        indexing = threads.submit(index.index, new)
-        if strict:
-            inspect(project)
-        indexing.result()
+    with ProcessPoolExecutor(mp_context=PROCESSES) as pool:
+        steps = [pool.submit(inspect, project)] if strict else []
+        new = assemble.assemble(project)
+        steps += [pool.submit(index, new / language.url) for language in LANGUAGES]
+        for step in steps:
+            step.result()
     assemble.publish(new, project.site)
     if set(languages) == set(LANGUAGES):
         record.write_text(sources)

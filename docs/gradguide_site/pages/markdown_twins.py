@@ -19,12 +19,14 @@ NOT_CONVERTED = (
 )
 LANGUAGE = re.compile(r"highlight-(\w+)")
 FENCED = re.compile(r"(^```\w*\n.*?^```$)", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"</?span\b[^>]*>")
+"""The mark-up of Pygments: many elements that Markdown has no use for."""
 PAGE = re.compile(r"^(?!\w+:|(?:\.\./)*search\.html)(.*)\.html(?=$|#)")
 
 
 def convert(body: str) -> str:
     """Return the HTML of an article as Markdown that links to other Markdown files."""
-    soup = BeautifulSoup(body, "lxml")
+    soup = BeautifulSoup(SPAN.sub("", body), "lxml")
     for element in soup.select(NOT_CONVERTED):
         element.decompose()
     for link in soup.select("a[href]"):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import count
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,8 +29,9 @@ if TYPE_CHECKING:  # Sphinx takes half a second to import
 CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
 PROCESSES: Any = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 PRELOADED = [
-    *("furo", "matplotlib.pyplot", "myst_parser.sphinx_", "numpy"),
-    *("sphinx.application", "sphinx_design", "sphinx_gallery.gen_gallery", "torch"),
+    *("bs4", "furo", "lxml.html", "markdownify", "matplotlib.backends.backend_svg"),
+    *("matplotlib.pyplot", "myst_parser.sphinx_", "numpy", "sphinx.application"),
+    *("sphinx_design", "sphinx_gallery.gen_gallery", "torch", "torch._dynamo"),
 ]
 
 PROGRESS = ("running ", "updating environment: ")
@@ -77,6 +79,14 @@ def settings(project: Project, language: Language) -> dict[str, Any]:
     }
 
 
+def prepare() -> None:
+    """Start the process that the others fork from; it imports in the background."""
+    os.environ["PYTHONHASHSEED"] = "0"  # Python reads it when a process starts
+    if CAN_FORK:
+        PROCESSES.set_forkserver_preload(PRELOADED)
+        forkserver.ensure_running()
+
+
 def run(jobs: Sequence[Job], *, strict: bool = True) -> None:
     """Run jobs at the same time; print their progress and warnings.
 
@@ -99,8 +109,7 @@ def run(jobs: Sequence[Job], *, strict: bool = True) -> None:
 
 def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
     """Start a process for each job, print its progress, and yield its result."""
-    os.environ["PYTHONHASHSEED"] = "0"  # Python reads it when a process starts
-    PROCESSES.set_forkserver_preload(PRELOADED)
+    prepare()
     waiting: dict[Any, Job] = {}
     processes = []
     try:

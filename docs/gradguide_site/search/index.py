@@ -21,7 +21,7 @@ from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHARACTER
 from gradguide_site.pages.finished_pages import navigation, parse
-from gradguide_site.project import GALLERY, LANGUAGES, PipelineError
+from gradguide_site.project import GALLERY, PipelineError
 
 LATIN = rf"[^\W{CHARACTER}]"
 
@@ -46,52 +46,39 @@ INLINE = {
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
 
-def index(site: Path) -> None:
-    """Write an index into the folder of each language.
+def index(pages: Path) -> None:
+    """Write an index into the folder of one language.
+
+    To Pagefind all text is English, since it would split Chinese in its own way.
 
     Raises:
         PipelineError: Pagefind fails.
     """
     with TemporaryDirectory() as folder:
-        processes = [
-            _start(site / language.url, Path(folder, language.url))
-            for language in LANGUAGES
+        for address, content in _records(pages):
+            record = Path(folder, address)
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(content, "utf-8")
+        command = [
+            *(sys.executable, "-m", "pagefind"),
+            *("--site", folder),
+            *("--output-path", str(pages / "pagefind")),
+            *("--force-language", "en"),
+            *("--glob", "**/*.html*"),  # sections are named errors.html#anchor
+            "--keep-index-url",  # as the links of the site do
         ]
-        for process in processes:
-            output, _ = process.communicate()
-            if process.returncode:
-                raise PipelineError(f"Pagefind can't make the search index:\n{output}")
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"{done.stdout}{done.stderr}"
+        raise PipelineError(f"Pagefind can't make the search index:\n{message}")
     for suffix in ("css", "js"):  # Pagefind's own user interfaces
-        for unused in site.glob(f"*/pagefind/pagefind-*.{suffix}"):
+        for unused in pages.glob(f"pagefind/pagefind-*.{suffix}"):
             unused.unlink()
 
 
 def cut(text: str) -> str:
     """Separate the words of a text by spaces, and split its Chinese into pairs."""
     return PAIR.sub(rf"\1\2{JOINT}", EDGE.sub(JOINT, text))
-
-
-def _start(pages: Path, folder: Path) -> subprocess.Popen[str]:
-    """Write the records of one language to a folder and start Pagefind on them.
-
-    Every language is indexed as English, because Pagefind has its own way of splitting
-    Chinese.
-    """
-    for address, content in _records(pages):
-        record = folder / address
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(content, "utf-8")
-    command = [
-        *(sys.executable, "-m", "pagefind"),
-        *("--site", str(folder)),
-        *("--output-path", str(pages / "pagefind")),
-        *("--force-language", "en"),
-        *("--glob", "**/*"),  # the name of a record may end with an anchor
-        "--keep-index-url",  # as the links of the site do
-    ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
 
 
 def _records(pages: Path) -> Iterator[tuple[str, str]]:
