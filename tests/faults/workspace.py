@@ -51,7 +51,7 @@ class Workspace:
         if TINY in places:
             tiny = write(folder / TINY)
             try:
-                tiny.translate()
+                tiny.fill_in()
                 tiny.build()
             except AssertionError as error:
                 raise PlantError(f"the tiny guide isn't built:\n{error}") from None
