@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradguide_site.project import PipelineError
 from tests.faults.checks import GUIDE, TINY, Check
 from tests.faults.fault import Edit, PlantError
 from tests.pipeline.conftest import write
@@ -53,15 +54,16 @@ class Workspace:
             try:
                 tiny.fill_in()
                 tiny.build()
-            except AssertionError as error:
+            except PipelineError as error:
                 raise PlantError(f"the tiny guide isn't built:\n{error}") from None
         self.before = {place: contents(folder / place) for place in places}
 
     def run(self, check: Check) -> Outcome:
         """Run a check, and stop it with all that it has started when its time is up."""
         root = self.folder / check.place
+        code = ROOT if check.place == TINY else root  # the tiny guide has no code
         settings = {
-            "PYTHONPATH": os.pathsep.join([str(root / "docs"), str(root / "src")]),
+            "PYTHONPATH": os.pathsep.join([str(code / "docs"), str(code / "src")]),
             "PYTHONUTF8": "1",
             "TMPDIR": str(self.temporary),  # else all that is here would be temporary
             "PYTHONDONTWRITEBYTECODE": "1",  # an edit may leave size and time alike
