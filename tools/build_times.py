@@ -99,8 +99,9 @@ def main() -> None:
         both, alone = [], []
         for _ in range(ROUNDS if copies == 1 else 1):
             shutil.rmtree(project.built, ignore_errors=True)
-            alone.append(english_alone(project))
-            shutil.rmtree(project.built)
+            if copies == 1:
+                alone.append(english_alone(project))
+                shutil.rmtree(project.built)
             seconds, printed = build(project)
             both.append(seconds)
         unchanged, _ = build(project)
@@ -113,8 +114,9 @@ def main() -> None:
     print(f"{'both languages, clean':34}{min(both):6.1f} s")
     print(f"{'both languages, nothing changed':34}{unchanged:6.1f} s")
     print(f"{'both languages, one script edited':34}{edited:6.1f} s")
-    print(f"{'English alone, clean':34}{min(alone):6.1f} s")
-    print(f"{'both languages / English alone':34}{min(both) / min(alone):6.2f}")
+    if alone:
+        print(f"{'English alone, clean':34}{min(alone):6.1f} s")
+        print(f"{'both languages / English alone':34}{min(both) / min(alone):6.2f}")
     print(f"{'memory of one language, at most':34}{memory:6} MB")
 
 

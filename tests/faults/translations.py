@@ -52,7 +52,7 @@ FAULTS = (
     fault("a translation that is stale",
         "a paragraph of about.md says something else in English", TRANSLATE,
         "about.po: fuzzy: check it and remove the mark: 'Every fact is twice checked",
-        Replace("docs/about.md", "Every fact is first checked", "Every fact is twice checked")),
+        Replace("docs/about.md", "Every fact is first", "Every fact is twice")),
     catalogue("that breaks markup", "a literal is written without its backticks",
         "markup differs from the English (lost ``z.detach()``)", "``z.detach()`` 返回",
         "z.detach() 返回"),
