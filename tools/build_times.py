@@ -63,8 +63,11 @@ def english_alone(project: Project) -> float:
 
 
 def multiply(project: Project, copies: int) -> None:
-    """Add copies of each chapter, with their translations."""
-    chapters = sorted({script.parts[0] for script in project.scripts()})
+    """Add copies of each chapter, with their translations.
+
+    The reference lists the pages that use the module, so their chapter has no copies.
+    """
+    chapters = sorted({path.parts[0] for path in project.scripts()} - {"diagnose"})
     header = project.examples / "GALLERY_HEADER.rst"
     listed = header.read_text("utf-8").rstrip("\n")
     for number in range(2, copies + 1):
