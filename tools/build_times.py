@@ -65,9 +65,11 @@ def english_alone(project: Project) -> float:
 def multiply(project: Project, copies: int) -> None:
     """Add copies of each chapter, with their translations.
 
-    The reference lists the pages that use the module, so their chapter has no copies.
+    The reference lists the scripts that use the module; their chapters have no copies.
     """
-    chapters = sorted({path.parts[0] for path in project.scripts()} - {"diagnose"})
+    texts = {path: (project.examples / path).read_text() for path in project.scripts()}
+    using = {path.parts[0] for path, text in texts.items() if "gradguide" in text}
+    chapters = sorted({path.parts[0] for path in texts} - using)
     header = project.examples / "GALLERY_HEADER.rst"
     listed = header.read_text("utf-8").rstrip("\n")
     for number in range(2, copies + 1):
