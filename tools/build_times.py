@@ -1,8 +1,5 @@
 """Measure builds: both languages, no change, one script edited, English alone.
 
-``build_times.py [--copies N]`` builds a guide with N copies of each chapter, to show
-how time and memory grow with the number of pages.
-
 *English alone* is ``sphinx-build`` on the English pages, without a book, a search index
 or checks. It is the minimum that a guide in one language would need. Clean builds are
 made three times, and the fastest counts, because other processes make a build slower.
@@ -10,7 +7,6 @@ made three times, and the fastest counts, because other processes make a build s
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -20,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gradguide_site.project import ENGLISH, LANGUAGES, SCRIPTS, Project
+from gradguide_site.project import ENGLISH, Project
 from gradguide_site.running.sphinx_builds import settings
 from gradguide_site.running.stage import stage
 
@@ -62,51 +58,18 @@ def english_alone(project: Project) -> float:
     return time.perf_counter() - start
 
 
-def multiply(project: Project, copies: int) -> None:
-    """Add copies of each chapter, with their translations.
-
-    The reference lists the scripts that use the module; their chapters have no copies.
-    """
-    texts = {path: (project.examples / path).read_text() for path in project.scripts()}
-    using = {path.parts[0] for path, text in texts.items() if "gradguide" in text}
-    chapters = sorted({path.parts[0] for path in texts} - using)
-    header = project.examples / "GALLERY_HEADER.rst"
-    listed = header.read_text("utf-8").rstrip("\n")
-    for number in range(2, copies + 1):
-        for chapter in chapters:
-            copy = f"{chapter}-{number}"
-            for folder in (project.examples, *_catalogues(project)):
-                shutil.copytree(folder / chapter, folder / copy)
-            listed += f"\n   {copy}"
-    header.write_text(f"{listed}\n", "utf-8")
-
-
-def _catalogues(project: Project) -> list[Path]:
-    """Return the folder of the scripts' catalogues in each language."""
-    return [
-        project.catalogues(language) / SCRIPTS
-        for language in LANGUAGES
-        if language != ENGLISH
-    ]
-
-
 def main() -> None:
     """Measure builds of a copy of the checkout, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--copies", type=int, default=1, help="of each chapter")
-    copies = parser.parse_args().copies
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "checkout")
         ignored = shutil.ignore_patterns("_build", ".*", "tests", "__pycache__")
         shutil.copytree(ROOT, root, ignore=ignored)
         project = Project(root)
-        multiply(project, copies)
         both, alone = [], []
-        for _ in range(ROUNDS if copies == 1 else 1):
+        for _ in range(ROUNDS):
             shutil.rmtree(project.built, ignore_errors=True)
-            if copies == 1:
-                alone.append(english_alone(project))
-                shutil.rmtree(project.built)
+            alone.append(english_alone(project))
+            shutil.rmtree(project.built)
             seconds, printed = build(project)
             both.append(seconds)
         unchanged, _ = build(project)
@@ -119,9 +82,8 @@ def main() -> None:
     print(f"{'both languages, clean':34}{min(both):6.1f} s")
     print(f"{'both languages, nothing changed':34}{unchanged:6.1f} s")
     print(f"{'both languages, one script edited':34}{edited:6.1f} s")
-    if alone:
-        print(f"{'English alone, clean':34}{min(alone):6.1f} s")
-        print(f"{'both languages / English alone':34}{min(both) / min(alone):6.2f}")
+    print(f"{'English alone, clean':34}{min(alone):6.1f} s")
+    print(f"{'both languages / English alone':34}{min(both) / min(alone):6.2f}")
     print(f"{'memory of one language, at most':34}{memory:6} MB")
 
 
