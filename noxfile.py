@@ -143,7 +143,7 @@ def audit(session: nox.Session) -> None:
 def times(session: nox.Session) -> None:
     """Measure the build: clean, unchanged, one script edited, English alone."""
     install(session, "docs")
-    session.run("python", "-m", "tools.build_times", *session.posargs, env=SITE)
+    session.run("python", "-m", "tools.build_times", env=SITE)
 
 
 @nox.session(default=False)
