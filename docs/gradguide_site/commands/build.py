@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from tempfile import TemporaryFile
 
@@ -65,14 +66,11 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
             f"{error}\n\n"
             "The build failed. The site of the last good build is unchanged."
         ) from None
-    for language in languages if strict else ():
-        add_book(project, language)
     with ProcessPoolExecutor(mp_context=PROCESSES) as pool:
-        steps = [pool.submit(inspect, project)] if strict else []
+        inspection = pool.submit(inspect, project) if strict else None
         new = assemble.assemble(project)
-        steps += [pool.submit(index, new / language.url) for language in LANGUAGES]
-        for step in steps:
-            step.result()
+        if inspection is not None:
+            inspection.result()
     assemble.publish(new, project.site)
     if set(languages) == set(LANGUAGES):
         record.write_text(sources)
@@ -82,7 +80,15 @@ def _job(project: Project, language: Language, *, with_book: bool) -> Job:
     builds = [Build("html", project.pages(language), {})]
     if with_book:
         builds.append(book(project, language))
-    return Job(project, language, project.staged(language), builds)
+    finish = partial(_finish, project, language, with_book=with_book)
+    return Job(project, language, project.staged(language), builds, finish)
+
+
+def _finish(project: Project, language: Language, *, with_book: bool) -> None:
+    """Make what is made from the finished pages of a language."""
+    index(project.pages(language))
+    if with_book:
+        add_book(project, language)
 
 
 def _digest(project: Project, *, strict: bool) -> str:

@@ -49,14 +49,22 @@ class Build(NamedTuple):
     settings: dict[str, Any]
 
 
+def _nothing() -> None:
+    """Do nothing after the builds."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """Builds of one source tree, which run one after the other in one process."""
+    """Builds of one source tree, which run one after the other in one process.
+
+    ``finish`` is called there after the last build.
+    """
 
     project: Project
     language: Language
     source: Path
     builds: Sequence[Build]
+    finish: Callable[[], None] = _nothing
 
 
 class _Result(NamedTuple):
@@ -155,6 +163,7 @@ def _work(job: Job, sender: Connection) -> None:
     try:
         for build in job.builds:
             _build(job, build, _Progress(sender.send), warnings)
+        job.finish()
         failed = False
     except (SphinxError, PipelineError) as error:
         warnings.write(f"{error}\n")

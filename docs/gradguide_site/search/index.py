@@ -9,6 +9,7 @@ spaces, becomes overlapping pairs of characters: 冻结参数 becomes 冻结, �
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def index(pages: Path) -> None:
     Raises:
         PipelineError: Pagefind fails.
     """
+    output = pages / "pagefind"
+    shutil.rmtree(output, ignore_errors=True)
     with TemporaryDirectory() as folder:
         for address, content in _records(pages):
             record = Path(folder, address)
@@ -62,7 +65,7 @@ def index(pages: Path) -> None:
         command = [
             *(sys.executable, "-m", "pagefind"),
             *("--site", folder),
-            *("--output-path", str(pages / "pagefind")),
+            *("--output-path", str(output)),
             *("--force-language", "en"),
             *("--glob", "**/*.html*"),  # sections are named errors.html#anchor
             "--keep-index-url",  # as the links of the site do
@@ -72,7 +75,7 @@ def index(pages: Path) -> None:
         message = f"{done.stdout}{done.stderr}"
         raise PipelineError(f"Pagefind can't make the search index:\n{message}")
     for suffix in ("css", "js"):  # Pagefind's own user interfaces
-        for unused in pages.glob(f"pagefind/pagefind-*.{suffix}"):
+        for unused in output.glob(f"pagefind-*.{suffix}"):
             unused.unlink()
 
 
