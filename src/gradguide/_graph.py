@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from gradguide._fold import fold
+from gradguide._report.fold import fold
 from gradguide._parts import Part, parts_of
-from gradguide._row import Row
+from gradguide._report.row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
 

@@ -18,7 +18,7 @@ from gradguide._autograd import (
     storages,
     tensors_in,
 )
-from gradguide._row import Row
+from gradguide._report.row import Row
 
 
 class Part(NamedTuple):

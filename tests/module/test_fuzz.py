@@ -96,8 +96,12 @@ def check(
             }
             assert row.verdict == "unused", told
             assert (row.why, row.where) in allowed, told
+        elif name in program.read:
+            why = "its result never reaches the loss; last used by "
+            assert row.verdict == "unused", told
+            assert row.why.startswith(why), told
+            assert row.where.startswith(f"{file}:"), told
         else:
-            why = "its result never reaches the loss"
-            why = why if name in program.read else "never read in the forward"
+            why = "never read in the forward"
             assert (row.verdict, row.why, row.where) == ("unused", why, ""), told
     del linecache.cache[file]

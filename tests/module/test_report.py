@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradguide import explain
-from gradguide._report import Report, Row
+from gradguide._report.report import Report, Row
 
 from .scenarios import Two
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gradguide import explain
-from gradguide._report import Report
+from gradguide._report.report import Report
 
 from .scenarios import Two, reasons
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gradguide import changed, explain, freeze, graph, saved
-from gradguide._report import Report
+from gradguide._report.report import Report
 from tests.module.scenarios import agree, line_of
 
 from .models import (

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradguide import changed, explain
-from gradguide._report import Report
+from gradguide._report.report import Report
 
 Built = Sequence[Any]
 """A model, its loss (a function or a tensor) and, in some scenarios, an optimizer."""
@@ -132,7 +132,10 @@ def check(scenario: Scenario) -> None:
         verdict, why = scenario.truth[pattern] if pattern else ("trains", "")
         unmatched.discard(pattern)
         assert (row.name, row.verdict) == (row.name, verdict)
-        if why:
+        if why == DROPPED[1]:
+            assert row.why.startswith(f"{why}; last used by ")
+            assert row.where
+        elif why:
             assert row.why == why
             line = marked if verdict in HAS_LINE else ""
             assert row.where.partition(" in ")[0] == line

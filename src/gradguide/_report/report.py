@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gradguide._fold import Line, fold
-from gradguide._row import Row
+from gradguide._report.fold import Line, fold
+from gradguide._report.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,21 +3,29 @@
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import is_dead_view, is_zero, leaf, leaves, nodes, tensors_in
-from gradguide._causes import Verdict, verdicts
-from gradguide._paths import with_paths
+from gradguide._explain.paths import with_paths
+from gradguide._explain.sharding import UnshardedParameters, sharded_modules
+from gradguide._explain.threads import Threads
+from gradguide._explain.unchanged import unchanged
+from gradguide._origins.tape import Tape
+from gradguide._origins.values import Origins, merged
+from gradguide._origins.where import written
 from gradguide._saved import require_tensors
-from gradguide._sharding import UnshardedParameters, sharded_modules
-from gradguide._tape import Tape
-from gradguide._threads import Threads
-from gradguide._unchanged import unchanged
-from gradguide._where import Where
+
+
+class Unreached(NamedTuple):
+    """The verdict on a parameter that backward does not reach."""
+
+    verdict: str
+    why: str = ""
+    where: str = ""
 
 
 class Evidence:
@@ -31,7 +39,7 @@ class Evidence:
 
     def __init__(
         self,
-        unreached: dict[int, Verdict] | None = None,
+        unreached: dict[int, Unreached] | None = None,
         unregistered: list[tuple[str, Tensor]] | None = None,
         updated: set[str] | None = None,
     ) -> None:
@@ -53,10 +61,10 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
         if id(parameter) not in graph.leaves:
             hidden = _CHECKPOINT in graph.kinds
             evidence.unreached[id(parameter)] = (
-                Verdict("unknown", "reentrant checkpoint") if hidden else _UNREACHED
+                Unreached("unknown", "reentrant checkpoint") if hidden else _UNREACHED
             )
         elif id(parameter) in graph.compiled:
-            evidence.unreached[id(parameter)] = Verdict("unknown", _COMPILED)
+            evidence.unreached[id(parameter)] = Unreached("unknown", _COMPILED)
     if gradients:
         graph.backward(parameters, evidence)
     return evidence
@@ -68,34 +76,41 @@ def from_function(
     """Run a function once, and find why backward does not reach parameters."""
     _require_shapes(model)
     parameters = _trainable_parameters(model)
+    paths = {id(module): path for path, module in model.named_modules()}
     with unchanged(model) as snapshot:
         unsharded = UnshardedParameters(model, parameters)
-        index_of = unsharded.index_of if unsharded.is_needed else None
-        tape = Tape(parameters, Where(model), snapshot.copy_before_write, index_of)
-        with _eager(), Threads(model) as threads, tape:
+        tape = _FunctionTape(parameters, snapshot.copy_before_write, unsharded)
+        with eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
         graph.identify(unsharded, parameters)
         known = [*parameters, *model.parameters()]
         leaves_made = {
-            id(leaf) for ref in tape.new_leaves if (leaf := ref()) is not None
+            id(leaf) for ref in tape.uses.leaves_made if (leaf := ref()) is not None
         }
         unregistered = [
             tensor
             for tensor in graph.unregistered(known)
-            if isinstance(tensor, nn.Parameter) or id(tensor) not in leaves_made
+            if not tape.is_copy(tensor)
+            and (isinstance(tensor, nn.Parameter) or id(tensor) not in leaves_made)
         ]
         evidence = Evidence(
             # Paths are looked up before restoring, as the function may make modules.
             unregistered=with_paths(model, unregistered),
             updated=snapshot.changed_names(),
         )
-        reasons = verdicts(tape, graph.roots, len(parameters))
-        for parameter, verdict in zip(parameters, reasons, strict=True):
+        reached = merged(tape.origins(root) for root in graph.roots)
+        for parameter in parameters:
             if id(parameter) not in graph.leaves:
+                verdict = tape.uses.verdict(tape.bits[id(parameter)], reached)
                 doubtful = threads.seen and verdict.verdict == "unused"
-                evidence.unreached[id(parameter)] = _THREADS if doubtful else verdict
+                where = written(verdict.where, paths)
+                evidence.unreached[id(parameter)] = (
+                    _THREADS
+                    if doubtful
+                    else Unreached(verdict.verdict, verdict.why, where)
+                )
         if gradients:
             graph.backward(parameters, evidence)
         del loss
@@ -104,12 +119,38 @@ def from_function(
     return evidence
 
 
+class _FunctionTape(Tape):
+    """Follows the parameters of a model, which are known before the function runs."""
+
+    def __init__(
+        self,
+        parameters: list[nn.Parameter],
+        copy_before_write: Callable[[Tensor], None],
+        unsharded: UnshardedParameters,
+    ) -> None:
+        super().__init__()
+        self.bits = {id(tensor): self.add_source(tensor) for tensor in parameters}
+        self._all = list(self.bits.values())
+        self._copy_before_write = copy_before_write
+        self._unsharded = unsharded
+
+    def before_write(self, tensor: Tensor) -> None:
+        self._copy_before_write(tensor)
+
+    def find_source(self, tensor: Tensor, origins: Origins) -> int:  # noqa: ARG002
+        index = self._unsharded.index_of(tensor)
+        if index is None:
+            return 0
+        self.add_alias(tensor, self._all[index])
+        return self._all[index]
+
+
 _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
 _COMPILED = "torch.compile; pass the function to learn more"
-_SHARDED = Verdict("unknown", "FSDP2; pass the function to learn more")
-_THREADS = Verdict("unknown", "the function runs code in other threads")
-_UNREACHED = Verdict(
+_SHARDED = Unreached("unknown", "FSDP2; pass the function to learn more")
+_THREADS = Unreached("unknown", "the function runs code in other threads")
+_UNREACHED = Unreached(
     "unreached", "backward does not reach it; pass the function to learn why"
 )
 
@@ -222,7 +263,7 @@ def _require_shapes(model: nn.Module) -> None:
             raise ValueError(msg)
 
 
-def _eager() -> ExitStack:
+def eager() -> ExitStack:
     """Run compiled functions without compilation, if any code was compiled."""
     stack = ExitStack()
     if "torch._dynamo" in sys.modules:
@@ -239,9 +280,9 @@ def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
     """
     for module in model.modules():
         if isinstance(module, torch.jit.ScriptModule):
-            verdict = Verdict("unknown", "TorchScript")
+            verdict = Unreached("unknown", "TorchScript")
         elif isinstance(module, nn.DataParallel) and len(module.device_ids or ()) > 1:
-            verdict = Verdict("unknown", "nn.DataParallel runs in threads")
+            verdict = Unreached("unknown", "nn.DataParallel runs in threads")
         else:
             continue
         for parameter in module.parameters():

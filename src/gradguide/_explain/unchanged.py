@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gradguide._autograd import storages
 from gradguide._changed import same_values
-from gradguide._sharding import sharded_modules
+from gradguide._explain.sharding import sharded_modules
 
 
 @contextmanager

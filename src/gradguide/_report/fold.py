@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gradguide._row import Row
+    from gradguide._report.row import Row
 
 
 class Line(NamedTuple):

@@ -8,14 +8,14 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from gradguide._autograd import is_inference
-from gradguide._evidence import Evidence, from_function, from_tensor
+from gradguide._explain.evidence import Evidence, from_function, from_tensor
 from gradguide._hold import has_stats, is_held
-from gradguide._optimizer import HeldTensors
-from gradguide._report import Report
-from gradguide._row import Row
+from gradguide._explain.optimizer import HeldTensors
+from gradguide._report.report import Report
+from gradguide._report.row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
-from gradguide._sharding import is_unsharded
+from gradguide._explain.sharding import is_unsharded
 
 
 def explain(
