@@ -3,11 +3,19 @@
 from gradguide._changed import changed
 from gradguide._describe import describe
 from gradguide._explain.explain import explain
-from gradguide._freeze import freeze, unfreeze
-from gradguide._graph import graph
-from gradguide._saved import saved
+from gradguide._freeze import Frozen, freeze, unfreeze
+from gradguide._graph import Graph, graph
+from gradguide._report.report import Report
+from gradguide._report.row import Row
+from gradguide._saved import Saved, saved
+from gradguide._watch.watch import watch
 
 __all__ = [
+    "Frozen",
+    "Graph",
+    "Report",
+    "Row",
+    "Saved",
     "changed",
     "describe",
     "explain",
@@ -15,4 +23,5 @@ __all__ = [
     "graph",
     "saved",
     "unfreeze",
+    "watch",
 ]

@@ -60,7 +60,20 @@ def is_zero(tensor: Tensor) -> bool:
     """Whether a tensor has values, and all of them are zero."""
     if tensor.layout == torch.sparse_coo:
         tensor = tensor.coalesce().values()
-    return not tensor.is_meta and not tensor.count_nonzero()
+    return has_memory(tensor) and not tensor.count_nonzero()
+
+
+def has_memory(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor can be read.
+
+    FSDP2 frees the memory of unsharded parameters, but not the tensors.
+    """
+    if tensor.is_meta:
+        return False
+    try:
+        return tensor.untyped_storage().nbytes() > 0 or not tensor.numel()
+    except (NotImplementedError, RuntimeError):  # a wrapper, or a sparse tensor
+        return True
 
 
 def nodes(roots: Iterable[Tensor]) -> list[Node]:

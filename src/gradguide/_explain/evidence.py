@@ -279,12 +279,16 @@ def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
     nor those of other threads.
     """
     for module in model.modules():
-        if isinstance(module, torch.jit.ScriptModule):
-            verdict = Unreached("unknown", "TorchScript")
-        elif isinstance(module, nn.DataParallel) and len(module.device_ids or ()) > 1:
-            verdict = Unreached("unknown", "nn.DataParallel runs in threads")
-        else:
-            continue
-        for parameter in module.parameters():
-            if id(parameter) in evidence.unreached:
-                evidence.unreached[id(parameter)] = verdict
+        if why := hides_operations(module):
+            for parameter in module.parameters():
+                if id(parameter) in evidence.unreached:
+                    evidence.unreached[id(parameter)] = Unreached("unknown", why)
+
+
+def hides_operations(module: nn.Module) -> str:
+    """Return why no operation of a module can be seen; empty if it can."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return "TorchScript"
+    if isinstance(module, nn.DataParallel) and len(module.device_ids or ()) > 1:
+        return "nn.DataParallel runs in threads"
+    return ""

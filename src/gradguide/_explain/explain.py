@@ -196,7 +196,7 @@ def _buffers(
     updated = evidence.updated
     if updated is None:
         updated = set(_drifting(model))
-    frozen = {path for path in set(map(_owner, updated)) if _is_frozen(model, path)}
+    frozen = {path for path in set(map(_owner, updated)) if is_frozen(model, path)}
     for name, buffer in model.named_buffers() if frozen else ():
         if name in updated and _owner(name) in frozen:
             why = "frozen, but the forward updates this buffer"
@@ -231,7 +231,7 @@ def _owner(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _is_frozen(model: nn.Module, path: str) -> bool:
+def is_frozen(model: nn.Module, path: str) -> bool:
     """Whether the nearest module around a path that has parameters is frozen."""
     while True:
         parameters = list(model.get_submodule(path).parameters())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer, Rprop
 
@@ -52,58 +53,79 @@ class HeldTensors:
             why = "frozen, but LBFGS moves all that it holds by its history"
             return {id(tensor): why for tensor in frozen if tensor in self}
         stale = [t for t in frozen if t in self and t.grad is not None]
-        if not stale:
-            return {}
-        moved = self._rehearse(stale)
-        if moved is None:
-            moved = {id(tensor) for tensor in stale}
-        return {id(t): self._reason(t) for t in stale if id(t) in moved}
-
-    def _rehearse(self, stale: list[Tensor]) -> set[int] | None:
-        """Take the step with copies, and return the ids of tensors that it changes.
-
-        Return None if that is impossible: an optimizer that is not PyTorch's own may
-        refer to the model beside its groups, and would change it.
-        """
         kind = type(self._optimizer)
-        if not kind.__module__.startswith("torch.optim") or kind is LBFGS:
-            return None
-        copies = {id(tensor): _copy(tensor) for tensor in stale}
-        twin = object.__new__(kind)
-        twin.__dict__.update(self._optimizer.__dict__)
-        twin.__dict__.pop("step", None)  # a scheduler counts the steps in it
-        # The hooks of the caller must not run. PyTorch has no public list of them.
-        for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
-            twin.__dict__[hooks] = {}
-        twin.state = defaultdict(dict)
-        for tensor in stale:
-            if tensor in self._optimizer.state:
-                state = deepcopy(self._optimizer.state[tensor])
-                twin.state[copies[id(tensor)]] = state
-        twin.param_groups = [
-            {**group, "params": [copies[key] for key in keys if key in copies]}
-            for group in self._optimizer.param_groups
-            for keys in [map(id, group["params"])]
-        ]
-        try:
-            _without_hooks(kind.step)(twin)
-        except RuntimeError:  # the real step will raise it, too
-            return None
-        return {id(t) for t in stale if not same_values(copies[id(t)], t)}
+        after = rehearse(kind, self._optimizer, stale) if stale else []
+        if after is not None:
+            pairs = zip(stale, after, strict=True)
+            stale = [tensor for tensor, new in pairs if not same_values(new, tensor)]
+        return {id(t): reason_of_move(self._optimizer, t) for t in stale}
 
-    def _reason(self, tensor: Tensor) -> str:
-        group = self._groups[id(tensor)]
-        state = self._optimizer.state.get(tensor, {})
-        also = []
-        if group.get("weight_decay"):
-            also.append("weight decay")
-        if any(_is_moving(state.get(name)) for name in _MOMENTA):
-            also.append("momentum")
-        if tensor.grad is not None and not is_zero(tensor.grad):
-            why = "frozen, but its stale .grad is applied by step()"
-            return ", ".join([why, *also])
-        force = " and ".join(also) or "step()"
-        return f"frozen, but {force} can move it: .grad is 0, not None"
+
+def rehearse(
+    kind: type[Optimizer],
+    optimizer: Optimizer,
+    tensors: list[Tensor],
+    dtype: torch.dtype | None = None,
+) -> list[Tensor] | None:
+    """Take the step of a class of optimizers with copies of tensors; return the copies.
+
+    With a ``dtype``, the copies and their state have that type. Return None if the step
+    can't be taken: an optimizer that is not PyTorch's own may refer to the model beside
+    its groups, and would change it.
+    """
+    if not kind.__module__.startswith("torch.optim") or kind in {LBFGS, Optimizer}:
+        return None
+    copies = {id(tensor): _copy(tensor, dtype) for tensor in tensors}
+    twin = object.__new__(kind)
+    twin.__dict__.update(optimizer.__dict__)
+    twin.__dict__.pop("step", None)  # a scheduler counts the steps in it
+    # The hooks of the caller must not run. PyTorch has no public list of them.
+    for hooks in ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks"):
+        twin.__dict__[hooks] = {}
+    twin.state = defaultdict(dict)
+    for tensor in tensors:
+        if tensor in optimizer.state:
+            state = deepcopy(optimizer.state[tensor])
+            if dtype is not None:
+                state = {
+                    name: value.to(dtype)
+                    if isinstance(value, Tensor) and value.dtype == tensor.dtype
+                    else value
+                    for name, value in state.items()
+                }
+            twin.state[copies[id(tensor)]] = state
+    twin.param_groups = [
+        {**group, "params": [copies[key] for key in keys if key in copies]}
+        for group in optimizer.param_groups
+        for keys in [map(id, group["params"])]
+    ]
+    try:
+        _without_hooks(kind.step)(twin)
+    except RuntimeError:  # the real step will raise it, too
+        return None
+    return list(copies.values())
+
+
+def reason_of_move(optimizer: Optimizer, tensor: Tensor) -> str:
+    """Return why the step of an optimizer moves a frozen tensor that has a gradient."""
+    state = optimizer.state.get(tensor, {})
+    also = []
+    if group_of(optimizer, tensor).get("weight_decay"):
+        also.append("weight decay")
+    if any(_is_moving(state.get(name)) for name in _MOMENTA):
+        also.append("momentum")
+    if tensor.grad is not None and not is_zero(tensor.grad):
+        return ", ".join(["frozen, but its stale .grad is applied by step()", *also])
+    force = " and ".join(also) or "step()"
+    return f"frozen, but {force} can move it: .grad is 0, not None"
+
+
+def group_of(optimizer: Optimizer, tensor: Tensor) -> dict[str, Any]:
+    """Return the group of an optimizer that holds a tensor; empty if there is none."""
+    for group in optimizer.param_groups:
+        if any(one is tensor for one in group["params"]):
+            return group
+    return {}
 
 
 def _without_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,9 +137,10 @@ def _without_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 _MOMENTA = ("momentum_buffer", "exp_avg", "mu", "ax")
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    copy = tensor.detach().clone()
-    copy.grad = None if tensor.grad is None else tensor.grad.detach().clone()
+def _copy(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    copy = tensor.detach().to(dtype or tensor.dtype, copy=True)
+    if tensor.grad is not None:
+        copy.grad = tensor.grad.detach().to(copy.dtype, copy=True)
     return copy
 
 

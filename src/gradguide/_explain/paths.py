@@ -22,6 +22,18 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
     ]
 
 
+def paths_in(
+    roots: Iterable[tuple[str, nn.Module]], wanted: set[int]
+) -> dict[int, str]:
+    """Return the paths of tensors that attributes of some named modules lead to."""
+    found: dict[int, str] = {}
+    for name, module in roots:
+        for key, path in _paths(module, wanted).items():
+            if key in wanted:
+                found.setdefault(key, f"{name}.{path}")
+    return found
+
+
 def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
     """Return the paths by ``id``, of the wanted tensors that an attribute leads to."""
     paths = {id(buffer): name for name, buffer in model.named_buffers()}

@@ -182,6 +182,21 @@ def _is_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bo
     return name.endswith("_") and not name.endswith("__") and name not in CUTS
 
 
+def factors(name: str, inputs: list[Tensor]) -> list[Tensor]:
+    """Return the inputs that, as long as they are 0, make the others' gradient 0."""
+    if name in _PRODUCTS:
+        return inputs
+    if name.startswith(("linear", "conv")) or name.endswith("_norm"):
+        return inputs[1:2] if name != "batch_norm" else inputs[3:4]
+    return []
+
+
+_PRODUCTS = {
+    *("mul", "mul_", "multiply", "matmul", "mm", "bmm", "mv", "dot", "outer", "einsum"),
+    *("addcmul", "bilinear", "multi_head_attention_forward"),
+}
+
+
 _MAYBE_IN_PLACE = {
     *("relu", "relu6", "elu", "selu", "celu", "leaky_relu", "hardtanh"),
     *("hardswish", "hardsigmoid", "silu", "mish", "threshold", "rrelu"),

@@ -67,9 +67,18 @@ class Tape(TorchFunctionMode):
     def before_write(self, tensor: Tensor) -> None:
         """Do something before the memory of a tensor is written to."""
 
-    def backward(self, call: Callable[[], object], roots: list[Tensor]) -> object:  # noqa: ARG002
-        """Run a backward from some roots."""
-        return call()
+    def flag_changed(self, tensor: Tensor) -> None:
+        """Do something after ``requires_grad`` of a tensor was set."""
+
+    def on_trouble(self, error: Exception) -> None:
+        """Handle an error of this package; here it is raised."""
+        raise error
+
+    def backward(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> object:
+        """Run ``Tensor.backward``."""
+        return func(*args, **kwargs)
 
     def origins(self, tensor: Tensor) -> Origins:
         """Return where the data of a tensor comes from, by which ways."""
@@ -78,7 +87,12 @@ class Tape(TorchFunctionMode):
             return {}
         origins, bit = known
         if not bit:
-            return origins
+            if origins or not tensor.requires_grad or not tensor.is_leaf:
+                return origins
+            known = self._find(tensor)  # a leaf that requires grad now
+            if not known or not known[1]:
+                return origins
+            origins, bit = known
         way = UNCUT
         if not tensor.requires_grad:
             way = Way(Cause("requires_grad was False when it was read", here()))
@@ -106,25 +120,57 @@ class Tape(TorchFunctionMode):
         inputs = operations.tensors_of(args, kwargs)
         if operations.reads_only_metadata(func, name):
             return self._read_metadata(func, name, inputs, args, kwargs)
-        plain = operations.is_plain(name) and "out" not in kwargs
-        if not plain:
+        reads = None
+        try:
+            reads = self._prepare(name, inputs, args, kwargs)
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
+        result = func(*args, **kwargs)
+        if reads is not None:
+            try:
+                self._finish(name, inputs, args, kwargs, result, reads)
+            except Exception as error:  # noqa: BLE001
+                self.on_trouble(error)
+        return result
+
+    def _prepare(
+        self,
+        name: str,
+        inputs: list[Tensor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> dict[int, "_Read"] | None:
+        """Return the tensors with origins that an operation reads; None inside vmap.
+
+        The tensors are kept alive only until the call is noted.
+        """
+        if not operations.is_plain(name) or "out" in kwargs:
             for tensor in operations.may_touch(name, args, kwargs):
                 self.before_write(tensor)
         if _in_transform():
             self._mark_inconclusive(inputs)
-            return func(*args, **kwargs)
-        # The tensors that are read are kept alive only until the call is noted.
-        reads = {
+            return None
+        return {
             id(tensor): _Read(tensor, origins, tensor.requires_grad)
             for tensor in inputs
             if (origins := self.origins(tensor))
         }
-        result = func(*args, **kwargs)
-        if name in _ALIASES:
+
+    def _finish(
+        self,
+        name: str,
+        inputs: list[Tensor],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: object,
+        reads: dict[int, "_Read"],
+    ) -> None:
+        """Note where the results of an operation come from."""
+        if name in _ALIASES and isinstance(result, Tensor):
             self._values.detach(result, self.blame.cause(name, inputs[0]))
         if not reads:
             self._forget_reused_memory(inputs, result)
-        elif plain:
+        elif operations.is_plain(name) and "out" not in kwargs:
             targets = operations.tensors_of((result,), {})
             self._note(name, list(reads.values()), targets, in_place=False)
         else:
@@ -138,7 +184,6 @@ class Tape(TorchFunctionMode):
         if reads and not isinstance(result, Tensor):
             mask = mask_of(merged(read.origins for read in reads.values()))
             self.uses.note_without_tensor(name, mask)
-        return result
 
     def _read_metadata(
         self,
@@ -150,10 +195,11 @@ class Tape(TorchFunctionMode):
     ) -> object:
         """Run an operation that reads no data, and note new leaves."""
         if name == "backward":
-            return self.backward(lambda: func(*args, **kwargs), inputs[:1])
+            return self.backward(func, args, kwargs)
         result = func(*args, **kwargs)
         if name in {"requires_grad_", "requires_grad="}:
             self.uses.note_leaf(inputs[0])
+            self.flag_changed(inputs[0])
         elif name in operations.METADATA_ONLY:
             self._forget_reused_memory(inputs, result)
             if kwargs.get("requires_grad") and isinstance(result, Tensor):
@@ -264,8 +310,6 @@ class Tape(TorchFunctionMode):
             why = "shares memory with what was computed from it, but not its history"
             cause = Cause(why, here(), inconclusive=True)
             origins = through(shared, cause, is_detour=False)
-        if not origins:
-            return None
         self._values.set(tensor, origins)
         return origins, 0
 

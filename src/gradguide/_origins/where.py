@@ -81,6 +81,12 @@ def is_in_deepcopy() -> bool:
     return False
 
 
+def runs_compiled() -> bool:
+    """Whether a function that ``torch.compile`` has wrapped is running."""
+    name = f"{os.sep}_dynamo{os.sep}eval_frame.py"
+    return any(frame.f_code.co_filename.endswith(name) for frame in _frames())
+
+
 class Function(NamedTuple):
     """A custom autograd function that is running."""
 

@@ -3,24 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import overload
 
 from gradguide._report.fold import Line, fold
 from gradguide._report.row import Row
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
+class Report(Sequence[Row]):
+    """Rows in the model's order; printed, rows that say the same are one line.
 
-class Report(tuple[Row, ...]):
-    """Rows in the model's order; printed, rows that say the same are one line."""
+    It is a sequence, and equal to a tuple of the same rows.
 
-    __slots__ = ()
+    Attributes:
+        notes: What else there is to say, such as how much was watched.
+    """
+
+    def __init__(self, rows: Iterable[Row] = (), notes: Iterable[str] = ()) -> None:
+        """Report rows."""
+        self.fill(rows, notes)
+
+    def fill(self, rows: Iterable[Row], notes: Iterable[str] = ()) -> None:
+        """Set the rows, as at the end of a watch."""
+        self._rows = tuple(rows)
+        self.notes = tuple(notes)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        """Return a row, or a tuple of rows."""
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._rows)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another report or tuple has the same rows."""
+        if isinstance(other, Report):
+            return self._rows == other._rows
+        return self._rows == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Return a hash of the rows."""
+        return hash(self._rows)
 
     @property
     def problems(self) -> Report:
-        """Return the rows that surprise, which is all but ``trains`` and ``frozen``."""
-        problems = _Problems(row for row in self if row.verdict not in _EXPECTED)
+        """Return the rows on which a user should act.
+
+        These are all but ``trains``, ``frozen``, ``unknown``, and what is normal.
+        """
+        problems = _Problems(row for row in self if row.is_problem)
         problems.whole = self._whole()
         return problems
 
@@ -39,7 +77,7 @@ class Report(tuple[Row, ...]):
             ).rstrip()
             for row in cells
         ]
-        return "\n".join([self._summary(), *lines])
+        return "\n".join([self._summary(), *lines, *self.notes])
 
     def __repr__(self) -> str:
         """Show what ``print`` shows."""
@@ -95,7 +133,6 @@ class _Problems(Report):
         return f"{len(self)} {noun}: {_counts(self)}" if self else "no problems"
 
 
-_EXPECTED = {"trains", "frozen"}
 _TITLES = ("verdict", "name", "numbers", "why")
 _SIDES = ("left", "left", "right", "left")
 

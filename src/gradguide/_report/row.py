@@ -13,7 +13,10 @@ class Row(NamedTuple):
         why: The reason; empty if there is nothing to say.
         where: File and line, and the module the line lies in; empty if unknown.
         numel: How many numbers the tensor holds.
-        kind: ``parameter``, ``buffer``, ``optimizer`` or ``tensor``.
+        kind: ``parameter``, ``buffer``, ``optimizer``, ``tensor`` or, of what is said
+            about a whole run, ``run``.
+        is_normal: Whether that is by design, or normal at the start of a training, so
+            that it is no problem.
     """
 
     name: str
@@ -22,3 +25,12 @@ class Row(NamedTuple):
     where: str = ""
     numel: int = 0
     kind: str = "parameter"
+    is_normal: bool = False
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether a user should act on it."""
+        return self.verdict not in _EXPECTED and not self.is_normal
+
+
+_EXPECTED = {"trains", "frozen", "unknown"}

@@ -1,0 +1,113 @@
+"""Counts the iterations of a run, and says when enough of them were seen."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+from torch.optim import Optimizer
+
+from gradguide._watch.observer import Observer
+
+PATIENCE = 20
+"""How many more iterations to wait for an optimizer that has not stepped yet."""
+
+
+class Iterations:
+    """Calls a function after a number of iterations.
+
+    An iteration is over when each optimizer in use has stepped, or when one steps that
+    has stepped already; without any optimizer, at each backward after the first one.
+    """
+
+    def __init__(
+        self, observer: Observer, count: int, enough: Callable[[], None]
+    ) -> None:
+        self._observer = observer
+        self._count = count
+        self._enough = enough
+        self._done = 0
+        self._stepped: set[int] = set()
+        self._waited_for: set[int] | None = None
+        observer.after_step = self._after_step
+        observer.after_backward = self._after_backward
+
+    def summary(self) -> str:
+        """Say how much was watched."""
+        counts = self._observer.steps.counts.values()
+        steps = sum(count for _, count in counts)
+        skips = sum(self._observer.steps.skips.values())
+        backwards = self._observer.backwards
+        text = f"Watched {_number(backwards, 'backward')}, {_number(steps, 'step')}"
+        if len(counts) > 1:
+            text += f" of {len(counts)} optimizers"
+        return text + (f", {_number(skips, 'skipped step')}." if skips else ".")
+
+    def _after_step(self, optimizer: Optimizer) -> None:
+        if id(optimizer) in self._stepped:
+            self._end_iteration()
+        self._stepped.add(id(optimizer))
+        if self._expected() <= self._stepped:
+            self._end_iteration()
+
+    def _after_backward(self) -> None:
+        if not self._observer.steps.counts and self._observer.backwards > 1:
+            if not self._unused_optimizers(set()):
+                self._end_iteration()
+
+    def _end_iteration(self) -> None:
+        self._stepped.clear()
+        self._done += 1
+        if self._done < self._count:
+            return
+        if self._done < self._count + PATIENCE and self._should_wait():
+            return
+        self._enough()
+
+    def _should_wait(self) -> bool:
+        """Whether an optimizer has not stepped yet, or a scaler skipped all steps."""
+        counts, skips = self._observer.steps.counts, self._observer.steps.skips
+        if skips and not counts:
+            return True
+        return bool(self._unused_optimizers(set(counts)))
+
+    def _expected(self) -> set[int]:
+        """Return the optimizers that step in each iteration, as far as is known."""
+        alive = {
+            key
+            for key, (optimizer, _) in self._observer.steps.counts.items()
+            if optimizer() is not None
+        }
+        return alive | self._unused_optimizers(alive)
+
+    def _unused_optimizers(self, known: set[int]) -> set[int]:
+        """Return the optimizers that hold trainable tensors no other one holds.
+
+        Those of wrappers, as accelerate has them, hold the tensors of another one.
+        """
+        optimizers = [
+            value
+            for value in gc.get_objects()
+            if issubclass(type(value), Optimizer) and hasattr(value, "param_groups")
+        ]
+        held = {
+            id(tensor)
+            for optimizer in optimizers
+            if id(optimizer) in known
+            for group in optimizer.param_groups
+            for tensor in group["params"]
+        }
+        return {
+            id(optimizer)
+            for optimizer in optimizers
+            if id(optimizer) not in known
+            and any(
+                tensor.requires_grad and id(tensor) not in held
+                for group in optimizer.param_groups
+                for tensor in group["params"]
+            )
+        }
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

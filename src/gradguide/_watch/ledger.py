@@ -1,0 +1,153 @@
+"""Notes what becomes of each tensor in a real iteration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from gradguide._autograd import is_zero, pieces
+from gradguide._origins.where import here
+from gradguide._watch.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor
+
+    from gradguide._origins.where import Place
+
+
+@dataclass(slots=True)
+class Record:
+    """What was observed of a tensor.
+
+    Attributes:
+        tensor: The tensor.
+        bit: Its bit as a source on the tape; 0 if it is none.
+        required_grad: Whether it ever required grad.
+        read_frozen: Where it was read while it did not require grad.
+        has_gradient: Whether it ever had a gradient.
+        nonzero: Whether such a gradient was not zero everywhere.
+        trained: Whether it changed and had a gradient that was not zero.
+        by_step: Why a step changed it although it does not train; or empty.
+        by_hand: Whether it changed otherwise, outside of a step.
+        written: Where it was written to at last outside of a step.
+        in_forward: Whether that was in the forward of a module.
+        was_zero: Whether it was zero everywhere before a step.
+        held: Whether an optimizer that stepped holds it.
+        group: The name that the optimizer has for it or for its group; or empty.
+        still: Why the last step left it as it was although it has a gradient.
+        is_normal: Whether that is normal at the start of a training.
+    """
+
+    tensor: ref[Tensor]
+    bit: int = 0
+    required_grad: bool = False
+    read_frozen: Place | None = None
+    has_gradient: bool = False
+    nonzero: bool = False
+    trained: bool = False
+    by_step: str = ""
+    by_hand: bool = False
+    written: Place | None = None
+    in_forward: bool = False
+    was_zero: bool = False
+    held: bool = False
+    group: str = ""
+    still: str = ""
+    is_normal: bool = False
+    before: tuple[int, ...] | None = None
+    """The fingerprint before the first write since the last comparison."""
+
+    def note_gradient(self, grad: Tensor | None) -> None:
+        """Note a gradient, and whether it is zero everywhere."""
+        if grad is not None:
+            self.has_gradient = True
+            self.nonzero = self.nonzero or not is_zero(grad)
+
+
+class Ledger:
+    """The records of the tensors that are read as parameters, or held by optimizers."""
+
+    def __init__(self) -> None:
+        """Know no tensor."""
+        self._records: dict[int, Record] = {}
+        self._by_address: dict[int, list[Record]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Record]]:
+        """Yield each tensor that is alive, with its record."""
+        for record in list(self._records.values()):
+            tensor = record.tensor()
+            if tensor is not None:
+                yield tensor, record
+
+    def get(self, tensor: Tensor) -> Record | None:
+        """Return the record of a tensor, or None."""
+        record = self._records.get(id(tensor))
+        return record if record and record.tensor() is tensor else None
+
+    def of(self, tensor: Tensor) -> Record:
+        """Return the record of a tensor; a new one if it has none."""
+        record = self.get(tensor)
+        if record is None:
+            record = self._records[id(tensor)] = Record(ref(tensor))
+            for piece in pieces(tensor):
+                self._by_address.setdefault(piece.data_ptr(), []).append(record)
+        return record
+
+    def sharing(self, tensor: Tensor) -> Iterator[tuple[Tensor, Record]]:
+        """Yield the tensors with records that share memory with a tensor."""
+        for piece in pieces(tensor):
+            for record in self._by_address.get(piece.data_ptr(), ()):
+                other = record.tensor()
+                if other is not None and any(
+                    own.data_ptr() == piece.data_ptr() for own in pieces(other)
+                ):
+                    yield other, record
+
+    def before_write(self, tensor: Tensor, *, in_forward: bool) -> None:
+        """Take fingerprints of all that shares memory with what is written to."""
+        for other, record in self.sharing(tensor):
+            if not record.trained:
+                if record.before is None:
+                    record.before = fingerprint(other)
+                record.written, record.in_forward = here(), in_forward
+
+    def note_gradients(self) -> None:
+        """Look which tensors have a gradient after a backward."""
+        for tensor, record in self:
+            if not record.nonzero and tensor.is_leaf:
+                record.required_grad = record.required_grad or tensor.requires_grad
+                record.note_gradient(tensor.grad)
+
+    def compare(self) -> None:
+        """Find out which tensors were changed by hand since the last comparison."""
+        for tensor, record in self:
+            self.compare_one(tensor, record)
+
+    def compare_one(self, tensor: Tensor, record: Record) -> None:
+        """Find out whether a tensor was changed by hand since the last comparison."""
+        before, record.before = record.before, None
+        if before is not None and before != fingerprint(tensor):
+            trains = record.nonzero and record.required_grad
+            record.trained = record.trained or trains
+            record.by_hand = record.by_hand or not trains
+
+    def forget_writes(self) -> None:
+        """Forget what was written by hand so far, as when a checkpoint was loaded."""
+        for _, record in self:
+            record.before, record.by_hand = None, False
+
+
+def held_by(groups: Iterable[dict[str, object]]) -> Iterator[tuple[Tensor, str]]:
+    """Yield the tensors in the groups of an optimizer, with their names there."""
+    for group in groups:
+        tensors: list[Tensor] = list(group["params"])  # type: ignore[call-overload]
+        names = group.get("param_names")
+        name = str(group.get("name", ""))
+        for index, tensor in enumerate(tensors):
+            if isinstance(names, (list, tuple)) and len(names) == len(tensors):
+                yield tensor, str(names[index])
+            else:
+                yield tensor, name if len(tensors) == 1 else ""

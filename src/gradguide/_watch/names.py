@@ -1,0 +1,136 @@
+"""Finds the outermost modules, and the variables that modules and tensors are in."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
+from weakref import ref
+
+from torch import nn
+from torch.optim import Optimizer
+
+from gradguide._origins.where import is_hidden
+
+LIMIT = 20_000
+"""The number of objects that are looked through for names."""
+
+DEPTH = 5
+
+
+def live_modules() -> list[nn.Module]:
+    """Return all modules that are alive."""
+    return [value for value in gc.get_objects() if issubclass(type(value), nn.Module)]
+
+
+def outermost(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """Return the modules around some modules that are in no other module."""
+    parents: dict[int, list[nn.Module]] = {}
+    for module in live_modules():
+        for child in module.children():
+            parents.setdefault(id(child), []).append(module)
+    tops: dict[int, nn.Module] = {}
+    seen: set[int] = set()
+    waiting = list(modules)
+    for module in waiting:  # appended to while iterating
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        around = parents.get(id(module), [])
+        if around:
+            waiting += around
+        else:
+            tops[id(module)] = module
+    return list(tops.values())
+
+
+class Names:
+    """The variables and attributes that lead to objects, as they are found over time.
+
+    A name that was found in a function stays known after the function has returned.
+    """
+
+    def __init__(self) -> None:
+        """Know no name."""
+        self._names: dict[int, tuple[ref[Any], str]] = {}
+
+    def get(self, value: object) -> str:
+        """Return the path to an object, or an empty text."""
+        found = self._names.get(id(value))
+        return found[1] if found and found[0]() is value else ""
+
+    def look_for(self, wanted: Iterable[object], frame: FrameType | None) -> None:
+        """Look for objects in the variables of the script and of running functions."""
+        missing = {id(value): value for value in wanted if not self.get(value)}
+        if not missing:
+            return
+        for value, path in _objects(_scopes(frame)):
+            if id(value) in missing:
+                self._names[id(value)] = (ref(missing.pop(id(value))), path)
+                if not missing:
+                    return
+
+
+def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object]]:
+    """Yield the variables of the script, then of its functions, the outermost first."""
+    main = sys.modules.get("__main__")
+    if main is not None:
+        yield vars(main)
+    frames = []
+    while frame:
+        if not is_hidden(frame.f_code.co_filename):
+            frames.append(frame)
+        frame = frame.f_back
+    for one in reversed(frames):
+        if one.f_locals is not one.f_globals:
+            yield one.f_locals
+    for one in frames:
+        if one.f_globals.get("__name__") != "__main__":
+            yield one.f_globals
+
+
+def _objects(scopes: Iterable[Mapping[str, object]]) -> Iterator[tuple[object, str]]:
+    """Yield the objects in some scopes with their paths, the shortest paths first."""
+    level = [
+        (value, name)
+        for scope in scopes
+        for name, value in list(scope.items())
+        if not name.startswith("__") and name != "self"
+    ]
+    seen: set[int] = set()
+    for _ in range(DEPTH):
+        deeper = []
+        for value, path in level:
+            yield value, path
+            if id(value) in seen or len(seen) > LIMIT:
+                continue
+            seen.add(id(value))
+            deeper += [(part, f"{path}{step}") for part, step in _parts(value)]
+        level = deeper
+
+
+def _parts(value: object) -> list[tuple[object, str]]:
+    """Return the parts of an object, each with the step of the path to it."""
+    if isinstance(value, (type, ModuleType, FunctionType, Optimizer, str, bytes)):
+        return []
+    try:
+        if isinstance(value, dict):
+            return [(part, f"[{key!r}]") for key, part in list(value.items())[:1000]]
+        if isinstance(value, (list, tuple)):
+            return [(part, f"[{i}]") for i, part in enumerate(value[:1000])]
+        attributes = getattr(value, "__dict__", None)
+        if type(attributes) is not dict:
+            return []
+        parts = [(part, f".{name}") for name, part in list(attributes.items())]
+        if isinstance(value, nn.Module):
+            parts = [p for p in parts if p[1] not in _REGISTRIES]
+            for registry in (value._modules, value._parameters, value._buffers):
+                parts += [(part, f".{name}") for name, part in registry.items()]
+    except Exception:  # noqa: BLE001 objects of the user may raise anything
+        return []
+    return parts
+
+
+_REGISTRIES = {"._modules", "._parameters", "._buffers"}

@@ -1,0 +1,183 @@
+"""Observes the steps of optimizers: what they move, and why they leave a tensor."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+from weakref import ref
+
+import torch
+from torch import Tensor
+
+from gradguide._autograd import is_zero
+from gradguide._changed import same_values
+from gradguide._explain.optimizer import group_of, reason_of_move, rehearse
+from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.ledger import Ledger, Record, held_by
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+
+class Steps:
+    """The steps of all optimizers that are watched."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Write into a ledger."""
+        self._ledger = ledger
+        self._running: dict[int, _Step] = {}
+        self.counts: dict[int, tuple[ref[Optimizer], int]] = {}
+        self.skips: dict[int, int] = {}
+
+    def begin(self, optimizer: Optimizer) -> None:
+        """Note the tensors of an optimizer before its step.
+
+        A class may call the step of its base class, which is not another step.
+        """
+        if id(optimizer) in self._running:
+            self._running[id(optimizer)].depth += 1
+            return
+        before = {}
+        for tensor, name in held_by(optimizer.param_groups):
+            record = self._ledger.of(tensor)
+            record.held = True
+            record.group = record.group or name
+            record.required_grad = record.required_grad or tensor.requires_grad
+            self._ledger.compare_one(tensor, record)
+            if not record.trained:
+                record.was_zero = record.was_zero or is_zero(tensor)
+                reason = "" if tensor.requires_grad else reason_of_move(optimizer, tensor)
+                before[id(tensor)] = _Before(tensor, record, reason)
+        self._running[id(optimizer)] = _Step(before)
+
+    def end(self, optimizer: Optimizer) -> bool:
+        """Compare the tensors of an optimizer after its step; return if it has ended."""
+        step = self._running.get(id(optimizer))
+        if step is None:
+            return False
+        if step.depth:
+            step.depth -= 1
+            return False
+        del self._running[id(optimizer)]
+        _, count = self.counts.get(id(optimizer), (None, 0))
+        self.counts[id(optimizer)] = (ref(optimizer), count + 1)
+        for tensor, _ in held_by(optimizer.param_groups):
+            known = step.before.get(id(tensor))
+            if known is not None:
+                known.compare(optimizer)
+        return True
+
+    def skip(self, optimizer: Optimizer) -> None:
+        """Note that a ``GradScaler`` skipped the step of an optimizer."""
+        self.skips[id(optimizer)] = self.skips.get(id(optimizer), 0) + 1
+        for tensor, name in held_by(optimizer.param_groups):
+            record = self._ledger.of(tensor)
+            record.held = True
+            record.group = record.group or name
+            record.has_gradient = record.has_gradient or tensor.grad is not None
+            record.still = "skipped by the scaler: a gradient is inf or nan"
+
+
+class _Step:
+    """A step that runs, and how many steps of base classes run inside it."""
+
+    def __init__(self, before: dict[int, _Before]) -> None:
+        self.before = before
+        self.depth = 0
+
+
+class _Before:
+    """A tensor before a step."""
+
+    def __init__(self, tensor: Tensor, record: Record, reason: str) -> None:
+        self._tensor = tensor
+        self._record = record
+        self._reason = reason
+        self._fingerprint = fingerprint(tensor)
+        self._grad = _kind_of(tensor.grad)
+
+    def compare(self, optimizer: Optimizer) -> None:
+        """Note what the step did to the tensor."""
+        tensor, record = self._tensor, self._record
+        record.note_gradient(tensor.grad)
+        grad = max(self._grad, _kind_of(tensor.grad))
+        moved = fingerprint(tensor) != self._fingerprint
+        if moved and tensor.requires_grad and record.nonzero:
+            record.trained, record.still = True, ""
+        elif moved and not tensor.requires_grad:
+            record.by_step = self._reason or "frozen, but step() moves it"
+        elif moved:
+            record.by_step = "moved without a gradient"
+        elif tensor.requires_grad and record.nonzero:
+            record.still, record.is_normal = _why_still(optimizer, tensor, grad)
+
+
+_NONE, _ZERO, _NONZERO = range(3)
+
+
+def _kind_of(grad: Tensor | None) -> int:
+    if grad is None:
+        return _NONE
+    return _ZERO if is_zero(grad) else _NONZERO
+
+
+def _why_still(optimizer: Optimizer, tensor: Tensor, grad: int) -> tuple[str, bool]:
+    """Return why a step left a tensor as it was, and whether that is normal."""
+    if grad == _NONE:
+        return "its .grad was None at step(), though backward gave it one", False
+    if grad == _ZERO:
+        return "its .grad was 0 at step(), though backward gave it another", False
+    group = group_of(optimizer, tensor)
+    rate, full = group.get("lr"), group.get("initial_lr")
+    if rate is not None and float(rate) == 0:
+        if full is not None and float(full) > 0:
+            return "lr is 0 in these steps: warm-up?", True
+        return "its learning rate is 0", False
+    if tensor.grad is not None and not _is_finite(tensor.grad):
+        return "skipped by the scaler: a gradient is inf or nan", False
+    rounded = _rounded_away(optimizer, tensor)
+    if rounded is None:
+        return "skipped by step(): it has a gradient, and did not change", False
+    kind = str(tensor.dtype).removeprefix("torch.")
+    why = f"rounded away: its update is {rounded} times too small for {kind}"
+    if rate is not None and full is not None and float(rate) < float(full):
+        return f"{why} at this rate: warm-up?", True
+    return why, torch.finfo(tensor.dtype).bits > _HALF
+
+
+_HALF = 16
+
+
+def _is_finite(grad: Tensor) -> bool:
+    values = grad.coalesce().values() if grad.is_sparse else grad
+    return bool(torch.isfinite(values).all())
+
+
+def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
+    """Return how many times too small an update is for the dtype, or None.
+
+    The step of PyTorch's class of optimizer is rehearsed with a copy of the tensor, and
+    with one in double precision. For an optimizer that is not based on any of these,
+    the update is taken to be as large as the rate times the gradient, or the rate.
+    """
+    if not tensor.is_floating_point() or tensor.layout != torch.strided:
+        return None
+    kind = next(k for k in type(optimizer).__mro__ if k.__module__.startswith(_OWN))
+    same = rehearse(kind, optimizer, [tensor])
+    if same and not same_values(same[0], tensor):
+        return None  # the step of that class would have moved it
+    exact = rehearse(kind, optimizer, [tensor], torch.float64)
+    values = tensor.detach().double()
+    if exact:
+        update = (exact[0] - values).abs()
+    else:
+        rate = float(group_of(optimizer, tensor).get("lr") or 0)
+        largest = 0.0 if tensor.grad is None else float(tensor.grad.abs().max())
+        update = torch.full_like(values, rate * max(1.0, largest))
+    _, exponent = torch.frexp(values.abs().clamp_min(torch.finfo(tensor.dtype).tiny))
+    half_unit = torch.finfo(tensor.dtype).eps / 2 * torch.exp2(exponent.double() - 1)
+    ratio = float((half_unit / update).min())
+    return f"{math.ceil(ratio):,}" if 1 <= ratio < math.inf else None
+
+
+_OWN = "torch.optim"
