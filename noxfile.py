@@ -77,6 +77,31 @@ def transformers(session: nox.Session) -> None:
     session.run("pytest", "tests/transformers", *session.posargs, env=offline)
 
 
+@nox.session(default=False, reuse_venv=False)
+def versions(session: nox.Session) -> None:
+    """Test the module on another PyTorch: ``-- 2.15.0``, or ``-- newest``.
+
+    What follows the version is passed to pytest. The environment is made anew each
+    time, as an older one may hold CUDA libraries of another version;
+    ``--reuse-venv=always`` keeps it.
+    """
+    version, *options = session.posargs or [""]
+    if version != "newest" and not re.match(r"\d+\.\d", version):
+        session.error(
+            "Which version of PyTorch? Try: nox -s versions -- 2.15.0, "
+            "or: nox -s versions -- newest"
+        )
+    pytorch = "torch" if version == "newest" else f"torch=={version}"
+    # Those packages that PyTorch depends on must fit this version, not the pinned one.
+    pins = CONSTRAINTS.read_text("utf-8").splitlines(keepends=True)
+    free = Path(session.bin, "constraints.txt")
+    free.write_text("".join(pin for pin in pins if not re.search(r"\btorch\b", pin)))
+    needed = nox.project.dependency_groups(PYPROJECT, "versions")
+    session.install("-c", str(free), pytorch, *needed)
+    session.run("python", "-c", "import torch; print('PyTorch', torch.__version__)")
+    session.run("pytest", "tests/module", "src", *options)
+
+
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
     """Plant faults in a copy of the project, and check that a test catches each."""

@@ -53,7 +53,7 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method")
 @pytest.mark.parametrize(
     "backend", ["eager", "aot_eager", pytest.param("inductor", marks=needs_compiler)]
 )
@@ -78,7 +78,7 @@ def test_compiled_model(backend: str) -> None:
     torch.compiler.reset()
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
 def test_torchscript() -> None:
     """A parameter of a script is unknown, as the mode does not see inside scripts."""
     model = nn.ModuleDict({"script": torch.jit.script(nn.Linear(3, 3))})
