@@ -101,9 +101,14 @@ def from_function(
             updated=snapshot.changed_names(),
         )
         reached = merged(tape.origins(root) for root in graph.roots)
+        copies = [
+            (mask, cause)
+            for copy, mask, cause in tape.copies
+            if (tensor := copy()) is not None and id(tensor) in graph.leaves
+        ]
         for parameter in parameters:
             if id(parameter) not in graph.leaves:
-                verdict = tape.uses.verdict(tape.bits[id(parameter)], reached)
+                verdict = tape.uses.verdict(tape.bits[id(parameter)], reached, copies)
                 doubtful = threads.seen and verdict.verdict == "unused"
                 where = written(verdict.where, paths)
                 evidence.unreached[id(parameter)] = (

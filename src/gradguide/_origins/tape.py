@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ class Tape(TorchFunctionMode):
     Attributes:
         blame: Knows the causes of cuts.
         uses: Knows which operations used the data of each source.
+        copies: The parameters that ``copy.deepcopy`` made of sources.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Tape(TorchFunctionMode):
         super().__init__()
         self.blame = Blame()
         self.uses = Uses()
+        self.copies: list[tuple[ref[Tensor], int, Cause]] = []
         self._values = Values()
         self._count = 0
 
@@ -99,8 +102,8 @@ class Tape(TorchFunctionMode):
         return merged((origins, {way: bit}))
 
     def is_copy(self, tensor: Tensor) -> bool:
-        """Whether ``copy.deepcopy`` made a tensor of a source."""
-        return any(way.cut and way.cut.why == COPY for way in self.origins(tensor))
+        """Whether ``copy.deepcopy`` made a parameter of a source."""
+        return any(copy() is tensor for copy, _, _ in self.copies)
 
     def __torch_function__(
         self,
@@ -298,8 +301,12 @@ class Tape(TorchFunctionMode):
         origins: Origins = {}
         shared = self._values.in_memory(tensor)
         if shared and isinstance(tensor, nn.Parameter):
-            cause = Cause("nn.Parameter()", here())
-            origins = through(shared, cause, is_detour=False)
+            copied = {way.cut for way in shared if way.cut and way.cut.why == COPY}
+            if copied:
+                self.copies.append((ref(tensor), mask_of(shared), copied.pop()))
+            else:
+                cause = Cause("nn.Parameter()", here())
+                origins = through(shared, cause, is_detour=False)
         bit = self.find_source(tensor, origins)
         if bit:
             return self._values.of(tensor)

@@ -1,6 +1,7 @@
 """Remembers which operations used the data of each source, and what becomes of it."""
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import NamedTuple
 from weakref import ref
 
@@ -62,10 +63,17 @@ class Uses:
         """Note a leaf that the running code has made."""
         self.leaves_made.append(ref(tensor))
 
-    def verdict(self, bit: int, reached: Origins) -> Verdict:
-        """Return why backward does not reach a source; ``reached`` are of its roots."""
-        if not self._read & bit:
-            return Verdict("unused", "never read in the forward")
+    def verdict(
+        self,
+        bit: int,
+        reached: Origins,
+        copies: Iterable[tuple[int, Cause]] = (),
+    ) -> Verdict:
+        """Return why backward does not reach a source.
+
+        ``reached`` are the origins of its roots, and ``copies`` the sources whose
+        copies it reaches.
+        """
         ways = [way for way, mask in reached.items() if mask & bit]
         if ways:
             way = max(ways, key=lambda way: way.rank)
@@ -73,6 +81,9 @@ class Uses:
             if cut is None:
                 return Verdict("unknown", "no cut was seen on its way to the loss")
             return Verdict("unknown" if cut.inconclusive else "cut", cut.why, cut.where)
+        for mask, cause in copies:
+            if mask & bit:
+                return Verdict("cut", cause.why, cause.where)
         for mask, cause in self._hidden:
             if mask & bit:
                 return Verdict("unknown", cause.why, cause.where)
@@ -80,6 +91,8 @@ class Uses:
             if mask & bit:
                 why = f"its result left PyTorch by {cause.why}"
                 return Verdict("unused", why, cause.where)
+        if not self._read & bit:
+            return Verdict("unused", "never read in the forward")
         last = max(
             (with_grad, *use)
             for (with_grad, mask), use in self._last.items()

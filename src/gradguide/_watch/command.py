@@ -130,6 +130,7 @@ class _Session:
         if self.report is not None:
             return
         self._ended.set()
+        self.observer.failed = isinstance(error, Exception)
         try:
             trace = error.__traceback__ if error is not None else None
             self.observer.look_for_names(_frame_of(trace))

@@ -24,12 +24,14 @@ class Failure(NamedTuple):
         why: What is wrong with it.
         where: The line that raised, or the one that called ``apply``.
         behind: The ids of the leaves whose gradients had to come through it.
+        is_missing: Whether it has no backward at all.
     """
 
     name: str
     why: str
     where: Place | None
     behind: frozenset[int]
+    is_missing: bool = False
 
 
 def failure_of(
@@ -46,8 +48,14 @@ def failure_of(
     if isinstance(error, NotImplementedError):
         for node, kind in custom:
             if kind.backward is Function.backward and kind.vjp is Function.vjp:
-                why = f"{kind.__name__} has no backward"
-                return Failure(kind.__name__, why, calls.get(kind), _behind(node))
+                why, name = f"{kind.__name__} has no backward", kind.__name__
+                behind = _behind(node)
+                return Failure(name, why, calls.get(kind), behind, is_missing=True)
+        return None
+    for node, kind in custom:
+        if f"function {kind.__name__}Backward returned" in str(error):
+            why = f"{kind.__name__}.backward: {str(error).splitlines()[0]}"
+            return Failure(kind.__name__, why, calls.get(kind), _behind(node))
     codes = {_code(kind.backward): (node, kind) for node, kind in custom}
     place, found = None, None
     for frame, line in _frames(error.__traceback__):

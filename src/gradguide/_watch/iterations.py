@@ -51,8 +51,12 @@ class Iterations:
             self._end_iteration()
 
     def _after_backward(self) -> None:
-        if not self._observer.steps.counts and self._observer.backwards > 1:
-            if not self._unused_optimizers(set()):
+        """End an iteration of a run that updates its parameters by hand."""
+        observer = self._observer
+        if not observer.steps.counts and observer.backwards > 1:
+            observer.ledger.compare()
+            moved = sum(record.trained for _, record in observer.ledger)
+            if moved and not self._unused_optimizers(set()):
                 self._end_iteration()
 
     def _end_iteration(self) -> None:

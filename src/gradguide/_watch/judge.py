@@ -15,7 +15,7 @@ from gradguide._autograd import pieces, shape_of
 from gradguide._explain.evidence import hides_operations
 from gradguide._explain.explain import is_frozen
 from gradguide._explain.paths import paths_in
-from gradguide._origins.blame import COPY
+from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.where import Place, written
 from gradguide._report.row import Row
@@ -66,6 +66,7 @@ class _Judge:
             for group in getattr(optimizer, "param_groups", ())
             for tensor in group["params"]
         }
+        self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
         self._trained: dict[int, Tensor] = {}
         for tensor, record in self._ledger:
@@ -83,22 +84,11 @@ class _Judge:
 
     def _named_roots(self) -> list[tuple[str, nn.Module]]:
         """Return the modules to report, with their names."""
-        called = self._seen.roots()
-        inside = {id(p) for module in called for p in module.parameters()}
-        owners = [
-            module
-            for module in self._modules
-            if any(
-                id(p) not in inside and (r := self._ledger.get(p)) and r.held
-                for p in module._parameters.values()  # noqa: SLF001
-                if p is not None
-            )
-        ]
-        roots = [*called, *outermost(owners)]
+        roots = self._seen.roots()
         self._seen.names.look_for(roots, None)
         counts: dict[str, int] = {}
         named = []
-        for module in dict.fromkeys(roots):
+        for module in roots:
             if not list(module.parameters()) and not list(module.buffers()):
                 continue
             name = self._seen.names.get(module) or type(module).__name__
@@ -122,15 +112,15 @@ class _Judge:
         ]
         paths = paths_in(self._roots, {id(tensor) for tensor, _ in others})
         for number, (tensor, record) in enumerate(others):
-            if not record.held and not self._is_of_interest(tensor, record):
+            if not record.holder and not self._is_of_interest(tensor, record):
                 continue
             name = record.group or paths.get(id(tensor))
             name = name or self._seen.names.get(tensor)
             name = name or f"tensor {number} of shape {shape_of(tensor)}"
-            row = self._row(name, tensor, "optimizer" if record.held else "tensor")
+            row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
             if row.verdict == "trains" and name.startswith("tensor "):
                 continue  # of a module that is gone
-            if record.held and self._is_orphan(tensor, record):
+            if record.holder and self._is_orphan(tensor, record):
                 why = "held by the optimizer, not by the model"
                 row = row._replace(verdict="orphan", why=why, where="", is_normal=False)
             yield row
@@ -139,14 +129,10 @@ class _Judge:
         """Whether a tensor in no module and no optimizer is worth a row."""
         if not record.nonzero or record.trained:
             return False
-        return not self._is_copy(tensor)
+        return not self._seen.is_copy(tensor)
 
     def _is_orphan(self, tensor: Tensor, record: Record) -> bool:
         return not record.bit and not record.has_gradient and not record.read_frozen
-
-    def _is_copy(self, tensor: Tensor) -> bool:
-        ways = self._seen.origins(tensor)
-        return any(way.cut and way.cut.why == COPY for way in ways)
 
     # What becomes of them
 
@@ -164,15 +150,19 @@ class _Judge:
         )
 
     def _judge(self, tensor: Tensor, record: Record) -> Judgement:
+        if not tensor.requires_grad and not self._trains_at_times(tensor, record):
+            return self._of_frozen(tensor, record)
         if record.trained:
             return Judgement("trains")
-        if not tensor.requires_grad:
-            return self._of_frozen(tensor, record)
         if record.nonzero:
             return self._of_gradient(tensor, record)
         if record.has_gradient:
             return self._of_zero(tensor, record)
         return self._without_gradient(tensor, record)
+
+    def _trains_at_times(self, tensor: Tensor, record: Record) -> bool:
+        """Whether a tensor trains that is frozen now, as a GAN does with its critic."""
+        return record.trained and not record.by_step and id(tensor) not in self._late
 
     def _of_frozen(self, tensor: Tensor, record: Record) -> Judgement:
         if id(tensor) in self._late:
@@ -201,17 +191,16 @@ class _Judge:
             return Judgement("still", record.still, is_normal=record.is_normal)
         if record.by_hand:
             return Judgement("trains")
-        if record.held:
+        if record.holder:
             return Judgement("unknown", "no step has run since it has a gradient")
-        if self._seen.failures or not self._seen.steps.counts:
-            return Judgement("unknown", "no step has run")
         holder = self._held.get(id(tensor))
+        if not self._seen.has_iterated(by_hand=holder is None):
+            return Judgement("unknown", "no step has run")
+        why = "gets a gradient that nobody applies"
         if holder is not None:
-            kind = type(holder).__name__
-            why = f"gets a gradient, but the step() of its {kind} never ran"
+            why += f": the step() of its {type(holder).__name__} never ran"
+        if holder is not None or id(tensor) in self._names:
             return Judgement("not in optimizer", why)
-        if id(tensor) in self._names:
-            return Judgement("not in optimizer", "gets a gradient that nobody applies")
         if isinstance(tensor, nn.Parameter):
             why = "reached by the loss, but not a parameter of the model"
             return Judgement("unregistered", why)
@@ -219,7 +208,7 @@ class _Judge:
         return Judgement("unknown", why)
 
     def _of_zero(self, tensor: Tensor, record: Record) -> Judgement:
-        if not record.held:
+        if not record.holder:
             return Judgement("frozen", "its gradient is zero; no optimizer holds it")
         for other, behind in self._seen.behind.items():
             if behind & record.bit and (name := self._zero_that_trains(other)):
@@ -240,7 +229,7 @@ class _Judge:
         reason = self._why_no_gradient(tensor, record)
         if record.by_hand:
             return Judgement("trains", "written by hand", record.written)
-        if reason.verdict == "unknown" or record.held or id(tensor) in self._held:
+        if reason.verdict == "unknown" or record.holder or id(tensor) in self._held:
             return Judgement(*reason)
         if not self._held:
             return Judgement(*reason)
@@ -251,7 +240,7 @@ class _Judge:
         if not self._seen.backwards and not self._seen.steps.counts:
             return Verdict("unknown", "no backward has run")
         for failure in self._seen.failures:
-            if id(tensor) in failure.behind:
+            if failure.is_missing and id(tensor) in failure.behind:
                 return Verdict("cut", failure.why, failure.where)
         if id(tensor) in self._seen.without:
             return Verdict("cut", *self._seen.without[id(tensor)])
@@ -260,10 +249,27 @@ class _Judge:
             return Verdict("cut", why, record.read_frozen)
         if self._is_hidden(tensor):
             return Verdict("unknown", "what runs in other threads or in TorchScript")
-        verdict = self._seen.uses.verdict(record.bit, self._seen.reached)
+        verdict = self._verdict(record)
         if verdict.verdict == "unknown" and self._seen.failures:
             return Verdict("unknown", "backward raised before it reached it")
         return verdict
+
+    def _verdict(self, record: Record) -> Verdict:
+        """Return the verdict of the tape, by the losses before the step if it can be."""
+        before = self._seen.reached_before.get(record.holder, {})
+        is_known = any(mask & record.bit for mask in before.values())
+        reached = before if is_known else self._seen.reached
+        return self._seen.uses.verdict(record.bit, reached, self._copies)
+
+    def _copies_that_learn(self) -> list[tuple[int, Cause]]:
+        """Return the sources whose copies got gradients."""
+        return [
+            (mask, cause)
+            for copy, mask, cause in self._seen.copies
+            if (tensor := copy()) is not None
+            and (record := self._ledger.get(tensor))
+            and record.nonzero
+        ]
 
     def _is_hidden(self, tensor: Tensor) -> bool:
         if self._seen.saw_threads:
@@ -333,14 +339,16 @@ class _Judge:
             where = written(failure.where, self._paths)
             yield Row(failure.name, "failed", failure.why, where, 0, "run")
 
-    def _nothing(self, all_rows: Iterable[Row]) -> Iterator[Row]:
-        all_rows = list(all_rows)
-        if not self._seen.steps.counts or not all_rows:
+    def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
+        """Say that nothing trains, if no parameter moved by its gradient."""
+        parameters = [row for row in all_rows if row.kind != "run"]
+        is_frozen = all(row.verdict == "frozen" for row in parameters)
+        ran = self._seen.has_iterated(by_hand=not self._held)
+        if not parameters or not (ran or (self._seen.backwards and is_frozen)):
             return
-        if any(row.verdict == "trains" or row.is_normal for row in all_rows):
-            return
-        why = "no parameter moved by its gradient in what was watched"
-        yield Row("*", "nothing trains", why, "", 0, "run")
+        if not any(row.verdict == "trains" or row.is_normal for row in parameters):
+            why = "no parameter moved by its gradient in what was watched"
+            yield Row("*", "nothing trains", why, "", 0, "run")
 
     def _frozen_after_wrapping(self) -> set[int]:
         """Return the parameters that were frozen after DDP had wrapped their module."""

@@ -35,7 +35,7 @@ class Record:
         written: Where it was written to at last outside of a step.
         in_forward: Whether that was in the forward of a module.
         was_zero: Whether it was zero everywhere before a step.
-        held: Whether an optimizer that stepped holds it.
+        holder: The id of the optimizer that stepped last with it; 0 if none did.
         group: The name that the optimizer has for it or for its group; or empty.
         still: Why the last step left it as it was although it has a gradient.
         is_normal: Whether that is normal at the start of a training.
@@ -53,7 +53,7 @@ class Record:
     written: Place | None = None
     in_forward: bool = False
     was_zero: bool = False
-    held: bool = False
+    holder: int = 0
     group: str = ""
     still: str = ""
     is_normal: bool = False
@@ -109,7 +109,7 @@ class Ledger:
     def before_write(self, tensor: Tensor, *, in_forward: bool) -> None:
         """Take fingerprints of all that shares memory with what is written to."""
         for other, record in self.sharing(tensor):
-            if not record.trained:
+            if not (record.trained and other.requires_grad):
                 if record.before is None:
                     record.before = fingerprint(other)
                 record.written, record.in_forward = here(), in_forward

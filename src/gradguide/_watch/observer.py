@@ -35,7 +35,7 @@ from gradguide._watch.failures import (
 )
 from gradguide._watch.fingerprint import fingerprint
 from gradguide._watch.ledger import Ledger, held_by
-from gradguide._watch.names import Names, outermost
+from gradguide._watch.names import Names, live_modules, outermost
 from gradguide._watch.steps import Steps
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ class Observer(Tape):
         called: The outermost modules whose forward ran.
         buffers: The fingerprints of buffers before the first forward of their module.
         reached: Where the data of all losses came from.
+        reached_before: The same of the losses before the steps of an optimizer.
         backwards: How many backwards ran.
         failures: The backwards that raised.
         behind: For each source, those whose data it was multiplied with.
         without: Leaves without a gradient, and the function that gave None.
         frozen_at: Where tensors were frozen while they were watched.
+        failed: Whether the run ended by an error.
         saw_threads: Whether a module ran in another thread.
         ran_eagerly: Whether compiled code ran without compilation.
         trouble: The error of this package after which it observed no more, or None.
@@ -91,12 +93,16 @@ class Observer(Tape):
         self.called: dict[int, ref[nn.Module]] = {}
         self.buffers: dict[int, tuple[ref[Tensor], tuple[int, ...]]] = {}
         self.reached: Origins = {}
+        self.reached_before: dict[int, Origins] = {}
+        self._since_step: Origins = {}
+        self._has_stepped = False
         self.backwards = 0
         self.failures: list[Failure] = []
         self.behind: dict[int, int] = {}
         self.without: dict[int, tuple[str, Place | None]] = {}
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
         self.saw_threads = False
+        self.failed = False
         self.ran_eagerly = False
         self.is_over = False
         self.trouble: Exception | None = None
@@ -110,6 +116,7 @@ class Observer(Tape):
         self._sharded: dict[
             tuple[int, str], tuple[ref[nn.Module], ref[nn.Parameter]]
         ] = {}
+        self._kept: dict[str, object] = {}
         self._handles: list[Any] = []
         self._stance = ExitStack()
         self._has_stance = False
@@ -120,10 +127,10 @@ class Observer(Tape):
             if isinstance(one, nn.Module):
                 self.called.setdefault(id(one), ref(one))
             elif isinstance(one, Tensor):
-                self.ledger.of(one).held = True
+                self.ledger.of(one)
             else:
                 for tensor, _ in held_by(one.param_groups):
-                    self.ledger.of(tensor)
+                    self.ledger.of(tensor).holder = id(one)
 
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
@@ -148,9 +155,26 @@ class Observer(Tape):
         self._has_stance = False
 
     def roots(self) -> list[nn.Module]:
-        """Return the outermost modules around those whose forward ran."""
+        """Return the outermost modules that were called or whose tensors are held."""
         called = [module() for module in self.called.values()]
-        return outermost(module for module in called if module is not None)
+        alive = [module for module in called if module is not None]
+        inside = {id(p) for module in alive for p in module.parameters()}
+        owners = [
+            module
+            for module in live_modules()
+            for p in module._parameters.values()  # noqa: SLF001
+            if p is not None
+            and id(p) not in inside
+            and (record := self.ledger.get(p))
+            and record.holder
+        ]
+        return outermost([*alive, *owners])
+
+    def has_iterated(self, *, by_hand: bool) -> bool:
+        """Whether a step ran, or, where updates are made by hand, two backwards."""
+        if self.steps.counts:
+            return True
+        return by_hand and self.backwards > 1 and not self.failures and not self.failed
 
     # What the tape calls
 
@@ -249,7 +273,11 @@ class Observer(Tape):
         return result
 
     def _note_roots(self, roots: list[Tensor]) -> None:
-        self.reached = merged((self.reached, *(self.origins(r) for r in roots)))
+        here_reached = merged(self.origins(root) for root in roots)
+        self.reached = merged((self.reached, here_reached))
+        if self._has_stepped:
+            self._has_stepped, self._since_step = False, {}
+        self._since_step = merged((self._since_step, here_reached))
         if not self.backwards:
             self.ledger.forget_writes()
             self.look_for_names()
@@ -344,6 +372,9 @@ class Observer(Tape):
                 self.look_for_names()
             self.ledger.note_gradients()
             self.steps.begin(optimizer)
+            parts = self.reached_before.get(id(optimizer), {}), self._since_step
+            self.reached_before[id(optimizer)] = merged(parts)
+            self._has_stepped = True
         self._in_torch_step += _is_of_torch(optimizer)
 
     @_guarded
@@ -369,6 +400,11 @@ class Observer(Tape):
         inside = {id(p) for root in roots for p in root.parameters()}
         bare = [tensor for tensor, _ in self.ledger if id(tensor) not in inside]
         self.names.look_for([*roots, *bare], frame)
+        # Until the report, what has a name is kept, as a function that returns would
+        # free it. Of the copies that a loop makes, this is the last one.
+        for one in [*roots, *bare]:
+            if name := self.names.get(one):
+                self._kept[name] = one
 
     def name_of(self, tensor: Tensor) -> str:
         """Return the name of a tensor, by its module or its variable."""

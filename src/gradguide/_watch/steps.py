@@ -8,10 +8,11 @@ from weakref import ref
 
 import torch
 from torch import Tensor
+from torch.optim import LBFGS
 
 from gradguide._autograd import is_zero
 from gradguide._changed import same_values
-from gradguide._explain.optimizer import group_of, reason_of_move, rehearse
+from gradguide._explain.optimizer import group_of, rehearse
 from gradguide._watch.fingerprint import fingerprint
 from gradguide._watch.ledger import Ledger, Record, held_by
 
@@ -38,16 +39,18 @@ class Steps:
             self._running[id(optimizer)].depth += 1
             return
         before = {}
+        outer = {key for step in self._running.values() for key in step.before}
         for tensor, name in held_by(optimizer.param_groups):
             record = self._ledger.of(tensor)
-            record.held = True
+            record.holder = id(optimizer)
             record.group = record.group or name
             record.required_grad = record.required_grad or tensor.requires_grad
             self._ledger.compare_one(tensor, record)
-            if not record.trained:
-                record.was_zero = record.was_zero or is_zero(tensor)
-                reason = "" if tensor.requires_grad else reason_of_move(optimizer, tensor)
-                before[id(tensor)] = _Before(tensor, record, reason)
+            if id(tensor) in outer or (record.trained and tensor.requires_grad):
+                continue  # the optimizer around this one may undo its step
+            record.was_zero = record.was_zero or is_zero(tensor)
+            reason = "" if tensor.requires_grad else _why_moved(optimizer, tensor)
+            before[id(tensor)] = _Before(tensor, record, reason)
         self._running[id(optimizer)] = _Step(before)
 
     def end(self, optimizer: Optimizer) -> bool:
@@ -72,7 +75,7 @@ class Steps:
         self.skips[id(optimizer)] = self.skips.get(id(optimizer), 0) + 1
         for tensor, name in held_by(optimizer.param_groups):
             record = self._ledger.of(tensor)
-            record.held = True
+            record.holder = id(optimizer)
             record.group = record.group or name
             record.has_gradient = record.has_gradient or tensor.grad is not None
             record.still = "skipped by the scaler: a gradient is inf or nan"
@@ -105,7 +108,7 @@ class _Before:
         if moved and tensor.requires_grad and record.nonzero:
             record.trained, record.still = True, ""
         elif moved and not tensor.requires_grad:
-            record.by_step = self._reason or "frozen, but step() moves it"
+            record.by_step = self._reason
         elif moved:
             record.by_step = "moved without a gradient"
         elif tensor.requires_grad and record.nonzero:
@@ -138,14 +141,33 @@ def _why_still(optimizer: Optimizer, tensor: Tensor, grad: int) -> tuple[str, bo
     rounded = _rounded_away(optimizer, tensor)
     if rounded is None:
         return "skipped by step(): it has a gradient, and did not change", False
+    if rounded == _NEGLIGIBLE:
+        return "its gradient is too small to change it in these steps", True
     kind = str(tensor.dtype).removeprefix("torch.")
     why = f"rounded away: its update is {rounded} times too small for {kind}"
     if rate is not None and full is not None and float(rate) < float(full):
         return f"{why} at this rate: warm-up?", True
-    return why, torch.finfo(tensor.dtype).bits > _HALF
+    return why, False
 
 
-_HALF = 16
+def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
+    """Return why a step moves a frozen tensor, if it does."""
+    forces = []
+    if tensor.grad is not None and not is_zero(tensor.grad):
+        forces.append("its stale .grad is applied by step()")
+    state = optimizer.state.get(tensor, {})
+    if isinstance(optimizer, LBFGS):
+        forces.append("LBFGS moves all that it holds by its history")
+    elif any(
+        isinstance(value, Tensor)
+        and value.shape == tensor.shape
+        and not is_zero(value)
+        for value in state.values()
+    ):
+        forces.append("momentum")
+    if group_of(optimizer, tensor).get("weight_decay"):
+        forces.append("weight decay")
+    return f"frozen, but {', '.join(forces) or 'step() moves it'}"
 
 
 def _is_finite(grad: Tensor) -> bool:
@@ -177,7 +199,13 @@ def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
     _, exponent = torch.frexp(values.abs().clamp_min(torch.finfo(tensor.dtype).tiny))
     half_unit = torch.finfo(tensor.dtype).eps / 2 * torch.exp2(exponent.double() - 1)
     ratio = float((half_unit / update).min())
+    if torch.finfo(tensor.dtype).bits > _HALF and float(update.max()) < _TINY:
+        return _NEGLIGIBLE  # as the gradient of a bias before a batch norm
     return f"{math.ceil(ratio):,}" if 1 <= ratio < math.inf else None
 
 
+_NEGLIGIBLE = "negligible"
 _OWN = "torch.optim"
+_HALF = 16
+_TINY = torch.finfo(torch.float32).eps / 2
+"""An update that float32 can't even add to 1."""

@@ -100,6 +100,7 @@ objects that the training uses, or nothing
     ) -> None:
         """End watching, and fill the report."""
         observer, report = self._watching.pop()
+        observer.failed = isinstance(error, Exception)
         observer.look_for_names()
         observer.stop()
         report.fill(rows(observer), notes(observer))

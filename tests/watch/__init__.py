@@ -1,0 +1,1 @@
+"""Tests of ``python -m gradguide`` and ``gradguide.watch`` on whole programs."""
