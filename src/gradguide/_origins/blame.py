@@ -54,11 +54,19 @@ class Blame:
             self._off_cause = None if now else Cause("no_grad", here())
         return result
 
-    def cause(self, name: str, source: Tensor) -> Cause | None:
-        """Return why an operation drops the history of ``source``, or None."""
+    def cause(
+        self,
+        name: str,
+        source: Tensor,
+        comes_from: Callable[[Tensor, list[Tensor]], bool],
+    ) -> Cause | None:
+        """Return why an operation drops the history of ``source``, or None.
+
+        ``comes_from`` tells whether the data of a tensor comes from some others.
+        """
         inference = torch.is_inference_mode_enabled()
         if not torch.is_grad_enabled() and self._off_cause is None and not inference:
-            return self._function_cause(source)
+            return self._function_cause(source, comes_from)
         if name in CUTS:
             if name in _COPIES and is_in_deepcopy():
                 return Cause(COPY, here())
@@ -69,7 +77,9 @@ class Blame:
             return self._off_cause
         return Cause(f"{pretty(name)} is not differentiable", here())
 
-    def _function_cause(self, source: Tensor) -> Cause | None:
+    def _function_cause(
+        self, source: Tensor, comes_from: Callable[[Tensor, list[Tensor]], bool]
+    ) -> Cause | None:
         """Return why a tensor that a custom function reads loses its history, or None.
 
         PyTorch switches the grad mode off in C++ before it calls ``forward``, so the
@@ -88,7 +98,7 @@ class Blame:
         if function.kind is torch.utils.checkpoint.CheckpointFunction:
             where = call_of(function.frame)
             return Cause("reentrant checkpoint", where, inconclusive)
-        if any(tensor is source for tensor in inputs):
+        if any(tensor is source for tensor in inputs) or comes_from(source, inputs):
             return None  # backward of the function computes its gradient
         why = "custom autograd.Function, of which it is no input"
         return Cause(why, here(), inconclusive)

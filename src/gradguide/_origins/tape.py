@@ -170,7 +170,8 @@ class Tape(TorchFunctionMode):
     ) -> None:
         """Note where the results of an operation come from."""
         if name in _ALIASES and isinstance(result, Tensor):
-            self._values.detach(result, self.blame.cause(name, inputs[0]))
+            cause = self.blame.cause(name, inputs[0], self._comes_from)
+            self._values.detach(result, cause)
         if not reads:
             self._forget_reused_memory(inputs, result)
         elif operations.is_plain(name) and "out" not in kwargs:
@@ -184,9 +185,10 @@ class Tape(TorchFunctionMode):
                 self._note(name, read, targets, in_place=in_place)
         if kwargs.get("requires_grad") and isinstance(result, Tensor):
             self.uses.note_leaf(result)
-        if reads and not isinstance(result, Tensor):
-            mask = mask_of(merged(read.origins for read in reads.values()))
-            self.uses.note_without_tensor(name, mask)
+        for read in reads.values() if name in operations.EXITS else ():
+            is_source = self._values.is_in_source(read.tensor)
+            mask = mask_of(read.origins)
+            self.uses.note_exit(name, mask, is_source=is_source)
 
     def _read_metadata(
         self,
@@ -253,8 +255,13 @@ class Tape(TorchFunctionMode):
         lost = not needs or grad_fn(target) is None
         # After a write in place the history may be that of the target alone.
         if lost or (in_place and not torch.is_grad_enabled()):
-            return self.blame.cause(name, read.tensor)
+            return self.blame.cause(name, read.tensor, self._comes_from)
         return None
+
+    def _comes_from(self, tensor: Tensor, inputs: list[Tensor]) -> bool:
+        """Whether all data of a tensor comes from sources behind some inputs."""
+        mask = mask_of(merged(self.origins(one) for one in inputs))
+        return not mask_of(self.origins(tensor)) & ~mask
 
     def _mark_inconclusive(self, inputs: list[Tensor]) -> None:
         """Note the sources that a torch.func transform reads.

@@ -33,6 +33,7 @@ class Uses:
         self._last: dict[tuple[bool, int], tuple[int, str, Place | None]] = {}
         self._exits: list[tuple[int, Cause]] = []
         self._left = 0
+        self._read_out: list[tuple[int, Cause]] = []
         self._hidden: list[tuple[int, Cause]] = []
         self._inside = 0
 
@@ -43,12 +44,16 @@ class Uses:
         key = (torch.is_grad_enabled(), mask)
         self._last[key] = (self._time, name, line_here())
 
-    def note_without_tensor(self, name: str, mask: int) -> None:
-        """Note an operation that returned no tensor: data that left PyTorch by it."""
-        if name not in EXITS:
-            return
+    def note_exit(self, name: str, mask: int, *, is_source: bool) -> None:
+        """Note data that left PyTorch; of a source itself or of a result of it.
+
+        That a parameter itself is read, as for a log, says less than its other uses.
+        """
         self._read |= mask
-        if mask & ~self._left:
+        if is_source:
+            self._read_out.append((mask, Cause(EXITS[name], here())))
+            del self._read_out[:-100]
+        elif mask & ~self._left:
             self._left |= mask
             self._exits.append((mask, Cause(EXITS[name], here())))
 
@@ -94,9 +99,18 @@ class Uses:
         if not self._read & bit:
             return Verdict("unused", "never read in the forward")
         last = max(
-            (with_grad, *use)
-            for (with_grad, mask), use in self._last.items()
-            if mask & bit
+            (
+                (with_grad, *use)
+                for (with_grad, mask), use in self._last.items()
+                if mask & bit
+            ),
+            default=None,
         )
-        why = f"its result never reaches the loss; last used by {pretty(last[2])}"
-        return Verdict("unused", why, last[3])
+        if last is not None:
+            why = f"its result never reaches the loss; last used by {pretty(last[2])}"
+            return Verdict("unused", why, last[3])
+        cause = next((c for mask, c in self._read_out if mask & bit), None)
+        if cause is None:
+            return Verdict("unused", "its result never reaches the loss")
+        why = f"its result left PyTorch by {cause.why}"
+        return Verdict("unused", why, cause.where)

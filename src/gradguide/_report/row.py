@@ -15,8 +15,6 @@ class Row(NamedTuple):
         numel: How many numbers the tensor holds.
         kind: ``parameter``, ``buffer``, ``optimizer``, ``tensor`` or, of what is said
             about a whole run, ``run``.
-        is_normal: Whether that is by design, or normal at the start of a training, so
-            that it is no problem.
     """
 
     name: str
@@ -25,12 +23,22 @@ class Row(NamedTuple):
     where: str = ""
     numel: int = 0
     kind: str = "parameter"
-    is_normal: bool = False
 
     @property
     def is_problem(self) -> bool:
         """Whether a user should act on it."""
-        return self.verdict not in _EXPECTED and not self.is_normal
+        return self.verdict not in _EXPECTED
+
+
+class NormalRow(Row):
+    """A row on what is normal at the start of a training, and so is no problem."""
+
+    __slots__ = ()
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether a user should act on it: no."""
+        return False
 
 
 _EXPECTED = {"trains", "frozen", "unknown"}

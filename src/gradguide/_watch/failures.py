@@ -53,7 +53,7 @@ def failure_of(
                 return Failure(name, why, calls.get(kind), behind, is_missing=True)
         return None
     for node, kind in custom:
-        if f"function {kind.__name__}Backward returned" in str(error):
+        if f"unction {kind.__name__}Backward returned" in str(error):
             why = f"{kind.__name__}.backward: {str(error).splitlines()[0]}"
             return Failure(kind.__name__, why, calls.get(kind), _behind(node))
     codes = {_code(kind.backward): (node, kind) for node, kind in custom}

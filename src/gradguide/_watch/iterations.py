@@ -28,7 +28,7 @@ class Iterations:
         self._enough = enough
         self._done = 0
         self._stepped: set[int] = set()
-        self._waited_for: set[int] | None = None
+        self._has_optimizer = False
         observer.after_step = self._after_step
         observer.after_backward = self._after_backward
 
@@ -53,10 +53,12 @@ class Iterations:
     def _after_backward(self) -> None:
         """End an iteration of a run that updates its parameters by hand."""
         observer = self._observer
-        if not observer.steps.counts and observer.backwards > 1:
+        if observer.steps.counts or observer.backwards == 1 or self._has_optimizer:
+            return
+        self._has_optimizer = bool(self._unused_optimizers(set()))
+        if not self._has_optimizer:
             observer.ledger.compare()
-            moved = sum(record.trained for _, record in observer.ledger)
-            if moved and not self._unused_optimizers(set()):
+            if any(record.trained for _, record in observer.ledger):
                 self._end_iteration()
 
     def _end_iteration(self) -> None:

@@ -18,7 +18,7 @@ from gradguide._explain.paths import paths_in
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.where import Place, written
-from gradguide._report.row import Row
+from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import fingerprint
 from gradguide._watch.ledger import Record
 from gradguide._watch.names import live_modules, outermost
@@ -122,7 +122,7 @@ class _Judge:
                 continue  # of a module that is gone
             if record.holder and self._is_orphan(tensor, record):
                 why = "held by the optimizer, not by the model"
-                row = row._replace(verdict="orphan", why=why, where="", is_normal=False)
+                row = row._replace(verdict="orphan", why=why, where="")
             yield row
 
     def _is_of_interest(self, tensor: Tensor, record: Record) -> bool:
@@ -139,14 +139,13 @@ class _Judge:
     def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
         record = self._ledger.get(tensor) or self._ledger.of(tensor)
         judgement = self._judge(tensor, record)
-        return Row(
+        return (NormalRow if judgement.is_normal else Row)(
             name,
             judgement.verdict,
             judgement.why,
             written(judgement.where, self._paths),
             0 if is_lazy(tensor) else tensor.numel(),
             kind,
-            judgement.is_normal,
         )
 
     def _judge(self, tensor: Tensor, record: Record) -> Judgement:
@@ -346,7 +345,7 @@ class _Judge:
         ran = self._seen.has_iterated(by_hand=not self._held)
         if not parameters or not (ran or (self._seen.backwards and is_frozen)):
             return
-        if not any(row.verdict == "trains" or row.is_normal for row in parameters):
+        if not any(row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters):
             why = "no parameter moved by its gradient in what was watched"
             yield Row("*", "nothing trains", why, "", 0, "run")
 

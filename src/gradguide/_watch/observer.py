@@ -371,18 +371,22 @@ class Observer(Tape):
             if id(optimizer) not in self.steps.counts:
                 self.look_for_names()
             self.ledger.note_gradients()
+            is_nested = self.steps.is_running(optimizer)
             self.steps.begin(optimizer)
             parts = self.reached_before.get(id(optimizer), {}), self._since_step
             self.reached_before[id(optimizer)] = merged(parts)
             self._has_stepped = True
-        self._in_torch_step += _is_of_torch(optimizer)
+        if not is_nested:
+            self._in_torch_step += _is_of_torch(optimizer)
 
     @_guarded
     def _step_ends(self, optimizer: Optimizer, *_: object) -> None:
         with _unseen():
-            has_ended = self.steps.end(optimizer)
-        if has_ended:
-            self._in_torch_step = max(0, self._in_torch_step - _is_of_torch(optimizer))
+            is_outermost = self.steps.end(optimizer)
+        if self.steps.is_running(optimizer):
+            return  # that was the step of its base class
+        self._in_torch_step = max(0, self._in_torch_step - _is_of_torch(optimizer))
+        if is_outermost:
             self.after_step(optimizer)
 
     # Names

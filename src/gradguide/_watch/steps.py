@@ -30,6 +30,10 @@ class Steps:
         self.counts: dict[int, tuple[ref[Optimizer], int]] = {}
         self.skips: dict[int, int] = {}
 
+    def is_running(self, optimizer: Optimizer) -> bool:
+        """Whether a step of an optimizer runs."""
+        return id(optimizer) in self._running
+
     def begin(self, optimizer: Optimizer) -> None:
         """Note the tensors of an optimizer before its step.
 
@@ -41,20 +45,25 @@ class Steps:
         before = {}
         outer = {key for step in self._running.values() for key in step.before}
         for tensor, name in held_by(optimizer.param_groups):
+            if id(tensor) in outer:
+                continue  # the optimizer around this one may undo its step
             record = self._ledger.of(tensor)
             record.holder = id(optimizer)
             record.group = record.group or name
             record.required_grad = record.required_grad or tensor.requires_grad
             self._ledger.compare_one(tensor, record)
-            if id(tensor) in outer or (record.trained and tensor.requires_grad):
-                continue  # the optimizer around this one may undo its step
+            if record.trained and tensor.requires_grad:
+                continue
             record.was_zero = record.was_zero or is_zero(tensor)
             reason = "" if tensor.requires_grad else _why_moved(optimizer, tensor)
             before[id(tensor)] = _Before(tensor, record, reason)
         self._running[id(optimizer)] = _Step(before)
 
     def end(self, optimizer: Optimizer) -> bool:
-        """Compare the tensors of an optimizer after its step; return if it has ended."""
+        """Compare the tensors of an optimizer after its step.
+
+        Return whether a step has ended that no other step called.
+        """
         step = self._running.get(id(optimizer))
         if step is None:
             return False
@@ -68,7 +77,7 @@ class Steps:
             known = step.before.get(id(tensor))
             if known is not None:
                 known.compare(optimizer)
-        return True
+        return not self._running
 
     def skip(self, optimizer: Optimizer) -> None:
         """Note that a ``GradScaler`` skipped the step of an optimizer."""
