@@ -145,7 +145,7 @@ def pieces(tensor: Tensor) -> list[UntypedStorage]:
     """Return the storages behind a tensor that have memory."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
     with_memory = []
-    for part in (tensor,) if plain else _parts(tensor):
+    for part in (tensor,) if plain else strided_parts(tensor):
         try:
             storage = part.untyped_storage()
             has_memory = storage.data_ptr() != 0
@@ -220,12 +220,12 @@ def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
 _PLAIN = {Tensor, nn.Parameter, nn.Buffer}
 
 
-def _parts(tensor: Tensor) -> Iterator[Tensor]:
+def strided_parts(tensor: Tensor) -> Iterator[Tensor]:
     """Yield the strided tensors that a sparse or sharded one consists of."""
     if is_lazy(tensor):
         return
     if hasattr(tensor, "to_local"):
-        yield from _parts(tensor.to_local())
+        yield from strided_parts(tensor.to_local())
     elif tensor.layout == torch.sparse_coo:
         yield from (tensor._indices(), tensor._values())  # noqa: SLF001 uncoalesced
     elif tensor.layout in {torch.sparse_csr, torch.sparse_bsr}:
