@@ -102,15 +102,15 @@ def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool
     owners: list[Node] = []
     freed = False
     for node in nodes:
-        read = _reader(type(node))
-        if read is None:
+        names, read = _reader(type(node))
+        if not names:
             continue
         try:
             stored = read(node)
-        except RuntimeError:  # a custom Function's, after a backward
+        except RuntimeError:  # a list of tensors, after a backward
             freed = True
             continue
-        for raw in stored:  # appended to while iterating
+        for place, raw in enumerate(stored):  # appended to while iterating
             if raw is None:
                 continue
             if isinstance(raw, tuple):
@@ -124,8 +124,8 @@ def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool
                 parts = list(tensors_in(value))
                 tensors += parts
                 owners += [node] * len(parts)
-            elif raw.unpack_hook is None:
-                freed = freed or _is_freed(raw)
+            elif raw.unpack_hook is None and place < len(names):
+                freed = freed or _is_freed(node, names[place])
     return tensors, owners, freed
 
 
@@ -198,23 +198,28 @@ _SMALLER = {
 
 
 @lru_cache(maxsize=1000)
-def _reader(kind: type[Node]) -> Callable[[Node], list[Any]] | None:
-    """Return a function that reads all saved tensors of a kind of node, and fast."""
+def _reader(
+    kind: type[Node],
+) -> tuple[list[str], Callable[[Node], list[Any]]]:
+    """Return the names of saved tensors of a kind of node, and a fast way to read."""
     names = [name for name in dir(kind) if name.startswith("_raw_saved_")]
-    if not names:
-        return None
     if names[1:]:
         read = attrgetter(*names)
-        return lambda node: list(read(node))
-    return lambda node: [getattr(node, names[0])]
+        return names, lambda node: list(read(node))
+    return names, lambda node: [getattr(node, names[0])]
 
 
-def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
+def _is_freed(node: Node, name: str) -> bool:
+    """Whether a saved tensor that is not there was freed by a backward.
+
+    If not, it is an optional input that the operation did not get. Without an unpack
+    hook, no code of the caller runs here.
+    """
     try:
-        raw.unpack()
+        getattr(node, name.removeprefix("_raw"))
     except RuntimeError:
         return True
-    return False  # an optional input that the operation did not get
+    return False
 
 
 _PLAIN = {Tensor, nn.Parameter, nn.Buffer}

@@ -34,7 +34,8 @@ class Saved(NamedTuple):
 
     def __str__(self) -> str:
         """Show one line for the whole and one for each operation."""
-        state = ", freed by a backward" if self.freed else ""
+        part = "a part " if self.bytes else ""
+        state = f", {part}freed by a backward" if self.freed else ""
         lines = [f"{_readable(self.bytes)} saved by {self.nodes} nodes{state}"]
         width = max(map(len, self.by_op), default=0)
         lines += [f"  {op:{width}}  {_readable(n)}" for op, n in self.by_op.items()]
@@ -47,6 +48,9 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
     It walks the graph that is there, and needs no second forward. What lives anyway
     is not counted: leaves that require grad, and all that ``model`` owns. Without
     ``model``, frozen weights that the graph holds are counted too.
+
+    After a backward it measures what is left: all that the backward did not go through,
+    such as a metric that was computed beside the loss and is kept.
 
     It does not count what Python code keeps beside the graph, such as attributes of
     a custom function's ``ctx``, or the inputs of a checkpoint that is not reentrant.
