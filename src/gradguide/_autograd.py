@@ -11,6 +11,9 @@ from torch import Tensor, UntypedStorage, nn
 from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
+Parents = tuple[tuple[Node | None, int], ...]
+"""What a node was computed from: nodes, and which of their outputs."""
+
 
 def tensors_in(value: object) -> Iterator[Tensor]:
     """Yield the tensors in a tensor or in nested tuples, lists and dicts of them."""
@@ -63,17 +66,24 @@ def is_zero(tensor: Tensor) -> bool:
     return not tensor.is_meta and not tensor.count_nonzero()
 
 
-def nodes(roots: Iterable[Tensor]) -> list[Node]:
-    """Return each node behind some tensors once, the nearest first."""
+def walk(roots: Iterable[Tensor]) -> dict[Node, Parents]:
+    """Return each node behind some tensors, the nearest first, with its parents."""
     reached = [node for node in map(grad_fn, roots) if node is not None]
     reached = list(dict.fromkeys(reached))
     seen = set(reached)
+    parents: list[Parents] = []
     for node in reached:  # appended to while iterating
-        for parent, _ in node.next_functions:
+        parents.append(node.next_functions)
+        for parent, _ in parents[-1]:
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 reached.append(parent)
-    return reached
+    return dict(zip(reached, parents, strict=True))
+
+
+def nodes(roots: Iterable[Tensor]) -> list[Node]:
+    """Return each node behind some tensors once, the nearest first."""
+    return list(walk(roots))
 
 
 def leaf(node: Node) -> Tensor | None:
@@ -127,6 +137,11 @@ def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool
             elif raw.unpack_hook is None and place < len(names):
                 freed = freed or _is_freed(node, names[place])
     return tensors, owners, freed
+
+
+def saves_tensors(kind: type[Node]) -> bool:
+    """Whether a kind of node saves tensors for its backward."""
+    return bool(_reader(kind)[0])
 
 
 def shape_of(tensor: Tensor) -> str:
