@@ -29,7 +29,6 @@ class Owned:
         """List what a model owns; nothing without a model."""
         self.bits: dict[int, int] = {}
         self._path_of: dict[int, str] = {}
-        self._recurrent: set[str] = set()
         tensors: list[Tensor] = []
         paths: list[str] = []
         # The public iterators build names, which takes a third of all the time.
@@ -41,8 +40,6 @@ class Owned:
                 if tensor is not None:
                     tensors.append(tensor)
                     paths.append(path)
-            if isinstance(module, nn.RNNBase):
-                self._recurrent.add(path)
             for name, child in module._modules.items():  # noqa: SLF001
                 if child is not None and id(child) not in seen:
                     seen.add(id(child))
@@ -76,7 +73,7 @@ class Owned:
         uses, in_order = _uses(nodes, graph, holds)
         paths = {node: self._path(bits) for node, bits in uses.items()}
         if in_order:
-            paths |= self._between(nodes, sizes, uses, paths)
+            paths |= _between(nodes, sizes, uses, paths)
         total: Counter[str] = Counter()
         for node, size in sizes.items():
             total[_without_parametrization(paths.get(node, ""))] += size
@@ -90,33 +87,35 @@ class Owned:
             self._path_of[bits] = _around(self._path_of[lowest], rest)
         return self._path_of[bits]
 
-    def _between(
-        self,
-        nodes: list[Node],
-        sizes: Mapping[Node, int],
-        uses: dict[Node, int],
-        paths: dict[Node, str],
-    ) -> dict[Node, str]:
-        """Return the module around the nodes before and after one that uses nothing."""
-        between: dict[Node, str] = {}
-        waiting: list[Node] = []
-        last: str | None = None
-        used = 0
-        for node in nodes:
-            if node not in uses:
-                if node in sizes:
-                    waiting.append(node)
-                continue
-            path = paths[node]
-            again = used & uses[node]
-            loops = path == last and path in self._recurrent
-            if waiting and last is not None and (loops or not again):
-                between |= dict.fromkeys(waiting, _around(last, path))
-            # Used again, a module was called again: its first call ended in between.
-            used = uses[node] if again else used | uses[node]
-            waiting.clear()
-            last = path
-        return between
+
+def _between(
+    nodes: list[Node],
+    sizes: Mapping[Node, int],
+    uses: dict[Node, int],
+    paths: dict[Node, str],
+) -> dict[Node, str]:
+    """Return the module around the nodes before and after one that uses nothing."""
+    between: dict[Node, str] = {}
+    waiting: list[Node] = []
+    last: str | None = None  # the module of the node that used something before
+    last_use = used_by_last = used = 0
+    for node in nodes:
+        if node not in uses:
+            if node in sizes:
+                waiting.append(node)
+            continue
+        path, use = paths[node], uses[node]
+        if path != last:
+            used_by_last = 0
+        # What is used again was called again: its first call ended in between. Only a
+        # recurrent layer uses a part of its parameters several times in one call.
+        again = used & use != 0 and not (use == last_use != used_by_last)
+        if waiting and last is not None and not again:
+            between |= dict.fromkeys(waiting, _around(last, path))
+        used, used_by_last = (use, use) if again else (used | use, used_by_last | use)
+        last, last_use = path, use
+        waiting.clear()
+    return between
 
 
 def _uses(

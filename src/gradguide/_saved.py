@@ -1,6 +1,7 @@
 """Tells what autograd keeps in memory for a backward."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from torch import nn
@@ -73,7 +74,8 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
-        model: The module whose parameters and buffers live anyway.
+        model: The module whose parameters and buffers live anyway. Of several, pass
+            ``nn.ModuleList([generator, critic])``.
 
     Returns:
         The bytes, in all, by operation and by module, and the number of nodes.
@@ -155,12 +157,16 @@ _NUMBER = 16
 def require_tensors(loss: object, caller: str) -> None:
     """Raise a TypeError that says what to pass, if there is no tensor in a loss."""
     if next(tensors_in(loss), None) is None:
-        given = type(loss).__name__
+        given, cure = type(loss).__name__, "pass the loss before item() or detach()"
         if isinstance(loss, (dict, tuple, list)):
             given = f"a {given} without tensors"
+        elif isinstance(loss, nn.Module):
+            cure = "pass the loss, and after it the model"
+        elif isinstance(loss, Iterator):
+            cure = "make a list of it"
         msg = (
             f"{caller}: expected a tensor, or a tuple, list or dict of tensors, got "
-            f"{given}; pass the loss before item() or detach()"
+            f"{given}; {cure}"
         )
         raise TypeError(msg)
 
