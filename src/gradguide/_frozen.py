@@ -81,8 +81,9 @@ class Frozen:
         self._undo()
 
     def __repr__(self) -> str:
-        """Show what is frozen."""
-        return f"Frozen(names={self.names}, stats={self.stats})"
+        """Show what is frozen, or was until ``undo()``."""
+        end = "" if self._before else ", undone"
+        return f"Frozen(names={self.names}, stats={self.stats}{end})"
 
 
 class Before:
