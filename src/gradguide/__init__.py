@@ -3,7 +3,8 @@
 from gradguide._changed import changed
 from gradguide._describe import describe
 from gradguide._explain.explain import explain
-from gradguide._freeze import Frozen, freeze, unfreeze
+from gradguide._freeze import freeze, unfreeze
+from gradguide._frozen import Frozen
 from gradguide._graph import Graph, graph
 from gradguide._report.report import Report
 from gradguide._report.row import Row

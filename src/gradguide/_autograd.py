@@ -11,6 +11,9 @@ from torch import Tensor, UntypedStorage, nn
 from torch.autograd.graph import Node
 from torch.nn.parameter import is_lazy
 
+Parents = tuple[tuple[Node | None, int], ...]
+"""What a node was computed from: nodes, and which of their outputs."""
+
 
 def tensors_in(value: object) -> Iterator[Tensor]:
     """Yield the tensors in a tensor or in nested tuples, lists and dicts of them."""
@@ -76,17 +79,24 @@ def has_memory(tensor: Tensor) -> bool:
         return True
 
 
-def nodes(roots: Iterable[Tensor]) -> list[Node]:
-    """Return each node behind some tensors once, the nearest first."""
+def walk(roots: Iterable[Tensor]) -> dict[Node, Parents]:
+    """Return each node behind some tensors, the nearest first, with its parents."""
     reached = [node for node in map(grad_fn, roots) if node is not None]
     reached = list(dict.fromkeys(reached))
     seen = set(reached)
+    parents: list[Parents] = []
     for node in reached:  # appended to while iterating
-        for parent, _ in node.next_functions:
+        parents.append(node.next_functions)
+        for parent, _ in parents[-1]:
             if parent is not None and parent not in seen:
                 seen.add(parent)
                 reached.append(parent)
-    return reached
+    return dict(zip(reached, parents, strict=True))
+
+
+def nodes(roots: Iterable[Tensor]) -> list[Node]:
+    """Return each node behind some tensors once, the nearest first."""
+    return list(walk(roots))
 
 
 def leaf(node: Node) -> Tensor | None:
@@ -115,15 +125,15 @@ def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool
     owners: list[Node] = []
     freed = False
     for node in nodes:
-        read = _reader(type(node))
-        if read is None:
+        names, read = _reader(type(node))
+        if not names:
             continue
         try:
             stored = read(node)
-        except RuntimeError:  # a custom Function's, after a backward
+        except RuntimeError:  # a list of tensors, after a backward
             freed = True
             continue
-        for raw in stored:  # appended to while iterating
+        for place, raw in enumerate(stored):  # appended to while iterating
             if raw is None:
                 continue
             if isinstance(raw, tuple):
@@ -137,9 +147,14 @@ def saved_tensors(nodes: Iterable[Node]) -> tuple[list[Tensor], list[Node], bool
                 parts = list(tensors_in(value))
                 tensors += parts
                 owners += [node] * len(parts)
-            elif raw.unpack_hook is None:
-                freed = freed or _is_freed(raw)
+            elif raw.unpack_hook is None and place < len(names):
+                freed = freed or _is_freed(node, names[place])
     return tensors, owners, freed
+
+
+def saves_tensors(kind: type[Node]) -> bool:
+    """Whether a kind of node saves tensors for its backward."""
+    return bool(_reader(kind)[0])
 
 
 def shape_of(tensor: Tensor) -> str:
@@ -158,7 +173,7 @@ def pieces(tensor: Tensor) -> list[UntypedStorage]:
     """Return the storages behind a tensor that have memory."""
     plain = type(tensor) in _PLAIN and tensor.layout is torch.strided
     with_memory = []
-    for part in (tensor,) if plain else _parts(tensor):
+    for part in (tensor,) if plain else strided_parts(tensor):
         try:
             storage = part.untyped_storage()
             has_memory = storage.data_ptr() != 0
@@ -211,34 +226,39 @@ _SMALLER = {
 
 
 @lru_cache(maxsize=1000)
-def _reader(kind: type[Node]) -> Callable[[Node], list[Any]] | None:
-    """Return a function that reads all saved tensors of a kind of node, and fast."""
+def _reader(
+    kind: type[Node],
+) -> tuple[list[str], Callable[[Node], list[Any]]]:
+    """Return the names of saved tensors of a kind of node, and a fast way to read."""
     names = [name for name in dir(kind) if name.startswith("_raw_saved_")]
-    if not names:
-        return None
     if names[1:]:
         read = attrgetter(*names)
-        return lambda node: list(read(node))
-    return lambda node: [getattr(node, names[0])]
+        return names, lambda node: list(read(node))
+    return names, lambda node: [getattr(node, names[0])]
 
 
-def _is_freed(raw: Any) -> bool:  # noqa: ANN401 PyTorch exports no type for it
+def _is_freed(node: Node, name: str) -> bool:
+    """Whether a saved tensor that is not there was freed by a backward.
+
+    If not, it is an optional input that the operation did not get. Without an unpack
+    hook, no code of the caller runs here.
+    """
     try:
-        raw.unpack()
+        getattr(node, name.removeprefix("_raw"))
     except RuntimeError:
         return True
-    return False  # an optional input that the operation did not get
+    return False
 
 
 _PLAIN = {Tensor, nn.Parameter, nn.Buffer}
 
 
-def _parts(tensor: Tensor) -> Iterator[Tensor]:
+def strided_parts(tensor: Tensor) -> Iterator[Tensor]:
     """Yield the strided tensors that a sparse or sharded one consists of."""
     if is_lazy(tensor):
         return
     if hasattr(tensor, "to_local"):
-        yield from _parts(tensor.to_local())
+        yield from strided_parts(tensor.to_local())
     elif tensor.layout == torch.sparse_coo:
         yield from (tensor._indices(), tensor._values())  # noqa: SLF001 uncoalesced
     elif tensor.layout in {torch.sparse_csr, torch.sparse_bsr}:

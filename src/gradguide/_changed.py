@@ -1,13 +1,15 @@
 """Tells which parameters and buffers changed their values in a block."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from gradguide._autograd import strided_parts
 from gradguide._select import require_module
 
 
@@ -21,7 +23,8 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
 
     It does not say who changed a value, nor see one that was changed and changed
     back. Tensors on the meta device have no values and change only in shape. A
-    sharded parameter is compared by the shard that this process holds.
+    sharded parameter is compared by the shard that this process holds, and a sparse
+    tensor by the entries that it stores.
 
     Args:
         model: The module whose parameters and buffers are watched. They are copied
@@ -29,7 +32,7 @@ def changed(model: nn.Module) -> Iterator[list[str]]:
 
     Yields:
         A list that is empty at first and then holds the parameters, then the buffers,
-        that changed their values, shape or dtype, came or went, named as in
+        that changed their values, shape, dtype or layout, came or went, named as in
         ``named_parameters()`` and ``named_buffers()``.
 
     Raises:
@@ -53,7 +56,7 @@ network or a part of it, such as model.backbone
     """
     require_module(model, "changed")
     with torch.no_grad():
-        before = {name: _copy(tensor) for name, tensor in _named_tensors(model)}
+        before = {name: _copy(_read(tensor)) for name, tensor in _named_tensors(model)}
     names: list[str] = []
     try:
         yield names
@@ -65,27 +68,23 @@ network or a part of it, such as model.backbone
                 for name in dict.fromkeys(chain(after, before))
                 if name not in before
                 or name not in after
-                or not same_values(before[name], after[name])
+                or not _same(before[name], _read(after[name]))
             ]
 
 
 def same_values(before: Tensor | None, after: Tensor) -> bool:
     """Whether a tensor still has the values of its copy; None is that of a lazy one."""
-    if before is None or is_lazy(after):
-        return before is None and is_lazy(after)
-    after = _values(after)
-    if (before.shape, before.dtype, before.layout) != (
-        after.shape,
-        after.dtype,
-        after.layout,
-    ):
-        return False
-    if before.is_meta or after.is_meta:
-        return before.is_meta and after.is_meta
-    after = after.to(before.device)
-    if torch.equal(before, after):
-        return True
-    return bool(((before == after) | (before.isnan() & after.isnan())).all())
+    return _same(_LAZY if before is None else _read(before), _read(after))
+
+
+class _Values(NamedTuple):
+    """What kind of tensor it is, and plain tensors that its values are made of."""
+
+    kind: tuple[object, ...]
+    plain: list[Tensor]
+
+
+_LAZY = _Values(("lazy",), [])
 
 
 def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -93,15 +92,89 @@ def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from model.named_buffers()
 
 
-def _copy(tensor: Tensor) -> Tensor | None:
-    return None if is_lazy(tensor) else _values(tensor).clone()
-
-
-def _values(tensor: Tensor) -> Tensor:
-    """Return the values that this process holds, dense and without history."""
+def _read(tensor: Tensor) -> _Values:
+    """Return the values that this process holds, without history and not copied."""
+    if is_lazy(tensor):
+        return _LAZY
     tensor = tensor.detach()
     if hasattr(tensor, "to_local"):  # a DTensor: comparing it whole would communicate
-        tensor = tensor.to_local()
+        return _read(tensor.to_local())
+    kind: tuple[object, ...] = (tensor.dtype, tensor.layout)
+    if not tensor.is_nested:  # its shape is no tuple of numbers
+        kind += (tensor.shape,)
+    parts = _parts(tensor)
+    if parts is None:
+        return _Values(kind, [tensor])
+    values = list(map(_read, parts))
+    kind += tuple(part.kind for part in values)
+    return _Values(kind, [plain for part in values for plain in part.plain])
+
+
+def _parts(tensor: Tensor) -> Iterable[Tensor] | None:
+    """Return the tensors that one is made of, or None for a plain one."""
     if tensor.is_nested:
-        return tensor.to_padded_tensor(0.0)
-    return tensor if tensor.layout == torch.strided else tensor.to_dense()
+        return _nested_parts(tensor)
+    if tensor.is_quantized:
+        return [tensor.int_repr(), *_scales(tensor)]
+    if hasattr(tensor, "__tensor_flatten__"):  # a subclass that wraps others
+        return [getattr(tensor, name) for name in tensor.__tensor_flatten__()[0]]
+    if tensor.is_mkldnn:
+        return [tensor.to_dense()]
+    if tensor.layout == torch.sparse_coo:
+        with suppress(NotImplementedError):  # for some dtypes
+            tensor = tensor.coalesce()
+    return None if tensor.layout == torch.strided else strided_parts(tensor)
+
+
+def _nested_parts(tensor: Tensor) -> Iterable[Tensor]:
+    if tensor.layout == torch.strided:
+        return tensor.unbind()
+    # It also holds what it computes when it is read, such as the largest length.
+    parts = (getattr(tensor, name) for name in ("_values", "_offsets", "_lengths"))
+    return [part for part in parts if part is not None]
+
+
+def _scales(tensor: Tensor) -> list[Tensor]:
+    """Return what the integers of a quantized tensor mean."""
+    if tensor.qscheme() in {torch.per_tensor_affine, torch.per_tensor_symmetric}:
+        numbers = [tensor.q_scale(), tensor.q_zero_point()]
+        return [torch.tensor(numbers, dtype=torch.float64)]
+    axis = torch.tensor(tensor.q_per_channel_axis())
+    return [tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points(), axis]
+
+
+def _copy(values: _Values) -> _Values:
+    return _Values(values.kind, list(map(_clone, values.plain)))
+
+
+def _clone(tensor: Tensor) -> Tensor:
+    try:
+        return tensor.clone()
+    except NotImplementedError:  # integers of less than 8 bits, one in each byte
+        return _bytes(tensor).clone().view(tensor.dtype)
+
+
+def _same(before: _Values, after: _Values) -> bool:
+    return before.kind == after.kind and all(
+        map(_same_plain, before.plain, after.plain)
+    )
+
+
+def _same_plain(before: Tensor, after: Tensor) -> bool:
+    if before.is_meta or after.is_meta:
+        return before.is_meta and after.is_meta
+    after = after.to(before.device)
+    with suppress(NotImplementedError):
+        if torch.equal(before, after):
+            return True
+    try:
+        both_nan = before.isnan() & after.isnan()
+        return bool(((before == after) | both_nan).all())
+    except NotImplementedError:  # bits, and integers of less than 8 bits
+        return torch.equal(_bytes(before), _bytes(after))
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    if tensor.element_size() > 1:  # only the elements of one byte may lie anywhere
+        tensor = tensor.reshape(-1).clone(memory_format=torch.contiguous_format)
+    return tensor.view(torch.uint8)

@@ -18,7 +18,8 @@ def describe(tensor: Tensor) -> str:
 
     Returns:
         One sentence on whether the tensor is a leaf or the result of what, on its
-        ``.grad``, and for a result on how many nodes and bytes it keeps alive.
+        ``.grad``, and for a result on how many nodes and bytes it keeps alive. After
+        a backward, these are the ones that it did not go through.
 
     Raises:
         TypeError: If ``tensor`` is not a tensor.
@@ -30,8 +31,9 @@ def describe(tensor: Tensor) -> str:
         A leaf of shape (2, 3) that does not require grad: autograd records nothing \
 about it, and its .grad stays None.
         >>> print(describe(x.requires_grad_()))
-        A leaf of shape (2, 3) that requires grad: its .grad is None, as no backward \
-has reached it since it was made or zero_grad() was called.
+        A leaf of shape (2, 3) that requires grad: its .grad is None, as no backward() \
+has added to it since it was made or its .grad was last set to None, as zero_grad() \
+does.
         >>> print(describe(x.exp().sum()))
         A result of SumBackward0 of shape (): a backward passes through it, and its \
 .grad stays None, as only leaves keep one; it keeps 3 graph nodes and 24 bytes alive.
@@ -41,8 +43,10 @@ has reached it since it was made or zero_grad() was called.
         TypeError: describe: expected a tensor, got float; pass a tensor, before item()
     """
     if not isinstance(tensor, Tensor):
+        is_number = isinstance(tensor, (bool, int, float, complex))
+        cure = "before item()" if is_number else "such as model.weight"
         kind = type(tensor).__name__
-        msg = f"describe: expected a tensor, got {kind}; pass a tensor, before item()"
+        msg = f"describe: expected a tensor, got {kind}; pass a tensor, {cure}"
         raise TypeError(msg)
     if is_lazy(tensor):
         return (
@@ -78,9 +82,13 @@ def _leaf(tensor: Tensor, shape: str) -> str:
     if tensor.requires_grad:
         state = f"{kind} {shape} that requires grad"
         if tensor.grad is None:
+            # PyTorch has no public name for the hooks of optimizers in the backward.
+            by_hook = ", or as its own hook does that runs after each gradient"
+            hooks = tensor._post_accumulate_grad_hooks  # noqa: SLF001
             return (
-                f"{state}: its .grad is None, as no backward has reached it since it "
-                "was made or zero_grad() was called"
+                f"{state}: its .grad is None, as no backward() has added to it since "
+                "it was made or its .grad was last set to None, as zero_grad() does"
+                f"{by_hook if hooks else ''}"
             )
         return f"{state}: its .grad is there, and the next backward adds to it"
     if tensor.grad is not None:
@@ -102,10 +110,7 @@ def _leaf(tensor: Tensor, shape: str) -> str:
 def _result(tensor: Tensor, shape: str) -> str:
     node = grad_fn(tensor)
     state = f"result of {node.name() if node else 'an operation'} {shape}"
-    usage = saved(tensor)
-    graph = f"it keeps {usage.nodes} graph nodes and {usage.bytes} bytes alive"
-    if usage.freed:
-        graph = "a backward has freed its graph, and a second one through it raises"
+    graph = _graph(tensor)
     if not tensor.retains_grad:
         return (
             f"{state}: a backward passes through it, and its .grad stays None, as only "
@@ -113,7 +118,20 @@ def _result(tensor: Tensor, shape: str) -> str:
         )
     if tensor.grad is None:
         return (
-            f"{state} that retains its grad: its .grad is None until a backward "
-            f"reaches it; {graph}"
+            f"{state} that retains its grad: its .grad is None until a backward() "
+            f"adds to it; {graph}"
         )
     return f"{state} that retains its grad: its .grad is there; {graph}"
+
+
+def _graph(tensor: Tensor) -> str:
+    usage = saved(tensor)
+    kept = f"keeps {usage.nodes} graph nodes and {usage.bytes} bytes alive"
+    if not usage.freed:
+        return f"it {kept}"
+    if not usage.bytes:
+        return "a backward has freed its graph, and a second one through it raises"
+    return (
+        "a backward has freed a part of its graph, and a second one through that part "
+        f"raises; it still {kept}, most of them for {next(iter(usage.by_op))}"
+    )

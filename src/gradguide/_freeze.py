@@ -1,18 +1,24 @@
 """Freezes parts of a module so that they really stay, and undoes it."""
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Self
 
-import torch
 from torch import nn
 
 from gradguide._autograd import is_inference
-from gradguide._hold import hold, is_held, mode_around, release
+from gradguide._frozen import Before, Frozen
+from gradguide._hold import (
+    Embedding,
+    can_limit,
+    has_max_norm,
+    hold,
+    is_held,
+    mode_around,
+    release,
+)
 from gradguide._select import select
 
 
-def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
+def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
     """Freeze parameters, so that no ``step()`` and no forward pass moves them.
 
     Each matched parameter gets ``requires_grad=False`` and ``.grad=None``. The
@@ -20,25 +26,34 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
     applies a gradient that was left behind.
 
     Normalisation layers whose parameters are then all frozen stop updating their
-    running statistics and use them, even after ``module.train()``. A forward
-    pre-hook does this: ``state_dict()`` keys stay as they are, and the hook
-    survives ``copy.deepcopy`` and pickling.
+    running statistics and use them, even after ``module.train()``. These are all
+    layers that inherit from PyTorch's batch, instance or sync batch norm, or from the
+    base class of these.
+
+    An embedding with ``max_norm`` shortens rows of its weight in each forward, also
+    when it is frozen and in eval mode. While it is frozen, the rows of its output are
+    shortened instead: the output is the same, and the weight stays. Its attribute
+    ``max_norm`` is None for that time.
+
+    Hooks do both: ``state_dict()`` keys stay as they are, and the hooks survive
+    ``copy.deepcopy`` and pickling. They run when the layer is called, not when its
+    ``forward`` is: freeze before ``torch.compile``, or call
+    ``torch.compiler.reset()`` after. ``torch.jit.script`` can't compile them.
 
     It does not touch the optimizer. The parameters may stay in it: without a
     gradient it skips them, save LBFGS, which is to be built anew. It does not stop
-    dropout, nor gradients that flow through the frozen part to what comes before it.
-    The hook runs when the layer is called, not when its ``forward`` is: freeze before
-    ``torch.compile``, or call ``torch.compiler.reset()`` after. ``torch.jit.script``
-    can't compile the hook.
+    dropout, gradients that flow through the frozen part to what comes before it, code
+    that writes to the parameters itself, nor updates of other buffers, such as those
+    of spectral norm.
 
     Args:
         module: The module to freeze, or that holds what to freeze.
         *patterns: What to freeze: the name of a parameter, the name of a module
             (``"layer1"`` is all of ``layer1``, never ``layer10``), or a glob over
             either (``"*.bias"``). Without patterns: everything.
-        stats: Whether batch, instance and sync batch norm layers keep their running
-            statistics too. A layer without parameters of its own is matched by its
-            own name or that of a module around it.
+        stats: Whether normalisation layers keep their running statistics too. A
+            layer without parameters of its own is matched by its own name or that of
+            a module around it.
 
     Returns:
         A ``Frozen``, which knows what was frozen; the freeze is in force already. Its
@@ -49,7 +64,9 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
         ValueError: If a pattern matches no parameter and, with ``stats``, no
             running statistics. Nothing is frozen then.
         RuntimeError: If a matched parameter is the result of an operation, as it is
-            inside ``torch.func.functional_call``. Nothing is frozen then.
+            inside ``torch.func.functional_call``, or if it is the weight of an
+            embedding with ``max_norm`` whose class has a ``forward`` of its own.
+            Nothing is frozen then.
         TypeError: If ``module`` is not a module, or a pattern is not a string.
 
     Examples:
@@ -94,13 +111,16 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> "Frozen":
         for name, norm in norms.items()
         if all(not p.requires_grad or id(p) in chosen for p in norm.parameters())
     }
-    before = _Before(parameters.values(), held.values())
+    embeddings = _embeddings(module, chosen)
+    _require_known_forward(module, embeddings)
+    layers = held | embeddings
+    before = Before(module, parameters, layers)
     try:
         for parameter in parameters.values():
             parameter.requires_grad = False
             parameter.grad = None
-        for norm in held.values():
-            hold(norm)
+        for layer in layers.values():
+            hold(layer)
     except BaseException:
         before.restore()
         raise
@@ -111,7 +131,8 @@ def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
     """Let parameters train again, and running statistics move again.
 
     A normalisation layer that ``freeze`` held takes the training mode of the module
-    around it, so that its statistics move at once if that module is training.
+    around it, so that its statistics move at once if that module is training. An
+    embedding gets its ``max_norm`` back.
 
     It does not add anything to an optimizer: one built from only the trainable
     parameters does not hold these. It does not bring gradients back.
@@ -158,98 +179,30 @@ mean '1.weight'?
         if is_held(norm):
             release(norm)
             norm.training = mode_around(norm, module)
+    for embedding in _embeddings(module, set(map(id, matched.values()))).values():
+        release(embedding)
     return names
 
 
-class Frozen:
-    """What a call of ``freeze`` froze, and the way back.
+def _embeddings(module: nn.Module, chosen: set[int]) -> dict[str, Embedding]:
+    """Return the embeddings with ``max_norm`` whose weight is chosen, by its ``id``."""
+    return {
+        name: layer
+        for name, layer in module.named_modules()
+        if has_max_norm(layer) and any(id(p) in chosen for p in layer.parameters())
+    }
 
-    ``undo()``, or the end of a ``with`` block, restores each flag, each ``.grad``
-    and each training mode exactly as it was, after an exception too. What was
-    frozen before stays frozen. Undo several in the reverse order.
 
-    Attributes:
-        names: The parameters that matched, as in ``named_parameters()``. Tied
-            parameters are one, under their first name.
-        stats: The modules whose running statistics are held.
-
-    Examples:
-        >>> from torch import nn
-        >>> from gradguide import freeze
-        >>> with freeze(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))) as frozen:
-        ...     frozen
-        Frozen(names=('0.weight', '0.bias', '1.weight', '1.bias'), stats=('1',))
-        >>> frozen.undo()  # undone already: nothing happens
-        >>> with frozen:
-        ...     pass
-        Traceback (most recent call last):
-        ...
-        RuntimeError: with Frozen: this freeze was undone already; call freeze again
-    """
-
-    def __init__(
-        self, names: tuple[str, ...], stats: tuple[str, ...], before: "_Before"
-    ) -> None:
-        """Keep what ``undo()`` needs; ``freeze`` calls this."""
-        self.names = names
-        self.stats = stats
-        self._before: _Before | None = before
-
-    def undo(self) -> None:
-        """Put everything back as it was; a second call does nothing."""
-        if self._before is not None:
-            self._before.restore()
-            self._before = None
-
-    def __enter__(self) -> Self:
-        """Return itself: the freeze is in force already."""
-        if self._before is None:
-            msg = "with Frozen: this freeze was undone already; call freeze again"
+def _require_known_forward(module: nn.Module, embeddings: dict[str, Embedding]) -> None:
+    for name, layer in embeddings.items():
+        if not can_limit(layer):
+            where = f"{name!r} of {type(module).__name__}" if name else "the module"
+            msg = (
+                f"freeze: {where} is a {type(layer).__name__} with max_norm, and its "
+                "own forward would write to its frozen weight; set its max_norm to "
+                "None before"
+            )
             raise RuntimeError(msg)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Undo the freeze, whether the block ended well or not."""
-        self.undo()
-
-    def __repr__(self) -> str:
-        """Show what is frozen."""
-        return f"Frozen(names={self.names}, stats={self.stats})"
-
-
-class _Before:
-    """The ``requires_grad``, gradients and training modes before a freeze."""
-
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], norms: Iterable[nn.Module]
-    ) -> None:
-        self.flags = [(p, p.requires_grad, p.grad) for p in parameters]
-        self.modes = [(norm, norm.training, is_held(norm)) for norm in norms]
-
-    def restore(self) -> None:
-        for norm, training, was_held in self.modes:
-            if was_held:
-                hold(norm)
-            else:
-                release(norm)
-            norm.training = training
-        for parameter, requires_grad, _ in self.flags:
-            # Only in inference mode can requires_grad of an inference tensor be set.
-            with torch.inference_mode(is_inference(parameter)):
-                parameter.requires_grad = requires_grad
-        for parameter, _, grad in self.flags:
-            # The module may have been cast or moved since; PyTorch would have cast or
-            # moved its gradients, too.
-            home = (parameter.dtype, parameter.device)
-            if grad is not None and (grad.dtype, grad.device) != home:
-                parameter.grad = grad.to(parameter)
-            else:
-                parameter.grad = grad
 
 
 def _require_leaves(module: nn.Module, parameters: dict[str, nn.Parameter]) -> None:

@@ -1,18 +1,21 @@
 """Tells what autograd keeps in memory for a backward."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
+from torch.autograd.graph import Node
 
 from gradguide._autograd import (
     is_number,
-    leaves,
+    leaf,
     memory,
-    nodes,
     saved_tensors,
     tensors_in,
+    walk,
 )
+from gradguide._by_module import Owned
 from gradguide._select import require_module
 
 
@@ -25,16 +28,21 @@ class Saved(NamedTuple):
             What several operations share counts for the one nearest to the loss.
         nodes: How many nodes the graph has.
         freed: Whether a backward has freed a part of it.
+        by_module: The bytes by module, largest first, under its path as in
+            ``named_modules()``. What belongs to no module, or to the whole model, is
+            under ``""``.
     """
 
     bytes: int
     by_op: dict[str, int]
     nodes: int
     freed: bool
+    by_module: dict[str, int]
 
     def __str__(self) -> str:
         """Show one line for the whole and one for each operation."""
-        state = ", freed by a backward" if self.freed else ""
+        part = "a part " if self.bytes else ""
+        state = f", {part}freed by a backward" if self.freed else ""
         lines = [f"{_readable(self.bytes)} saved by {self.nodes} nodes{state}"]
         width = max(map(len, self.by_op), default=0)
         lines += [f"  {op:{width}}  {_readable(n)}" for op, n in self.by_op.items()]
@@ -48,6 +56,17 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
     is not counted: leaves that require grad, and all that ``model`` owns. Without
     ``model``, frozen weights that the graph holds are counted too.
 
+    The graph knows no modules. An operation is counted for the module that owns the
+    parameters or buffers that it uses; one that uses none, for the innermost module
+    around the two layers that ran before and after it. So an activation counts for the
+    ``Sequential`` or block that it is in. What comes before the first layer or after
+    the last one, such as a loss function, counts for no module, and so do operations on
+    a tied weight, those between two calls of one module, and parameterless ones whose
+    order is not known as several threads ran them.
+
+    After a backward it measures what is left: all that the backward did not go through,
+    such as a metric that was computed beside the loss and is kept.
+
     It does not count what Python code keeps beside the graph, such as attributes of
     a custom function's ``ctx``, or the inputs of a checkpoint that is not reentrant.
     What a checkpoint will recompute is not kept, so it is not counted. Tensors that a
@@ -55,10 +74,11 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
-        model: The module whose parameters and buffers live anyway.
+        model: The module whose parameters and buffers live anyway. Of several, pass
+            ``nn.ModuleList([generator, critic])``.
 
     Returns:
-        The bytes, in all and by operation, and the number of nodes.
+        The bytes, in all, by operation and by module, and the number of nodes.
 
     Raises:
         TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
@@ -72,6 +92,11 @@ def saved(loss: object, model: nn.Module | None = None) -> Saved:
         >>> print(saved(model(x).sum(), model))
         224 B saved by 10 nodes
           AddmmBackward0  224 B
+
+        Who keeps them:
+
+        >>> saved(model(x).sum(), model).by_module
+        {'2': 128, '0': 96}
 
         Freezing the last layer saves nothing here, as the tanh keeps the same tensor
         anyway. Freezing the first one does:
@@ -96,22 +121,33 @@ float; pass the loss before item() or detach()
     require_tensors(loss, "saved")
     if model is not None:
         require_module(model, "saved")
-    graph = nodes(roots)
-    alive = leaves(graph)
-    if model is not None:
-        alive += _owned(model)
+    graph, owned = walk(roots), Owned(model)
+    leaves = {node: tensor for node in graph if (tensor := leaf(node)) is not None}
+    accumulators = list(leaves)
+    places, addresses, _ = memory(list(leaves.values()))
+    holds = {
+        accumulators[place]: owned.bits.get(address, 0)
+        for place, address in zip(places, addresses, strict=True)
+    }
     kept, keepers, any_freed = saved_tensors(graph)
-    _, counted, _ = memory(alive)
-    seen = {0, *counted}
-    by_op: Counter[str] = Counter()
+    seen = {0, *addresses, *owned.bits}
+    sizes: Counter[Node] = Counter()
     for place, address, piece in zip(*memory(kept), strict=True):
-        if address not in seen:
+        keeper = keepers[place]
+        if address in owned.bits:
+            holds[keeper] = holds.get(keeper, 0) | owned.bits[address]
+        elif address not in seen:
             seen.add(address)
             size = piece.nbytes()
             if size <= _NUMBER and is_number(kept[place]):
                 continue  # a number of the code; saved_tensors_hooks omit it, too
-            by_op[keepers[place].name()] += size
-    return Saved(by_op.total(), dict(by_op.most_common()), len(graph), any_freed)
+            sizes[keeper] += size
+    by_op: Counter[str] = Counter()
+    for node, size in sizes.items():
+        by_op[node.name()] += size
+    by_module = owned.by_module(sizes, graph, holds)
+    largest_first = dict(by_op.most_common())
+    return Saved(by_op.total(), largest_first, len(graph), any_freed, by_module)
 
 
 _NUMBER = 16
@@ -121,31 +157,18 @@ _NUMBER = 16
 def require_tensors(loss: object, caller: str) -> None:
     """Raise a TypeError that says what to pass, if there is no tensor in a loss."""
     if next(tensors_in(loss), None) is None:
-        given = type(loss).__name__
+        given, cure = type(loss).__name__, "pass the loss before item() or detach()"
         if isinstance(loss, (dict, tuple, list)):
             given = f"a {given} without tensors"
+        elif isinstance(loss, nn.Module):
+            cure = "pass the loss, and after it the model"
+        elif isinstance(loss, Iterator):
+            cure = "make a list of it"
         msg = (
             f"{caller}: expected a tensor, or a tuple, list or dict of tensors, got "
-            f"{given}; pass the loss before item() or detach()"
+            f"{given}; {cure}"
         )
         raise TypeError(msg)
-
-
-def _owned(model: nn.Module) -> list[Tensor]:
-    """Return the parameters and buffers of a model; tied ones are listed twice."""
-    # The public iterators build names, which takes a third of the time of ``saved``.
-    modules, seen = [model], {id(model)}  # a module may define its own ==
-    tensors: list[Tensor | None] = []
-    for module in modules:  # appended to while iterating
-        if parameters := module._parameters:  # noqa: SLF001 most have none
-            tensors += parameters.values()
-        if buffers := module._buffers:  # noqa: SLF001
-            tensors += buffers.values()
-        for child in module._modules.values():  # noqa: SLF001
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                modules.append(child)
-    return [tensor for tensor in tensors if tensor is not None]
 
 
 def _readable(size: float) -> str:

@@ -39,11 +39,26 @@ def select(
 def require_module(value: object, caller: str) -> None:
     """Raise a TypeError that says what to pass, unless it is a module."""
     if not isinstance(value, nn.Module):
-        msg = (
-            f"{caller}: expected a torch.nn.Module, got {type(value).__name__}; pass "
-            "the network or a part of it, such as model.backbone"
-        )
+        kind = type(value).__name__
+        msg = f"{caller}: expected a torch.nn.Module, got {kind}; {_instead_of(value)}"
         raise TypeError(msg)
+
+
+def _instead_of(value: object) -> str:
+    """Say which module to pass in place of something else, which is not iterated."""
+    parts: Iterable[object] = ()
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = value
+    elif isinstance(value, dict):
+        parts = value.values()
+    if any(isinstance(part, nn.Module) for part in parts):
+        kind = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+        return f"put several modules in one: nn.{kind}(...)"
+    if isinstance(value, (nn.Parameter, Iterator)) or any(
+        isinstance(part, nn.Parameter) for part in parts
+    ):
+        return "pass the network itself, not its parameters or modules"
+    return "pass the network or a part of it, such as model.backbone"
 
 
 def _match(
@@ -107,11 +122,11 @@ def _require_strings(patterns: Iterable[object], caller: str) -> None:
     for pattern in patterns:
         if not isinstance(pattern, str):
             kind = type(pattern).__name__
-            cure = (
-                f"call {caller} on that module itself"
-                if isinstance(pattern, nn.Module)
-                else f"unpack a list: {caller}(module, *names)"
-            )
+            cure = f"unpack a list of names: {caller}(module, *names)"
+            if isinstance(pattern, nn.Module):
+                cure = f"call {caller} on that module itself"
+            elif isinstance(pattern, nn.Parameter):
+                cure = "pass its name, as in named_parameters()"
             msg = f"{caller}: expected patterns as strings, got {kind}; {cure}"
             raise TypeError(msg)
 

@@ -127,13 +127,13 @@ def keep_in_eval(module: nn.Module, _: object) -> None:
 
 
 def test_saved(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:
-    """It takes under 1 ms; beside it is measured a bare walk through the same graph."""
+    """It takes under 2 ms; beside it is measured a bare walk through the same graph."""
     loss, call = case.loss(case.make_data(1)), "saved(loss, model)"
     own, other = fastest(
         benchmark, lambda: saved(loss, case.model), lambda: walk(loss), rounds=2000
     )
-    note(Entry(call, case.name, own, "loss.grad_fn.next_functions", other, "< 1 ms"))
-    assert own < 0.001
+    note(Entry(call, case.name, own, "loss.grad_fn.next_functions", other, "< 2 ms"))
+    assert own < 0.002
 
 
 def walk(loss: Tensor) -> list[Node]:

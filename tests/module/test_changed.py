@@ -134,21 +134,6 @@ def test_pending_backward() -> None:
     assert model[0].weight.grad is not None
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    [torch.float8_e4m3fn, torch.bfloat16, torch.complex64, torch.bool, torch.uint16],
-)
-def test_dtypes(dtype: torch.dtype) -> None:
-    """Values of any dtype are compared."""
-    model = with_buffer(torch.tensor([0, 1, 0]).to(dtype))
-    with changed(model) as names:
-        model.table.copy_(torch.tensor([0, 1, 0]))
-    assert names == []
-    with changed(model) as names:
-        model.table.copy_(torch.tensor([0, 1, 1]))
-    assert names == ["table"]
-
-
 def test_wrong_type() -> None:
     """An argument that is no module is refused with the type to pass."""
     with (

@@ -32,6 +32,28 @@ def retained(*, backward: bool) -> Tensor:
     return y
 
 
+def weight_with_hook() -> nn.Parameter:
+    parameter = weight()
+    parameter.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", None))
+    parameter.sum().backward()
+    return parameter
+
+
+def freed() -> Tensor:
+    loss = exp_of_ones().sum()
+    loss.backward()
+    return loss
+
+
+def freed_in_part() -> Tensor:
+    """Return a result of which a part was computed by another loss, too."""
+    shared = torch.ones(3, requires_grad=True).exp()
+    scale = torch.ones(3, dtype=torch.float64).requires_grad_()
+    kept = shared * scale.sin()
+    shared.sum().backward()
+    return kept
+
+
 def made_in_inference_mode() -> Tensor:
     with torch.inference_mode():
         return torch.ones(2)
@@ -59,12 +81,19 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     "parameter": (
         weight,
         """A parameter of shape (1, 2) that requires grad: its .grad is None, as no
-        backward has reached it since it was made or zero_grad() was called.""",
+        backward() has added to it since it was made or its .grad was last set to None,
+        as zero_grad() does.""",
     ),
     "parameter with a gradient": (
         weight_with_gradient,
         """A parameter of shape (1, 2) that requires grad: its .grad is there, and the
         next backward adds to it.""",
+    ),
+    "parameter that loses its gradient": (
+        weight_with_hook,
+        """A parameter of shape (1, 2) that requires grad: its .grad is None, as no
+        backward() has added to it since it was made or its .grad was last set to None,
+        as zero_grad() does, or as its own hook does that runs after each gradient.""",
     ),
     "frozen parameter with a gradient": (
         lambda: weight_with_gradient(frozen=True),
@@ -80,8 +109,21 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     "retained": (
         lambda: retained(backward=False),
         """A result of ExpBackward0 of shape (3,) that retains its grad: its .grad is
-        None until a backward reaches it; it keeps 2 graph nodes and 12 bytes
+        None until a backward() adds to it; it keeps 2 graph nodes and 12 bytes
         alive.""",
+    ),
+    "freed": (
+        freed,
+        """A result of SumBackward0 of shape (): a backward passes through it, and its
+        .grad stays None, as only leaves keep one; a backward has freed its graph, and
+        a second one through it raises.""",
+    ),
+    "freed in part": (
+        freed_in_part,
+        """A result of MulBackward0 of shape (3,): a backward passes through it, and its
+        .grad stays None, as only leaves keep one; a backward has freed a part of its
+        graph, and a second one through that part raises; it still keeps 5 graph
+        nodes and 36 bytes alive, most of them for MulBackward0.""",
     ),
     "retained with a gradient": (
         lambda: retained(backward=True),
@@ -96,8 +138,9 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     ),
     "leaf made from a view": (
         lambda: torch.ones(4)[:2].requires_grad_(),
-        """A leaf of shape (2,) that requires grad: its .grad is None, as no backward
-        has reached it since it was made or zero_grad() was called.""",
+        """A leaf of shape (2,) that requires grad: its .grad is None, as no backward()
+        has added to it since it was made or its .grad was last set to None, as
+        zero_grad() does.""",
     ),
     "view that PyTorch refuses to use": (
         view_of_a_changed_base,
@@ -115,7 +158,8 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
             [torch.ones(2), torch.ones(3)], requires_grad=True
         ),
         """A leaf of shape (2, nested) that requires grad: its .grad is None, as no
-        backward has reached it since it was made or zero_grad() was called.""",
+        backward() has added to it since it was made or its .grad was last set to None,
+        as zero_grad() does.""",
     ),
 }
 
@@ -152,7 +196,42 @@ def test_silent() -> None:
         describe(torch.ones(1, requires_grad=True) * 2)
 
 
+@pytest.mark.parametrize("take", ["set to None", "zero_grad", "optimizer", "inputs"])
+def test_gradient_was_there(take: str) -> None:
+    """A leaf without .grad is not said to have been reached by no backward at all."""
+    parameter, other = weight(), weight()
+    optimizer = torch.optim.SGD([parameter], lr=1)
+    loss = (parameter * other).sum()
+    loss.backward(inputs=[other] if take == "inputs" else None)
+    if take == "optimizer":
+        optimizer.step()
+        optimizer.zero_grad()
+    elif take == "set to None":
+        parameter.grad = None
+    elif take == "zero_grad":
+        nn.ParameterList([parameter]).zero_grad()
+    assert "as no backward() has added to it since it was made or" in describe(
+        parameter
+    )
+
+
+def test_metric_that_is_kept() -> None:
+    """A metric with a graph of its own keeps what the backward of the loss left."""
+    model, x = nn.Linear(8, 8), torch.randn(16, 8)
+    out = model(x)
+    rmse = nn.functional.mse_loss(out, x).sqrt()
+    (out - x).square().mean().backward()
+    assert describe(rmse).endswith(
+        "it still keeps 6 graph nodes and 1028 bytes alive, most of them for "
+        "MseLossBackward0."
+    )
+
+
 def test_wrong_type() -> None:
-    """A number is refused."""
-    with pytest.raises(TypeError, match="describe: expected a tensor, got float"):
+    """What is no tensor is refused, and an iterator is not consumed."""
+    with pytest.raises(TypeError, match=r"expected a tensor, got float; .* item\(\)"):
         describe(1.0)  # type: ignore[arg-type]
+    parameters = nn.Linear(2, 2).parameters()
+    with pytest.raises(TypeError, match=r"got generator; .* such as model\.weight"):
+        describe(parameters)  # type: ignore[arg-type]
+    assert len(list(parameters)) == 2

@@ -48,9 +48,44 @@ def test_half_frozen_layer_keeps_learning_stats() -> None:
     assert freeze(model, "layer1.1.weight").stats == ("layer1.1",)
 
 
+class BareNorm(nn.modules.batchnorm._NormBase):
+    """A layer by the class that all norms with running statistics inherit from."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, var = self.running_mean, self.running_var
+        return nn.functional.batch_norm(x, mean, var, training=self.training)
+
+
+class OtherBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """A layer by the base class of batch norm, as in Apex."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        pass
+
+
+class OtherInstanceNorm(nn.modules.instancenorm._InstanceNorm):
+    """A layer by the base class of instance norm."""
+
+    def _get_no_batch_dim(self) -> int:
+        return 2
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        pass
+
+
+class OtherLazyNorm(nn.modules.batchnorm._LazyNormBase, OtherBatchNorm):
+    """A lazy layer that becomes one of the above."""
+
+    cls_to_become = OtherBatchNorm
+
+
 @pytest.mark.parametrize(
     ("norm", "x"),
     [
+        (BareNorm(3), torch.randn(8, 3)),
+        (OtherBatchNorm(3), torch.randn(8, 3)),
+        (OtherInstanceNorm(3, track_running_stats=True), torch.randn(2, 3, 4)),
+        (OtherLazyNorm(), torch.randn(8, 3)),
         (nn.BatchNorm2d(3), torch.randn(2, 3, 4, 4)),
         (nn.BatchNorm3d(3), torch.randn(2, 3, 4, 4, 4)),
         (nn.InstanceNorm1d(3, track_running_stats=True), torch.randn(2, 3, 4)),

@@ -108,7 +108,7 @@ def test_wrong_types() -> None:
     model = Net()
     with pytest.raises(TypeError, match=r"freeze: expected a torch\.nn\.Module, got"):
         freeze(model.parameters())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="got list; unpack a list: freeze"):
+    with pytest.raises(TypeError, match="got list; unpack a list of names: freeze"):
         freeze(model, ["head"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="got Linear; call unfreeze on that module"):
         unfreeze(model, model.head)  # type: ignore[arg-type]

@@ -127,8 +127,35 @@ def test_freed() -> None:
     loss = torch.ones(3, requires_grad=True).exp().sum()
     assert not saved(loss).freed
     loss.backward()
-    assert saved(loss) == (0, {}, 3, True)
+    assert saved(loss) == (0, {}, 3, True, {})
     assert "freed by a backward" in str(saved(loss))
+
+
+def test_freed_in_part() -> None:
+    """After a backward, what it did not go through is still counted, by operation."""
+    model, x = nn.Linear(8, 8), torch.randn(16, 8)
+    out = model(x)
+    metric = nn.functional.mse_loss(out, x).sqrt()
+    (out - x).square().mean().backward()
+    result = saved(metric, model)
+    assert result.by_op == {"MseLossBackward0": 2 * 16 * 8 * 4, "SqrtBackward0": 4}
+    assert result.freed
+    assert "1.004 KiB saved by 6 nodes, a part freed by a backward" in str(result)
+
+
+def test_freed_behind_hooks() -> None:
+    """Finding out what was freed runs no hook, nor a checkpoint."""
+    calls = []
+    with saved_tensors_hooks(lambda t: t, lambda t: calls.append(1) or t):
+        y = torch.ones(3, requires_grad=True).exp()
+        kept = y.sin()
+        loss = checkpoint(lambda x: calls.append(1) or x.exp(), y, use_reentrant=False)
+    assert not saved([loss, kept]).freed
+    loss.sum().backward()
+    calls.clear()
+    assert saved(loss).freed
+    assert saved(kept)[:4] == (12, {"SinBackward0": 12}, 3, True)
+    assert not calls
 
 
 def test_optional_tensors_are_not_freed() -> None:
@@ -139,7 +166,7 @@ def test_optional_tensors_are_not_freed() -> None:
 
 def test_no_graph() -> None:
     """A tensor without history keeps nothing."""
-    assert saved(torch.ones(3)) == (0, {}, 0, False)
+    assert saved(torch.ones(3)) == (0, {}, 0, False, {})
 
 
 def test_nested_losses() -> None:
