@@ -30,7 +30,9 @@ def test_a_mistake_is_explained(script: Path) -> None:
     if raises(script):
         assert raises(script) in told.errors
         assert "Traceback (most recent call last):" in told.errors.splitlines()[0]
-    assert told.code == int(any(one.is_problem for one in right) or bool(raises(script)))
+    assert told.code == int(
+        any(one.is_problem for one in right) or bool(raises(script))
+    )
 
 
 @pytest.mark.parametrize("script", HEALTHY, ids=_name)

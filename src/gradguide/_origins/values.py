@@ -212,9 +212,7 @@ class Values:
             if known.tensor() is not None
         }
         self._aliases = {
-            key: alias
-            for key, alias in self._aliases.items()
-            if alias[0]() is not None
+            key: alias for key, alias in self._aliases.items() if alias[0]() is not None
         }
         for memories in (self._put, self._written):
             for address in [a for a, m in memories.items() if _is_gone(m.storage)]:

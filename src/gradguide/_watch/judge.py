@@ -93,7 +93,9 @@ class _Judge:
                 continue
             name = self._seen.names.get(module) or type(module).__name__
             counts[name] = counts.get(name, 0) + 1
-            named.append((name if counts[name] == 1 else f"{name}_{counts[name]}", module))
+            named.append(
+                (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
+            )
         return named
 
     def _parameters(self) -> Iterator[Row]:
@@ -345,7 +347,9 @@ class _Judge:
         ran = self._seen.has_iterated(by_hand=not self._held)
         if not parameters or not (ran or (self._seen.backwards and is_frozen)):
             return
-        if not any(row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters):
+        if not any(
+            row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters
+        ):
             why = "no parameter moved by its gradient in what was watched"
             yield Row("*", "nothing trains", why, "", 0, "run")
 
@@ -356,7 +360,9 @@ class _Judge:
             if not isinstance(module, DistributedDataParallel):
                 continue
             ignored = set(module.parameters_to_ignore)
-            inside = [p for n, p in module.module.named_parameters() if n not in ignored]
+            inside = [
+                p for n, p in module.module.named_parameters() if n not in ignored
+            ]
             frozen = [p for p in inside if not p.requires_grad]
             data: dict[str, Any] = module._get_ddp_logging_data()  # noqa: SLF001
             count = data.get("num_parameter_tensors", 0) - len(inside) + len(frozen)

@@ -168,9 +168,7 @@ def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
     if isinstance(optimizer, LBFGS):
         forces.append("LBFGS moves all that it holds by its history")
     elif any(
-        isinstance(value, Tensor)
-        and value.shape == tensor.shape
-        and not is_zero(value)
+        isinstance(value, Tensor) and value.shape == tensor.shape and not is_zero(value)
         for value in state.values()
     ):
         forces.append("momentum")
