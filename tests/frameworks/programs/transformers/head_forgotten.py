@@ -3,7 +3,7 @@
 Expect row: frozen; model.*score.weight; ;
 """
 
-# Reported in: https://github.com/huggingface/peft/issues/1070
+# Asked in: https://github.com/huggingface/peft/issues/1070
 
 import tempfile
 

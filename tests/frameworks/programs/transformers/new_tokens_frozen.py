@@ -4,7 +4,7 @@ Expect row: frozen; model.*embed_tokens.weight; ;
 Expect row: frozen; model.*lm_head.weight; ;
 """
 
-# Reported in: https://github.com/Code-kunkun/LamRA/issues/4
+# Asked in: https://github.com/Code-kunkun/LamRA/issues/4
 
 import tempfile
 

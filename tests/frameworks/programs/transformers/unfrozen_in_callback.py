@@ -1,9 +1,9 @@
-"""Give the optimizer what is not frozen, and unfreeze another layer after that.
+"""Unfreeze a layer in on_train_begin, which runs after the optimizer is built.
 
 Expect: not in optimizer; model.bert.encoder.layer.1.*; nobody applies;
 """
 
-# Reported in: https://github.com/fastai/fastai/issues/2133
+# Reported in: https://github.com/OptimalScale/LMFlow/issues/726
 
 import tempfile
 
@@ -13,11 +13,19 @@ from transformers import (
     BertForSequenceClassification,
     PrinterCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
     set_seed,
 )
 
 set_seed(0)
+
+
+class Unfreeze(TrainerCallback):
+    def on_train_begin(self, args, state, control, model=None, **others):
+        model.bert.encoder.layer[1].requires_grad_()
+
+
 config = BertConfig(
     vocab_size=31,
     hidden_size=16,
@@ -29,8 +37,6 @@ config = BertConfig(
 )
 model = BertForSequenceClassification(config)
 model.bert.requires_grad_(False)
-optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
-model.bert.encoder.layer[1].requires_grad_()
 data = [
     {"input_ids": torch.randint(3, 31, (8,)), "labels": torch.tensor(i % 3)}
     for i in range(32)
@@ -45,7 +51,7 @@ arguments = TrainingArguments(
     per_device_train_batch_size=4,
     learning_rate=1e-3,
 )
-trainer = Trainer(model, arguments, train_dataset=data, optimizers=(optimizer, None))
+trainer = Trainer(model, arguments, train_dataset=data, callbacks=[Unfreeze()])
 trainer.remove_callback(PrinterCallback)
 before = {name: p.detach().clone() for name, p in model.named_parameters()}
 trainer.train()
