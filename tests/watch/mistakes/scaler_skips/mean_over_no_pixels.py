@@ -24,7 +24,7 @@ for step in range(3):
         depth = depth_head(features.detach())
     wanted = (image > 0.5).float()
     loss = nn.functional.binary_cross_entropy_with_logits(mask.float(), wanted)
-    depth_loss = (depth.float() - image)[known].abs().mean()
+    depth_loss = ((depth.float() - image).abs() * known).sum() / known.sum()
     for optimizer in optimizers.values():
         optimizer.zero_grad()
     scaler.scale(loss).backward()
