@@ -19,7 +19,7 @@ class LayerDrop(nn.Module):
         return x + self.block(x)
 
 
-random.seed(3)
+random.seed(2)
 torch.manual_seed(92)
 net = nn.Sequential(
     nn.Linear(4, 10),

@@ -1,4 +1,4 @@
-"""LoRA adds trainable low-rank matrices, of which B starts at zero, to frozen layers."""
+"""LoRA adds low-rank matrices to frozen layers, of which B starts at zero."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""Each parameter has an optimizer that steps in a hook as soon as its gradient is there."""
+"""Each parameter has an optimizer that steps in a hook as soon as it has a gradient."""
 
 import hashlib
 
