@@ -1,4 +1,4 @@
-"""Weight norm, spectral norm, an orthogonal and a symmetric parametrization all train."""
+"""Weights under weight norm, spectral norm and other parametrizations all train."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A bidirectional GRU reads packed sequences and a cell decodes with teacher forcing."""
+"""A bidirectional GRU reads packed sequences; a cell decodes with teacher forcing."""
 
 import hashlib
 import random
