@@ -1,4 +1,4 @@
-"""A script reads sys.argv itself and execs overrides of its globals, as nanoGPT does.
+"""A script reads sys.argv itself and overrides its own globals with the values.
 
 Arguments: --learning_rate=0.05 --hidden=6
 """

@@ -1,4 +1,4 @@
-"""An ensemble trains as one: stacked weights, vmap, and a skeleton on the meta device."""
+"""An ensemble trains as one with vmap, stacked weights and a skeleton on meta."""
 
 import copy
 import hashlib

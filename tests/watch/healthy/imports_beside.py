@@ -1,4 +1,4 @@
-"""The network comes from a package beside the script, and the data from a file there."""
+"""The network comes from a package beside the script, the data from a file there."""
 
 import csv
 import hashlib

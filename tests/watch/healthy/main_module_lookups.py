@@ -6,6 +6,7 @@ import hashlib
 import pickle
 import sys
 from dataclasses import KW_ONLY, asdict, dataclass, field
+from itertools import pairwise
 from typing import ClassVar, get_type_hints
 
 import torch
@@ -31,9 +32,7 @@ class Checkpoint:
 class Network(nn.Module):
     def __init__(self, sizes: list[int]):
         super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(self, x):
         for layer in self.layers[:-1]:

@@ -1,4 +1,4 @@
-"""An encoder-decoder transformer with dropout and masks trains on reversed sequences."""
+"""A transformer with dropout and masks learns to reverse sequences."""
 
 import hashlib
 import math
@@ -36,11 +36,14 @@ class Seq2Seq(nn.Module):
 
     def forward(self, src, tgt):
         mask = nn.Transformer.generate_square_subsequent_mask(tgt.size(1))
+        padding = None
+        if self.training:
+            padding = torch.zeros(src.shape).masked_fill(src == 0, -1e9)
         out = self.transformer(
             self.position(self.embed(src)),
             self.position(self.embed(tgt)),
             tgt_mask=mask,
-            src_key_padding_mask=torch.zeros(src.shape).masked_fill(src == 0, -1e9),
+            src_key_padding_mask=padding,
         )
         return self.generator(out)
 
