@@ -38,7 +38,7 @@ for step in range(6):
     for _ in range(3):
         try:
             run_step(step)
-        except Exception as error:  # noqa: BLE001, PERF203
+        except Exception as error:  # noqa: BLE001
             failures.append(type(error).__name__)
             print("retry after", failures[-1])
         else:

@@ -31,7 +31,8 @@ for fold, test_ids in enumerate(folds):
             optimizer.step()
             print(fold, epoch, repr(loss.item()))
     with torch.no_grad():
-        print("test", repr(nn.functional.mse_loss(network(x[test_ids]), y[test_ids])))
+        test_loss = nn.functional.mse_loss(network(x[test_ids]), y[test_ids])
+        print("test", repr(test_loss.item()))
     assert not any(map(torch.equal, before, network.parameters()))
     for p in network.parameters():
         digest.update(p.detach().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Clients train deep copies of a global model, and the server averages their weights."""
+"""Clients train deep copies of a global model, whose weights become their average."""
 
 import copy
 import hashlib

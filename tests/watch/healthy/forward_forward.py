@@ -1,6 +1,7 @@
 """Each layer has its own loss and optimizer, and detached inputs by design."""
 
 import hashlib
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -32,7 +33,7 @@ class Layer(nn.Linear):
 
 class Net:
     def __init__(self, sizes):
-        self.layers = [Layer(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = [Layer(a, b) for a, b in pairwise(sizes)]
 
     def train(self, x_pos, x_neg):
         for i, layer in enumerate(self.layers):

@@ -27,7 +27,7 @@ model.head.bias.register_hook(lambda grad: grad * mask)
 for p in model.body.parameters():
     p.register_hook(lambda grad: 0.1 * grad)
 norms = []
-model.body.register_full_backward_hook(
+model.head.register_full_backward_hook(
     lambda module, grad_in, grad_out: norms.append(grad_out[0].norm().item())
 )
 optimizer = torch.optim.SGD(model.parameters(), lr=0.5)

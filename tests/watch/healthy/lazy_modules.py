@@ -1,4 +1,4 @@
-"""Lazy layers get their parameters in the first forward, before the optimizer is made."""
+"""Lazy layers get their parameters in a first forward, before the optimizer is made."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""A bfloat16 model computes gradients, and float32 master weights are what is updated."""
+"""A bfloat16 model computes gradients, and its float32 master weights are updated."""
 
 import hashlib
 
