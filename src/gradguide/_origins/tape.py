@@ -185,9 +185,9 @@ class Tape(TorchFunctionMode):
                 self._note(name, read, targets, in_place=in_place)
         if kwargs.get("requires_grad") and isinstance(result, Tensor):
             self.uses.note_leaf(result)
-        for read in reads.values() if name in operations.EXITS else ():
-            is_source = self._values.is_in_source(read.tensor)
-            mask = mask_of(read.origins)
+        for one in reads.values() if name in operations.EXITS else ():
+            is_source = self._values.is_in_source(one.tensor)
+            mask = mask_of(one.origins)
             self.uses.note_exit(name, mask, is_source=is_source)
 
     def _read_metadata(

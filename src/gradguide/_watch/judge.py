@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -192,6 +192,9 @@ class _Judge:
             return Judgement("still", record.still, is_normal=record.is_normal)
         if record.by_hand:
             return Judgement("trains")
+        if record.cancels:
+            why = "its gradient is zero in the losses of its optimizer, not in others"
+            return Judgement("zero", why, is_normal=True)
         if record.holder:
             return Judgement("unknown", "no step has run since it has a gradient")
         holder = self._held.get(id(tensor))
@@ -364,7 +367,7 @@ class _Judge:
                 p for n, p in module.module.named_parameters() if n not in ignored
             ]
             frozen = [p for p in inside if not p.requires_grad]
-            data: dict[str, Any] = module._get_ddp_logging_data()  # noqa: SLF001
+            data: Any = module._get_ddp_logging_data()  # type: ignore[no-untyped-call]  # noqa: SLF001
             count = data.get("num_parameter_tensors", 0) - len(inside) + len(frozen)
             seen = [p for p in frozen if id(p) in self._seen.frozen_at]
             if count > 0:
