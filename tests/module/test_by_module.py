@@ -222,12 +222,23 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
         lambda: net(Twice(nn.Sequential(nn.Linear(8, 8), nn.GELU()))),
         {"0": ROW, "1.inner.0": 2 * ROW, "": 2 * ROW, "2": ROW},
     ),
+    "empty tensors": (
+        lambda: net(with_empty_parameter(), nn.BatchNorm1d(8)),
+        {"0": ROW, "2": ROW + 2 * 8 * 4, "3": ROW},
+    ),
     "tied": (lambda: tied(), {"0": ROW, "": 3 * ROW, "4": ROW}),
     "custom function": (
         lambda: net(Then(nn.Linear(8, 8), Square.apply), nn.Identity()),
         {"0": ROW, "1.layer": ROW, "": ROW, "3": ROW},
     ),
 }
+
+
+def with_empty_parameter() -> nn.Module:
+    """Return a module whose parameter has no address, as empty saved tensors have."""
+    module = nn.Identity()
+    module.nothing = nn.Parameter(torch.empty(0))
+    return module
 
 
 def tied() -> nn.Module:
