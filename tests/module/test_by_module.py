@@ -223,8 +223,8 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
         {"0": ROW, "1.inner.0": 2 * ROW, "": 2 * ROW, "2": ROW},
     ),
     "empty tensors": (
-        lambda: net(with_empty_parameter(), nn.BatchNorm1d(8)),
-        {"0": ROW, "2": ROW + 2 * 8 * 4, "3": ROW},
+        lambda: net(with_empty_parameter(), net(Then(nn.Identity(), with_empty_exp))),
+        {"0": ROW, "2.0": ROW, "2": ROW, "2.2": ROW, "3": ROW},
     ),
     "tied": (lambda: tied(), {"0": ROW, "": 3 * ROW, "4": ROW}),
     "custom function": (
@@ -239,6 +239,10 @@ def with_empty_parameter() -> nn.Module:
     module = nn.Identity()
     module.nothing = nn.Parameter(torch.empty(0))
     return module
+
+
+def with_empty_exp(y: Tensor) -> Tensor:
+    return (y + y[:0].clone().exp().sum()).sin()
 
 
 def tied() -> nn.Module:
