@@ -115,12 +115,13 @@ class _Limit:
     ) -> Tensor:
         if isinstance(layer, nn.EmbeddingBag):
             return self._bag(layer, *args, **kwargs)
-        self._shorten(output.reshape(-1, output.shape[-1]), layer.norm_type)
-        return output
+        rows = output.reshape(-1, output.shape[-1])
+        self._shorten(rows, layer.norm_type)
+        return rows.view(output.shape)
 
-    def _shorten(self, rows: Tensor, norm_type: float) -> Tensor:
+    def _shorten(self, rows: Tensor, norm_type: float) -> None:
         every = torch.arange(len(rows), device=rows.device)
-        return torch.embedding_renorm_(rows.detach(), every, self.max_norm, norm_type)
+        torch.embedding_renorm_(rows.detach(), every, self.max_norm, norm_type)
 
     def _bag(
         self,
