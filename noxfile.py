@@ -70,11 +70,12 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def transformers(session: nox.Session) -> None:
-    """Test the module on small models of the package transformers."""
-    install(session, "transformers")
+def frameworks(session: nox.Session) -> None:
+    """Test the module on models and training programs of other packages."""
+    install(session, "frameworks")
+    tests = ("tests/frameworks", "tests/transformers")
     offline = {"HF_HUB_OFFLINE": "1"}
-    session.run("pytest", "tests/transformers", *session.posargs, env=offline)
+    session.run("pytest", *tests, *session.posargs, env=offline)
 
 
 @nox.session(default=False, reuse_venv=False)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, UntypedStorage, nn
@@ -13,6 +13,10 @@ from torch.nn.parameter import is_lazy
 
 Parents = tuple[tuple[Node | None, int], ...]
 """What a node was computed from: nodes, and which of their outputs."""
+
+
+Loss: TypeAlias = Tensor | list[Any] | tuple[Any, ...] | dict[Any, Any] | deque[Any]
+"""A tensor, or a tuple, list or dict of tensors, which may be nested."""
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:

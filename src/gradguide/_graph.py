@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from gradguide._report.fold import fold
+from gradguide._autograd import Loss
 from gradguide._parts import Part, parts_of
+from gradguide._report.fold import fold
 from gradguide._report.row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def graph(
-    loss: object, model: nn.Module | None = None, *, depth: int | None = None
+    loss: Loss, model: nn.Module | None = None, *, depth: int | None = None
 ) -> "Graph":
     """Show what backward from a loss walks through, and where it ends.
 

@@ -8,6 +8,7 @@ from torch import nn
 from torch.autograd.graph import Node
 
 from gradguide._autograd import (
+    Loss,
     is_number,
     leaf,
     memory,
@@ -49,7 +50,7 @@ class Saved(NamedTuple):
         return "\n".join(lines)
 
 
-def saved(loss: object, model: nn.Module | None = None) -> Saved:
+def saved(loss: Loss, model: nn.Module | None = None) -> Saved:
     """Measure what autograd keeps in memory for a backward from ``loss``.
 
     It walks the graph that is there, and needs no second forward. What lives anyway

@@ -5,10 +5,10 @@ from __future__ import annotations
 from tests.faults.checks import pytest
 from tests.faults.fault import Fault, Replace, fault
 
-EXPLAIN = "src/gradguide/_explain.py"
-EVIDENCE = "src/gradguide/_evidence.py"
-CAUSES = "src/gradguide/_causes.py"
-OPTIMIZER = "src/gradguide/_optimizer.py"
+EXPLAIN = "src/gradguide/_explain/explain.py"
+EVIDENCE = "src/gradguide/_explain/evidence.py"
+USES = "src/gradguide/_origins/uses.py"
+OPTIMIZER = "src/gradguide/_explain/optimizer.py"
 
 
 def verdict(right: str, name: str, test: str, words: str, edit: Replace) -> Fault:
@@ -42,10 +42,10 @@ FAULTS = (
         Replace(EXPLAIN, "module.momentum != 0", "module.momentum")),
     verdict("cut", "what was cut counts as unused", EXPLAIN,
         "('body.weight', 'unused', 'detach()')",
-        Replace(CAUSES, 'else "cut"', 'else "unused"')),
+        Replace(USES, 'else "cut"', 'else "unused"')),
     verdict("unused", "what is never read counts as unknown",
         "tests/module/test_report.py::test_small", "1 unknown",
-        Replace(CAUSES, '"unused", "never read', '"unknown", "never read')),
+        Replace(USES, '"unused", "never read', '"unknown", "never read')),
     verdict("unreached", "what a loss tensor doesn't reach counts as unused",
         "tests/module/test_explain.py::test_a_loss_tensor", "'unused' != 'unreached'",
         Replace(EVIDENCE, '    "unreached", "backward', '    "unused", "backward')),
@@ -79,6 +79,6 @@ FAULTS = (
     verdict("cut, at this line", "the line to blame is forgotten",
         "tests/module/test_explain.py::test_where_names_the_module",
         "assert '' == 'test_explain.py:",
-        Replace(CAUSES, "cut.why, cut.where)", 'cut.why, "")')),
+        Replace(USES, "cut.why, cut.where)", "cut.why, None)")),
 )
 # fmt: on

@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -40,6 +41,21 @@ class Run:
 def run(script: Path, *arguments: str) -> Run:
     """Run a script with Python."""
     return _run(_python, script, [str(script), *arguments])
+
+
+def watch_alone(script: Path, *, timeout: int = 300) -> Run:
+    """Run a script with ``python -m gradguide`` in a new process."""
+    command = [sys.executable, "-m", "gradguide", "--json", str(script)]
+    done = subprocess.run(
+        command,
+        cwd=script.parent,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
 
 
 def watch(script: Path, *arguments: str, options: tuple[str, ...] = ()) -> Run:

@@ -69,3 +69,13 @@ def _marked(script: Path, marker: str) -> list[str]:
                 found += [f"{file.name}:{number}"]
                 found += [f"{file.relative_to(folder).as_posix()}:{number}"]
     return found
+
+
+def compare(script: Path, rows: list[dict[str, Any]]) -> None:
+    """Assert that a report has each row that is expected, and no other problem."""
+    right = expected(script)
+    for one in (one for one in right if one.is_required):
+        assert any(one.fits(row) for row in rows), (one, rows)
+    for row in rows:
+        if row["is_problem"]:
+            assert any(one.fits(row) for one in right), row

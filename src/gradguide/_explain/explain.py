@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
-from gradguide._autograd import is_inference
+from gradguide._autograd import Loss, is_inference
 from gradguide._explain.evidence import Evidence, from_function, from_tensor
-from gradguide._hold import has_stats, is_held
 from gradguide._explain.optimizer import HeldTensors
+from gradguide._explain.sharding import is_unsharded
+from gradguide._hold import has_stats, is_held
 from gradguide._report.report import Report
 from gradguide._report.row import Row
 from gradguide._saved import require_tensors
 from gradguide._select import require_module
-from gradguide._explain.sharding import is_unsharded
 
 
 def explain(
     model: nn.Module,
-    loss: object = None,
+    loss: Loss | Callable[[], object] | Optimizer | None = None,
     optimizer: Optimizer | None = None,
     *,
     gradients: bool = False,
@@ -100,12 +100,8 @@ list or dict of tensors, got float; pass the loss before item() or detach()
     require_module(model, "explain")
     if isinstance(loss, Optimizer) and optimizer is None:
         loss, optimizer = None, loss
-    if optimizer is not None and not hasattr(optimizer, "param_groups"):
-        msg = (
-            "explain: expected a torch.optim.Optimizer, got "
-            f"{type(optimizer).__name__}; pass the object whose step() you call"
-        )
-        raise TypeError(msg)
+    if optimizer is not None:
+        _require_optimizer(optimizer)
     if loss is None and gradients:
         msg = (
             "explain: gradients=True needs a loss to run backward from; pass the "
@@ -125,6 +121,21 @@ list or dict of tensors, got float; pass the loss before item() or detach()
         *(_optimizer_only(named.values(), evidence, held) if held else ()),
     ]
     return Report(rows)
+
+
+def _require_optimizer(optimizer: object) -> None:
+    if hasattr(optimizer, "param_groups"):
+        return
+    cure = "pass the object whose step() you call"
+    if isinstance(optimizer, dict) and "optimizer" in optimizer:
+        cure = 'pass its "optimizer"'
+    elif isinstance(optimizer, (list, tuple)):
+        cure = "pass one of them, or watch a real iteration: gradguide.watch()"
+    msg = (
+        "explain: expected a torch.optim.Optimizer, got "
+        f"{type(optimizer).__name__}; {cure}"
+    )
+    raise TypeError(msg)
 
 
 def _gather(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:

@@ -185,9 +185,9 @@ class Tape(TorchFunctionMode):
                 self._note(name, read, targets, in_place=in_place)
         if kwargs.get("requires_grad") and isinstance(result, Tensor):
             self.uses.note_leaf(result)
-        for read in reads.values() if name in operations.EXITS else ():
-            is_source = self._values.is_in_source(read.tensor)
-            mask = mask_of(read.origins)
+        for one in reads.values() if name in operations.EXITS else ():
+            is_source = self._values.is_in_source(one.tensor)
+            mask = mask_of(one.origins)
             self.uses.note_exit(name, mask, is_source=is_source)
 
     def _read_metadata(
@@ -232,8 +232,11 @@ class Tape(TorchFunctionMode):
             causes = [
                 self._cause(name, read, target, in_place=in_place) for read in reads
             ]
+            is_discrete = not (target.is_floating_point() or target.is_complex())
             origins = merged(
-                through(read.origins, cause, is_detour=is_detour)
+                through(
+                    read.origins, cause, is_detour=is_detour, is_discrete=is_discrete
+                )
                 for read, cause in zip(reads, causes, strict=True)
             )
             if not is_detour and name not in _ALIASES:
@@ -313,7 +316,7 @@ class Tape(TorchFunctionMode):
                 self.copies.append((ref(tensor), mask_of(shared), copied.pop()))
             else:
                 cause = Cause("nn.Parameter()", here())
-                origins = through(shared, cause, is_detour=False)
+                origins = through(shared, cause)
         bit = self.find_source(tensor, origins)
         if bit:
             return self._values.of(tensor)
@@ -323,7 +326,7 @@ class Tape(TorchFunctionMode):
         if shared and not isinstance(tensor, nn.Parameter):  # as Variable() makes one
             why = "shares memory with what was computed from it, but not its history"
             cause = Cause(why, here(), inconclusive=True)
-            origins = through(shared, cause, is_detour=False)
+            origins = through(shared, cause)
         self._values.set(tensor, origins)
         return origins, 0
 

@@ -1,6 +1,5 @@
 """Remembers which operations used the data of each source, and what becomes of it."""
 
-from collections.abc import Callable
 from collections.abc import Iterable
 from typing import NamedTuple
 from weakref import ref
@@ -109,8 +108,8 @@ class Uses:
         if last is not None:
             why = f"its result never reaches the loss; last used by {pretty(last[2])}"
             return Verdict("unused", why, last[3])
-        cause = next((c for mask, c in self._read_out if mask & bit), None)
-        if cause is None:
-            return Verdict("unused", "its result never reaches the loss")
-        why = f"its result left PyTorch by {cause.why}"
-        return Verdict("unused", why, cause.where)
+        for mask, cause in self._read_out:
+            if mask & bit:
+                why = f"its result left PyTorch by {cause.why}"
+                return Verdict("unused", why, cause.where)
+        return Verdict("unused", "its result never reaches the loss")

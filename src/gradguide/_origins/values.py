@@ -15,13 +15,18 @@ class Way(NamedTuple):
     """How data came from a source: by which first cut, and whether by a detour.
 
     A way is a detour if data was written in place into a parameter on it. That
-    parameter has its own, direct way, whose cut is the one to report.
+    parameter has its own, direct way, whose cut is the one to report. A way is a dead
+    end if the data became integers after the cut, as indices do: without the cut,
+    there would be no gradient either.
     """
 
     cut: Cause | None = None
     is_detour: bool = False
+    is_dead_end: bool = False
 
-    def through(self, cause: Cause | None, *, is_detour: bool) -> "Way":
+    def through(
+        self, cause: Cause | None, *, is_detour: bool, is_discrete: bool
+    ) -> "Way":
         """Return the way after one more operation.
 
         Its cut is the first one, unless that is inconclusive and there is a later one.
@@ -29,14 +34,15 @@ class Way(NamedTuple):
         cut = self.cut
         if cause is not None and (cut is None or cut.inconclusive):
             cut = cause
-        return Way(cut, self.is_detour or is_detour)
+        is_dead_end = self.is_dead_end or (is_discrete and self.cut is not None)
+        return Way(cut, self.is_detour or is_detour, is_dead_end)
 
     @property
     def rank(self) -> int:
         """How much the way counts if there are several; inconclusive ones come first."""
         if self.cut is None:
             return 0
-        return 3 if self.cut.inconclusive else 2 - self.is_detour
+        return 4 if self.cut.inconclusive else 3 - self.is_detour - self.is_dead_end
 
 
 UNCUT = Way()
@@ -48,13 +54,19 @@ It is never changed, so that tensors can share it.
 """
 
 
-def through(origins: Origins, cause: Cause | None, *, is_detour: bool) -> Origins:
+def through(
+    origins: Origins,
+    cause: Cause | None,
+    *,
+    is_detour: bool = False,
+    is_discrete: bool = False,
+) -> Origins:
     """Return origins after one more operation."""
-    if cause is None and not is_detour:
+    if cause is None and not is_detour and not is_discrete:
         return origins
     after: dict[Way, int] = {}
     for way, mask in origins.items():
-        new = way.through(cause, is_detour=is_detour)
+        new = way.through(cause, is_detour=is_detour, is_discrete=is_discrete)
         after[new] = after.get(new, 0) | mask
     return after
 
@@ -200,9 +212,7 @@ class Values:
             if known.tensor() is not None
         }
         self._aliases = {
-            key: alias
-            for key, alias in self._aliases.items()
-            if alias[0]() is not None
+            key: alias for key, alias in self._aliases.items() if alias[0]() is not None
         }
         for memories in (self._put, self._written):
             for address in [a for a, m in memories.items() if _is_gone(m.storage)]:

@@ -120,14 +120,18 @@ _HAS_VARARGS = 4
 @lru_cache(maxsize=1000)
 def _function_of(code: CodeType) -> type | None:
     """Return the custom autograd function whose ``forward`` has some code, or None."""
-    for kind in _subclasses(torch.autograd.Function):
-        if getattr(unwrap(kind.forward), "__code__", None) is code:
+    function: Any = torch.autograd.Function
+    kinds: Iterator[type] = _subclasses(function)
+    for kind in kinds:
+        forward = unwrap(kind.forward)  # type: ignore[attr-defined]
+        if getattr(forward, "__code__", None) is code:
             return kind
     return None
 
 
-def _subclasses(kind: type) -> Iterator[Any]:
-    for sub in kind.__subclasses__():
+def _subclasses(kind: type) -> Iterator[type]:
+    subclasses: list[type] = kind.__subclasses__()
+    for sub in subclasses:
         yield sub
         yield from _subclasses(sub)
 

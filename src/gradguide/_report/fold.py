@@ -68,6 +68,8 @@ def _star(
             # so only parameters make up the whole model.
             if row.kind == "parameter" and count[key] > 1:
                 name = f"{prefix}.*" if prefix else "*"
+            elif row.kind == "tensor" and ("parameter", prefix) in total:
+                break  # the module has parameters that the rows are not about
             elif prefix and count[key] > held:
                 name, held = f"{prefix}.*", count[key]
         starred.setdefault(name, []).append(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
@@ -93,7 +93,9 @@ class _Judge:
                 continue
             name = self._seen.names.get(module) or type(module).__name__
             counts[name] = counts.get(name, 0) + 1
-            named.append((name if counts[name] == 1 else f"{name}_{counts[name]}", module))
+            named.append(
+                (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
+            )
         return named
 
     def _parameters(self) -> Iterator[Row]:
@@ -190,6 +192,9 @@ class _Judge:
             return Judgement("still", record.still, is_normal=record.is_normal)
         if record.by_hand:
             return Judgement("trains")
+        if record.cancels:
+            why = "its gradient is zero in the losses of its optimizer, not in others"
+            return Judgement("zero", why, is_normal=True)
         if record.holder:
             return Judgement("unknown", "no step has run since it has a gradient")
         holder = self._held.get(id(tensor))
@@ -345,7 +350,9 @@ class _Judge:
         ran = self._seen.has_iterated(by_hand=not self._held)
         if not parameters or not (ran or (self._seen.backwards and is_frozen)):
             return
-        if not any(row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters):
+        if not any(
+            row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters
+        ):
             why = "no parameter moved by its gradient in what was watched"
             yield Row("*", "nothing trains", why, "", 0, "run")
 
@@ -356,9 +363,11 @@ class _Judge:
             if not isinstance(module, DistributedDataParallel):
                 continue
             ignored = set(module.parameters_to_ignore)
-            inside = [p for n, p in module.module.named_parameters() if n not in ignored]
+            inside = [
+                p for n, p in module.module.named_parameters() if n not in ignored
+            ]
             frozen = [p for p in inside if not p.requires_grad]
-            data: dict[str, Any] = module._get_ddp_logging_data()  # noqa: SLF001
+            data: Any = module._get_ddp_logging_data()  # type: ignore[no-untyped-call]  # noqa: SLF001
             count = data.get("num_parameter_tensors", 0) - len(inside) + len(frozen)
             seen = [p for p in frozen if id(p) in self._seen.frozen_at]
             if count > 0:

@@ -29,6 +29,8 @@ class Record:
         read_frozen: Where it was read while it did not require grad.
         has_gradient: Whether it ever had a gradient.
         nonzero: Whether such a gradient was not zero everywhere.
+        latest: Whether its gradient after the last backward was not zero everywhere.
+        cancels: Whether its gradient was zero at a step, though not in another loss.
         trained: Whether it changed and had a gradient that was not zero.
         by_step: Why a step changed it although it does not train; or empty.
         by_hand: Whether it changed otherwise, outside of a step.
@@ -47,6 +49,8 @@ class Record:
     read_frozen: Place | None = None
     has_gradient: bool = False
     nonzero: bool = False
+    latest: bool = False
+    cancels: bool = False
     trained: bool = False
     by_step: str = ""
     by_hand: bool = False
@@ -64,7 +68,8 @@ class Record:
         """Note a gradient, and whether it is zero everywhere."""
         if grad is not None:
             self.has_gradient = True
-            self.nonzero = self.nonzero or not is_zero(grad)
+            self.latest = not is_zero(grad)
+            self.nonzero = self.nonzero or self.latest
 
 
 class Ledger:
@@ -117,7 +122,7 @@ class Ledger:
     def note_gradients(self) -> None:
         """Look which tensors have a gradient after a backward."""
         for tensor, record in self:
-            if not record.nonzero and tensor.is_leaf:
+            if not record.trained and tensor.is_leaf:
                 record.required_grad = record.required_grad or tensor.requires_grad
                 record.note_gradient(tensor.grad)
 

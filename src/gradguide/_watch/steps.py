@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import ref
 
 import torch
@@ -111,6 +111,7 @@ class _Before:
     def compare(self, optimizer: Optimizer) -> None:
         """Note what the step did to the tensor."""
         tensor, record = self._tensor, self._record
+        latest = record.latest
         record.note_gradient(tensor.grad)
         grad = max(self._grad, _kind_of(tensor.grad))
         moved = fingerprint(tensor) != self._fingerprint
@@ -120,6 +121,8 @@ class _Before:
             record.by_step = self._reason
         elif moved:
             record.by_step = "moved without a gradient"
+        elif grad == _ZERO and not latest:
+            record.cancels = True
         elif tensor.requires_grad and record.nonzero:
             record.still, record.is_normal = _why_still(optimizer, tensor, grad)
 
@@ -168,9 +171,7 @@ def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
     if isinstance(optimizer, LBFGS):
         forces.append("LBFGS moves all that it holds by its history")
     elif any(
-        isinstance(value, Tensor)
-        and value.shape == tensor.shape
-        and not is_zero(value)
+        isinstance(value, Tensor) and value.shape == tensor.shape and not is_zero(value)
         for value in state.values()
     ):
         forces.append("momentum")

@@ -1,5 +1,4 @@
-"""A scaler that starts far too high skips four steps, and from the fifth all trains.
-"""
+"""A scaler that starts far too high skips four steps, and from the fifth all trains."""
 
 import hashlib
 

@@ -1,0 +1,1 @@
+"""Tests of gradguide on programs that train with real frameworks."""

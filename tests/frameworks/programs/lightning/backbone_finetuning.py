@@ -1,0 +1,56 @@
+"""Unfreeze the backbone in the second epoch, with the callback BackboneFinetuning."""
+
+import hashlib
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import BackboneFinetuning
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+lightning.seed_everything(0, verbose=False)
+
+
+class Classifier(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU())
+        self.head = nn.Linear(8, 3)
+        self.losses = []
+
+    def training_step(self, batch, index):
+        x, y = batch
+        loss = nn.functional.cross_entropy(self.head(self.backbone(x)), y)
+        self.losses.append(loss.item())
+        return loss
+
+    def configure_optimizers(self):
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=1e-2)
+
+
+model = Classifier()
+data = TensorDataset(torch.randn(64, 4), torch.randint(0, 3, (64,)))
+loader = DataLoader(data, batch_size=64)
+trainer = lightning.Trainer(
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+    max_epochs=4,
+    callbacks=[BackboneFinetuning(unfreeze_backbone_at_epoch=1, verbose=False)],
+)
+before = {name: p.detach().clone() for name, p in model.named_parameters()}
+trainer.fit(model, loader)
+
+print("losses", model.losses)
+weights = str([p.tolist() for p in model.parameters()])
+print("weights", hashlib.sha256(weights.encode()).hexdigest())
+changed = {
+    name
+    for name, parameter in model.named_parameters()
+    if not torch.equal(parameter, before[name])
+}
+assert changed == before.keys()
+assert len(trainer.optimizers[0].param_groups) == 2

@@ -1,0 +1,53 @@
+"""Unfreeze the backbone in an epoch that is never reached.
+
+Expect row: frozen; model.backbone.*; ;
+"""
+
+# Asked in: https://github.com/Lightning-AI/pytorch-lightning/issues/19711
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import BackboneFinetuning
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+lightning.seed_everything(0, verbose=False)
+
+
+class Classifier(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8))
+        self.head = nn.Linear(8, 3)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        return nn.functional.cross_entropy(self.head(self.backbone(x)), y)
+
+    def configure_optimizers(self):
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=1e-2)
+
+
+model = Classifier()
+data = TensorDataset(torch.randn(64, 4), torch.randint(0, 3, (64,)))
+loader = DataLoader(data, batch_size=16)
+trainer = lightning.Trainer(
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+    max_epochs=1,
+    callbacks=[BackboneFinetuning(unfreeze_backbone_at_epoch=10)],
+)
+before = {name: p.detach().clone() for name, p in model.named_parameters()}
+trainer.fit(model, loader)
+
+changed = {
+    name
+    for name, parameter in model.named_parameters()
+    if not torch.equal(parameter, before[name])
+}
+assert changed == {"head.weight", "head.bias"}
+assert not any(p.requires_grad for p in model.backbone.parameters())

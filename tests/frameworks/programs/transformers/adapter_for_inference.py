@@ -1,0 +1,52 @@
+"""Continue the training of an adapter that was loaded for inference.
+
+Expect: nothing trains; *; ;
+Raises: does not require grad
+"""
+
+# Reported in: https://github.com/huggingface/peft/issues/1340
+
+import copy
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+set_seed(0)
+config = LlamaConfig(
+    vocab_size=31,
+    hidden_size=16,
+    intermediate_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    max_position_embeddings=16,
+)
+lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj", "v_proj"])
+base = LlamaForCausalLM(config)
+with tempfile.TemporaryDirectory() as saved:
+    get_peft_model(copy.deepcopy(base), lora).save_pretrained(saved)
+    model = PeftModel.from_pretrained(base, saved)  # is_trainable=False
+data = [{"input_ids": x, "labels": x} for x in torch.randint(3, 31, (32, 8)).unbind()]
+arguments = TrainingArguments(
+    output_dir=tempfile.gettempdir(),
+    use_cpu=True,
+    disable_tqdm=True,
+    save_strategy="no",
+    logging_steps=1,
+    max_steps=3,
+    per_device_train_batch_size=4,
+    learning_rate=1e-3,
+)
+trainer = Trainer(model, arguments, train_dataset=data)
+trainer.remove_callback(PrinterCallback)
+assert not any(p.requires_grad for p in model.parameters())
+trainer.train()

@@ -1,0 +1,68 @@
+"""Fine-tune a classifier with LoRA and dropout; PEFT trains its new head, too."""
+
+import hashlib
+import tempfile
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import (
+    LlamaConfig,
+    LlamaForSequenceClassification,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+
+set_seed(0)
+config = LlamaConfig(
+    vocab_size=31,
+    hidden_size=16,
+    intermediate_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    num_key_value_heads=1,
+    max_position_embeddings=16,
+    num_labels=3,
+    pad_token_id=0,
+)
+lora = LoraConfig(
+    task_type="SEQ_CLS",  # adds modules_to_save=["classifier", "score"]
+    r=2,
+    target_modules=["q_proj", "v_proj"],
+    lora_dropout=0.1,
+)
+model = get_peft_model(LlamaForSequenceClassification(config), lora)
+data = [
+    {"input_ids": torch.randint(3, 31, (8,)), "labels": torch.tensor(i % 3)}
+    for i in range(32)
+]
+arguments = TrainingArguments(
+    output_dir=tempfile.gettempdir(),
+    use_cpu=True,
+    disable_tqdm=True,
+    save_strategy="no",
+    logging_steps=1,
+    max_steps=4,
+    per_device_train_batch_size=4,
+    learning_rate=1e-3,
+    gradient_accumulation_steps=2,
+)
+trainer = Trainer(model, arguments, train_dataset=data)
+trainer.remove_callback(PrinterCallback)
+before = {name: p.detach().clone() for name, p in model.named_parameters()}
+trainer.train()
+
+print(
+    "losses", [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+)
+weights = str([p.tolist() for p in model.parameters()])
+print("weights", hashlib.sha256(weights.encode()).hexdigest())
+changed = {
+    name
+    for name, parameter in model.named_parameters()
+    if not torch.equal(parameter, before[name])
+}
+trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+assert len(trainable) == 9
+assert changed == trainable
