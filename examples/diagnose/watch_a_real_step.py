@@ -151,7 +151,7 @@ assert "rounded away" in reports[1]
 #   ``mp.spawn`` calls.
 # - Other threads and TorchScript: what they do to a parameter is ``unknown``.
 # - Compiled code: in the block it runs without compilation, which is equal up to
-#   rounding. The report says so.
+#   rounding.
 #
 # It finds networks and tensors by itself. To have a model, an optimizer or a tensor
 # reported even if the iteration does not use it, pass it: ``watch(model, optimizer)``.
