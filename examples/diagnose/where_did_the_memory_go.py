@@ -101,7 +101,7 @@ for loss in history:
     loss.backward()
 print(describe(history[0]))
 print(saved(history, model))
-assert saved(history, model)[::2] == (0, 202)
+assert "0 B saved by 202 nodes" in str(saved(history, model))
 try:
     history[0].backward()
 except RuntimeError as error:

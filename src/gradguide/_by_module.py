@@ -46,6 +46,8 @@ class Owned:
                     modules.append((f"{path}.{name}" if path else name, child))
         indices, addresses, _ = memory(tensors)
         for index, address in zip(indices, addresses, strict=True):
+            if not address:  # an empty tensor
+                continue
             path = paths[index]
             bit = self.bits.setdefault(address, 1 << len(self.bits))
             if self._path_of.setdefault(bit, path) != path:  # tied

@@ -28,7 +28,8 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
     Normalisation layers whose parameters are then all frozen stop updating their
     running statistics and use them, even after ``module.train()``. These are all
     layers that inherit from PyTorch's batch, instance or sync batch norm, or from the
-    base class of these.
+    base class of these. The parametrization ``spectral_norm`` keeps its estimate, too,
+    so that the weight that it computes stays.
 
     An embedding with ``max_norm`` shortens rows of its weight in each forward, also
     when it is frozen and in eval mode. While it is frozen, the rows of its output are
@@ -43,17 +44,16 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
     It does not touch the optimizer. The parameters may stay in it: without a
     gradient it skips them, save LBFGS, which is to be built anew. It does not stop
     dropout, gradients that flow through the frozen part to what comes before it, code
-    that writes to the parameters itself, nor updates of other buffers, such as those
-    of spectral norm.
+    that writes to the parameters itself, nor updates of other buffers.
 
     Args:
         module: The module to freeze, or that holds what to freeze.
         *patterns: What to freeze: the name of a parameter, the name of a module
             (``"layer1"`` is all of ``layer1``, never ``layer10``), or a glob over
             either (``"*.bias"``). Without patterns: everything.
-        stats: Whether normalisation layers keep their running statistics too. A
-            layer without parameters of its own is matched by its own name or that of
-            a module around it.
+        stats: Whether normalisation layers keep their running statistics too, and
+            spectral norm its estimate. A layer without parameters of its own is
+            matched by its own name or that of a module around it.
 
     Returns:
         A ``Frozen``, which knows what was frozen; the freeze is in force already. Its

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradguide._autograd import is_inference
-from gradguide._hold import has_stats, hold, is_held, release
+from gradguide._hold import hold, is_held, learns_in_training, release
 
 
 class Frozen:
@@ -119,7 +119,7 @@ class Before:
             else:
                 release(layer)
                 release(modules.get(name, layer))
-            for norm in filter(has_stats, (layer, modules.get(name, layer))):
+            for norm in filter(learns_in_training, (layer, modules.get(name, layer))):
                 norm.training = training
         for parameter, requires_grad, _ in self._parameters:
             # Only in inference mode can requires_grad of an inference tensor be set.

@@ -1,7 +1,8 @@
 """Holds the layers whose forward writes to their own tensors.
 
-Normalisation layers are held in eval mode, also after ``train()``. Embeddings with
-``max_norm`` are held by a limit on their output in place of one on their weight.
+Batch norms and their like, and spectral norm, are held in eval mode, also after
+``train()``. Embeddings with ``max_norm`` get a limit on their output in place of one on
+their weight.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils.parametrizations import _SpectralNorm
 
 Embedding = nn.Embedding | nn.EmbeddingBag
 
@@ -20,6 +22,14 @@ def has_stats(module: nn.Module) -> bool:
     """Whether a module is a normalisation layer with running statistics."""
     # All such layers of PyTorch inherit from this class, and so do those of others.
     return isinstance(module, _NormBase) and module.running_mean is not None
+
+
+def learns_in_training(module: nn.Module) -> bool:
+    """Whether each forward in training mode updates buffers, and one in eval mode none.
+
+    Spectral norm so improves its estimate of the norm by which it divides a weight.
+    """
+    return has_stats(module) or isinstance(module, _SpectralNorm)
 
 
 def has_max_norm(module: nn.Module) -> TypeGuard[Embedding]:
@@ -37,7 +47,7 @@ def can_limit(embedding: Embedding) -> bool:
 
 def hold(layer: nn.Module) -> None:
     """Keep a layer from writing, now and at each call; a second call adds nothing."""
-    if has_stats(layer):
+    if learns_in_training(layer):
         layer.training = False
         if not is_held(layer):
             layer.register_forward_pre_hook(_stay_in_eval)
@@ -48,7 +58,7 @@ def hold(layer: nn.Module) -> None:
 
 
 def release(layer: nn.Module) -> None:
-    """Let a layer write again; the mode of a norm stays as it is."""
+    """Let a layer write again; its mode stays as it is."""
     # PyTorch has no public list of hooks, and a handle is not valid in a deepcopy.
     before, after = layer._forward_pre_hooks, layer._forward_hooks  # noqa: SLF001
     for key in [key for key, hook in before.items() if hook is _stay_in_eval]:
@@ -105,12 +115,13 @@ class _Limit:
     ) -> Tensor:
         if isinstance(layer, nn.EmbeddingBag):
             return self._bag(layer, *args, **kwargs)
-        self._shorten(output.reshape(-1, output.shape[-1]), layer.norm_type)
-        return output
+        rows = output.reshape(-1, output.shape[-1])
+        self._shorten(rows, layer.norm_type)
+        return rows.view(output.shape)
 
-    def _shorten(self, rows: Tensor, norm_type: float) -> Tensor:
+    def _shorten(self, rows: Tensor, norm_type: float) -> None:
         every = torch.arange(len(rows), device=rows.device)
-        return torch.embedding_renorm_(rows.detach(), every, self.max_norm, norm_type)
+        torch.embedding_renorm_(rows.detach(), every, self.max_norm, norm_type)
 
     def _bag(
         self,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from gradguide._hold import has_stats
+from gradguide._hold import learns_in_training
 
 
 class Selection(NamedTuple):
@@ -32,7 +32,9 @@ def select(
     if not patterns:
         parameters = dict(module.named_parameters())
         layers = dict(module.named_modules()) if stats else {}
-        return Selection(parameters, {n: m for n, m in layers.items() if has_stats(m)})
+        return Selection(
+            parameters, {n: m for n, m in layers.items() if learns_in_training(m)}
+        )
     return _match(module, patterns, caller=caller, stats=stats)
 
 
@@ -75,7 +77,7 @@ def _match(
     seen: set[nn.Module] = set()
     for name, layer in module.named_modules(remove_duplicate=False) if stats else ():
         if (
-            has_stats(layer)
+            learns_in_training(layer)
             and (matcher.matches(name) or name in owners)
             and layer not in seen
         ):

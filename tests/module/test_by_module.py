@@ -5,68 +5,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.autograd.graph import Node
 from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from gradguide import saved
-from gradguide._autograd import nodes, tensors_in
-from gradguide._by_module import Owned
 
+from .nets import Block, Raw, Twice
 from .programs import Square
 from .test_saved import MODELS, Then
-
-
-class Attention(nn.Module):
-    """An attention whose softmax and products have no module of their own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
-        self.out = nn.Linear(8, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        scores = (self.q(x) @ self.k(x).mT).softmax(-1)
-        return self.out(scores @ self.v(x))
-
-
-class Block(nn.Module):
-    """A block of a transformer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(8), nn.LayerNorm(8)
-        self.attention = Attention()
-        self.feed = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        return x + self.feed(self.norm2(x))
-
-
-class Twice(nn.Module):
-    """A module that calls another one twice."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner(self.inner(x).exp())
-
-
-class Raw(nn.Module):
-    """A module that uses its own parameters, one after the other."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = (nn.Parameter(torch.ones(8, 8)) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x @ self.first).tanh() @ self.last
 
 
 def net(*parts: nn.Module) -> nn.Sequential:
@@ -123,70 +70,6 @@ def test_adds_up(name: str, frozen: int) -> None:
     assert set(kept.by_module) <= {path for path, _ in model.named_modules()}
 
 
-class Residual(nn.Module):
-    """A block as in a ResNet, with an activation at its end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU())
-        self.last = nn.Linear(8, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x + self.last(self.body(x))).relu()
-
-
-def true_modules(model: nn.Module) -> dict[Node, str]:
-    """Fill a dict, in each forward, with the innermost module that made a node."""
-    made: dict[Node, str] = {}
-
-    def note(path: str) -> Callable[..., None]:
-        return lambda _, __, output: made.update(
-            (node, path) for node in nodes(tensors_in(output)) if node not in made
-        )
-
-    for path, module in model.named_modules():
-        module.register_forward_hook(note(path))
-    return made
-
-
-TRUTHS = {
-    # In PyTorch's own attention, the module around it uses the parameters of out_proj.
-    **{name: make for name, make in MODELS.items() if name != "encoder"},
-    "transformer": lambda: nn.Sequential(Block(), nn.LayerNorm(8), Block()),
-    "residual": lambda: nn.Sequential(Residual(), Residual(), nn.Linear(8, 8)),
-    "twice": lambda: nn.Sequential(Twice(Residual()), Twice(nn.Linear(8, 8))),
-    "two recurrent": lambda: Then(nn.GRU(8, 8, 2).double(), lambda y: y[0]),
-    "raw": lambda: nn.Sequential(Raw(), nn.GELU(), Raw()),
-}
-
-
-@settings(max_examples=settings.default.max_examples // 2)
-@given(st.sampled_from(sorted(TRUTHS)), st.integers(0, 2**12 - 1), st.integers(1, 3))
-def test_never_too_narrow(name: str, mask: int, forwards: int) -> None:
-    """No module is said to keep more than its forward made, whatever is frozen."""
-    model = TRUTHS[name]()
-    for bit, parameter in enumerate(model.parameters()):
-        parameter.requires_grad = not mask >> bit & 1
-    made = true_modules(model)
-    dtype = next(model.parameters()).dtype
-    losses = [model(torch.randn(4, 8, dtype=dtype)).square() for _ in range(forwards)]
-    seen: list[dict[Node, int]] = []
-    with pytest.MonkeyPatch.context() as patch:
-        add_up = Owned.by_module
-        patch.setattr(
-            Owned, "by_module", lambda *args: seen.append(args[1]) or add_up(*args)
-        )
-        told = saved(losses, model).by_module
-    for path, _ in list(model.named_modules())[1:]:
-        mine = (size for other, size in told.items() if is_in(other, path))
-        true = (n for node, n in seen[0].items() if is_in(made.get(node, ""), path))
-        assert sum(mine) <= sum(true), path
-
-
-def is_in(path: str, around: str) -> bool:
-    return f"{path}.".startswith(f"{around}.")
-
-
 def test_without_a_model() -> None:
     """Without a model, all belongs to no module."""
     y = torch.ones(3, requires_grad=True).exp()
@@ -222,12 +105,27 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], dict[str, int]]] = {
         lambda: net(Twice(nn.Sequential(nn.Linear(8, 8), nn.GELU()))),
         {"0": ROW, "1.inner.0": 2 * ROW, "": 2 * ROW, "2": ROW},
     ),
+    "empty tensors": (
+        lambda: net(with_empty_parameter(), net(Then(nn.Identity(), with_empty_exp))),
+        {"0": ROW, "2.0": ROW, "2": ROW, "2.2": ROW, "3": ROW},
+    ),
     "tied": (lambda: tied(), {"0": ROW, "": 3 * ROW, "4": ROW}),
     "custom function": (
         lambda: net(Then(nn.Linear(8, 8), Square.apply), nn.Identity()),
         {"0": ROW, "1.layer": ROW, "": ROW, "3": ROW},
     ),
 }
+
+
+def with_empty_parameter() -> nn.Module:
+    """Return a module whose parameter has no address, as empty saved tensors have."""
+    module = nn.Identity()
+    module.nothing = nn.Parameter(torch.empty(0))
+    return module
+
+
+def with_empty_exp(y: Tensor) -> Tensor:
+    return (y + y[:0].clone().exp().sum()).sin()
 
 
 def tied() -> nn.Module:

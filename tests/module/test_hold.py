@@ -7,6 +7,7 @@ import pickle
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 from gradguide import changed, freeze, unfreeze
 
@@ -114,6 +115,28 @@ def test_kinds_of_norm(norm: nn.Module, x: Tensor) -> None:
 def test_norms_with_and_without_statistics(model: nn.Module, stats: int) -> None:
     """Sync batch norm is held, and a layer that tracks no statistics is not."""
     assert len(freeze(model).stats) == stats
+
+
+@pytest.mark.parametrize(
+    "patterns", [(), ("0",), ("*.weight",), ("0.parametrizations",)]
+)
+def test_spectral_norm(patterns: tuple[str, ...]) -> None:
+    """The weight that spectral norm computes from a frozen one stays."""
+    layer = nn.Linear(3, 3)
+    layer.weight.data = torch.tensor([1, 0.99, 0.98]).diag()  # found out only slowly
+    model = nn.Sequential(parametrizations.spectral_norm(layer))
+    with freeze(model, *patterns) as frozen:
+        assert frozen.stats == ("0.parametrizations.weight.0",)
+        before = model.train()[0].weight
+        assert moved(model) == []
+        assert model[0].weight.equal(before)
+    assert len(moved(model)) == 2
+    freeze(model, *patterns)
+    unfreeze(model)
+    assert len(moved(model)) == 2
+    assert freeze(model, "0.bias").stats == ()
+    assert freeze(model, stats=False).stats == ()
+    assert len(moved(model)) == 2
 
 
 def test_norm_without_parameters() -> None:

@@ -87,7 +87,8 @@ class Blame:
         """
         function = running_function()
         if function is None:
-            return Cause("gradients were switched off unseen", here(), True)
+            why = "gradients were switched off unseen"
+            return Cause(why, here(), inconclusive=True)
         if function.kind not in self.calls:
             self.calls[function.kind] = call_of(function.frame)
         inputs = [value for value in function.inputs if isinstance(value, Tensor)]

@@ -50,6 +50,9 @@ CUTS = {
 }
 """Operations that cut in each grad mode, and how they are written in a report."""
 
+ALIASES = {"detach", "data"}
+"""Operations that return a tensor with the memory, but not the history, of another."""
+
 _SHAPE_OF_SECOND = {"type_as", "expand_as", "view_as", "reshape_as", "to"}
 _DATA_OF_SECOND = {"new_tensor", "new_full", "full_like"}
 _ONE_BY_ONE = {

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gradguide._origins.blame import Cause
 from gradguide._origins.operations import EXITS, pretty
-from gradguide._origins.values import Origins
+from gradguide._origins.values import Origins, Way
 from gradguide._origins.where import Place, here, line_here
 
 
@@ -28,7 +28,6 @@ class Uses:
         """Know no use."""
         self.leaves_made: list[ref[Tensor]] = []
         self._time = 0
-        self._read = 0
         self._last: dict[tuple[bool, int], tuple[int, str, Place | None]] = {}
         self._exits: list[tuple[int, Cause]] = []
         self._left = 0
@@ -39,7 +38,6 @@ class Uses:
     def note(self, name: str, mask: int) -> None:
         """Note that an operation read data of sources."""
         self._time += 1
-        self._read |= mask
         key = (torch.is_grad_enabled(), mask)
         self._last[key] = (self._time, name, line_here())
 
@@ -48,7 +46,6 @@ class Uses:
 
         That a parameter itself is read, as for a log, says less than its other uses.
         """
-        self._read |= mask
         if is_source:
             self._read_out.append((mask, Cause(EXITS[name], here())))
             del self._read_out[:-100]
@@ -58,7 +55,6 @@ class Uses:
 
     def note_inconclusive(self, mask: int, why: str) -> None:
         """Note that sources were read where nothing can be seen."""
-        self._read |= mask
         if mask & ~self._inside:
             self._inside |= mask
             self._hidden.append((mask, Cause(why, here(), inconclusive=True)))
@@ -80,36 +76,37 @@ class Uses:
         """
         ways = [way for way, mask in reached.items() if mask & bit]
         if ways:
-            way = max(ways, key=lambda way: way.rank)
-            cut = way.cut
-            if cut is None:
-                return Verdict("unknown", "no cut was seen on its way to the loss")
-            return Verdict("unknown" if cut.inconclusive else "cut", cut.why, cut.where)
+            return _of_way(max(ways, key=lambda way: way.rank))
         for mask, cause in copies:
             if mask & bit:
                 return Verdict("cut", cause.why, cause.where)
         for mask, cause in self._hidden:
             if mask & bit:
                 return Verdict("unknown", cause.why, cause.where)
-        for mask, cause in self._exits:
+        return self._unused(bit)
+
+    def _unused(self, bit: int) -> Verdict:
+        """Say how the data of a source was used, which reaches no loss."""
+        last = [
+            (is_with_grad, *use)
+            for (is_with_grad, mask), use in self._last.items()
+            if mask & bit
+        ]
+        exits = self._exits if last else [*self._exits, *self._read_out]
+        for mask, cause in exits:
             if mask & bit:
                 why = f"its result left PyTorch by {cause.why}"
                 return Verdict("unused", why, cause.where)
-        if not self._read & bit:
-            return Verdict("unused", "never read in the forward")
-        last = max(
-            (
-                (with_grad, *use)
-                for (with_grad, mask), use in self._last.items()
-                if mask & bit
-            ),
-            default=None,
-        )
-        if last is not None:
-            why = f"its result never reaches the loss; last used by {pretty(last[2])}"
-            return Verdict("unused", why, last[3])
-        for mask, cause in self._read_out:
-            if mask & bit:
-                why = f"its result left PyTorch by {cause.why}"
-                return Verdict("unused", why, cause.where)
-        return Verdict("unused", "its result never reaches the loss")
+        if last:
+            _, _, name, where = max(last)
+            why = f"its result never reaches the loss; last used by {pretty(name)}"
+            return Verdict("unused", why, where)
+        return Verdict("unused", "never read in the forward")
+
+
+def _of_way(way: Way) -> Verdict:
+    """Return the verdict on a source whose data reaches the loss by a way."""
+    cut = way.cut
+    if cut is None:
+        return Verdict("unknown", "no cut was seen on its way to the loss")
+    return Verdict("unknown" if cut.inconclusive else "cut", cut.why, cut.where)

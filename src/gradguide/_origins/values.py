@@ -39,7 +39,7 @@ class Way(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """How much the way counts if there are several; inconclusive ones come first."""
+        """How much the way counts if there are several; an inconclusive one, most."""
         if self.cut is None:
             return 0
         return 4 if self.cut.inconclusive else 3 - self.is_detour - self.is_dead_end

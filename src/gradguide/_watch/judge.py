@@ -269,7 +269,7 @@ class _Judge:
         """Return the sources whose copies got gradients."""
         return [
             (mask, cause)
-            for copy, mask, cause in self._seen.copies
+            for copy, mask, cause in self._seen.flow.copies
             if (tensor := copy()) is not None
             and (record := self._ledger.get(tensor))
             and record.nonzero

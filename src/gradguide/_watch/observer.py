@@ -24,7 +24,8 @@ from torch.optim.optimizer import (
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
 from gradguide._origins import operations
-from gradguide._origins.tape import Tape
+from gradguide._origins.flow import Read
+from gradguide._origins.tape import Call, Tape
 from gradguide._origins.values import Origins, mask_of, merged
 from gradguide._origins.where import Place, here, runs_compiled
 from gradguide._watch.failures import (
@@ -200,17 +201,10 @@ class Observer(Tape):
             self._look_for_scaler()
         return result
 
-    def _finish(
-        self,
-        name: str,
-        inputs: list[Tensor],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        result: object,
-        reads: dict[int, Any],
-    ) -> None:
-        super()._finish(name, inputs, args, kwargs, result, reads)
-        factors = operations.factors(name, inputs) if len(reads) > 1 else []
+    def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
+        """Note the results of a call, and what its sources were multiplied with."""
+        super().after(call, result, reads)
+        factors = operations.factors(call.name, call.inputs) if len(reads) > 1 else []
         for factor in factors:
             record = self.ledger.get(factor) if factor.is_leaf else None
             if record is not None and record.bit:
