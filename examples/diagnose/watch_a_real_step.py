@@ -1,0 +1,162 @@
+"""
+watch sees what a real step does, with any number of optimizers
+===============================================================
+
+:py:func:`gradguide.watch` observes an iteration of your own loop. The step may be one
+method that returns nothing, with two optimizers and a tensor that is in no module.
+"""
+
+# %%
+# Put one iteration into the block
+# --------------------------------
+# The critic of this agent trains the encoder. The actor reads the features detached. It
+# draws actions by ``rsample()``, through which the gradient of the critic reaches
+# ``actor`` and ``log_std``. Everything trains.
+import io
+from contextlib import redirect_stderr
+
+import torch
+from torch import nn
+
+import gradguide
+
+torch.manual_seed(0)
+
+
+class Agent:
+    def __init__(self):
+        self.encoder, self.actor = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.critic = nn.Linear(10, 1)
+        self.log_std = torch.zeros(2, requires_grad=True)
+        sees = [*self.encoder.parameters(), *self.critic.parameters()]
+        self.sees = torch.optim.Adam(sees)
+        self.acts = torch.optim.Adam([*self.actor.parameters(), self.log_std])
+
+    def value(self, features, actions):
+        return self.critic(torch.cat([features, actions], dim=1))
+
+    def act(self, features):
+        mean, deviation = self.actor(features), self.log_std.exp()
+        return torch.distributions.Normal(mean, deviation).rsample()
+
+    def update(self, states, actions, returns):
+        features = self.encoder(states)
+        critic_loss = (self.value(features, actions) - returns).square().mean()
+        self.sees.zero_grad()
+        critic_loss.backward()
+        self.sees.step()
+
+        features = features.detach()
+        actor_loss = -self.value(features, self.act(features)).mean()
+        self.acts.zero_grad()
+        actor_loss.backward()
+        self.acts.step()
+
+
+batch = torch.randn(16, 4), torch.randn(16, 2), torch.randn(16, 1)
+agent = Agent()
+with gradguide.watch() as report:
+    agent.update(*batch)
+print(report)
+assert not report.problems
+
+# %%
+# What does it say of a mistake?
+# ------------------------------
+# ``sample()`` looks like ``rsample()`` and runs under ``no_grad()``. ``backward()`` of
+# ``actor_loss`` raises no error, because it still reaches the critic. The actor gets no
+# gradient from it. The report names the line of ``sample()``.
+
+
+class Sampling(Agent):
+    def act(self, features):
+        mean, deviation = self.actor(features), self.log_std.exp()
+        return torch.distributions.Normal(mean, deviation).sample()
+
+
+agent = Sampling()
+with gradguide.watch() as broken:
+    agent.update(*batch)
+print(broken)
+rows = {row.name: row for row in broken.problems}
+assert set(rows) == {"agent.actor.weight", "agent.actor.bias", "agent.log_std"}
+assert {row.verdict for row in broken.problems} == {"cut"}
+line = Sampling.act.__code__.co_firstlineno + 2
+assert rows["agent.log_std"].where.startswith(f"watch_a_real_step.py:{line}")
+
+# %%
+# :py:func:`gradguide.explain` can't be asked here. There is no single model and no
+# function that returns the loss, and it takes one optimizer.
+#
+# What the step did to each network and to ``log_std``. Above, with ``rsample()``, all
+# train (open squares). Below, with ``sample()``, the actor and ``log_std`` are cut
+# (dashed, with a cross).
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5.5, 2.2), layout="constrained")
+looks = {"trains": {"ec": "C0"}, "cut": {"ec": "C2", "ls": "--"}}
+for way, one in {"sample()": broken, "rsample()": report}.items():
+    for name, verdict, *_ in one:
+        place = name.split(".")[1], way
+        ax.scatter(*place, s=300, marker="s", fc="none", **looks[verdict])
+        if verdict == "cut":
+            ax.scatter(*place, s=100, marker="x", c="C2")
+ax.margins(0.15, 0.4)
+ax.tick_params(length=0)
+ax.set_frame_on(False)
+plt.show()
+
+# %%
+# Can it watch each call of a training step?
+# ------------------------------------------
+# As a decorator, ``watch`` observes the first three calls and prints the report to
+# stderr. Later calls run as if it were not there. In ``float32`` all three parameters
+# train. In ``bfloat16`` the update of a weight near 1 is rounded away, so the weight of
+# the norm stays ``still``. Only a real step shows this: the gradient is there, and the
+# optimizer holds the weight. Keep the weights in ``float32`` and compute under
+# ``torch.autocast``.
+
+
+def make_step(dtype):
+    model = nn.Sequential(nn.RMSNorm(8), nn.Linear(8, 1)).to(dtype)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    @gradguide.watch(model)
+    def step(inputs, targets):
+        loss = (model(inputs) - targets).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+reports = []
+for dtype in (torch.float32, torch.bfloat16):
+    step = make_step(dtype)
+    with redirect_stderr(io.StringIO()) as stderr:
+        for _ in range(5):
+            step(torch.randn(16, 8, dtype=dtype), torch.randn(16, 1, dtype=dtype))
+    reports.append(stderr.getvalue())
+    print(dtype, reports[-1], sep="\n")
+assert "3 of 3 parameters train" in reports[0]
+assert "rounded away" in reports[1]
+
+# %%
+# What can't it see?
+# ------------------
+# - A part of an iteration: the block needs a forward, a backward and a step. Without a
+#   step the verdicts are ``unknown``.
+# - Other processes: watch in the process that trains, such as in the function that
+#   ``mp.spawn`` calls.
+# - Other threads and TorchScript: what they do to a parameter is ``unknown``.
+# - Compiled code: in the block it runs without compilation, which is equal up to
+#   rounding.
+#
+# It finds networks and tensors by itself. To have a model, an optimizer or a tensor
+# reported even if the iteration does not use it, pass it: ``watch(model, optimizer)``.
+# ``problems`` holds the rows that you should act on, so
+# ``assert not report.problems`` is a test of a training step.
+#
+# Related: :doc:`one_command_for_your_script`, :doc:`why_is_my_gradient_none`,
+# :doc:`/gallery/recipes/target_network_and_advantage`.
