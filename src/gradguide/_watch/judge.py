@@ -68,6 +68,9 @@ class _Judge:
         }
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
+        self._trains_no_module = bool(self._held) and not any(
+            key in self._names for key in self._held
+        )
         self._trained: dict[int, Tensor] = {}
         for tensor, record in self._ledger:
             if record.trained:
@@ -200,6 +203,9 @@ class _Judge:
         holder = self._held.get(id(tensor))
         if not self._seen.has_iterated(by_hand=holder is None):
             return Judgement("unknown", "no step has run")
+        if self._trains_no_module:
+            why = "no optimizer holds it; only tensors outside of modules train"
+            return Judgement("frozen", why)
         why = "gets a gradient that nobody applies"
         if holder is not None:
             why += f": the step() of its {type(holder).__name__} never ran"
@@ -213,7 +219,7 @@ class _Judge:
 
     def _of_zero(self, tensor: Tensor, record: Record) -> Judgement:
         if not record.holder:
-            return Judgement("frozen", "its gradient is zero; no optimizer holds it")
+            return Judgement("frozen", "no optimizer holds it; its gradient is zero")
         for other, behind in self._seen.behind.items():
             if behind & record.bit and (name := self._zero_that_trains(other)):
                 why = f"its gradient is zero as long as {name} is"
@@ -237,7 +243,7 @@ class _Judge:
             return Judgement(*reason)
         if not self._held:
             return Judgement(*reason)
-        why = f"{reason.why}; no optimizer holds it"
+        why = f"no optimizer holds it; {reason.why}"
         return Judgement("frozen", why, reason.where)
 
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:

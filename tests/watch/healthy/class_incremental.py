@@ -1,4 +1,4 @@
-"""A head grows with each group of classes, and an old copy of the model is distilled."""
+"""A head grows with each group of classes; an old copy of the model is distilled."""
 
 import copy
 import hashlib
