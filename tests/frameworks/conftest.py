@@ -1,4 +1,4 @@
-"""Leaves these tests out where the frameworks are not installed: they have a session."""
+"""Leaves these tests out where the frameworks are not installed."""
 
 from importlib.util import find_spec
 

@@ -63,7 +63,7 @@ def watch(script: Path, *arguments: str, options: tuple[str, ...] = ()) -> Run:
     return _run(_gradguide, script, ["gradguide", *options, str(script), *arguments])
 
 
-def _run(entry: Any, script: Path, arguments: list[str]) -> Run:  # noqa: ANN401
+def _run(entry: Any, script: Path, arguments: list[str]) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
         process = CONTEXT.Process(
@@ -82,7 +82,7 @@ def _run(entry: Any, script: Path, arguments: list[str]) -> Run:  # noqa: ANN401
 
 
 def _child(
-    entry: Any,  # noqa: ANN401 a function
+    entry: Any,  # a function
     arguments: list[str],
     folder: str,
     output: str,

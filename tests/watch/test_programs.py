@@ -25,7 +25,7 @@ def test_a_mistake_is_explained(script: Path) -> None:
         assert raises(script) in told.errors
         assert "Traceback (most recent call last):" in told.errors.splitlines()[0]
     assert told.code == int(
-        any(one.is_problem for one in right) or bool(raises(script))
+        any(one.is_problem for one in expected(script)) or bool(raises(script))
     )
 
 

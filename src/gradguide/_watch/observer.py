@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -35,8 +35,15 @@ from gradguide._watch.failures import (
     functions_without_gradient,
 )
 from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.internals import (
+    leave,
+    skipped_optimizer,
+    starts_backward,
+    unseen,
+)
 from gradguide._watch.ledger import Ledger, held_by
 from gradguide._watch.names import Names, live_modules, outermost
+from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
 
 if TYPE_CHECKING:
@@ -114,9 +121,7 @@ class Observer(Tape):
         self._depth = 0
         self._in_backward = False
         self._in_torch_step = 0
-        self._sharded: dict[
-            tuple[int, str], tuple[ref[nn.Module], ref[nn.Parameter]]
-        ] = {}
+        self._shards = Shards()
         self._kept: dict[str, object] = {}
         self._handles: list[Any] = []
         self._stance = ExitStack()
@@ -142,7 +147,7 @@ class Observer(Tape):
             register_optimizer_step_pre_hook(self._step_begins),
             register_optimizer_step_post_hook(self._step_ends),
         ]
-        self.__enter__()
+        self.__enter__()  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
@@ -151,7 +156,7 @@ class Observer(Tape):
         for handle in self._handles:
             handle.remove()
         self._handles = []
-        _leave(self)
+        leave(self)
         self._stance.close()
         self._has_stance = False
 
@@ -194,11 +199,11 @@ class Observer(Tape):
             self._stance.enter_context(eager())
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
-        if func is torch.ones_like and not self._in_backward:
-            self._look_for_backward(args)
+        if func is torch.ones_like and not self._in_backward and starts_backward():
+            self._note_roots(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
-            self._look_for_scaler()
+            self._note_skip(skipped_optimizer())
         return result
 
     def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
@@ -221,7 +226,7 @@ class Observer(Tape):
                 record.read_frozen = record.read_frozen or here()
             return 0
         self.ran_eagerly = self.ran_eagerly or runs_compiled()
-        record = self.ledger.of(self._sharded_of(tensor))
+        record = self.ledger.of(self._shards.behind(tensor))
         record.required_grad = True
         if record.bit:
             self.add_alias(tensor, record.bit)
@@ -305,35 +310,11 @@ class Observer(Tape):
                 record.note_gradient(grad)
         return grads
 
-    def _look_for_backward(self, args: tuple[Any, ...]) -> None:
-        """Notice a call of ``torch.autograd.backward``, of which no mode is told.
-
-        It makes the gradient of each root by ``ones_like``.
-        """
-        code = sys._getframe(2).f_code  # noqa: SLF001
-        if code.co_name == "_make_grads" and code.co_filename == _AUTOGRAD_FILE:
-            self._note_roots(list(args[:1]))
-
-    def _look_for_scaler(self) -> None:
-        """Notice that a ``GradScaler`` has found a gradient that is inf or nan."""
-        frame = sys._getframe(2)  # noqa: SLF001
-        for around in (frame, frame.f_back):
-            if around is not None and around.f_code.co_name == "_maybe_opt_step":
-                with _unseen():
-                    self.steps.skip(around.f_locals["optimizer"])
-                self.after_step(around.f_locals["optimizer"])
-                return
-
-    def _sharded_of(self, tensor: Tensor) -> Tensor:
-        """Return the parameter of FSDP2 that an unsharded one replaces, or itself."""
-        if not self._sharded or not isinstance(tensor, nn.Parameter):
-            return tensor
-        for (_, name), (module, parameter) in self._sharded.items():
-            owner = module()
-            if owner is not None and owner._parameters.get(name) is tensor:  # noqa: SLF001
-                sharded = parameter()
-                return tensor if sharded is None else sharded
-        return tensor
+    def _note_skip(self, optimizer: Optimizer | None) -> None:
+        if optimizer is not None:
+            with unseen():
+                self.steps.skip(optimizer)
+            self.after_step(optimizer)
 
     # What hooks of modules and optimizers call
 
@@ -341,19 +322,12 @@ class Observer(Tape):
     def _forward_begins(self, module: nn.Module, _: object) -> None:
         if not self._depth and not self._in_backward:
             self.called.setdefault(id(module), ref(module))
-            if "torch.distributed.fsdp" in sys.modules:
-                self._note_shards(module)
+            self._shards.note(module)
         self._depth += 1
         for buffer in module._buffers.values():  # noqa: SLF001 buffers() is slow
             if buffer is not None and id(buffer) not in self.buffers:
-                with _unseen():
+                with unseen():
                     self.buffers[id(buffer)] = (ref(buffer), fingerprint(buffer))
-
-    def _note_shards(self, root: nn.Module) -> None:
-        for module in root.modules():
-            for name, parameter in module._parameters.items():  # noqa: SLF001
-                if parameter is not None and hasattr(parameter, "to_local"):
-                    self._sharded[id(module), name] = ref(module), ref(parameter)
 
     @_guarded
     def _forward_ends(self, *_: object) -> None:
@@ -361,7 +335,7 @@ class Observer(Tape):
 
     @_guarded
     def _step_begins(self, optimizer: Optimizer, *_: object) -> None:
-        with _unseen():
+        with unseen():
             if id(optimizer) not in self.steps.counts:
                 self.look_for_names()
             self.ledger.note_gradients()
@@ -375,7 +349,7 @@ class Observer(Tape):
 
     @_guarded
     def _step_ends(self, optimizer: Optimizer, *_: object) -> None:
-        with _unseen():
+        with unseen():
             is_outermost = self.steps.end(optimizer)
         if self.steps.is_running(optimizer):
             return  # that was the step of its base class
@@ -413,27 +387,5 @@ class Observer(Tape):
         return self.names.get(tensor) or f"a tensor of shape {tuple(tensor.shape)}"
 
 
-_AUTOGRAD_FILE = torch.autograd.__file__
-
-
 def _is_of_torch(optimizer: Optimizer) -> bool:
     return type(optimizer).__module__.startswith("torch.optim")
-
-
-@contextmanager
-def _unseen() -> Iterator[None]:
-    """Hide the operations of this package from the modes that are active."""
-    with torch._C.DisableTorchFunction():  # noqa: SLF001 it has no public name
-        yield
-
-
-def _leave(mode: Tape) -> None:
-    """Leave a mode, which need not be the innermost one."""
-    above = []
-    while torch.overrides._len_torch_function_stack():  # noqa: SLF001
-        top = torch.overrides._pop_mode()  # noqa: SLF001
-        if top is mode:
-            break
-        above.append(top)
-    for other in reversed(above):
-        torch.overrides._push_mode(other)  # noqa: SLF001

@@ -1,6 +1,7 @@
 """A DiT starts with zeros behind zeros, and its first rate is zero as well.
 
 Expect row: zero; model.blocks.*.mlp.*; its gradient is zero as long as
+Expect row: zero; model.t_embedder.*; its gradient is zero as long as
 """
 
 import hashlib

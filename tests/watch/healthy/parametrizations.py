@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Weight norm, spectral norm, an orthogonal and a symmetric parametrization all train."""
-=======
 """Weights under weight norm, spectral norm and other parametrizations all train."""
->>>>>>> 2ae680221a8e0705ab2119613e1597c6a2147752
 
 import hashlib
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A bidirectional GRU reads packed sequences and a cell decodes with teacher forcing."""
-=======
 """A bidirectional GRU reads packed sequences; a cell decodes with teacher forcing."""
->>>>>>> 2ae680221a8e0705ab2119613e1597c6a2147752
 
 import hashlib
 import random

@@ -5,7 +5,7 @@ Expect: moves; teacher.*num_batches_tracked; the forward updates this buffer;
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812 as everyone writes it
+import torch.nn.functional as F
 from torch import nn
 
 

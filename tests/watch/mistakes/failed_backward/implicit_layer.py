@@ -56,7 +56,7 @@ class Trainer:
     def fit(self, steps):
         for _ in range(steps):
             x = torch.randn(10, 5)
-            z = FixedPoint.apply(self.cell, x, *self.cell.parameters())
+            z = FixedPoint.apply(self.cell, x, *self.cell.parameters())  # blame: apply
             loss = (self.readout(z) - x[:, :1]).abs().mean()
             print("loss", round(loss.item(), 3))
             self.optimizer.zero_grad()

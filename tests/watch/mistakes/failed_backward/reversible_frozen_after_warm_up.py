@@ -45,7 +45,8 @@ class RevNet(nn.Module):
 
     def forward(self, x):
         weights = (*self.f.parameters(), *self.g.parameters())
-        h = ReversibleFunction.apply(self.stem(x), self.f, self.g, *weights)
+        inputs = self.stem(x), self.f, self.g, *weights
+        h = ReversibleFunction.apply(*inputs)  # blame: apply
         return self.head(h)
 
 

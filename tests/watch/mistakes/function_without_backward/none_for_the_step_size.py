@@ -4,7 +4,7 @@ Expect: cut; net.*.step_size; Quantize; # blame
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812 as everyone writes it
+import torch.nn.functional as F
 from torch import nn
 
 

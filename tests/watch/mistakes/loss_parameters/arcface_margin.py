@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 as everyone writes it
+import torch.nn.functional as F
 from torch import nn
 
 

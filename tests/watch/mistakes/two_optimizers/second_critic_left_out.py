@@ -6,7 +6,7 @@ Expect: unused; *critic2.*; its result never reaches the loss; # blame
 import copy
 
 import torch
-import torch.nn.functional as F  # noqa: N812 as everyone writes it
+import torch.nn.functional as F
 from torch import nn
 
 
