@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from torch.optim import Optimizer
+    from torch.utils.hooks import RemovableHandle
 
 
 def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -50,10 +52,13 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
     @wraps(hook)
     def run(self: Observer, *args: object) -> None:
         if threading.get_ident() == self._thread and not self.is_over:  # noqa: SLF001
+            self._is_in_hook = True
             try:
                 hook(self, *args)
             except Exception as error:  # noqa: BLE001
                 self.on_trouble(error)
+            finally:
+                self._is_in_hook = False
         elif not self.is_over:
             self.saw_threads = True
 
@@ -82,6 +87,7 @@ class Observer(Tape):
         trouble: The error of this package after which it observed no more, or None.
         after_step: Is called after each step, and after each that was skipped.
         after_backward: Is called after each backward.
+        after_trouble: Is called after an error of this package.
     """
 
     def __init__(self) -> None:
@@ -109,7 +115,9 @@ class Observer(Tape):
         self._expected: list[nn.Module] = []
         self.after_step: Callable[[Optimizer], None] = lambda _: None
         self.after_backward: Callable[[], None] = lambda: None
+        self.after_trouble: Callable[[], None] = lambda: None
         self._thread = threading.get_ident()
+        self._is_in_hook = False
         self._depth = 0
         self._in_backward = False
         self._in_torch_step = 0
@@ -135,6 +143,8 @@ class Observer(Tape):
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
         self.is_over = self.trouble is not None
+        self._thread = threading.get_ident()
+        _observing.add(self)
         self._handles = [
             register_module_forward_pre_hook(self._forward_begins),
             register_module_forward_hook(self._forward_ends, always_call=True),
@@ -145,14 +155,29 @@ class Observer(Tape):
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
-        self.ledger.compare()
+        try:
+            self.ledger.compare()
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
         self.is_over = True
-        for handle in self._handles:
-            handle.remove()
+        _observing.discard(self)
+        *handles, after_steps = self._handles or [None]
         self._handles = []
-        _leave(self)
+        for handle in handles:
+            handle.remove()
+        # A dictionary of hooks can't change while it is iterated over, and a mode can't
+        # be left in a call that it handles.
+        if after_steps and (not self._is_in_hook or _is_last(after_steps)):
+            after_steps.remove()
+            after_steps = None
+        if not _leave(self) or after_steps:
+            _leave_later(self, after_steps)
         self._stance.close()
         self._has_stance = False
+
+    def release(self) -> None:
+        """Keep nothing alive any more, after the report."""
+        self._kept = {}
 
     def roots(self) -> list[nn.Module]:
         """Return the outermost modules that were called or whose tensors are held."""
@@ -246,7 +271,9 @@ class Observer(Tape):
 
     def on_trouble(self, error: Exception) -> None:
         """Observe no more after an error of this package, which costs no run."""
-        self.is_over, self.trouble = True, error
+        if self.trouble is None:
+            self.is_over, self.trouble = True, error
+            self.after_trouble()
 
     def backward(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -433,13 +460,46 @@ def _unseen() -> Iterator[None]:
         yield
 
 
-def _leave(mode: Tape) -> None:
-    """Leave a mode, which need not be the innermost one."""
+_observing: WeakSet[Observer] = WeakSet()
+
+
+def _stop_in_child() -> None:
+    """Observe nothing in a forked process, which may be one that loads data."""
+    for observer in _observing:
+        observer.is_over = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_stop_in_child)
+
+
+def _is_last(handle: RemovableHandle) -> bool:
+    """Whether a hook was registered after all others."""
+    return next(reversed(handle.hooks_dict_ref() or {}), None) == handle.id
+
+
+def _leave_later(mode: Observer, handle: RemovableHandle | None) -> None:
+    """Leave a mode, and remove a hook, when the next module is called."""
+
+    def leave(*_: object) -> None:
+        if threading.get_ident() == mode._thread:  # noqa: SLF001
+            _leave(mode)
+            own.remove()
+            if handle is not None:
+                handle.remove()
+
+    own = register_module_forward_pre_hook(leave)
+
+
+def _leave(mode: Tape) -> bool:
+    """Leave a mode, which need not be the innermost one; return whether it was there."""
     above = []
-    while torch.overrides._len_torch_function_stack():  # noqa: SLF001
+    is_there = False
+    while not is_there and torch.overrides._len_torch_function_stack():  # noqa: SLF001
         top = torch.overrides._pop_mode()  # noqa: SLF001
-        if top is mode:
-            break
-        above.append(top)
+        is_there = top is mode
+        if not is_there:
+            above.append(top)
     for other in reversed(above):
         torch.overrides._push_mode(other)  # noqa: SLF001
+    return is_there

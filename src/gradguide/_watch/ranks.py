@@ -20,29 +20,37 @@ def together(text: str, report: Report) -> None:
     It also names what is different in others. They exchange their reports by the store
     of ``torchrun``.
     """
-    rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    rank, count = (
+        int(os.environ.get("RANK", "0")),
+        int(os.environ.get("WORLD_SIZE", "1")),
+    )
     if count == 1 or "TORCHELASTIC_RUN_ID" not in os.environ:
         print(text, file=sys.stderr, flush=True)
         return
     said = {row.name: [row.verdict, row.why] for row in report}
+    # torchrun starts all processes once more after one has failed.
+    key = f"gradguide/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"
+    if not rank:
+        print(text, file=sys.stderr, flush=True)
     try:
         store = _store()
         if rank:
-            store.set(f"gradguide/{rank}", json.dumps(said))
-            store.wait(["gradguide/printed"], WAIT)
+            store.set(f"{key}/{rank}", json.dumps(said))
+            store.wait([f"{key}/printed"], WAIT)
             return
-        print(text, file=sys.stderr, flush=True)
         for other in range(1, count):
-            key = f"gradguide/{other}"
             try:
-                store.wait([key], WAIT)
+                store.wait([f"{key}/{other}"], WAIT)
             except Exception:  # noqa: BLE001 its type depends on the version
                 print(f"gradguide: rank {other} sent no report", file=sys.stderr)
                 continue
-            _compare(said, json.loads(store.get(key)), other)
-        store.set("gradguide/printed", "1")
+            _compare(said, json.loads(store.get(f"{key}/{other}")), other)
+        store.set(f"{key}/printed", "1")
     except Exception as error:  # noqa: BLE001 a report is worth more than its ranks
-        if not rank:
+        if rank:
+            print(f"gradguide: rank 0 has not reported; rank {rank}:", file=sys.stderr)
+            print(text, file=sys.stderr, flush=True)
+        else:
             print(f"gradguide: other ranks are unknown: {error}", file=sys.stderr)
 
 
