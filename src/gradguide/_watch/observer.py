@@ -219,11 +219,21 @@ class Observer(Tape):
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward:
-            self._look_for_backward(args)
+            with self._noting():
+                self._look_for_backward(args)
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
-            self._look_for_scaler()
+            with self._noting():
+                self._look_for_scaler()
         return result
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Keep an error of this package from the run that is observed."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
 
     def _finish(
         self,
@@ -282,21 +292,24 @@ class Observer(Tape):
         if self._in_backward or func is not Tensor.backward:
             return func(*args, **kwargs)
         roots = list(args[:1])
-        self._note_roots(roots)
+        with self._noting():
+            self._note_roots(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            self.names.look_for(frozen_that_grad_was_asked_for(error), None)
-            failure = failure_of(error, roots, self.blame.calls, self.name_of)
-            if failure is not None:
-                self.failures.append(failure)
+            with self._noting():
+                self.names.look_for(frozen_that_grad_was_asked_for(error), None)
+                failure = failure_of(error, roots, self.blame.calls, self.name_of)
+                if failure is not None:
+                    self.failures.append(failure)
             raise
         finally:
             self._in_backward = False
-        self.ledger.note_gradients()
-        self._find_lost_gradients(roots)
-        self.after_backward()
+        with self._noting():
+            self.ledger.note_gradients()
+            self._find_lost_gradients(roots)
+            self.after_backward()
         return result
 
     def _note_roots(self, roots: list[Tensor]) -> None:
@@ -331,11 +344,13 @@ class Observer(Tape):
         roots = list(tensors_in(kwargs.get("outputs", args[:1])))
         records = [(one, self.ledger.get(one)) for one in inputs]
         if not self._in_backward and any(record for _, record in records):
-            self._note_roots(roots)
+            with self._noting():
+                self._note_roots(roots)
         grads = super().__torch_function__(func, (), args, kwargs)
-        for (_, record), grad in zip(records, grads, strict=False):
-            if record is not None and isinstance(grad, Tensor):
-                record.note_gradient(grad)
+        with self._noting():
+            for (_, record), grad in zip(records, grads, strict=False):
+                if record is not None and isinstance(grad, Tensor):
+                    record.note_gradient(grad)
         return grads
 
     def _look_for_backward(self, args: tuple[Any, ...]) -> None:
