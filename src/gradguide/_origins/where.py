@@ -6,7 +6,6 @@ import linecache
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import lru_cache
 from inspect import CO_OPTIMIZED, unwrap
 from pathlib import Path, PurePath
@@ -208,18 +207,19 @@ _HIDDEN = tuple(f"{folder}{os.sep}" for folder in (Path(torch.__file__).parent, 
 _LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 
 
-@contextmanager
-def variables(frame: FrameType) -> Iterator[Mapping[str, object]]:
-    """Give the variables of a frame, and leave no trace of having read them.
+def variables(frame: FrameType) -> Mapping[str, object]:
+    """Return the variables of a frame, and leave no trace of having read them.
 
     Up to Python 3.12 ``f_locals`` of a function is a copy that its frame keeps, which
     would keep tensors alive. It is emptied, unless somebody else has it, too.
     """
     found = frame.f_locals
-    yield found
-    is_copy = sys.version_info < (3, 13) and frame.f_code.co_flags & CO_OPTIMIZED
-    if is_copy and not sys.gettrace() and sys.getrefcount(found) <= _ITS_REFERENCES:
+    if sys.version_info >= (3, 13) or not frame.f_code.co_flags & CO_OPTIMIZED:
+        return found
+    copied = dict(found)
+    if not sys.gettrace() and sys.getrefcount(found) <= _ITS_REFERENCES:
         found.clear()
+    return copied
 
 
 _ITS_REFERENCES = 3
@@ -231,8 +231,7 @@ def _first_argument(frame: FrameType) -> object:
     code = frame.f_code
     if not code.co_argcount:
         return None
-    with variables(frame) as found:
-        return found.get(code.co_varnames[0])
+    return variables(frame).get(code.co_varnames[0])
 
 
 def _enters_inference_mode(frame: FrameType) -> bool:

@@ -21,7 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from gradguide._report.report import Report
 from gradguide._watch.iterations import Iterations
 from gradguide._watch.observer import Observer
-from gradguide._watch.ranks import together
+from gradguide._watch.ranks import Ranks
 from gradguide._watch.script import Script, ScriptError
 from gradguide._watch.traceback import without_own_frames
 from gradguide._watch.watch import end_of
@@ -127,6 +127,7 @@ class _Session:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.observer = Observer()
+        self.ranks = Ranks()
         self._options = options
         self._iterations = Iterations(self.observer, options.steps, self._enough)
         self.observer.after_trouble = self.finish
@@ -155,9 +156,10 @@ class _Session:
             sys.stdout.flush()
         with suppress(OSError, ValueError):
             text = _json(self.report) if self._options.json else _text(self.report)
-            if self.observer.trouble is not None and not self._options.json:
+            is_broken = self.observer.trouble is not None
+            if is_broken and not self._options.json:
                 text = f"\ngradguide: {said[-1]}; the script goes on"
-            together(text, self.report)
+            self.ranks.tell(text, self.report, is_for_all=is_broken)
 
     def _enough(self) -> None:
         self.finish()
@@ -243,6 +245,12 @@ def _watch(script: Script, options: argparse.Namespace) -> int:
     """Run a script; return the exit code."""
     session = _Session(options)
     session.start()
+    code = _run(script, session)
+    session.ranks.meet()
+    return code
+
+
+def _run(script: Script, session: _Session) -> int:
     try:
         script.run()
         session.finish()

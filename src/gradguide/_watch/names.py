@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 from weakref import ref
@@ -80,11 +79,8 @@ def _variables(
     """Return the objects that are in the variables of some scopes."""
     found: list[tuple[object, str]] = []
     for scope in scopes:
-        known: AbstractContextManager[Mapping[str, object]] = (
-            variables(scope) if isinstance(scope, FrameType) else nullcontext(scope)
-        )
-        with known as names:
-            found += [(value, name) for name, value in list(names.items())]
+        known = variables(scope) if isinstance(scope, FrameType) else scope
+        found += [(value, name) for name, value in list(known.items())]
     return found
 
 
