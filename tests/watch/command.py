@@ -8,11 +8,18 @@ import json
 import multiprocessing
 import os
 import runpy
+<<<<<<< HEAD
 import subprocess
+=======
+import signal
+>>>>>>> 056e181a846d791149854666d2dadfd8aca22d49
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,7 +70,43 @@ def watch(script: Path, *arguments: str, options: tuple[str, ...] = ()) -> Run:
     return _run(_gradguide, script, ["gradguide", *options, str(script), *arguments])
 
 
+<<<<<<< HEAD
 def _run(entry: Any, script: Path, arguments: list[str]) -> Run:
+=======
+def plain(script: Path, *arguments: str) -> Run:
+    """Run a script as Python does, with the traceback that it prints of an error."""
+    return _run(_main, script, [str(script), *arguments])
+
+
+def run_code(code: str, folder: Path) -> Run:
+    """Run code in a process of its own."""
+    script = folder / "code.py"
+    script.write_text(code, encoding="utf-8")
+    return plain(script)
+
+
+def command(
+    folder: Path,
+    *arguments: str,
+    settings: dict[str, Any] | None = None,
+    interrupt: bool = False,
+) -> Run:
+    """Run ``python -m gradguide`` in a folder, with any arguments.
+
+    ``settings`` are attributes of the module of the command.
+    """
+    entry = partial(_gradguide, settings or {})
+    return _run(entry, folder / "_", ["gradguide", *arguments], interrupt=interrupt)
+
+
+def _run(
+    entry: Any,  # noqa: ANN401 a function
+    script: Path,
+    arguments: list[str],
+    *,
+    interrupt: bool = False,
+) -> Run:
+>>>>>>> 056e181a846d791149854666d2dadfd8aca22d49
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
         process = CONTEXT.Process(
@@ -71,6 +114,11 @@ def _run(entry: Any, script: Path, arguments: list[str]) -> Run:
             args=(entry, arguments, str(script.parent), str(output), str(errors)),
         )
         process.start()
+        while interrupt and process.is_alive():
+            if output.exists() and "interrupt me" in output.read_text("utf-8"):
+                os.kill(process.pid, signal.SIGINT)
+                break
+            time.sleep(0.01)
         process.join(TIMEOUT)
         if process.exitcode is None:
             process.kill()
@@ -92,6 +140,7 @@ def _child(
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = arguments
     entry()
 
@@ -101,6 +150,25 @@ def _python() -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def _gradguide() -> None:
+def _main() -> None:
+    file = sys.argv[0]
+    sys.path.insert(0, str(Path(file).parent))
+    try:
+        module = sys.modules["__main__"] = ModuleType("__main__")
+        module.__file__ = file
+        exec(compile(Path(file).read_bytes(), file, "exec"), vars(module))
+    except Exception as error:
+        trace = error.__traceback__
+        while trace and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.exit(1)
+
+
+def _gradguide(settings: dict[str, Any] | None = None) -> None:
     sys.path.insert(0, "")
+    for name, value in (settings or {}).items():
+        from gradguide._watch import command
+
+        setattr(command, name, value)
     runpy.run_module("gradguide", run_name="__main__", alter_sys=True)

@@ -169,13 +169,16 @@ class Tape(TorchFunctionMode):
         if name == "backward":
             return self.backward(func, args, kwargs)
         result = func(*args, **kwargs)
-        if name in {"requires_grad_", "requires_grad="}:
-            self.uses.note_leaf(inputs[0])
-            self.flag_changed(inputs[0])
-        elif name in operations.METADATA_ONLY:
-            self.flow.forget_reused_memory(inputs, result)
-            if kwargs.get("requires_grad") and isinstance(result, Tensor):
-                self.uses.note_leaf(result)
+        try:
+            if name in {"requires_grad_", "requires_grad="}:
+                self.uses.note_leaf(inputs[0])
+                self.flag_changed(inputs[0])
+            elif name in operations.METADATA_ONLY:
+                self.flow.forget_reused_memory(inputs, result)
+                if kwargs.get("requires_grad") and isinstance(result, Tensor):
+                    self.uses.note_leaf(result)
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
         return result
 
     def _mark_inconclusive(self, inputs: list[Tensor]) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from inspect import unwrap
+from inspect import CO_OPTIMIZED, unwrap
 from pathlib import Path, PurePath
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -211,10 +211,31 @@ _HIDDEN = tuple(f"{folder}{os.sep}" for folder in (Path(torch.__file__).parent, 
 _LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 
 
+def variables(frame: FrameType) -> Mapping[str, object]:
+    """Return the variables of a frame, and leave no trace of having read them.
+
+    Up to Python 3.12 ``f_locals`` of a function is a copy that its frame keeps, which
+    would keep tensors alive. It is emptied, unless somebody else has it, too.
+    """
+    found = frame.f_locals
+    if sys.version_info >= (3, 13) or not frame.f_code.co_flags & CO_OPTIMIZED:
+        return found
+    copied = dict(found)
+    if not sys.gettrace() and sys.getrefcount(found) <= _ITS_REFERENCES:
+        found.clear()
+    return copied
+
+
+_ITS_REFERENCES = 3
+"""Those of the frame, of a variable, and of the argument of ``getrefcount``."""
+
+
 def _first_argument(frame: FrameType) -> object:
     """Return the first argument, which is ``self`` in a method."""
     code = frame.f_code
-    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    if not code.co_argcount:
+        return None
+    return variables(frame).get(code.co_varnames[0])
 
 
 def _enters_inference_mode(frame: FrameType) -> bool:

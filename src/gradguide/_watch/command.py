@@ -5,26 +5,35 @@ It runs the script as Python would, and stops it after some iterations.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import threading
-import traceback
+from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from gradguide._report.report import Report
 from gradguide._watch.iterations import Iterations
-from gradguide._watch.judge import rows
 from gradguide._watch.observer import Observer
-from gradguide._watch.ranks import together
+from gradguide._watch.ranks import Ranks
 from gradguide._watch.script import Script, ScriptError
 from gradguide._watch.traceback import without_own_frames
-from gradguide._watch.watch import notes
+from gradguide._watch.watch import end_of
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
 
 WAIT = 60.0
 """The seconds after which the command says that it still waits for a backward."""
+
+GRACE = 30.0
+"""The seconds that a script has to end after it was stopped."""
 
 INTERRUPTED = 130
 USAGE = 2
@@ -37,19 +46,18 @@ class Enough(BaseException):
 def main() -> NoReturn:
     """Run the command with the arguments of the process; end the process."""
     options = _parser().parse_args()
-    if options.module is not None:
-        name, arguments = options.module[0], options.module[1:]
-    elif options.script:
-        name, arguments = options.script[0], options.script[1:]
-    else:
-        _parser().error("give the script to run: python -m gradguide train.py")
+    is_module = options.module is not None
+    given = options.module if is_module else options.script
+    if not given:
+        what = "the module: -m package.module" if is_module else "the script: train.py"
+        _parser().error(f"give {what}")
     try:
-        script = Script(name, arguments, is_module=options.module is not None)
+        script = Script(given[0], given[1:], is_module=is_module)
     except ScriptError as error:
         print(f"gradguide: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except SyntaxError as error:
-        traceback.print_exception(error.with_traceback(None))
+        sys.exit(error.code)
+    except Exception as error:  # noqa: BLE001 of the user's own file or package
+        _print_traceback(error)
         sys.exit(1)
     sys.exit(_watch(script, options))
 
@@ -57,6 +65,7 @@ def main() -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m gradguide",
+        allow_abbrev=False,
         usage="python -m gradguide [--steps N] [--go-on] [--json] train.py [ARG ...]\n"
         "       python -m gradguide [--steps N] [--go-on] [--json] -m package.module "
         "[ARG ...]",
@@ -64,10 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         "say which parameters do not train, why, and at which line.",
         epilog="The script runs as with Python itself: nothing in it has to be "
         "changed, and its output is untouched. An iteration is over when every "
-        "optimizer in use has made a step. Then the report is printed to stderr, and "
-        "the script is stopped. If it ends or fails before, the report says what was "
-        "seen until then. Exit code: 0 without a problem, 1 with problems; if the "
-        "script failed, its own.",
+        "optimizer in use has made a step. After the last one that is watched, the "
+        "report is printed to stderr, and the script is stopped. If it ends or fails "
+        "before, its traceback is printed as ever, and the report below says what was "
+        "seen until then. While the command waits for the first backward, it says so "
+        "every minute. Several processes: torchrun --nproc-per-node 2 -m gradguide "
+        "train.py; the first process reports, and says what differs in the others. "
+        "Exit code: 0 without a problem, 1 with problems; if the script failed or "
+        "called sys.exit(), its own; 2 if the command can't run it.",
     )
     parser.add_argument(
         "--steps",
@@ -103,11 +116,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        msg = "at least 1"
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"expected a whole number from 1 on, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
-    return number
+    return int(text)
 
 
 class _Session:
@@ -115,53 +127,71 @@ class _Session:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.observer = Observer()
+        self.ranks = Ranks()
         self._options = options
         self._iterations = Iterations(self.observer, options.steps, self._enough)
+        self.observer.after_trouble = self.finish
         self.report: Report | None = None
+        self._is_finished = False
+        self._process = os.getpid()
         self._ended = threading.Event()
-        self._waiter = threading.Thread(target=self._wait, daemon=True)
+        self._time_of_others = _time_of_other_processes()
 
     def start(self) -> None:
-        self._waiter.start()
+        # A thread of threading would be one more that threading.enumerate() returns.
+        _thread.start_new_thread(self._wait, ())
         self.observer.start()
 
     def finish(self, error: BaseException | None = None) -> None:
         """Stop watching, and print the report, if that was not done before."""
-        if self.report is not None:
+        if self._is_finished or os.getpid() != self._process:
             return
+        self._is_finished = True
         self._ended.set()
         self.observer.failed = isinstance(error, Exception)
-        try:
-            trace = error.__traceback__ if error is not None else None
-            self.observer.look_for_names(_frame_of(trace))
-            self.observer.stop()
-            found, said = rows(self.observer), self._said()
-        except Exception as trouble:  # noqa: BLE001 it must not cost the run
-            self.observer.stop()
-            found = []
-            said = [f"gradguide itself failed: {type(trouble).__name__}: {trouble}"]
-        self.report = Report(found, said)
-        sys.stdout.flush()
-        text = _json(self.report) if self._options.json else _text(self.report)
-        together(text, self.report)
+        trace = error.__traceback__ if error is not None else None
+        found, said = end_of(self.observer, _frame_of(trace))
+        self.report = Report(found, [*self._said(), *said])
+        with suppress(Exception):  # the script may have closed or replaced it
+            sys.stdout.flush()
+        with suppress(OSError, ValueError):
+            text = _json(self.report) if self._options.json else _text(self.report)
+            is_broken = self.observer.trouble is not None
+            if is_broken and not self._options.json:
+                text = f"\ngradguide: {said[-1]}; the script goes on"
+            self.ranks.tell(text, self.report, is_for_all=is_broken)
 
     def _enough(self) -> None:
         self.finish()
         if not self._options.go_on:
+            _Stop(self.code)
             raise Enough
+
+    @property
+    def code(self) -> int:
+        """The exit code of a script that has not failed."""
+        return int(bool(self.report and self.report.problems))
 
     def _said(self) -> list[str]:
         seen = self.observer
-        if not seen.backwards and not seen.steps.counts:
-            return ["The script ended without a backward.", *notes(seen)]
-        return [self._iterations.summary(), *notes(seen)]
+        if seen.backwards or seen.steps.counts:
+            return [self._iterations.summary()]
+        said = "The script ended without a backward"
+        if seen.saw_threads:
+            return [f"{said} in its main thread; other threads are not watched."]
+        if _time_of_other_processes() > self._time_of_others:
+            how = "use gradguide.watch() in the function that another one runs"
+            return [f"{said} in its first process; {how}."]
+        return [f"{said}."]
 
     def _wait(self) -> None:
         minutes = 0
         while not self._ended.wait(WAIT):
+            if self.observer.backwards or self.observer.steps.counts:
+                return
             minutes += 1
-            if not self.observer.backwards and not self.observer.steps.counts:
-                plural = "" if minutes == 1 else "s"
+            plural = "" if minutes == 1 else "s"
+            with suppress(OSError, ValueError):
                 print(
                     f"gradguide: no backward after {minutes} minute{plural}; waiting",
                     file=sys.stderr,
@@ -169,29 +199,93 @@ class _Session:
                 )
 
 
+class _Stop:
+    """Ends the process if the script goes on although it was stopped.
+
+    It may catch the exception that stops it, as ``except:`` does, or have threads or
+    processes that wait for it.
+    """
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+        self._steps = 0
+        register_optimizer_step_pre_hook(self._step_begins)
+
+    def _step_begins(self, *_: Optimizer | object) -> None:
+        self._steps += 1
+        if self._steps > _TRIES:
+            _end(self._code, "the script catches the exception that stops it")
+        raise Enough
+
+
+_TRIES = 2
+
+
+def _end_later(code: int) -> None:
+    """End the process some time from now, if it has not ended by itself."""
+
+    def end() -> None:
+        if not threading.Event().wait(GRACE):
+            _end(code, "threads or processes of the script go on")
+
+    _thread.start_new_thread(end, ())
+
+
+def _end(code: int, why: str) -> NoReturn:
+    """End the process, and those that it has started, at once."""
+    with suppress(OSError, ValueError):
+        print(f"gradguide: {why}; ended", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    for process in multiprocessing.active_children():
+        process.terminate()
+    os._exit(code)
+
+
 def _watch(script: Script, options: argparse.Namespace) -> int:
     """Run a script; return the exit code."""
     session = _Session(options)
     session.start()
-    code = 0
+    code = _run(script, session)
+    session.ranks.meet()
+    return code
+
+
+def _run(script: Script, session: _Session) -> int:
     try:
         script.run()
         session.finish()
     except Enough:
-        pass
+        _end_later(session.code)
     except SystemExit as leave:
-        session.finish(leave)
-        if leave.code is not None and not isinstance(leave.code, int):
-            print(leave.code, file=sys.stderr)
+        code = leave.code
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
             code = 1
-        else:
-            code = leave.code or 0
+        session.finish(leave)
+        return code or session.code
     except BaseException as error:  # noqa: BLE001 the traceback is printed as ever
-        clean = without_own_frames(error)
-        sys.excepthook(type(clean), clean, clean.__traceback__)
+        _print_traceback(error)
         session.finish(error)
-        code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
-    return code or int(bool(session.report and session.report.problems))
+        return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+    return session.code
+
+
+def _print_traceback(error: BaseException) -> None:
+    clean = without_own_frames(error)
+    try:
+        sys.excepthook(type(clean), clean, clean.__traceback__)
+    except Exception as failure:  # noqa: BLE001 as Python does it
+        print("Error in sys.excepthook:", file=sys.stderr)
+        other = without_own_frames(failure)
+        sys.__excepthook__(type(other), other, other.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(type(clean), clean, clean.__traceback__)
+
+
+def _time_of_other_processes() -> float:
+    """Return the processor time of the processes that this one has started."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _frame_of(trace: TracebackType | None) -> FrameType | None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import overrides
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 _overrides: Any = overrides
 
@@ -39,13 +40,20 @@ def unseen() -> Iterator[None]:
         yield
 
 
-def leave(mode: TorchFunctionMode) -> None:
-    """Leave a mode, which need not be the innermost one."""
+def is_last(handle: RemovableHandle) -> bool:
+    """Whether a hook was registered after all others."""
+    return next(reversed(handle.hooks_dict_ref() or {}), None) == handle.id
+
+
+def leave(mode: TorchFunctionMode) -> bool:
+    """Leave a mode, which need not be the innermost one; return whether it was there."""
     above = []
-    while _overrides._len_torch_function_stack():  # noqa: SLF001
+    is_there = False
+    while not is_there and _overrides._len_torch_function_stack():  # noqa: SLF001
         top = _overrides._pop_mode()  # noqa: SLF001
-        if top is mode:
-            break
-        above.append(top)
+        is_there = top is mode
+        if not is_there:
+            above.append(top)
     for other in reversed(above):
         _overrides._push_mode(other)  # noqa: SLF001
+    return is_there

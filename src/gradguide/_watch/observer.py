@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ from gradguide._watch.failures import (
 )
 from gradguide._watch.fingerprint import fingerprint
 from gradguide._watch.internals import (
+    is_last,
     leave,
     skipped_optimizer,
     starts_backward,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from torch.optim import Optimizer
+    from torch.utils.hooks import RemovableHandle
 
 
 def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
@@ -58,10 +61,13 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
     @wraps(hook)
     def run(self: Observer, *args: object) -> None:
         if threading.get_ident() == self._thread and not self.is_over:  # noqa: SLF001
+            self._is_in_hook = True
             try:
                 hook(self, *args)
             except Exception as error:  # noqa: BLE001
                 self.on_trouble(error)
+            finally:
+                self._is_in_hook = False
         elif not self.is_over:
             self.saw_threads = True
 
@@ -90,6 +96,7 @@ class Observer(Tape):
         trouble: The error of this package after which it observed no more, or None.
         after_step: Is called after each step, and after each that was skipped.
         after_backward: Is called after each backward.
+        after_trouble: Is called after an error of this package.
     """
 
     def __init__(self) -> None:
@@ -117,7 +124,9 @@ class Observer(Tape):
         self._expected: list[nn.Module] = []
         self.after_step: Callable[[Optimizer], None] = lambda _: None
         self.after_backward: Callable[[], None] = lambda: None
+        self.after_trouble: Callable[[], None] = lambda: None
         self._thread = threading.get_ident()
+        self._is_in_hook = False
         self._depth = 0
         self._in_backward = False
         self._in_torch_step = 0
@@ -141,6 +150,8 @@ class Observer(Tape):
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
         self.is_over = self.trouble is not None
+        self._thread = threading.get_ident()
+        _observing.add(self)
         self._handles = [
             register_module_forward_pre_hook(self._forward_begins),
             register_module_forward_hook(self._forward_ends, always_call=True),
@@ -151,14 +162,41 @@ class Observer(Tape):
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
-        self.ledger.compare()
+        try:
+            self.ledger.compare()
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
         self.is_over = True
-        for handle in self._handles:
-            handle.remove()
+        _observing.discard(self)
+        *handles, after_steps = self._handles or [None]
         self._handles = []
-        leave(self)
+        for handle in handles:
+            handle.remove()
+        # A dictionary of hooks can't change while it is iterated over, and a mode can't
+        # be left in a call that it handles.
+        if after_steps and (not self._is_in_hook or is_last(after_steps)):
+            after_steps.remove()
+            after_steps = None
+        if not leave(self) or after_steps:
+            self._leave_later(after_steps)
         self._stance.close()
         self._has_stance = False
+
+    def release(self) -> None:
+        """Keep nothing alive any more, after the report."""
+        self._kept = {}
+
+    def _leave_later(self, handle: RemovableHandle | None) -> None:
+        """Leave the mode, and remove a hook, when the next module is called."""
+
+        def leave_now(*_: object) -> None:
+            if threading.get_ident() == self._thread:
+                leave(self)
+                own.remove()
+                if handle is not None:
+                    handle.remove()
+
+        own = register_module_forward_pre_hook(leave_now)
 
     def roots(self) -> list[nn.Module]:
         """Return the outermost modules that were called or whose tensors are held."""
@@ -200,11 +238,21 @@ class Observer(Tape):
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
-            self._note_roots(list(args[:1]))
+            with self._noting():
+                self._note_roots(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
-            self._note_skip(skipped_optimizer())
+            with self._noting():
+                self._note_skip(skipped_optimizer())
         return result
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Keep an error of this package from the run that is observed."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self.on_trouble(error)
 
     def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
         """Note the results of a call, and what its sources were multiplied with."""
@@ -245,7 +293,9 @@ class Observer(Tape):
 
     def on_trouble(self, error: Exception) -> None:
         """Observe no more after an error of this package, which costs no run."""
-        self.is_over, self.trouble = True, error
+        if self.trouble is None:
+            self.is_over, self.trouble = True, error
+            self.after_trouble()
 
     def backward(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -254,21 +304,24 @@ class Observer(Tape):
         if self._in_backward or func is not Tensor.backward:
             return func(*args, **kwargs)
         roots = list(args[:1])
-        self._note_roots(roots)
+        with self._noting():
+            self._note_roots(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            self.names.look_for(frozen_that_grad_was_asked_for(error), None)
-            failure = failure_of(error, roots, self.blame.calls, self.name_of)
-            if failure is not None:
-                self.failures.append(failure)
+            with self._noting():
+                self.names.look_for(frozen_that_grad_was_asked_for(error), None)
+                failure = failure_of(error, roots, self.blame.calls, self.name_of)
+                if failure is not None:
+                    self.failures.append(failure)
             raise
         finally:
             self._in_backward = False
-        self.ledger.note_gradients()
-        self._find_lost_gradients(roots)
-        self.after_backward()
+        with self._noting():
+            self.ledger.note_gradients()
+            self._find_lost_gradients(roots)
+            self.after_backward()
         return result
 
     def _note_roots(self, roots: list[Tensor]) -> None:
@@ -303,11 +356,13 @@ class Observer(Tape):
         roots = list(tensors_in(kwargs.get("outputs", args[:1])))
         records = [(one, self.ledger.get(one)) for one in inputs]
         if not self._in_backward and any(record for _, record in records):
-            self._note_roots(roots)
+            with self._noting():
+                self._note_roots(roots)
         grads = super().__torch_function__(func, (), args, kwargs)
-        for (_, record), grad in zip(records, grads, strict=False):
-            if record is not None and isinstance(grad, Tensor):
-                record.note_gradient(grad)
+        with self._noting():
+            for (_, record), grad in zip(records, grads, strict=False):
+                if record is not None and isinstance(grad, Tensor):
+                    record.note_gradient(grad)
         return grads
 
     def _note_skip(self, optimizer: Optimizer | None) -> None:
@@ -389,3 +444,16 @@ class Observer(Tape):
 
 def _is_of_torch(optimizer: Optimizer) -> bool:
     return type(optimizer).__module__.startswith("torch.optim")
+
+
+_observing: WeakSet[Observer] = WeakSet()
+
+
+def _stop_in_child() -> None:
+    """Observe nothing in a forked process, which may be one that loads data."""
+    for observer in _observing:
+        observer.is_over = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_stop_in_child)

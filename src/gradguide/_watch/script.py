@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import os
 import sys
@@ -11,7 +12,16 @@ from types import CodeType, ModuleType
 
 
 class ScriptError(Exception):
-    """The script can't be run; the text says why and what to do."""
+    """The script can't be run; the text says why and what to do.
+
+    Attributes:
+        code: The exit code that Python has for it.
+    """
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        """Say why, and with which exit code."""
+        super().__init__(text)
+        self.code = code
 
 
 class Script:
@@ -25,12 +35,12 @@ class Script:
     def __init__(self, name: str, arguments: list[str], *, is_module: bool) -> None:
         self._main = ModuleType("__main__")
         if is_module:
-            sys.path[0] = str(Path.cwd())
+            _set_first_path(str(Path.cwd()))
             self._code = self._find_module(name)
             file = str(self._main.__file__)
         else:
             self._code, file = self._find_script(name), name
-            sys.path[0] = str(Path(name).resolve().parent)
+            _set_first_path(str(Path(name).resolve().parent))
         sys.argv = [file, *arguments]
 
     def run(self) -> None:
@@ -40,25 +50,51 @@ class Script:
 
     def _find_script(self, name: str) -> CodeType:
         path = Path(name)
-        if path.is_dir():
+        try:
+            source = path.read_bytes()
+        except IsADirectoryError:
             msg = f"{name} is a folder; give the script in it"
-            raise ScriptError(msg)
-        if not path.exists():
+            raise ScriptError(msg) from None
+        except (FileNotFoundError, NotADirectoryError):
             msg = f"there is no script {name} in {Path.cwd()}"
-            if importlib.util.find_spec(name.partition(".")[0]):
+            if name.isidentifier() and importlib.util.find_spec(name):
                 msg += f"; is it a module? Then write -m {name}"
-            raise ScriptError(msg)
-        loader = SourceFileLoader("__main__", name)
-        file = os.path.abspath(name)  # noqa: PTH100 as Python does it
-        self._set(file, loader, None)
-        return _compiled(path.read_bytes(), name)
+            raise ScriptError(msg, _NOT_THERE) from None
+        except OSError as error:
+            msg = f"{name} can't be read: {error.strerror}"
+            raise ScriptError(msg, _NOT_THERE) from None
+        file = _absolute(name)
+        self._set(file, SourceFileLoader("__main__", file), None)
+        try:
+            return compile(source, file, "exec", dont_inherit=True)
+        except ValueError as error:
+            if isinstance(error, SyntaxError):
+                raise
+            msg = f"{name} is no Python source: {error}"
+            raise ScriptError(msg) from None
 
     def _find_module(self, name: str) -> CodeType:
+        """Import the packages around a module, and return its code.
+
+        An error in one of the packages is raised as it is.
+        """
+        if name.endswith(".py") and Path(name).is_file():
+            msg = f"{name} is a script, not a module; leave -m out"
+            raise ScriptError(msg)
+        package = name.rpartition(".")[0]
+        if package:
+            try:
+                __import__(package)
+            except ImportError as error:
+                if not f"{package}.".startswith(f"{error.name}."):
+                    raise
+                raise ScriptError(str(error)) from None
         try:
             spec = importlib.util.find_spec(name)
             if spec is not None and spec.submodule_search_locations is not None:
-                spec = importlib.util.find_spec(f"{name}.__main__")
-        except ImportError as error:
+                name = f"{name}.__main__"
+                spec = importlib.util.find_spec(name)
+        except (AttributeError, ImportError, TypeError, ValueError) as error:
             raise ScriptError(str(error)) from None
         if spec is None or spec.loader is None:
             msg = f"there is no module {name} to run; is the folder right?"
@@ -75,10 +111,21 @@ class Script:
         self._main.__loader__ = loader
         self._main.__spec__ = spec
         self._main.__package__ = getattr(spec, "parent", None)
-        vars(self._main)["__builtins__"] = __builtins__
+        vars(self._main)["__builtins__"] = builtins
         vars(self._main)["__cached__"] = getattr(spec, "cached", None)
-        vars(self._main)["__annotations__"] = {}
+        if sys.version_info < (3, 14):
+            vars(self._main)["__annotations__"] = {}
 
 
-def _compiled(source: bytes, name: str) -> CodeType:
-    return compile(source, name, "exec", dont_inherit=True)
+_NOT_THERE = 2
+
+
+def _set_first_path(folder: str) -> None:
+    """Replace the folder that Python put first for this package."""
+    if not sys.flags.safe_path:
+        sys.path[0] = folder
+
+
+def _absolute(name: str) -> str:
+    """Return a path as Python writes it in tracebacks: as given, behind the folder."""
+    return os.path.abspath(name) if os.name == "nt" else os.path.join(Path.cwd(), name)  # noqa: PTH100, PTH118

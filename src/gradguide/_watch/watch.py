@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,11 @@ from gradguide._watch.judge import rows
 from gradguide._watch.observer import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
+    from types import FrameType, TracebackType
     from typing import ParamSpec, TypeVar
+
+    from gradguide._report.row import Row
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -87,9 +90,8 @@ objects that the training uses, or nothing
     def __enter__(self) -> Report:
         """Begin to watch; the report is filled at the end of the block."""
         observer, report = Observer(), Report()
-        observer.expect(self._objects)
         self._watching.append((observer, report))
-        observer.start()
+        _begin(observer, self._objects)
         return report
 
     def __exit__(
@@ -101,31 +103,71 @@ objects that the training uses, or nothing
         """End watching, and fill the report."""
         observer, report = self._watching.pop()
         observer.failed = isinstance(error, Exception)
-        observer.look_for_names()
-        observer.stop()
-        report.fill(rows(observer), notes(observer))
+        report.fill(*end_of(observer))
 
     def __call__(self, step: Callable[P, T]) -> Callable[P, T]:
         """Return a training step whose first calls are watched."""
-        observer, calls = Observer(), 0
+        observer: Observer | None = Observer()
+        calls, runs = 0, False
 
         @wraps(step)
         def watched(*args: P.args, **kwargs: P.kwargs) -> T:
-            nonlocal calls
-            if calls >= CALLS:
+            nonlocal calls, runs, observer
+            if observer is None or runs:
                 return step(*args, **kwargs)
-            observer.expect(self._objects)
-            observer.start()
+            runs = True
+            _begin(observer, self._objects)
             try:
                 return step(*args, **kwargs)
             finally:
+                runs = False
                 calls += 1
-                observer.look_for_names()
-                observer.stop()
-                if calls == CALLS:
-                    print(Report(rows(observer), notes(observer)), file=sys.stderr)
+                if calls < CALLS:
+                    pause(observer)
+                else:
+                    report = Report(*end_of(observer))
+                    self._objects, observer = (), None
+                    with suppress(OSError, ValueError):
+                        print(report, file=sys.stderr)
 
         return watched
+
+
+def _begin(
+    observer: Observer, objects: Iterable[nn.Module | Optimizer | Tensor]
+) -> None:
+    try:
+        observer.expect(objects)
+        observer.start()
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+
+
+def pause(observer: Observer, frame: FrameType | None = None) -> None:
+    """Stop observing, perhaps not for good; an error of this package is noted."""
+    try:
+        observer.look_for_names(frame)
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+    observer.stop()
+
+
+def end_of(
+    observer: Observer, frame: FrameType | None = None
+) -> tuple[list[Row], list[str]]:
+    """Stop observing; return the rows, and what else there is to say.
+
+    After an error of this package there are no rows, as what was seen is not all.
+    """
+    found: list[Row] = []
+    try:
+        pause(observer, frame)
+        if observer.trouble is None:
+            found = rows(observer)
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+    observer.release()
+    return found, notes(observer)
 
 
 def notes(observer: Observer) -> list[str]:
