@@ -8,11 +8,8 @@ import json
 import multiprocessing
 import os
 import runpy
-<<<<<<< HEAD
-import subprocess
-=======
 import signal
->>>>>>> 056e181a846d791149854666d2dadfd8aca22d49
+import subprocess
 import sys
 import tempfile
 import time
@@ -70,9 +67,6 @@ def watch(script: Path, *arguments: str, options: tuple[str, ...] = ()) -> Run:
     return _run(_gradguide, script, ["gradguide", *options, str(script), *arguments])
 
 
-<<<<<<< HEAD
-def _run(entry: Any, script: Path, arguments: list[str]) -> Run:
-=======
 def plain(script: Path, *arguments: str) -> Run:
     """Run a script as Python does, with the traceback that it prints of an error."""
     return _run(_main, script, [str(script), *arguments])
@@ -106,7 +100,6 @@ def _run(
     *,
     interrupt: bool = False,
 ) -> Run:
->>>>>>> 056e181a846d791149854666d2dadfd8aca22d49
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
         process = CONTEXT.Process(

@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from torch.distributed import TCPStore
+
 from gradguide._report.report import Report
 from gradguide._report.row import Row
 from gradguide._watch import ranks
-from torch.distributed import TCPStore
 
 from .command import watch
 

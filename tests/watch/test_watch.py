@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from weakref import ref
 
-import gradguide
 import pytest
 import torch
-from gradguide._watch import observer as observing
-from gradguide._watch import watch as watching
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
 from torch.optim import SGD, Optimizer
 from torch.optim import optimizer as optimizers
+
+import gradguide
+from gradguide._watch import observer as observing
+from gradguide._watch import watch as watching
 
 from .command import command, run_code
 

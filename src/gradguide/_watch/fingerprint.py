@@ -14,17 +14,39 @@ from gradguide._autograd import has_memory
 CHUNK = 1 << 22
 """The bytes that are copied at once from a device or from scattered memory."""
 
+START = 1 << 12
+"""The bytes at the start of a tensor that have a checksum of their own."""
+
+Fingerprint = tuple[tuple[int, ...], ...]
+"""The shape of a tensor; for each of its parts, the checksums of its start and all."""
+
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
-def fingerprint(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape, the address and a checksum of the bytes of a tensor.
+def fingerprint(tensor: Tensor) -> Fingerprint:
+    """Return the shape of a tensor and checksums of its bytes; () if it has no memory.
 
     No more than ``CHUNK`` bytes are copied, unless the tensor is scattered in memory.
     """
     if is_lazy(tensor) or not has_memory(tensor):
         return ()
-    return (*tensor.shape, *(_checksum(part) for part in _dense(tensor.detach())))
+    parts = [_integers(part) for part in _dense(tensor.detach())]
+    return (tuple(tensor.shape), *((_start(part), _checksum(part)) for part in parts))
+
+
+def has_changed(tensor: Tensor, before: Fingerprint) -> bool:
+    """Whether the shape or the values of a tensor differ from those before.
+
+    If the start differs, the rest is not read: a step changes most tensors everywhere.
+    """
+    if is_lazy(tensor) or not has_memory(tensor):
+        return before != ()
+    if before[:1] != (tuple(tensor.shape),):
+        return True
+    parts = [_integers(part) for part in _dense(tensor.detach())]
+    if [_start(part) for part in parts] != [start for start, _ in before[1:]]:
+        return True
+    return [_checksum(part) for part in parts] != [whole for _, whole in before[1:]]
 
 
 def _dense(tensor: Tensor) -> list[Tensor]:
@@ -45,14 +67,21 @@ def _dense(tensor: Tensor) -> list[Tensor]:
     return [tensor]
 
 
-def _checksum(tensor: Tensor) -> int:
+def _integers(tensor: Tensor) -> Tensor:
+    """Return the bytes of a tensor in one dimension, as integers of its size."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor.resolve_conj())
     flat = tensor.resolve_neg().reshape(-1).contiguous()
+    return flat.view(_INTEGERS[flat.element_size()])
+
+
+def _start(flat: Tensor) -> int:
+    return _checksum(flat[: START // flat.element_size()])
+
+
+def _checksum(flat: Tensor) -> int:
     result = 0
-    for part in flat.view(_INTEGERS[flat.element_size()]).split(
-        CHUNK // flat.element_size()
-    ):
+    for part in flat.split(CHUNK // flat.element_size()):
         data = part.cpu()
         size = data.numel() * data.element_size()
         if size:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 
 from torch.optim import Optimizer
 
+from gradguide._watch.names import live_optimizers
 from gradguide._watch.observer import Observer
 
 PATIENCE = 20
@@ -91,11 +91,7 @@ class Iterations:
 
         Those of wrappers, as accelerate has them, hold the tensors of another one.
         """
-        optimizers = [
-            value
-            for value in gc.get_objects()
-            if issubclass(type(value), Optimizer) and hasattr(value, "param_groups")
-        ]
+        optimizers = live_optimizers()
         held = {
             id(tensor)
             for optimizer in optimizers

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
-from torch.optim import Optimizer
 
 from gradguide._autograd import pieces, shape_of
 from gradguide._explain.evidence import hides_operations
@@ -19,9 +17,9 @@ from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.where import Place, written
 from gradguide._report.row import NormalRow, Row
-from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import live_modules, outermost
+from gradguide._watch.names import live_modules, live_optimizers, outermost
 from gradguide._watch.observer import Observer
 
 
@@ -57,13 +55,10 @@ class _Judge:
             for root, module in reversed(self._roots)
             for path, part in module.named_modules()
         }
-        self._optimizers = [
-            value for value in gc.get_objects() if issubclass(type(value), Optimizer)
-        ]
         self._held = {
             id(tensor): optimizer
-            for optimizer in self._optimizers
-            for group in getattr(optimizer, "param_groups", ())
+            for optimizer in live_optimizers()
+            for group in optimizer.param_groups
             for tensor in group["params"]
         }
         self._copies = self._copies_that_learn()
@@ -316,7 +311,7 @@ class _Judge:
         """Yield frozen tensors of other modules that share memory with one that trains."""
         known = {id(part) for _, root in self._roots for part in root.modules()}
         others = [module for module in self._modules if id(module) not in known]
-        for module in outermost(others):
+        for module in outermost(others, self._modules):
             tensors = list(module.named_parameters())
             if not any(self._shared_with(tensor) is not None for _, tensor in tensors):
                 continue
@@ -334,7 +329,7 @@ class _Judge:
                 if known is None or known[0]() is not buffer:
                     continue
                 path = name.rpartition(".")[0]
-                if fingerprint(buffer) == known[1] or not is_frozen(model, path):
+                if not has_changed(buffer, known[1]) or not is_frozen(model, path):
                     continue
                 module = model.get_submodule(path)
                 around = list(module.parameters()) or list(model.parameters())

@@ -8,7 +8,7 @@ from weakref import ref
 
 from gradguide._autograd import is_zero, pieces
 from gradguide._origins.where import here
-from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +61,7 @@ class Record:
     group: str = ""
     still: str = ""
     is_normal: bool = False
-    before: tuple[int, ...] | None = None
+    before: Fingerprint | None = None
     """The fingerprint before the first write since the last comparison."""
 
     def note_gradient(self, grad: Tensor | None) -> None:
@@ -134,7 +134,7 @@ class Ledger:
     def compare_one(self, tensor: Tensor, record: Record) -> None:
         """Find out whether a tensor was changed by hand since the last comparison."""
         before, record.before = record.before, None
-        if before is not None and before != fingerprint(tensor):
+        if before is not None and has_changed(tensor, before):
             trains = record.nonzero and record.required_grad
             record.trained = record.trained or trains
             record.by_hand = record.by_hand or not trains

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from types import FrameType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 from torch import nn
 from torch.optim import Optimizer
 
 from gradguide._origins.where import is_hidden, variables
+
+T = TypeVar("T")
 
 LIMIT = 20_000
 """The number of objects that are looked through for names."""
@@ -22,13 +25,34 @@ DEPTH = 5
 
 def live_modules() -> list[nn.Module]:
     """Return all modules that are alive."""
-    return [value for value in gc.get_objects() if issubclass(type(value), nn.Module)]
+    return _alive(nn.Module)
 
 
-def outermost(modules: Iterable[nn.Module]) -> list[nn.Module]:
-    """Return the modules around some modules that are in no other module."""
+def live_optimizers() -> list[Optimizer]:
+    """Return all optimizers that are alive."""
+    return [one for one in _alive(Optimizer) if hasattr(one, "param_groups")]
+
+
+def _alive(kind: type[T]) -> list[T]:
+    """Return all objects of a class that are alive.
+
+    A process has many objects, so they are compared by the ids of their classes, in C.
+    """
+    kinds: list[type] = [kind]
+    for one in kinds:  # appended to while iterating
+        kinds += type.__subclasses__(one)
+    ids = set(map(id, kinds))
+    everything = gc.get_objects()
+    fits = map(ids.__contains__, map(id, map(type, everything)))
+    return list(compress(everything, fits))
+
+
+def outermost(
+    modules: Iterable[nn.Module], alive: Iterable[nn.Module]
+) -> list[nn.Module]:
+    """Return the modules around some modules that are in no other module alive."""
     parents: dict[int, list[nn.Module]] = {}
-    for module in live_modules():
+    for module in alive:
         for child in module.children():
             parents.setdefault(id(child), []).append(module)
     tops: dict[int, nn.Module] = {}

@@ -35,7 +35,7 @@ from gradguide._watch.failures import (
     frozen_that_grad_was_asked_for,
     functions_without_gradient,
 )
-from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.fingerprint import Fingerprint, fingerprint
 from gradguide._watch.internals import (
     is_last,
     leave,
@@ -106,7 +106,7 @@ class Observer(Tape):
         self.steps = Steps(self.ledger)
         self.names = Names()
         self.called: dict[int, ref[nn.Module]] = {}
-        self.buffers: dict[int, tuple[ref[Tensor], tuple[int, ...]]] = {}
+        self.buffers: dict[int, tuple[ref[Tensor], Fingerprint]] = {}
         self.reached: Origins = {}
         self.reached_before: dict[int, Origins] = {}
         self._since_step: Origins = {}
@@ -203,16 +203,17 @@ class Observer(Tape):
         called = [module() for module in self.called.values()]
         alive = [module for module in called if module is not None]
         inside = {id(p) for module in alive for p in module.parameters()}
+        modules = live_modules()
         owners = [
             module
-            for module in live_modules()
+            for module in modules
             for p in module._parameters.values()  # noqa: SLF001
             if p is not None
             and id(p) not in inside
             and (record := self.ledger.get(p))
             and record.holder
         ]
-        return outermost([*alive, *owners])
+        return outermost([*alive, *owners], modules)
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or, where updates are made by hand, two backwards."""

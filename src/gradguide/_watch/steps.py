@@ -13,7 +13,7 @@ from torch.optim import LBFGS
 from gradguide._autograd import is_zero
 from gradguide._changed import same_values
 from gradguide._explain.optimizer import group_of, rehearse
-from gradguide._watch.fingerprint import fingerprint
+from gradguide._watch.fingerprint import fingerprint, has_changed
 from gradguide._watch.ledger import Ledger, Record, held_by
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class _Before:
         tensor, record = self._tensor, self._record
         latest = record.latest
         record.note_gradient(tensor.grad)
-        grad = max(self._grad, _kind_of(tensor.grad))
-        moved = fingerprint(tensor) != self._fingerprint
+        moved = has_changed(tensor, self._fingerprint)
         if moved and tensor.requires_grad and record.nonzero:
             record.trained, record.still = True, ""
         elif moved and not tensor.requires_grad:
@@ -124,6 +123,7 @@ class _Before:
         elif grad == _ZERO and not latest:
             record.cancels = True
         elif tensor.requires_grad and record.nonzero:
+            grad = max(self._grad, _kind_of(tensor.grad))
             record.still, record.is_normal = _why_still(optimizer, tensor, grad)
 
 
