@@ -120,11 +120,12 @@ class _Before:
             record.by_step = self._reason
         elif moved:
             record.by_step = "moved without a gradient"
-        elif grad == _ZERO and not latest:
-            record.cancels = True
         elif tensor.requires_grad and record.nonzero:
             grad = max(self._grad, _kind_of(tensor.grad))
-            record.still, record.is_normal = _why_still(optimizer, tensor, grad)
+            if grad == _ZERO and not latest:
+                record.cancels = True
+            else:
+                record.still, record.is_normal = _why_still(optimizer, tensor, grad)
 
 
 _NONE, _ZERO, _NONZERO = range(3)
