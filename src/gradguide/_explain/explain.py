@@ -244,10 +244,16 @@ def _owner(name: str) -> str:
 
 def is_frozen(model: nn.Module, path: str) -> bool:
     """Whether the nearest module around a path that has parameters is frozen."""
+    parameters = parameters_around(model, path)
+    return bool(parameters) and not any(p.requires_grad for p in parameters)
+
+
+def parameters_around(model: nn.Module, path: str) -> list[nn.Parameter]:
+    """Return the parameters of the nearest module around a path that has some."""
     while True:
         parameters = list(model.get_submodule(path).parameters())
         if parameters or not path:
-            return bool(parameters) and not any(p.requires_grad for p in parameters)
+            return parameters
         path = _owner(path)
 
 

@@ -65,6 +65,7 @@ class Flow:
             if not known or not known[1]:
                 return origins
             origins, bit = known
+        self._uses.read_at[bit] = self._uses.time
         way = UNCUT
         if not tensor.requires_grad:
             way = Way(Cause("requires_grad was False when it was read", here()))

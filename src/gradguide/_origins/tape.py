@@ -161,7 +161,7 @@ class Tape(TorchFunctionMode):
             self.uses.note_leaf(result)
         for one in reads.values() if name in operations.EXITS else ():
             is_source = self.flow.values.is_in_source(one.tensor)
-            self.uses.note_exit(name, mask_of(one.origins), is_source=is_source)
+            self.uses.note_exit(name, mask_of(one.origins), is_of_source=is_source)
 
     def _read_metadata(self, func: Callable[..., Any], call: Call) -> object:
         """Run an operation that reads no data, and note new leaves."""

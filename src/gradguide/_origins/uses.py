@@ -21,37 +21,51 @@ class Verdict(NamedTuple):
     where: Place | None = None
 
 
+class _Exit(NamedTuple):
+    """Data of sources that left PyTorch, and whether it was that of a source itself."""
+
+    mask: int
+    cause: Cause
+    is_of_source: bool
+
+    @property
+    def is_in_module(self) -> bool:
+        """Whether a method of a module ran."""
+        return bool(self.cause.where and self.cause.where.modules)
+
+
 class Uses:
-    """The uses of sources, which are given as masks of their bits."""
+    """The uses of sources, which are given as masks of their bits.
+
+    Attributes:
+        time: How many uses were noted.
+        read_at: When each source itself was read for the last time, by its bit.
+        leaves_made: The leaves that the running code has made.
+    """
 
     def __init__(self) -> None:
         """Know no use."""
         self.leaves_made: list[ref[Tensor]] = []
-        self._time = 0
+        self.time = 0
+        self.read_at: dict[int, int] = {}
         self._last: dict[tuple[bool, int], tuple[int, str, Place | None]] = {}
-        self._exits: list[tuple[int, Cause]] = []
-        self._left = 0
-        self._read_out: list[tuple[int, Cause]] = []
+        self._exits: list[_Exit] = []
+        self._left: dict[bool, int] = {}
         self._hidden: list[tuple[int, Cause]] = []
         self._inside = 0
 
     def note(self, name: str, mask: int) -> None:
         """Note that an operation read data of sources."""
-        self._time += 1
+        self.time += 1
         key = (torch.is_grad_enabled(), mask)
-        self._last[key] = (self._time, name, line_here())
+        self._last[key] = (self.time, name, line_here())
 
-    def note_exit(self, name: str, mask: int, *, is_source: bool) -> None:
-        """Note data that left PyTorch; of a source itself or of a result of it.
-
-        That a parameter itself is read, as for a log, says less than its other uses.
-        """
-        if is_source:
-            self._read_out.append((mask, Cause(EXITS[name], here())))
-            del self._read_out[:-100]
-        elif mask & ~self._left:
-            self._left |= mask
-            self._exits.append((mask, Cause(EXITS[name], here())))
+    def note_exit(self, name: str, mask: int, *, is_of_source: bool) -> None:
+        """Note data that left PyTorch, of a source itself or of a result of it."""
+        if not mask & ~self._left.get(is_of_source, 0):
+            return
+        self._left[is_of_source] = self._left.get(is_of_source, 0) | mask
+        self._exits.append(_Exit(mask, Cause(EXITS[name], here()), is_of_source))
 
     def note_inconclusive(self, mask: int, why: str) -> None:
         """Note that sources were read where nothing can be seen."""
@@ -92,11 +106,14 @@ class Uses:
             for (is_with_grad, mask), use in self._last.items()
             if mask & bit
         ]
-        exits = self._exits if last else [*self._exits, *self._read_out]
-        for mask, cause in exits:
-            if mask & bit:
-                why = f"its result left PyTorch by {cause.why}"
-                return Verdict("unused", why, cause.where)
+        exits = [exit_ for exit_ in self._exits if exit_.mask & bit]
+        # That a parameter itself is read outside of a module, as for a log, says less
+        # than its other uses.
+        exits.sort(key=lambda exit_: (not exit_.is_in_module, exit_.is_of_source))
+        if exits and not (last and exits[0].is_of_source and not exits[0].is_in_module):
+            cause = exits[0].cause
+            why = f"its result left PyTorch by {cause.why}"
+            return Verdict("unused", why, cause.where)
         if last:
             _, _, name, where = max(last)
             why = f"its result never reaches the loss; last used by {pretty(name)}"

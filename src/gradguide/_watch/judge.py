@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import pieces, shape_of
 from gradguide._explain.evidence import hides_operations
-from gradguide._explain.explain import is_frozen
+from gradguide._explain.explain import is_frozen, parameters_around
 from gradguide._explain.paths import paths_in
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
@@ -61,6 +61,7 @@ class _Judge:
             for group in optimizer.param_groups
             for tensor in group["params"]
         }
+        self._attributes: set[int] = set()
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
         self._trains_no_module = bool(self._held) and not any(
@@ -111,6 +112,13 @@ class _Judge:
             if id(tensor) not in self._names
         ]
         paths = paths_in(self._roots, {id(tensor) for tensor, _ in others})
+        orphans = {t.shape for t, r in others if r.holder and self._is_orphan(r)}
+        # An attribute of a module is no input, nor is what took an orphan's place.
+        self._attributes = {
+            id(tensor)
+            for tensor, record in others
+            if id(tensor) in paths or (tensor.shape in orphans and not record.holder)
+        }
         for number, (tensor, record) in enumerate(others):
             if not record.holder and not self._is_of_interest(tensor, record):
                 continue
@@ -120,7 +128,7 @@ class _Judge:
             row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
             if row.verdict == "trains" and name.startswith("tensor "):
                 continue  # of a module that is gone
-            if record.holder and self._is_orphan(tensor, record):
+            if record.holder and self._is_orphan(record):
                 why = "held by the optimizer, not by the model"
                 row = row._replace(verdict="orphan", why=why, where="")
             yield row
@@ -131,8 +139,14 @@ class _Judge:
             return False
         return not self._seen.is_copy(tensor)
 
-    def _is_orphan(self, tensor: Tensor, record: Record) -> bool:
-        return not record.bit and not record.has_gradient and not record.read_frozen
+    def _is_orphan(self, record: Record) -> bool:
+        """Whether the forward has no use for a tensor that an optimizer holds."""
+        if record.has_gradient or record.read_frozen:
+            return False
+        if not record.bit:
+            return True
+        read_at = self._seen.uses.read_at.get(record.bit, 0)
+        return read_at <= self._seen.first_backward and self._seen.backwards > 1
 
     # What becomes of them
 
@@ -198,7 +212,7 @@ class _Judge:
         holder = self._held.get(id(tensor))
         if not self._seen.has_iterated(by_hand=holder is None):
             return Judgement("unknown", "no step has run")
-        if self._trains_no_module:
+        if self._trains_no_module and id(tensor) in self._names:
             why = "no optimizer holds it; only tensors outside of modules train"
             return Judgement("frozen", why)
         why = "gets a gradient that nobody applies"
@@ -206,7 +220,7 @@ class _Judge:
             why += f": the step() of its {type(holder).__name__} never ran"
         if holder is not None or id(tensor) in self._names:
             return Judgement("not in optimizer", why)
-        if isinstance(tensor, nn.Parameter):
+        if isinstance(tensor, nn.Parameter) or id(tensor) in self._attributes:
             why = "reached by the loss, but not a parameter of the model"
             return Judgement("unregistered", why)
         why = "gets a gradient that nobody applies: an input?"
@@ -331,8 +345,7 @@ class _Judge:
                 path = name.rpartition(".")[0]
                 if not has_changed(buffer, known[1]) or not is_frozen(model, path):
                     continue
-                module = model.get_submodule(path)
-                around = list(module.parameters()) or list(model.parameters())
+                around = parameters_around(model, path)
                 records = [self._ledger.get(p) for p in around]
                 if any(r and (r.by_hand or r.trained) for r in records):
                     continue  # an average, whose statistics move too

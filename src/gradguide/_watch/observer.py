@@ -86,6 +86,7 @@ class Observer(Tape):
         reached: Where the data of all losses came from.
         reached_before: The same of the losses before the steps of an optimizer.
         backwards: How many backwards ran.
+        first_backward: The time of the first one, as uses are counted.
         failures: The backwards that raised.
         behind: For each source, those whose data it was multiplied with.
         without: Leaves without a gradient, and the function that gave None.
@@ -112,6 +113,7 @@ class Observer(Tape):
         self._since_step: Origins = {}
         self._has_stepped = False
         self.backwards = 0
+        self.first_backward = 0
         self.failures: list[Failure] = []
         self.behind: dict[int, int] = {}
         self.without: dict[int, tuple[str, Place | None]] = {}
@@ -332,6 +334,7 @@ class Observer(Tape):
             self._has_stepped, self._since_step = False, {}
         self._since_step = merged((self._since_step, here_reached))
         if not self.backwards:
+            self.first_backward = self.uses.time
             self.ledger.forget_writes()
             self.look_for_names()
         self.backwards += 1

@@ -1,6 +1,6 @@
 """The hidden layers of a network are in a plain list, and the optimizer lacks them.
 
-Expect: not in optimizer; *hidden*; gets a gradient that nobody applies;
+Expect: unregistered; *hidden*; not a parameter of the model;
 """
 
 from itertools import pairwise
