@@ -45,7 +45,9 @@ class Ranks:
             print(text, file=sys.stderr, flush=True)
         if self._count == 1:
             return
-        said = None if is_for_all else {row.name: [row.verdict, row.why] for row in report}
+        said = (
+            None if is_for_all else {row.name: [row.verdict, row.why] for row in report}
+        )
         try:
             if self._rank:
                 _store().set(f"{self._key}/{self._rank}", json.dumps(said))
