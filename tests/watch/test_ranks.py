@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from torch.distributed import TCPStore
+
 from gradguide._report.report import Report
 from gradguide._report.row import Row
 from gradguide._watch import ranks
-from torch.distributed import TCPStore
 
 from .command import watch
 
@@ -167,7 +168,8 @@ def test_processes_that_a_script_spawns(tmp_path: Path) -> None:
     code = """
 import tempfile, torch, torch.distributed as dist
 def train(rank, file):
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    where = f"file://{file}"
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=2)
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(5):
