@@ -64,7 +64,10 @@ def is_inference(tensor: Tensor) -> bool:
 
 
 def is_zero(tensor: Tensor) -> bool:
-    """Whether a tensor has values, and all of them are zero."""
+    """Whether a tensor has values, and all of them are zero; of a DTensor, those here."""
+    whole, tensor = tensor, local(tensor)
+    if tensor is not whole and not tensor.numel():
+        return False
     if tensor.layout == torch.sparse_coo:
         tensor = tensor.coalesce().values()
     if not has_memory(tensor):
@@ -79,6 +82,14 @@ def is_zero(tensor: Tensor) -> bool:
 
 
 _LARGE = 4096
+
+
+def local(tensor: Tensor) -> Tensor:
+    """Return the part of a DTensor that this process has, or the tensor itself.
+
+    Calculating with all of it would communicate, and wait for the other processes.
+    """
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def has_memory(tensor: Tensor) -> bool:

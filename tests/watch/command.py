@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +41,14 @@ class Run:
         assert lines, self.errors
         found: dict[str, Any] = json.loads(lines[-1])
         return found
+
+
+def written(folder: Path, code: str, name: str = "train.py") -> Path:
+    """Write a script into a folder."""
+    script = folder / name
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(dedent(code), encoding="utf-8")
+    return script
 
 
 def run(script: Path, *arguments: str) -> Run:
@@ -94,7 +103,7 @@ def command(
 
 
 def _run(
-    entry: Any,  # noqa: ANN401 a function
+    entry: Any,
     script: Path,
     arguments: list[str],
     *,
@@ -123,7 +132,7 @@ def _run(
 
 
 def _child(
-    entry: Any,  # a function
+    entry: Any,
     arguments: list[str],
     folder: str,
     output: str,
@@ -149,8 +158,8 @@ def _main() -> None:
     try:
         module = sys.modules["__main__"] = ModuleType("__main__")
         module.__file__ = file
-        exec(compile(Path(file).read_bytes(), file, "exec"), vars(module))
-    except Exception as error:
+        exec(compile(Path(file).read_bytes(), file, "exec"), vars(module))  # noqa: S102
+    except Exception as error:  # noqa: BLE001 as Python does it
         trace = error.__traceback__
         while trace and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next

@@ -42,7 +42,7 @@ for _ in range(9):
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-print("rank", rank, "ends", flush=True)
+os.write(1, f"rank {rank} ends\n".encode())
 dist.destroy_process_group()
 """
 
@@ -168,7 +168,8 @@ def test_processes_that_a_script_spawns(tmp_path: Path) -> None:
     code = """
 import tempfile, torch, torch.distributed as dist
 def train(rank, file):
-    dist.init_process_group("gloo", init_method=f"file://{file}", rank=rank, world_size=2)
+    where = f"file://{file}"
+    dist.init_process_group("gloo", init_method=where, rank=rank, world_size=2)
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(3, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for _ in range(5):

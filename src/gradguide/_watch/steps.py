@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS
 
-from gradguide._autograd import is_zero
+from gradguide._autograd import is_zero, local
 from gradguide._changed import same_values
 from gradguide._explain.optimizer import group_of, rehearse
 from gradguide._watch.fingerprint import fingerprint, has_changed
@@ -114,7 +114,8 @@ class _Before:
         latest = record.latest
         record.note_gradient(tensor.grad)
         moved = has_changed(tensor, self._fingerprint)
-        if moved and tensor.requires_grad and record.nonzero:
+        is_elsewhere = not local(tensor).numel()  # other processes have its numbers
+        if (moved or is_elsewhere) and tensor.requires_grad and record.nonzero:
             record.trained, record.still = True, ""
         elif moved and not tensor.requires_grad:
             record.by_step = self._reason
@@ -182,7 +183,7 @@ def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
 
 
 def _is_finite(grad: Tensor) -> bool:
-    values = grad.coalesce().values() if grad.is_sparse else grad
+    values = grad.coalesce().values() if grad.is_sparse else local(grad)
     return bool(torch.isfinite(values).all())
 
 
@@ -196,16 +197,18 @@ def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
         return None
     kind = next(k for k in type(optimizer).__mro__ if k.__module__.startswith(_OWN))
+    if local(tensor) is not tensor and kind.__name__ in _WHOLE:
+        return None
     same = rehearse(kind, optimizer, [tensor])
     if same and not same_values(same[0], tensor):
         return None  # the step of that class would have moved it
     exact = rehearse(kind, optimizer, [tensor], torch.float64)
-    values = tensor.detach().double()
+    values = local(tensor.detach()).double()
     if exact:
-        update = (exact[0] - values).abs()
+        update = (local(exact[0].detach()) - values).abs()
     else:
         rate = float(group_of(optimizer, tensor).get("lr") or 0)
-        largest = 0.0 if tensor.grad is None else float(tensor.grad.abs().max())
+        largest = 0.0 if tensor.grad is None else float(local(tensor.grad).abs().max())
         update = torch.full_like(values, rate * max(1.0, largest))
     _, exponent = torch.frexp(values.abs().clamp_min(torch.finfo(tensor.dtype).tiny))
     half_unit = torch.finfo(tensor.dtype).eps / 2 * torch.exp2(exponent.double() - 1)
@@ -216,6 +219,8 @@ def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
 
 
 _NEGLIGIBLE = "negligible"
+_WHOLE = {"Adafactor", "Muon"}
+"""Optimizers whose step needs all of a tensor, of which a process may have a part."""
 _OWN = "torch.optim"
 _HALF = 16
 _TINY = torch.finfo(torch.float32).eps / 2

@@ -31,12 +31,12 @@ CALLS = 3
 class watch:  # noqa: N801 it is used like a function
     """Watch real iterations, and report what became of each parameter, and why.
 
-    What got a gradient and what moved is observed, at each ``step()`` and ``backward()``
-    in the block. Only the cause, why the rest did not, is told from the operations on
-    tensors. Nothing of the run is changed, and nothing is left behind: values, random
-    numbers and gradients are those of a run that is not watched. Code that
-    ``torch.compile`` has compiled runs without compilation meanwhile, which is equal up
-    to rounding.
+    What got a gradient and what moved is observed, at each ``step()`` and each
+    ``backward()`` in the block. Only the cause, why the rest did not, is told from the
+    operations on tensors. Nothing of the run is changed, and nothing is left behind:
+    values, random numbers and gradients are those of a run that is not watched. Code
+    that ``torch.compile`` has compiled runs without compilation meanwhile, which is
+    equal up to rounding.
 
     The block needs at least one whole iteration: forward, backward and step. What runs
     in other threads or other processes is not seen; then a verdict is ``unknown``.
