@@ -127,7 +127,9 @@ class _Judge:
         return not self._seen.is_copy(tensor)
 
     def _is_orphan(self, tensor: Tensor, record: Record) -> bool:
-        return not record.bit and not record.has_gradient and not record.read_frozen
+        if not tensor.requires_grad or record.bit:
+            return False
+        return not record.has_gradient and not record.read_frozen
 
     # What becomes of them
 
