@@ -1,11 +1,13 @@
 """Tests the promised costs of the module, each call against a comparable one."""
 
 import compileall
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,13 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 from torch.autograd.graph import Node
+from torch.optim import Optimizer
+from torch.profiler import ProfilerActivity, profile
 from torchinfo import summary
 from torchviz import make_dot
 
 import gradguide
-from gradguide import explain, freeze, graph, saved
+from gradguide import explain, freeze, graph, saved, watch
 
 from .networks import ResNet50, Transformer, many
 from .side_by_side import fastest
@@ -92,6 +96,79 @@ def test_explain_with_a_function(
     call, against = f"explain(model, loss), batch {count}", f"loss(), batch {count}"
     note(Entry(call, case.name, own, against, other, f"< {limit}" if limit else ""))
     assert limit is None or own < limit * other
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_watch(benchmark: BenchmarkFixture, note: Note, case: Case, count: int) -> None:
+    """It takes under 1.5 times the bare iterations, and nothing once it has ended."""
+    iterate = iteration_of(case)
+
+    def bare() -> None:
+        for _ in range(count):
+            iterate()
+
+    def watched() -> None:
+        with watch() as report:
+            bare()
+        assert not report.problems
+
+    own, other, after = fastest(benchmark, watched, bare, bare, rounds=5)
+    call, against = f"watch(), {count} x step, batch 8", f"{count} x step, batch 8"
+    note(Entry(call, case.name, own, against, other, "< 1.5"))
+    assert own < 1.5 * min(other, after)
+
+
+def test_watch_leaves_nothing(case: Case) -> None:
+    """After a watch there is no mode and no hook that an iteration would call."""
+    iterate = iteration_of(case)
+    with watch():
+        iterate()
+    hooks, optimizers = nn.modules.module, sys.modules[Optimizer.__module__]
+    assert not torch.overrides._len_torch_function_stack()
+    assert not hooks._global_forward_hooks
+    assert not hooks._global_forward_pre_hooks
+    assert not optimizers._global_optimizer_pre_hooks
+    assert not optimizers._global_optimizer_post_hooks
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_memory_of_watch(name: str) -> None:
+    """The bytes of all tensors at their peak are under 1.1 times those without it."""
+
+    def train(around: AbstractContextManager[object]) -> None:
+        iterate = iteration_of(Case(name), batch=1)
+        iterate()
+        with around:
+            iterate()
+
+    bare = peak_bytes(lambda: train(nullcontext()))
+    assert peak_bytes(lambda: train(watch())) < 1.1 * bare
+
+
+def iteration_of(case: Case, batch: int = 8) -> Callable[[], None]:
+    """Return a training iteration with AdamW."""
+    optimizer = torch.optim.AdamW(case.model.parameters(), lr=1e-5)
+    data = case.make_data(batch)
+
+    def iterate() -> None:
+        optimizer.zero_grad()
+        case.model(data).square().mean().backward()
+        optimizer.step()
+
+    return iterate
+
+
+def peak_bytes(work: Callable[[], None]) -> int:
+    """Return the most bytes of tensors that were allocated during some work."""
+    gc.collect()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as run:
+        work()
+    total = peak = 0
+    for event in run.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            total += event.nbytes()
+            peak = max(peak, total)
+    return peak
 
 
 def test_freeze(benchmark: BenchmarkFixture, note: Note, case: Case) -> None:

@@ -84,7 +84,14 @@ def is_in_deepcopy() -> bool:
 def runs_compiled() -> bool:
     """Whether a function that ``torch.compile`` has wrapped is running."""
     name = f"{os.sep}_dynamo{os.sep}eval_frame.py"
-    return any(frame.f_code.co_filename.endswith(name) for frame in _frames())
+    return any(
+        code.co_filename.endswith(name) and _NOT_COMPILED not in code.co_qualname
+        for code in (frame.f_code for frame in _frames())
+    )
+
+
+_NOT_COMPILED = "DisableContext"
+"""The class that wraps what is never compiled, as step() of an optimizer."""
 
 
 class Function(NamedTuple):

@@ -112,7 +112,7 @@ class _Judge:
             if id(tensor) not in self._names
         ]
         paths = paths_in(self._roots, {id(tensor) for tensor, _ in others})
-        orphans = {t.shape for t, r in others if r.holder and self._is_orphan(r)}
+        orphans = {t.shape for t, r in others if r.holder and self._is_orphan(t, r)}
         # An attribute of a module is no input, nor is what took an orphan's place.
         self._attributes = {
             id(tensor)
@@ -128,7 +128,7 @@ class _Judge:
             row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
             if row.verdict == "trains" and name.startswith("tensor "):
                 continue  # of a module that is gone
-            if record.holder and self._is_orphan(record):
+            if record.holder and self._is_orphan(tensor, record):
                 why = "held by the optimizer, not by the model"
                 row = row._replace(verdict="orphan", why=why, where="")
             yield row
@@ -139,9 +139,9 @@ class _Judge:
             return False
         return not self._seen.is_copy(tensor)
 
-    def _is_orphan(self, record: Record) -> bool:
+    def _is_orphan(self, tensor: Tensor, record: Record) -> bool:
         """Whether the forward has no use for a tensor that an optimizer holds."""
-        if record.has_gradient or record.read_frozen:
+        if not tensor.requires_grad or record.has_gradient or record.read_frozen:
             return False
         if not record.bit:
             return True
