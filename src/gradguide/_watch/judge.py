@@ -1,25 +1,20 @@
-"""Judges from what was observed what becomes of each tensor, and why."""
+"""Judges what becomes of a tensor, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import pieces, shape_of
+from gradguide._autograd import pieces
 from gradguide._explain.evidence import hides_operations
-from gradguide._explain.explain import is_frozen, parameters_around
-from gradguide._explain.paths import paths_in
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
-from gradguide._origins.where import Place, written
-from gradguide._report.row import NormalRow, Row
-from gradguide._watch.fingerprint import has_changed
+from gradguide._origins.where import Place
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import live_modules, live_optimizers, outermost
+from gradguide._watch.names import live_modules, live_optimizers
 from gradguide._watch.observer import Observer
 
 
@@ -32,36 +27,27 @@ class Judgement(NamedTuple):
     is_normal: bool = False
 
 
-def rows(observer: Observer) -> list[Row]:
-    """Return the rows of a report on what was observed."""
-    return list(_Judge(observer).rows())
+class Judge:
+    """Judges tensors by what was observed.
 
+    Attributes:
+        modules: All modules that are alive.
+        attributes: The ids of tensors outside modules that are no inputs.
+    """
 
-class _Judge:
-    """Knows all that was observed, and the names of modules and tensors."""
-
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, names: Mapping[int, str]) -> None:
+        """Judge what was observed; ``names`` are those of parameters of modules."""
+        self.modules = live_modules()
         self._seen = observer
         self._ledger = observer.ledger
-        self._modules = live_modules()
-        self._roots = self._named_roots()
-        self._names = {
-            id(tensor): f"{root}.{path}"
-            for root, module in reversed(self._roots)
-            for path, tensor in reversed(list(module.named_parameters()))
-        }
-        self._paths = {
-            id(part): f"{root}.{path}" if path else root
-            for root, module in reversed(self._roots)
-            for path, part in module.named_modules()
-        }
+        self._names = names
         self._held = {
             id(tensor): optimizer
             for optimizer in live_optimizers()
             for group in optimizer.param_groups
             for tensor in group["params"]
         }
-        self._attributes: set[int] = set()
+        self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
         self._trains_no_module = bool(self._held) and not any(
@@ -72,74 +58,11 @@ class _Judge:
             if record.trained:
                 self._trained |= {p.data_ptr(): tensor for p in pieces(tensor)}
 
-    def rows(self) -> Iterator[Row]:
-        parameters = list(self._parameters())
-        others = [*self._buffers(), *self._others(), *self._aliases(), *self._failed()]
-        yield from self._nothing([*parameters, *others])
-        yield from parameters
-        yield from others
+    def has_iterated(self) -> bool:
+        """Whether a step ran or, without optimizers, an update by hand could."""
+        return self._seen.has_iterated(by_hand=not self._held)
 
-    # Which tensors
-
-    def _named_roots(self) -> list[tuple[str, nn.Module]]:
-        """Return the modules to report, with their names."""
-        roots = self._seen.roots()
-        self._seen.names.look_for(roots, None)
-        counts: dict[str, int] = {}
-        named = []
-        for module in roots:
-            if not list(module.parameters()) and not list(module.buffers()):
-                continue
-            name = self._seen.names.get(module) or type(module).__name__
-            counts[name] = counts.get(name, 0) + 1
-            named.append(
-                (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
-            )
-        return named
-
-    def _parameters(self) -> Iterator[Row]:
-        for root, module in self._roots:
-            for path, tensor in module.named_parameters():
-                name = f"{root}.{path}"
-                if self._names[id(tensor)] == name:
-                    yield self._row(name, tensor, "parameter")
-
-    def _others(self) -> Iterator[Row]:
-        """Yield the tensors that are in none of the modules."""
-        others = [
-            (tensor, record)
-            for tensor, record in self._ledger
-            if id(tensor) not in self._names
-        ]
-        paths = paths_in(self._roots, {id(tensor) for tensor, _ in others})
-        orphans = {t.shape for t, r in others if r.holder and self._is_orphan(t, r)}
-        # An attribute of a module is no input, nor is what took an orphan's place.
-        self._attributes = {
-            id(tensor)
-            for tensor, record in others
-            if id(tensor) in paths or (tensor.shape in orphans and not record.holder)
-        }
-        for number, (tensor, record) in enumerate(others):
-            if not record.holder and not self._is_of_interest(tensor, record):
-                continue
-            name = record.group or paths.get(id(tensor))
-            name = name or self._seen.names.get(tensor)
-            name = name or f"tensor {number} of shape {shape_of(tensor)}"
-            row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
-            if row.verdict == "trains" and name.startswith("tensor "):
-                continue  # of a module that is gone
-            if record.holder and self._is_orphan(tensor, record):
-                why = "held by the optimizer, not by the model"
-                row = row._replace(verdict="orphan", why=why, where="")
-            yield row
-
-    def _is_of_interest(self, tensor: Tensor, record: Record) -> bool:
-        """Whether a tensor in no module and no optimizer is worth a row."""
-        if not record.nonzero or record.trained:
-            return False
-        return not self._seen.is_copy(tensor)
-
-    def _is_orphan(self, tensor: Tensor, record: Record) -> bool:
+    def is_orphan(self, tensor: Tensor, record: Record) -> bool:
         """Whether the forward has no use for a tensor that an optimizer holds."""
         if not tensor.requires_grad or record.has_gradient or record.read_frozen:
             return False
@@ -148,21 +71,7 @@ class _Judge:
         read_at = self._seen.uses.read_at.get(record.bit, 0)
         return read_at <= self._seen.first_backward and self._seen.backwards > 1
 
-    # What becomes of them
-
-    def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
-        record = self._ledger.get(tensor) or self._ledger.of(tensor)
-        judgement = self._judge(tensor, record)
-        return (NormalRow if judgement.is_normal else Row)(
-            name,
-            judgement.verdict,
-            judgement.why,
-            written(judgement.where, self._paths),
-            0 if is_lazy(tensor) else tensor.numel(),
-            kind,
-        )
-
-    def _judge(self, tensor: Tensor, record: Record) -> Judgement:
+    def judge(self, tensor: Tensor, record: Record) -> Judgement:
         if not tensor.requires_grad and not self._trains_at_times(tensor, record):
             return self._of_frozen(tensor, record)
         if record.trained:
@@ -184,7 +93,7 @@ class _Judge:
             return Judgement("frozen after DDP", why, place)
         if record.by_step:
             return Judgement("moves", record.by_step)
-        shared = self._shared_with(tensor)
+        shared = self.shared_with(tensor)
         if shared is not None:
             name = self._names.get(id(shared)) or "a tensor"
             why = f"frozen, but shares its memory with {name}, which trains"
@@ -220,7 +129,7 @@ class _Judge:
             why += f": the step() of its {type(holder).__name__} never ran"
         if holder is not None or id(tensor) in self._names:
             return Judgement("not in optimizer", why)
-        if isinstance(tensor, nn.Parameter) or id(tensor) in self._attributes:
+        if isinstance(tensor, nn.Parameter) or id(tensor) in self.attributes:
             why = "reached by the loss, but not a parameter of the model"
             return Judgement("unregistered", why)
         why = "gets a gradient that nobody applies: an input?"
@@ -295,11 +204,11 @@ class _Judge:
             return True
         return any(
             any(p is tensor for p in module.parameters())
-            for module in self._modules
+            for module in self.modules
             if hides_operations(module)
         )
 
-    def _shared_with(self, tensor: Tensor) -> Tensor | None:
+    def shared_with(self, tensor: Tensor) -> Tensor | None:
         """Return a tensor that trains and overlaps in memory with a frozen one."""
         for piece in pieces(tensor):
             other = self._trained.get(piece.data_ptr())
@@ -319,61 +228,10 @@ class _Judge:
                 return f"copied or averaged from {name}"
         return ""
 
-    # What else is said
-
-    def _aliases(self) -> Iterator[Row]:
-        """Yield frozen tensors of other modules that share memory with one that trains."""
-        known = {id(part) for _, root in self._roots for part in root.modules()}
-        others = [module for module in self._modules if id(module) not in known]
-        for module in outermost(others, self._modules):
-            tensors = list(module.named_parameters())
-            if not any(self._shared_with(tensor) is not None for _, tensor in tensors):
-                continue
-            self._seen.names.look_for([module], None)
-            root = self._seen.names.get(module) or type(module).__name__
-            for path, tensor in tensors:
-                if id(tensor) not in self._names and not tensor.requires_grad:
-                    yield self._row(f"{root}.{path}", tensor, "parameter")
-
-    def _buffers(self) -> Iterator[Row]:
-        """Yield the buffers that the forward of a frozen module has changed."""
-        for root, model in self._roots:
-            for name, buffer in model.named_buffers():
-                known = self._seen.buffers.get(id(buffer))
-                if known is None or known[0]() is not buffer:
-                    continue
-                path = name.rpartition(".")[0]
-                if not has_changed(buffer, known[1]) or not is_frozen(model, path):
-                    continue
-                around = parameters_around(model, path)
-                records = [self._ledger.get(p) for p in around]
-                if any(r and (r.by_hand or r.trained) for r in records):
-                    continue  # an average, whose statistics move too
-                why = "frozen, but the forward updates this buffer"
-                yield Row(f"{root}.{name}", "moves", why, "", buffer.numel(), "buffer")
-
-    def _failed(self) -> Iterator[Row]:
-        for failure in self._seen.failures:
-            where = written(failure.where, self._paths)
-            yield Row(failure.name, "failed", failure.why, where, 0, "run")
-
-    def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
-        """Say that nothing trains, if no parameter moved by its gradient."""
-        parameters = [row for row in all_rows if row.kind != "run"]
-        is_frozen = all(row.verdict == "frozen" for row in parameters)
-        ran = self._seen.has_iterated(by_hand=not self._held)
-        if not parameters or not (ran or (self._seen.backwards and is_frozen)):
-            return
-        if not any(
-            row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters
-        ):
-            why = "no parameter moved by its gradient in what was watched"
-            yield Row("*", "nothing trains", why, "", 0, "run")
-
     def _frozen_after_wrapping(self) -> set[int]:
         """Return the parameters that were frozen after DDP had wrapped their module."""
         late: set[int] = set()
-        for module in self._modules:
+        for module in self.modules:
             if not isinstance(module, DistributedDataParallel):
                 continue
             ignored = set(module.parameters_to_ignore)

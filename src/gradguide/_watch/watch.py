@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradguide._report.report import Report
-from gradguide._watch.judge import rows
 from gradguide._watch.observer import Observer
+from gradguide._watch.rows import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,0 +1,180 @@
+"""Makes the rows of a report on what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from gradguide._autograd import shape_of
+from gradguide._explain.explain import is_frozen, parameters_around
+from gradguide._explain.paths import paths_in
+from gradguide._origins.where import written
+from gradguide._report.row import NormalRow, Row
+from gradguide._watch.fingerprint import has_changed
+from gradguide._watch.judge import Judge
+from gradguide._watch.ledger import Record
+from gradguide._watch.names import outermost
+from gradguide._watch.observer import Observer
+
+
+def rows(observer: Observer) -> list[Row]:
+    """Return the rows of a report on what was observed."""
+    return list(_Rows(observer).rows())
+
+
+class _Rows:
+    """Chooses the tensors that a report is about, with their names."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._seen = observer
+        self._ledger = observer.ledger
+        self._roots = self._named_roots()
+        self._names = {
+            id(tensor): f"{root}.{path}"
+            for root, module in reversed(self._roots)
+            for path, tensor in reversed(list(module.named_parameters()))
+        }
+        self._paths = {
+            id(part): f"{root}.{path}" if path else root
+            for root, module in reversed(self._roots)
+            for path, part in module.named_modules()
+        }
+        self._judge = Judge(observer, self._names)
+
+    def rows(self) -> Iterator[Row]:
+        parameters = list(self._parameters())
+        others = [*self._buffers(), *self._others(), *self._aliases(), *self._failed()]
+        yield from self._nothing([*parameters, *others])
+        yield from parameters
+        yield from others
+
+    # Which tensors
+
+    def _named_roots(self) -> list[tuple[str, nn.Module]]:
+        """Return the modules to report, with their names."""
+        roots = self._seen.roots()
+        self._seen.names.look_for(roots, None)
+        counts: dict[str, int] = {}
+        named = []
+        for module in roots:
+            if not list(module.parameters()) and not list(module.buffers()):
+                continue
+            name = self._seen.names.get(module) or type(module).__name__
+            counts[name] = counts.get(name, 0) + 1
+            named.append(
+                (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
+            )
+        return named
+
+    def _parameters(self) -> Iterator[Row]:
+        for root, module in self._roots:
+            for path, tensor in module.named_parameters():
+                name = f"{root}.{path}"
+                if self._names[id(tensor)] == name:
+                    yield self._row(name, tensor, "parameter")
+
+    def _others(self) -> Iterator[Row]:
+        """Yield the tensors that are in none of the modules."""
+        others = [
+            (tensor, record)
+            for tensor, record in self._ledger
+            if id(tensor) not in self._names
+        ]
+        paths = paths_in(self._roots, {id(tensor) for tensor, _ in others})
+        orphans = {
+            t.shape for t, r in others if r.holder and self._judge.is_orphan(t, r)
+        }
+        # An attribute of a module is no input, nor is what took an orphan's place.
+        self._judge.attributes = {
+            id(tensor)
+            for tensor, record in others
+            if id(tensor) in paths or (tensor.shape in orphans and not record.holder)
+        }
+        for number, (tensor, record) in enumerate(others):
+            if not record.holder and not self._is_of_interest(tensor, record):
+                continue
+            name = record.group or paths.get(id(tensor))
+            name = name or self._seen.names.get(tensor)
+            name = name or f"tensor {number} of shape {shape_of(tensor)}"
+            row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
+            if row.verdict == "trains" and name.startswith("tensor "):
+                continue  # of a module that is gone
+            if record.holder and self._judge.is_orphan(tensor, record):
+                why = "held by the optimizer, not by the model"
+                row = row._replace(verdict="orphan", why=why, where="")
+            yield row
+
+    def _is_of_interest(self, tensor: Tensor, record: Record) -> bool:
+        """Whether a tensor in no module and no optimizer is worth a row."""
+        if not record.nonzero or record.trained:
+            return False
+        return not self._seen.is_copy(tensor)
+
+    # What becomes of them
+
+    def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
+        record = self._ledger.get(tensor) or self._ledger.of(tensor)
+        judgement = self._judge.judge(tensor, record)
+        return (NormalRow if judgement.is_normal else Row)(
+            name,
+            judgement.verdict,
+            judgement.why,
+            written(judgement.where, self._paths),
+            0 if is_lazy(tensor) else tensor.numel(),
+            kind,
+        )
+
+    # What else is said
+
+    def _aliases(self) -> Iterator[Row]:
+        """Yield frozen tensors of other modules that share memory with one that trains."""
+        known = {id(part) for _, root in self._roots for part in root.modules()}
+        others = [module for module in self._judge.modules if id(module) not in known]
+        for module in outermost(others, self._judge.modules):
+            tensors = list(module.named_parameters())
+            if not any(
+                self._judge.shared_with(tensor) is not None for _, tensor in tensors
+            ):
+                continue
+            self._seen.names.look_for([module], None)
+            root = self._seen.names.get(module) or type(module).__name__
+            for path, tensor in tensors:
+                if id(tensor) not in self._names and not tensor.requires_grad:
+                    yield self._row(f"{root}.{path}", tensor, "parameter")
+
+    def _buffers(self) -> Iterator[Row]:
+        """Yield the buffers that the forward of a frozen module has changed."""
+        for root, model in self._roots:
+            for name, buffer in model.named_buffers():
+                known = self._seen.buffers.get(id(buffer))
+                if known is None or known[0]() is not buffer:
+                    continue
+                path = name.rpartition(".")[0]
+                if not has_changed(buffer, known[1]) or not is_frozen(model, path):
+                    continue
+                around = parameters_around(model, path)
+                records = [self._ledger.get(p) for p in around]
+                if any(r and (r.by_hand or r.trained) for r in records):
+                    continue  # an average, whose statistics move too
+                why = "frozen, but the forward updates this buffer"
+                yield Row(f"{root}.{name}", "moves", why, "", buffer.numel(), "buffer")
+
+    def _failed(self) -> Iterator[Row]:
+        for failure in self._seen.failures:
+            where = written(failure.where, self._paths)
+            yield Row(failure.name, "failed", failure.why, where, 0, "run")
+
+    def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
+        """Say that nothing trains, if no parameter moved by its gradient."""
+        parameters = [row for row in all_rows if row.kind != "run"]
+        is_frozen = all(row.verdict == "frozen" for row in parameters)
+        ran = self._judge.has_iterated()
+        if not parameters or not (ran or (self._seen.backwards and is_frozen)):
+            return
+        if not any(
+            row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters
+        ):
+            why = "no parameter moved by its gradient in what was watched"
+            yield Row("*", "nothing trains", why, "", 0, "run")
