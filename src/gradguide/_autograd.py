@@ -64,7 +64,10 @@ def is_inference(tensor: Tensor) -> bool:
 
 
 def is_zero(tensor: Tensor) -> bool:
-    """Whether a tensor has values, and all of them are zero; of a DTensor, those here."""
+    """Whether a tensor has values, and all of them are zero.
+
+    Of a DTensor these are the values in this process.
+    """
     whole, tensor = tensor, local(tensor)
     if tensor is not whole and not tensor.numel():
         return False

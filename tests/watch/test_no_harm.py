@@ -15,6 +15,7 @@ from gradguide._watch import observer as observing
 from gradguide._watch import watch as watching
 from gradguide._watch.ledger import Ledger
 from gradguide._watch.observer import Observer
+from gradguide._watch.roots import Roots
 from gradguide._watch.steps import Steps
 
 from .command import command, run_code
@@ -73,7 +74,7 @@ def test_variables_that_someone_has_are_not_emptied() -> None:
     ("module", "name"),
     [
         (watching, "rows"),
-        (Observer, "look_for_names"),
+        (Roots, "look_for_names"),
         (Observer, "start"),
         (Observer, "find_source"),
         (Observer, "_note_roots"),

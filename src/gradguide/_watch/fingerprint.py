@@ -81,7 +81,7 @@ def _start(flat: Tensor) -> int:
 
 def _checksum(flat: Tensor) -> int:
     result = 0
-    for part in flat.split(CHUNK // flat.element_size()):
+    for part in torch.split(flat, CHUNK // flat.element_size()):
         data = part.cpu()
         size = data.numel() * data.element_size()
         if size:

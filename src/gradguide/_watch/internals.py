@@ -46,7 +46,10 @@ def is_last(handle: RemovableHandle) -> bool:
 
 
 def leave(mode: TorchFunctionMode) -> bool:
-    """Leave a mode, which need not be the innermost one; return whether it was there."""
+    """Leave a mode, which need not be the innermost one.
+
+    Return whether it was there.
+    """
     above = []
     is_there = False
     while not is_there and _overrides._len_torch_function_stack():  # noqa: SLF001

@@ -79,7 +79,7 @@ class Judge:
         if record.nonzero:
             return self._of_gradient(tensor, record)
         if record.has_gradient:
-            return self._of_zero(tensor, record)
+            return self._of_zero(record)
         return self._without_gradient(tensor, record)
 
     def _trains_at_times(self, tensor: Tensor, record: Record) -> bool:
@@ -135,7 +135,7 @@ class Judge:
         why = "gets a gradient that nobody applies: an input?"
         return Judgement("unknown", why)
 
-    def _of_zero(self, tensor: Tensor, record: Record) -> Judgement:
+    def _of_zero(self, record: Record) -> Judgement:
         if not record.holder:
             return Judgement("frozen", "no optimizer holds it; its gradient is zero")
         for other, behind in self._seen.behind.items():
@@ -147,7 +147,7 @@ class Judge:
     def _zero_that_trains(self, bit: int) -> str:
         for tensor, record in self._ledger:
             if record.bit == bit and record.was_zero and record.nonzero:
-                return self._names.get(id(tensor)) or self._seen.name_of(tensor)
+                return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
         return ""
 
     def _without_gradient(self, tensor: Tensor, record: Record) -> Judgement:
@@ -183,7 +183,7 @@ class Judge:
         return verdict
 
     def _verdict(self, record: Record) -> Verdict:
-        """Return the verdict of the tape, by the losses before the step if it can be."""
+        """Return the verdict of the tape, by the losses before the step if possible."""
         before = self._seen.reached_before.get(record.holder, {})
         is_known = any(mask & record.bit for mask in before.values())
         reached = before if is_known else self._seen.reached
@@ -224,7 +224,7 @@ class Judge:
         mask &= ~record.bit
         for other, known in self._ledger:
             if known.bit & mask and known.trained:
-                name = self._names.get(id(other)) or self._seen.name_of(other)
+                name = self._names.get(id(other)) or self._seen.roots.name_of(other)
                 return f"copied or averaged from {name}"
         return ""
 

@@ -162,7 +162,7 @@ def _parts(value: object) -> list[tuple[object, str]]:
         parts = [(part, f".{name}") for name, part in list(attributes.items())]
         if isinstance(value, nn.Module):
             parts = [p for p in parts if p[1] not in _REGISTRIES]
-            for registry in (value._modules, value._parameters, value._buffers):
+            for registry in (value._modules, value._parameters, value._buffers):  # noqa: SLF001
                 parts += [(part, f".{name}") for name, part in registry.items()]
     except Exception:  # noqa: BLE001 objects of the user may raise anything
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -43,14 +43,12 @@ from gradguide._watch.internals import (
     starts_backward,
     unseen,
 )
-from gradguide._watch.ledger import Ledger, held_by
-from gradguide._watch.names import Names, live_modules, outermost
+from gradguide._watch.ledger import Ledger
+from gradguide._watch.roots import Roots
 from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
@@ -60,7 +58,7 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(hook)
     def run(self: Observer, *args: object) -> None:
-        if threading.get_ident() == self._thread and not self.is_over:  # noqa: SLF001
+        if threading.get_ident() == self._thread and not self.is_over:
             self._is_in_hook = True
             try:
                 hook(self, *args)
@@ -80,8 +78,7 @@ class Observer(Tape):
     Attributes:
         ledger: What became of each tensor.
         steps: The steps of each optimizer.
-        names: The variables that modules and tensors are in.
-        called: The outermost modules whose forward ran.
+        roots: The outermost modules, and the names of modules and tensors.
         buffers: The fingerprints of buffers before the first forward of their module.
         reached: Where the data of all losses came from.
         reached_before: The same of the losses before the steps of an optimizer.
@@ -105,8 +102,7 @@ class Observer(Tape):
         super().__init__()
         self.ledger = Ledger()
         self.steps = Steps(self.ledger)
-        self.names = Names()
-        self.called: dict[int, ref[nn.Module]] = {}
+        self.roots = Roots(self.ledger)
         self.buffers: dict[int, tuple[ref[Tensor], Fingerprint]] = {}
         self.reached: Origins = {}
         self.reached_before: dict[int, Origins] = {}
@@ -133,21 +129,9 @@ class Observer(Tape):
         self._in_backward = False
         self._in_torch_step = 0
         self._shards = Shards()
-        self._kept: dict[str, object] = {}
         self._handles: list[Any] = []
         self._stance = ExitStack()
         self._has_stance = False
-
-    def expect(self, objects: Iterable[nn.Module | Optimizer | Tensor]) -> None:
-        """Report some objects also if they do not take part."""
-        for one in objects:
-            if isinstance(one, nn.Module):
-                self.called.setdefault(id(one), ref(one))
-            elif isinstance(one, Tensor):
-                self.ledger.of(one)
-            else:
-                for tensor, _ in held_by(one.param_groups):
-                    self.ledger.of(tensor).holder = id(one)
 
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
@@ -184,10 +168,6 @@ class Observer(Tape):
         self._stance.close()
         self._has_stance = False
 
-    def release(self) -> None:
-        """Keep nothing alive any more, after the report."""
-        self._kept = {}
-
     def _leave_later(self, handle: RemovableHandle | None) -> None:
         """Leave the mode, and remove a hook, when the next module is called."""
 
@@ -199,23 +179,6 @@ class Observer(Tape):
                     handle.remove()
 
         own = register_module_forward_pre_hook(leave_now)
-
-    def roots(self) -> list[nn.Module]:
-        """Return the outermost modules that were called or whose tensors are held."""
-        called = [module() for module in self.called.values()]
-        alive = [module for module in called if module is not None]
-        inside = {id(p) for module in alive for p in module.parameters()}
-        modules = live_modules()
-        owners = [
-            module
-            for module in modules
-            for p in module._parameters.values()  # noqa: SLF001
-            if p is not None
-            and id(p) not in inside
-            and (record := self.ledger.get(p))
-            and record.holder
-        ]
-        return outermost([*alive, *owners], modules)
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or, where updates are made by hand, two backwards."""
@@ -314,8 +277,8 @@ class Observer(Tape):
             result = func(*args, **kwargs)
         except Exception as error:
             with self._noting():
-                self.names.look_for(frozen_that_grad_was_asked_for(error), None)
-                failure = failure_of(error, roots, self.blame.calls, self.name_of)
+                self.roots.names.look_for(frozen_that_grad_was_asked_for(error), None)
+                failure = failure_of(error, roots, self.blame.calls, self.roots.name_of)
                 if failure is not None:
                     self.failures.append(failure)
             raise
@@ -336,7 +299,7 @@ class Observer(Tape):
         if not self.backwards:
             self.first_backward = self.uses.time
             self.ledger.forget_writes()
-            self.look_for_names()
+            self.roots.look_for_names()
         self.backwards += 1
 
     def _find_lost_gradients(self, roots: list[Tensor]) -> None:
@@ -380,7 +343,7 @@ class Observer(Tape):
     @_guarded
     def _forward_begins(self, module: nn.Module, _: object) -> None:
         if not self._depth and not self._in_backward:
-            self.called.setdefault(id(module), ref(module))
+            self.roots.note_call(module)
             self._shards.note(module)
         self._depth += 1
         for buffer in module._buffers.values():  # noqa: SLF001 buffers() is slow
@@ -396,7 +359,7 @@ class Observer(Tape):
     def _step_begins(self, optimizer: Optimizer, *_: object) -> None:
         with unseen():
             if id(optimizer) not in self.steps.counts:
-                self.look_for_names()
+                self.roots.look_for_names()
             self.ledger.note_gradients()
             is_nested = self.steps.is_running(optimizer)
             self.steps.begin(optimizer)
@@ -415,35 +378,6 @@ class Observer(Tape):
         self._in_torch_step = max(0, self._in_torch_step - _is_of_torch(optimizer))
         if is_outermost:
             self.after_step(optimizer)
-
-    # Names
-
-    def look_for_names(self, frame: FrameType | None = None) -> None:
-        """Look for the variables that modules and tensors are in.
-
-        ``frame`` is the innermost one to look into, or else the running one.
-        """
-        frame = frame or sys._getframe(1)  # noqa: SLF001
-        roots = self.roots()
-        for root in roots:
-            for parameter in root.parameters():
-                self.ledger.of(parameter)
-        inside = {id(p) for root in roots for p in root.parameters()}
-        bare = [tensor for tensor, _ in self.ledger if id(tensor) not in inside]
-        self.names.look_for([*roots, *bare], frame)
-        # Until the report, what has a name is kept, as a function that returns would
-        # free it. Of the copies that a loop makes, this is the last one.
-        for one in [*roots, *bare]:
-            if name := self.names.get(one):
-                self._kept[name] = one
-
-    def name_of(self, tensor: Tensor) -> str:
-        """Return the name of a tensor, by its module or its variable."""
-        for root in self.roots():
-            for path, parameter in root.named_parameters():
-                if parameter is tensor:
-                    return f"{self.names.get(root) or type(root).__name__}.{path}"
-        return self.names.get(tensor) or f"a tensor of shape {tuple(tensor.shape)}"
 
 
 def _is_of_torch(optimizer: Optimizer) -> bool:

@@ -98,10 +98,11 @@ class Ranks:
 
 
 def _store() -> Any:  # noqa: ANN401 a TCPStore
-    from torch.distributed import TCPStore
+    from torch import distributed
 
+    stores: Any = distributed
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    return TCPStore(address, port, is_master=False, timeout=WAIT)
+    return stores.TCPStore(address, port, is_master=False, timeout=WAIT)
 
 
 def _compare(

@@ -54,14 +54,14 @@ class _Rows:
 
     def _named_roots(self) -> list[tuple[str, nn.Module]]:
         """Return the modules to report, with their names."""
-        roots = self._seen.roots()
-        self._seen.names.look_for(roots, None)
+        roots = self._seen.roots.alive()
+        self._seen.roots.names.look_for(roots, None)
         counts: dict[str, int] = {}
         named = []
         for module in roots:
             if not list(module.parameters()) and not list(module.buffers()):
                 continue
-            name = self._seen.names.get(module) or type(module).__name__
+            name = self._seen.roots.names.get(module) or type(module).__name__
             counts[name] = counts.get(name, 0) + 1
             named.append(
                 (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
@@ -96,7 +96,7 @@ class _Rows:
             if not record.holder and not self._is_of_interest(tensor, record):
                 continue
             name = record.group or paths.get(id(tensor))
-            name = name or self._seen.names.get(tensor)
+            name = name or self._seen.roots.names.get(tensor)
             name = name or f"tensor {number} of shape {shape_of(tensor)}"
             row = self._row(name, tensor, "optimizer" if record.holder else "tensor")
             if row.verdict == "trains" and name.startswith("tensor "):
@@ -129,7 +129,7 @@ class _Rows:
     # What else is said
 
     def _aliases(self) -> Iterator[Row]:
-        """Yield frozen tensors of other modules that share memory with one that trains."""
+        """Yield the frozen tensors of other modules that share memory with others."""
         known = {id(part) for _, root in self._roots for part in root.modules()}
         others = [module for module in self._judge.modules if id(module) not in known]
         for module in outermost(others, self._judge.modules):
@@ -138,8 +138,8 @@ class _Rows:
                 self._judge.shared_with(tensor) is not None for _, tensor in tensors
             ):
                 continue
-            self._seen.names.look_for([module], None)
-            root = self._seen.names.get(module) or type(module).__name__
+            self._seen.roots.names.look_for([module], None)
+            root = self._seen.roots.names.get(module) or type(module).__name__
             for path, tensor in tensors:
                 if id(tensor) not in self._names and not tensor.requires_grad:
                     yield self._row(f"{root}.{path}", tensor, "parameter")

@@ -6,9 +6,10 @@ import builtins
 import importlib.util
 import os
 import sys
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 
 class ScriptError(Exception):
@@ -99,14 +100,15 @@ class Script:
         if spec is None or spec.loader is None:
             msg = f"there is no module {name} to run; is the folder right?"
             raise ScriptError(msg)
-        code = spec.loader.get_code(spec.name)  # type: ignore[attr-defined]
+        loader: Any = spec.loader
+        code: CodeType | None = loader.get_code(spec.name)
         if code is None:
             msg = f"the module {name} has no Python code"
             raise ScriptError(msg)
         self._set(str(spec.origin), spec.loader, spec)
         return code
 
-    def _set(self, file: str, loader: object, spec: object) -> None:
+    def _set(self, file: str, loader: Any, spec: ModuleSpec | None) -> None:  # noqa: ANN401
         self._main.__file__ = file
         self._main.__loader__ = loader
         self._main.__spec__ = spec

@@ -137,7 +137,7 @@ def _begin(
     observer: Observer, objects: Iterable[nn.Module | Optimizer | Tensor]
 ) -> None:
     try:
-        observer.expect(objects)
+        observer.roots.expect(objects)
         observer.start()
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
@@ -146,7 +146,7 @@ def _begin(
 def pause(observer: Observer, frame: FrameType | None = None) -> None:
     """Stop observing, perhaps not for good; an error of this package is noted."""
     try:
-        observer.look_for_names(frame)
+        observer.roots.look_for_names(frame)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
     observer.stop()
@@ -166,7 +166,7 @@ def end_of(
             found = rows(observer)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
-    observer.release()
+    observer.roots.release()
     return found, notes(observer)
 
 

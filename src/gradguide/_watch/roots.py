@@ -1,0 +1,96 @@
+"""Knows the outermost modules of a run, and the names of modules and tensors."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from torch import Tensor, nn
+
+from gradguide._watch.ledger import Ledger, held_by
+from gradguide._watch.names import Names, live_modules, outermost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from torch.optim import Optimizer
+
+
+class Roots:
+    """The outermost modules among those that were called or whose tensors are held.
+
+    Attributes:
+        names: The variables that modules and tensors are in.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Know no module."""
+        self.names = Names()
+        self._ledger = ledger
+        self._called: dict[int, ref[nn.Module]] = {}
+        self._kept: dict[str, object] = {}
+
+    def note_call(self, module: nn.Module) -> None:
+        """Note a module that is called from no other module."""
+        self._called.setdefault(id(module), ref(module))
+
+    def expect(self, objects: Iterable[nn.Module | Optimizer | Tensor]) -> None:
+        """Report some objects also if they do not take part."""
+        for one in objects:
+            if isinstance(one, nn.Module):
+                self._called.setdefault(id(one), ref(one))
+            elif isinstance(one, Tensor):
+                self._ledger.of(one)
+            else:
+                for tensor, _ in held_by(one.param_groups):
+                    self._ledger.of(tensor).holder = id(one)
+
+    def alive(self) -> list[nn.Module]:
+        """Return the outermost modules that were called or whose tensors are held."""
+        called = [module() for module in self._called.values()]
+        alive = [module for module in called if module is not None]
+        inside = {id(p) for module in alive for p in module.parameters()}
+        modules = live_modules()
+        owners = [
+            module
+            for module in modules
+            for p in module._parameters.values()  # noqa: SLF001
+            if p is not None
+            and id(p) not in inside
+            and (record := self._ledger.get(p))
+            and record.holder
+        ]
+        return outermost([*alive, *owners], modules)
+
+    def look_for_names(self, frame: FrameType | None = None) -> None:
+        """Look for the variables that modules and tensors are in.
+
+        ``frame`` is the innermost one to look into, or else the running one.
+        """
+        frame = frame or sys._getframe(1)  # noqa: SLF001
+        roots = self.alive()
+        for root in roots:
+            for parameter in root.parameters():
+                self._ledger.of(parameter)
+        inside = {id(p) for root in roots for p in root.parameters()}
+        bare = [tensor for tensor, _ in self._ledger if id(tensor) not in inside]
+        self.names.look_for([*roots, *bare], frame)
+        # Until the report, what has a name is kept, as a function that returns would
+        # free it. Of the copies that a loop makes, this is the last one.
+        for one in [*roots, *bare]:
+            if name := self.names.get(one):
+                self._kept[name] = one
+
+    def name_of(self, tensor: Tensor) -> str:
+        """Return the name of a tensor, by its module or its variable."""
+        for root in self.alive():
+            for path, parameter in root.named_parameters():
+                if parameter is tensor:
+                    return f"{self.names.get(root) or type(root).__name__}.{path}"
+        return self.names.get(tensor) or f"a tensor of shape {tuple(tensor.shape)}"
+
+    def release(self) -> None:
+        """Keep nothing alive any more, after the report."""
+        self._kept = {}
