@@ -19,7 +19,7 @@ from gradguide._origins.where import Place, written
 from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import live_modules, live_optimizers, outermost
+from gradguide._watch.names import alive, outermost
 from gradguide._watch.observer import Observer
 
 
@@ -43,7 +43,7 @@ class _Judge:
     def __init__(self, observer: Observer) -> None:
         self._seen = observer
         self._ledger = observer.ledger
-        self._modules = live_modules()
+        self._modules, optimizers = alive()
         self._roots = self._named_roots()
         self._names = {
             id(tensor): f"{root}.{path}"
@@ -57,7 +57,7 @@ class _Judge:
         }
         self._held = {
             id(tensor): optimizer
-            for optimizer in live_optimizers()
+            for optimizer in optimizers
             for group in optimizer.param_groups
             for tensor in group["params"]
         }
@@ -79,7 +79,7 @@ class _Judge:
 
     def _named_roots(self) -> list[tuple[str, nn.Module]]:
         """Return the modules to report, with their names."""
-        roots = self._seen.roots()
+        roots = self._seen.roots(self._modules)
         self._seen.names.look_for(roots, None)
         counts: dict[str, int] = {}
         named = []

@@ -35,7 +35,7 @@ from gradguide._watch.failures import (
 )
 from gradguide._watch.fingerprint import Fingerprint, fingerprint
 from gradguide._watch.ledger import Ledger, held_by
-from gradguide._watch.names import Names, live_modules, outermost
+from gradguide._watch.names import Names, alive, outermost
 from gradguide._watch.steps import Steps
 
 if TYPE_CHECKING:
@@ -154,12 +154,16 @@ class Observer(Tape):
         self._stance.close()
         self._has_stance = False
 
-    def roots(self) -> list[nn.Module]:
-        """Return the outermost modules that were called or whose tensors are held."""
-        called = [module() for module in self.called.values()]
-        alive = [module for module in called if module is not None]
-        inside = {id(p) for module in alive for p in module.parameters()}
-        modules = live_modules()
+    def roots(self, modules: list[nn.Module] | None = None) -> list[nn.Module]:
+        """Return the outermost modules that were called or whose tensors are held.
+
+        ``modules`` are all that are alive, if they are known.
+        """
+        if modules is None:
+            modules = alive().modules
+        found = [module() for module in self.called.values()]
+        called = [module for module in found if module is not None]
+        inside = {id(p) for module in called for p in module.parameters()}
         owners = [
             module
             for module in modules
@@ -169,7 +173,7 @@ class Observer(Tape):
             and (record := self.ledger.get(p))
             and record.holder
         ]
-        return outermost([*alive, *owners], modules)
+        return outermost([*called, *owners], modules)
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or, where updates are made by hand, two backwards."""
