@@ -116,7 +116,8 @@ def faults(session: nox.Session) -> None:
 def nightly(session: nox.Session) -> None:
     """Test the module on thousands of random networks in place of hundreds."""
     install(session, "tests")
-    session.run("pytest", "tests/module", env={"HYPOTHESIS_PROFILE": "nightly"})
+    profile = {"HYPOTHESIS_PROFILE": "nightly"}
+    session.run("pytest", "tests/module", "tests/watch/test_fuzz.py", env=profile)
 
 
 @nox.session

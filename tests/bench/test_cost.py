@@ -98,10 +98,14 @@ def test_explain_with_a_function(
     assert limit is None or own < limit * other
 
 
+BATCHES = {"resnet50": 8, "transformer": 2}
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_watch(benchmark: BenchmarkFixture, note: Note, case: Case, count: int) -> None:
     """It takes under 1.5 times the bare iterations, and nothing once it has ended."""
-    iterate = iteration_of(case)
+    batch = BATCHES[case.name]
+    iterate = iteration_of(case, batch)
 
     def bare() -> None:
         for _ in range(count):
@@ -112,15 +116,18 @@ def test_watch(benchmark: BenchmarkFixture, note: Note, case: Case, count: int) 
             bare()
         assert not report.problems
 
-    own, other, after = fastest(benchmark, watched, bare, bare, rounds=5)
-    call, against = f"watch(), {count} x step, batch 8", f"{count} x step, batch 8"
+    own, other, after = fastest(benchmark, watched, bare, bare, rounds=3)
+    call, against = (
+        f"watch(), {count} x step, batch {batch}",
+        f"{count} x step, batch {batch}",
+    )
     note(Entry(call, case.name, own, against, other, "< 1.5"))
     assert own < 1.5 * min(other, after)
 
 
 def test_watch_leaves_nothing(case: Case) -> None:
     """After a watch there is no mode and no hook that an iteration would call."""
-    iterate = iteration_of(case)
+    iterate = iteration_of(case, batch=2)
     with watch():
         iterate()
     hooks, optimizers = nn.modules.module, sys.modules[Optimizer.__module__]
@@ -145,7 +152,7 @@ def test_memory_of_watch(name: str) -> None:
     assert peak_bytes(lambda: train(watch())) < 1.1 * bare
 
 
-def iteration_of(case: Case, batch: int = 8) -> Callable[[], None]:
+def iteration_of(case: Case, batch: int) -> Callable[[], None]:
     """Return a training iteration with AdamW."""
     optimizer = torch.optim.AdamW(case.model.parameters(), lr=1e-5)
     data = case.make_data(batch)

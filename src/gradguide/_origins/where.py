@@ -174,6 +174,7 @@ def _short(file: str) -> str:
         PurePath(other)
         for module in list(sys.modules.values())
         if isinstance(other := getattr(module, "__file__", None), str)
+        and other.endswith(path.name)  # a path takes long to make, for each module
         and PurePath(other).name == path.name
         and not is_hidden(other)
         and "site-packages" not in other

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
-from gradguide._watch.names import live_optimizers
+from gradguide._watch.names import alive
 from gradguide._watch.observer import Observer
 
 PATIENCE = 20
@@ -91,7 +91,7 @@ class Iterations:
 
         Those of wrappers, as accelerate has them, hold the tensors of another one.
         """
-        optimizers = live_optimizers()
+        optimizers = alive().optimizers
         held = {
             id(tensor)
             for optimizer in optimizers

@@ -43,7 +43,7 @@ class Judge:
         self._names = names
         self._held = {
             id(tensor): optimizer
-            for optimizer in live_optimizers()
+            for optimizer in optimizers
             for group in optimizer.param_groups
             for tensor in group["params"]
         }

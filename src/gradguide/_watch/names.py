@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
 from types import FrameType, FunctionType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 from weakref import ref
 
 from torch import nn
@@ -15,44 +15,42 @@ from torch.optim import Optimizer
 
 from gradguide._origins.where import is_hidden, variables
 
-T = TypeVar("T")
-
 LIMIT = 20_000
 """The number of objects that are looked through for names."""
 
 DEPTH = 5
 
 
-def live_modules() -> list[nn.Module]:
-    """Return all modules that are alive."""
-    return _alive(nn.Module)
+class Alive(NamedTuple):
+    """The modules and optimizers of the process."""
+
+    modules: list[nn.Module]
+    optimizers: list[Optimizer]
 
 
-def live_optimizers() -> list[Optimizer]:
-    """Return all optimizers that are alive."""
-    return [one for one in _alive(Optimizer) if hasattr(one, "param_groups")]
-
-
-def _alive(kind: type[T]) -> list[T]:
-    """Return all objects of a class that are alive.
+def alive() -> Alive:
+    """Return all modules and optimizers that are alive.
 
     A process has many objects, so they are compared by the ids of their classes, in C.
     """
-    kinds: list[type] = [kind]
+    kinds: list[type] = [nn.Module, Optimizer]
     for one in kinds:  # appended to while iterating
         kinds += type.__subclasses__(one)
     ids = set(map(id, kinds))
     everything = gc.get_objects()
     fits = map(ids.__contains__, map(id, map(type, everything)))
-    return list(compress(everything, fits))
+    found = list(compress(everything, fits))
+    modules = [one for one in found if issubclass(type(one), nn.Module)]
+    others = [one for one in found if issubclass(type(one), Optimizer)]
+    return Alive(modules, [one for one in others if hasattr(one, "param_groups")])
 
 
 def outermost(
-    modules: Iterable[nn.Module], alive: Iterable[nn.Module]
+    modules: Iterable[nn.Module], everything: Iterable[nn.Module]
 ) -> list[nn.Module]:
-    """Return the modules around some modules that are in no other module alive."""
+    """Return the modules around some modules that are in no other one of all."""
     parents: dict[int, list[nn.Module]] = {}
-    for module in alive:
+    for module in everything:
         for child in module.children():
             parents.setdefault(id(child), []).append(module)
     tops: dict[int, nn.Module] = {}
