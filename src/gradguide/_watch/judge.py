@@ -14,7 +14,7 @@ from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.where import Place
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import live_modules, live_optimizers
+from gradguide._watch.names import Alive
 from gradguide._watch.observer import Observer
 
 
@@ -31,13 +31,14 @@ class Judge:
     """Judges tensors by what was observed.
 
     Attributes:
-        modules: All modules that are alive.
         attributes: The ids of tensors outside modules that are no inputs.
     """
 
-    def __init__(self, observer: Observer, names: Mapping[int, str]) -> None:
+    def __init__(
+        self, observer: Observer, everything: Alive, names: Mapping[int, str]
+    ) -> None:
         """Judge what was observed; ``names`` are those of parameters of modules."""
-        self.modules = live_modules()
+        self._modules = everything.modules
         self._seen = observer
         self._ledger = observer.ledger
         self._names = names
@@ -204,7 +205,7 @@ class Judge:
             return True
         return any(
             any(p is tensor for p in module.parameters())
-            for module in self.modules
+            for module in self._modules
             if hides_operations(module)
         )
 
@@ -231,7 +232,7 @@ class Judge:
     def _frozen_after_wrapping(self) -> set[int]:
         """Return the parameters that were frozen after DDP had wrapped their module."""
         late: set[int] = set()
-        for module in self.modules:
+        for module in self._modules:
             if not isinstance(module, DistributedDataParallel):
                 continue
             ignored = set(module.parameters_to_ignore)

@@ -9,7 +9,7 @@ from weakref import ref
 from torch import Tensor, nn
 
 from gradguide._watch.ledger import Ledger, held_by
-from gradguide._watch.names import Names, live_modules, outermost
+from gradguide._watch.names import Names, alive, outermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,12 +47,16 @@ class Roots:
                 for tensor, _ in held_by(one.param_groups):
                     self._ledger.of(tensor).holder = id(one)
 
-    def alive(self) -> list[nn.Module]:
-        """Return the outermost modules that were called or whose tensors are held."""
-        called = [module() for module in self._called.values()]
-        alive = [module for module in called if module is not None]
-        inside = {id(p) for module in alive for p in module.parameters()}
-        modules = live_modules()
+    def alive(self, modules: list[nn.Module] | None = None) -> list[nn.Module]:
+        """Return the outermost modules that were called or whose tensors are held.
+
+        ``modules`` are all that are alive, if they are known.
+        """
+        if modules is None:
+            modules = alive().modules
+        found = [module() for module in self._called.values()]
+        called = [module for module in found if module is not None]
+        inside = {id(p) for module in called for p in module.parameters()}
         owners = [
             module
             for module in modules
@@ -62,7 +66,7 @@ class Roots:
             and (record := self._ledger.get(p))
             and record.holder
         ]
-        return outermost([*alive, *owners], modules)
+        return outermost([*called, *owners], modules)
 
     def look_for_names(self, frame: FrameType | None = None) -> None:
         """Look for the variables that modules and tensors are in.

@@ -15,7 +15,7 @@ from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.judge import Judge
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import outermost
+from gradguide._watch.names import alive, outermost
 from gradguide._watch.observer import Observer
 
 
@@ -30,6 +30,8 @@ class _Rows:
     def __init__(self, observer: Observer) -> None:
         self._seen = observer
         self._ledger = observer.ledger
+        everything = alive()
+        self._modules = everything.modules
         self._roots = self._named_roots()
         self._names = {
             id(tensor): f"{root}.{path}"
@@ -41,7 +43,7 @@ class _Rows:
             for root, module in reversed(self._roots)
             for path, part in module.named_modules()
         }
-        self._judge = Judge(observer, self._names)
+        self._judge = Judge(observer, everything, self._names)
 
     def rows(self) -> Iterator[Row]:
         parameters = list(self._parameters())
@@ -54,7 +56,7 @@ class _Rows:
 
     def _named_roots(self) -> list[tuple[str, nn.Module]]:
         """Return the modules to report, with their names."""
-        roots = self._seen.roots.alive()
+        roots = self._seen.roots.alive(self._modules)
         self._seen.roots.names.look_for(roots, None)
         counts: dict[str, int] = {}
         named = []
@@ -131,8 +133,8 @@ class _Rows:
     def _aliases(self) -> Iterator[Row]:
         """Yield the frozen tensors of other modules that share memory with others."""
         known = {id(part) for _, root in self._roots for part in root.modules()}
-        others = [module for module in self._judge.modules if id(module) not in known]
-        for module in outermost(others, self._judge.modules):
+        others = [module for module in self._modules if id(module) not in known]
+        for module in outermost(others, self._modules):
             tensors = list(module.named_parameters())
             if not any(
                 self._judge.shared_with(tensor) is not None for _, tensor in tensors
