@@ -44,7 +44,7 @@ class Judge:
         self._names = names
         self._held = {
             id(tensor): optimizer
-            for optimizer in optimizers
+            for optimizer in everything.optimizers
             for group in optimizer.param_groups
             for tensor in group["params"]
         }
