@@ -78,7 +78,7 @@ def test_variables_that_someone_has_are_not_emptied() -> None:
         (Observer, "start"),
         (Observer, "find_source"),
         (Observer, "_note_roots"),
-        (Observer, "roots"),
+        (Roots, "alive"),
         (Ledger, "compare"),
         (Ledger, "note_gradients"),
         (Ledger, "before_write"),

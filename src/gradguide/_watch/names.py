@@ -13,7 +13,7 @@ from weakref import ref
 from torch import nn
 from torch.optim import Optimizer
 
-from gradguide._origins.where import is_hidden
+from gradguide._origins.where import is_hidden, variables
 
 LIMIT = 20_000
 """The number of objects that are looked through for names."""
@@ -88,14 +88,25 @@ class Names:
         missing = {id(value): value for value in wanted if not self.get(value)}
         if not missing:
             return
-        for value, path in _objects(_scopes(frame)):
+        for value, path in _objects(_variables(_scopes(frame))):
             if id(value) in missing:
                 self._names[id(value)] = (ref(missing.pop(id(value))), path)
                 if not missing:
                     return
 
 
-def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object]]:
+def _variables(
+    scopes: Iterable[Mapping[str, object] | FrameType],
+) -> list[tuple[object, str]]:
+    """Return the objects that are in the variables of some scopes."""
+    found: list[tuple[object, str]] = []
+    for scope in scopes:
+        known = variables(scope) if isinstance(scope, FrameType) else scope
+        found += [(value, name) for name, value in list(known.items())]
+    return found
+
+
+def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object] | FrameType]:
     """Yield the variables of the script, then of its functions, the outermost first."""
     main = sys.modules.get("__main__")
     if main is not None:
@@ -106,19 +117,20 @@ def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object]]:
             frames.append(frame)
         frame = frame.f_back
     for one in reversed(frames):
-        if one.f_locals is not one.f_globals:
-            yield one.f_locals
+        if one.f_code.co_name != "<module>":
+            yield one
     for one in frames:
         if one.f_globals.get("__name__") != "__main__":
             yield one.f_globals
 
 
-def _objects(scopes: Iterable[Mapping[str, object]]) -> Iterator[tuple[object, str]]:
-    """Yield the objects in some scopes with their paths, the shortest paths first."""
+def _objects(
+    found: Iterable[tuple[object, str]],
+) -> Iterator[tuple[object, str]]:
+    """Yield objects and their parts with their paths, the shortest paths first."""
     level = [
         (value, name)
-        for scope in scopes
-        for name, value in list(scope.items())
+        for value, name in found
         if not name.startswith("__") and name != "self"
     ]
     seen: set[int] = set()
