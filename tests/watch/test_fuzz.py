@@ -318,7 +318,7 @@ class Check:
         """Check a tensor without a gradient, by the rules of the lines."""
         program, name = self.script.program, row.name
         held = truth.held or not self.run.optimizers
-        why = row.why.removesuffix("; no optimizer holds it")
+        why = row.why.removeprefix("no optimizer holds it; ")
         if row.verdict == "frozen":
             assert not truth.held, said
             assert why != row.why, said
