@@ -26,7 +26,7 @@ from gradguide._explain.evidence import eager
 from gradguide._origins import operations
 from gradguide._origins.tape import Tape
 from gradguide._origins.values import Origins, mask_of, merged
-from gradguide._origins.where import Place, here, runs_compiled
+from gradguide._origins.where import Place, caller, here, runs_compiled
 from gradguide._watch.failures import (
     Failure,
     failure_of,
@@ -112,7 +112,8 @@ class Observer(Tape):
         self._thread = threading.get_ident()
         self._depth = 0
         self._in_backward = False
-        self._in_torch_step = 0
+        self._torch_steps: list[int] = []
+        """The ids of the frames that called the steps of PyTorch that run."""
         self._sharded: dict[
             tuple[int, str], tuple[ref[nn.Module], ref[nn.Parameter]]
         ] = {}
@@ -191,7 +192,7 @@ class Observer(Tape):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 it is whatever the operation returns
         """Run an operation, and note where its results come from."""
-        if self.is_over or (self._in_torch_step and not torch.is_grad_enabled()):
+        if self.is_over or (self._torch_steps and self._is_of_step(func)):
             return func(*args, **(kwargs or {}))
         if "torch._dynamo" in sys.modules and not self._has_stance:
             self._has_stance = True
@@ -204,6 +205,12 @@ class Observer(Tape):
         if func is Tensor.item and result:
             self._look_for_scaler()
         return result
+
+    def _is_of_step(self, func: Callable[..., Any]) -> bool:
+        """Whether an operation is part of a step of PyTorch, not of its closure."""
+        if torch.is_grad_enabled() or func is torch._C._set_grad_enabled:  # noqa: SLF001
+            return False
+        return caller() == self._torch_steps[-1]
 
     def _finish(
         self,
@@ -382,7 +389,8 @@ class Observer(Tape):
             self.reached_before[id(optimizer)] = merged(parts)
             self._has_stepped = True
         if not is_nested:
-            self._in_torch_step += _is_of_torch(optimizer)
+            if _is_of_torch(optimizer):
+                self._torch_steps.append(caller())
 
     @_guarded
     def _step_ends(self, optimizer: Optimizer, *_: object) -> None:
@@ -390,7 +398,8 @@ class Observer(Tape):
             is_outermost = self.steps.end(optimizer)
         if self.steps.is_running(optimizer):
             return  # that was the step of its base class
-        self._in_torch_step = max(0, self._in_torch_step - _is_of_torch(optimizer))
+        if self._torch_steps and _is_of_torch(optimizer):
+            self._torch_steps.pop()
         if is_outermost:
             self.after_step(optimizer)
 
