@@ -32,6 +32,14 @@ def here() -> Place | None:
     return None
 
 
+def caller() -> int:
+    """Return the id of the frame of the nearest caller outside PyTorch; 0 if none."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 as inspect does it
+    while frame and is_hidden(frame.f_code.co_filename):
+        frame = frame.f_back
+    return id(frame) if frame else 0
+
+
 def line_here() -> Place | None:
     """Return the place of the nearest caller without the modules, which is fast."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 as inspect does it

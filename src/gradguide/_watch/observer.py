@@ -28,7 +28,7 @@ from gradguide._origins import operations
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
 from gradguide._origins.values import Origins, mask_of, merged
-from gradguide._origins.where import Place, here, runs_compiled
+from gradguide._origins.where import Place, caller, here, runs_compiled
 from gradguide._watch.failures import (
     Failure,
     failure_of,
@@ -127,7 +127,8 @@ class Observer(Tape):
         self._is_in_hook = False
         self._depth = 0
         self._in_backward = False
-        self._in_torch_step = 0
+        self._torch_steps: list[int] = []
+        """The ids of the frames that called the steps of PyTorch that run."""
         self._shards = Shards()
         self._handles: list[Any] = []
         self._stance = ExitStack()
@@ -196,7 +197,7 @@ class Observer(Tape):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 it is whatever the operation returns
         """Run an operation, and note where its results come from."""
-        if self.is_over or (self._in_torch_step and not torch.is_grad_enabled()):
+        if self.is_over or (self._torch_steps and self._is_of_step(func)):
             return func(*args, **(kwargs or {}))
         if "torch._dynamo" in sys.modules and not self._has_stance:
             self._has_stance = True
@@ -219,6 +220,12 @@ class Observer(Tape):
             yield
         except Exception as error:  # noqa: BLE001
             self.on_trouble(error)
+
+    def _is_of_step(self, func: Callable[..., Any]) -> bool:
+        """Whether an operation is part of a step of PyTorch, not of its closure."""
+        if torch.is_grad_enabled() or func is torch._C._set_grad_enabled:  # noqa: SLF001
+            return False
+        return caller() == self._torch_steps[-1]
 
     def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
         """Note the results of a call, and what its sources were multiplied with."""
@@ -366,8 +373,8 @@ class Observer(Tape):
             parts = self.reached_before.get(id(optimizer), {}), self._since_step
             self.reached_before[id(optimizer)] = merged(parts)
             self._has_stepped = True
-        if not is_nested:
-            self._in_torch_step += _is_of_torch(optimizer)
+        if not is_nested and _is_of_torch(optimizer):
+            self._torch_steps.append(caller())
 
     @_guarded
     def _step_ends(self, optimizer: Optimizer, *_: object) -> None:
@@ -375,7 +382,8 @@ class Observer(Tape):
             is_outermost = self.steps.end(optimizer)
         if self.steps.is_running(optimizer):
             return  # that was the step of its base class
-        self._in_torch_step = max(0, self._in_torch_step - _is_of_torch(optimizer))
+        if self._torch_steps and _is_of_torch(optimizer):
+            self._torch_steps.pop()
         if is_outermost:
             self.after_step(optimizer)
 
