@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -182,6 +182,11 @@ def older_objects() -> Iterator[None]:
 
 @pytest.mark.filterwarnings("ignore:Converting a tensor")
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler")
+@settings(
+    max_examples=max(20, settings.default.max_examples // 10),
+    # The ordinary tests draw the same programs each time; those at night, new ones.
+    derandomize=settings.default.max_examples < 1000,
+)
 @given(scripts())
 def test_random_program(script: Script) -> None:
     """Each row agrees with what is measured, and nothing changes by watching."""
