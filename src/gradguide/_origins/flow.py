@@ -59,12 +59,11 @@ class Flow:
             return {}
         origins, bit = known
         if not bit:
-            if origins or not tensor.requires_grad or not tensor.is_leaf:
+            if not tensor.requires_grad or not tensor.is_leaf:
                 return origins
-            known = self._find(tensor)  # a leaf that requires grad now
-            if not known or not known[1]:
+            bit = self._find_source(tensor, origins)  # a leaf that requires grad now
+            if not bit:
                 return origins
-            origins, bit = known
         self._uses.read_at[bit] = self._uses.time
         way = UNCUT
         if not tensor.requires_grad:
