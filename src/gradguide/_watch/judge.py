@@ -92,8 +92,10 @@ class Judge:
             _, place = self._seen.frozen_at.get(id(tensor), (None, None))
             why = "DDP still waits for its gradient: freeze before wrapping"
             return Judgement("frozen after DDP", why, place)
-        if record.by_step:
+        if record.by_step and id(tensor) in self._names:
             return Judgement("moves", record.by_step)
+        if record.by_step:  # as for master weights: it got its .grad by hand
+            return Judgement("trains", record.by_step.removeprefix("frozen, but "))
         shared = self.shared_with(tensor)
         if shared is not None:
             name = self._names.get(id(shared)) or "a tensor"

@@ -175,6 +175,8 @@ class _Rows:
         ran = self._judge.has_iterated()
         if not parameters or not (ran or (self._seen.backwards and is_frozen)):
             return
+        if any(record.trained for _, record in self._ledger):
+            return  # also what has no row, as its module is gone
         if not any(
             row.verdict == "trains" or isinstance(row, NormalRow) for row in parameters
         ):

@@ -155,6 +155,8 @@ def _why_still(optimizer: Optimizer, tensor: Tensor, grad: int) -> tuple[str, bo
     rounded = _rounded_away(optimizer, tensor)
     if rounded is None:
         return "skipped by step(): it has a gradient, and did not change", False
+    if rounded == _NEGLIGIBLE and rate and full and float(rate) < float(full):
+        return "rounded away at this rate: warm-up?", True
     if rounded == _NEGLIGIBLE:
         return "its gradient is too small to change it in these steps", True
     kind = str(tensor.dtype).removeprefix("torch.")
