@@ -81,7 +81,7 @@ assert wrong.returncode == 1
 # %%
 # ``cut`` comes with the line of the ``with`` statement. ``moves`` names the running
 # statistics, which are frozen and still change. Each verdict, and what to do about it,
-# is in :doc:`/reference/api`.
+# is in :doc:`/reference/verdicts`.
 #
 # The gradient comes from the loss (diamond) on the right. An open square trains, a
 # hatched one is frozen, a dashed one is cut. A cross marks a problem. In the broken

@@ -2,8 +2,8 @@
 A gradient is None for a reason, and explain names the line
 ===========================================================
 
-``.grad`` is None for many reasons, and afterwards they all look the same. This network
-has three, and two parts that get a gradient and still won't learn.
+After ``backward()``, ``param.grad`` is None for many reasons, which all look the same.
+This network has three, and two parts that get a gradient and still won't learn.
 """
 
 # %%

@@ -110,8 +110,12 @@ def has_memory(tensor: Tensor) -> bool:
 
 def walk(roots: Iterable[Tensor]) -> dict[Node, Parents]:
     """Return each node behind some tensors, the nearest first, with its parents."""
-    reached = [node for node in map(grad_fn, roots) if node is not None]
-    reached = list(dict.fromkeys(reached))
+    return walk_from(node for node in map(grad_fn, roots) if node is not None)
+
+
+def walk_from(start: Iterable[Node]) -> dict[Node, Parents]:
+    """Return some nodes and each one behind them, the nearest first, with parents."""
+    reached = list(dict.fromkeys(start))
     seen = set(reached)
     parents: list[Parents] = []
     for node in reached:  # appended to while iterating

@@ -56,7 +56,9 @@ network or a part of it, such as model.backbone
     """
     require_module(model, "changed")
     with torch.no_grad():
-        before = {name: _copy(_read(tensor)) for name, tensor in _named_tensors(model)}
+        before = {
+            name: _copy(values_of(tensor)) for name, tensor in _named_tensors(model)
+        }
     names: list[str] = []
     try:
         yield names
@@ -68,23 +70,23 @@ network or a part of it, such as model.backbone
                 for name in dict.fromkeys(chain(after, before))
                 if name not in before
                 or name not in after
-                or not _same(before[name], _read(after[name]))
+                or not _same(before[name], values_of(after[name]))
             ]
 
 
 def same_values(before: Tensor | None, after: Tensor) -> bool:
     """Whether a tensor still has the values of its copy; None is that of a lazy one."""
-    return _same(_LAZY if before is None else _read(before), _read(after))
+    return _same(_LAZY if before is None else values_of(before), values_of(after))
 
 
-class _Values(NamedTuple):
+class Values(NamedTuple):
     """What kind of tensor it is, and plain tensors that its values are made of."""
 
     kind: tuple[object, ...]
     plain: list[Tensor]
 
 
-_LAZY = _Values(("lazy",), [])
+_LAZY = Values(("lazy",), [])
 
 
 def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -92,22 +94,22 @@ def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     yield from model.named_buffers()
 
 
-def _read(tensor: Tensor) -> _Values:
+def values_of(tensor: Tensor) -> Values:
     """Return the values that this process holds, without history and not copied."""
     if is_lazy(tensor):
         return _LAZY
     tensor = tensor.detach()
     if hasattr(tensor, "to_local"):  # a DTensor: comparing it whole would communicate
-        return _read(tensor.to_local())
+        return values_of(tensor.to_local())
     kind: tuple[object, ...] = (tensor.dtype, tensor.layout)
     if not tensor.is_nested:  # its shape is no tuple of numbers
         kind += (tensor.shape,)
     parts = _parts(tensor)
     if parts is None:
-        return _Values(kind, [tensor])
-    values = list(map(_read, parts))
+        return Values(kind, [tensor])
+    values = list(map(values_of, parts))
     kind += tuple(part.kind for part in values)
-    return _Values(kind, [plain for part in values for plain in part.plain])
+    return Values(kind, [plain for part in values for plain in part.plain])
 
 
 def _parts(tensor: Tensor) -> Iterable[Tensor] | None:
@@ -143,8 +145,8 @@ def _scales(tensor: Tensor) -> list[Tensor]:
     return [tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points(), axis]
 
 
-def _copy(values: _Values) -> _Values:
-    return _Values(values.kind, list(map(_clone, values.plain)))
+def _copy(values: Values) -> Values:
+    return Values(values.kind, list(map(_clone, values.plain)))
 
 
 def _clone(tensor: Tensor) -> Tensor:
@@ -154,7 +156,7 @@ def _clone(tensor: Tensor) -> Tensor:
         return _bytes(tensor).clone().view(tensor.dtype)
 
 
-def _same(before: _Values, after: _Values) -> bool:
+def _same(before: Values, after: Values) -> bool:
     return before.kind == after.kind and all(
         map(_same_plain, before.plain, after.plain)
     )

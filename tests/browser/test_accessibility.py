@@ -13,7 +13,13 @@ PAGES = (
     *("index", "search", "start/tour", "guide/choose"),
     *("gallery/index", "gallery/graph/index"),
     SCRIPT,
-    *("reference/api", "reference/cost", "reference/errors", "reference/glossary"),
+    *(
+        "reference/api",
+        "reference/verdicts",
+        "reference/cost",
+        "reference/errors",
+        "reference/glossary",
+    ),
 )
 """One page at least of each template and each kind of content."""
 

@@ -17,7 +17,7 @@ QUERIES = [
     ).items()
     for query in queries
 ]
-FOUND = 0.94
+FOUND = 0.95
 """The part of the queries whose page has to be among the first three results."""
 
 FIRST = 0.9

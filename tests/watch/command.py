@@ -15,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
@@ -49,11 +50,6 @@ def written(folder: Path, code: str, name: str = "train.py") -> Path:
     script.parent.mkdir(parents=True, exist_ok=True)
     script.write_text(dedent(code), encoding="utf-8")
     return script
-
-
-def run(script: Path, *arguments: str) -> Run:
-    """Run a script with Python."""
-    return _run(_python, script, [str(script), *arguments])
 
 
 def watch_alone(script: Path, *, timeout: int = 300) -> Run:
@@ -96,7 +92,7 @@ def command(
 ) -> Run:
     """Run ``python -m gradguide`` in a folder, with any arguments.
 
-    ``settings`` are attributes of the module of the command.
+    ``settings`` are attributes of modules: ``{"ending.GRACE": 0.5}``.
     """
     entry = partial(_gradguide, settings or {})
     return _run(entry, folder / "_", ["gradguide", *arguments], interrupt=interrupt)
@@ -147,11 +143,6 @@ def _child(
     entry()
 
 
-def _python() -> None:
-    sys.path.insert(0, str(Path(sys.argv[0]).parent))
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-
 def _main() -> None:
     file = sys.argv[0]
     sys.path.insert(0, str(Path(file).parent))
@@ -169,8 +160,7 @@ def _main() -> None:
 
 def _gradguide(settings: dict[str, Any] | None = None) -> None:
     sys.path.insert(0, "")
-    for name, value in (settings or {}).items():
-        from gradguide._watch import command
-
-        setattr(command, name, value)
+    for setting, value in (settings or {}).items():
+        module, _, name = setting.partition(".")
+        setattr(import_module(f"gradguide._watch.{module}"), name, value)
     runpy.run_module("gradguide", run_name="__main__", alter_sys=True)

@@ -1,5 +1,6 @@
 """Tests what the command says of scripts that can't be run, or do not train."""
 
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -128,7 +129,7 @@ def test_a_script_that_trains_in_a_thread(tmp_path: Path) -> None:
 def test_waiting_is_told(tmp_path: Path) -> None:
     """This is until the first backward, and in each interval."""
     _script(tmp_path, "import time\ntime.sleep(1)\nfor _ in range(4): step()")
-    told = command(tmp_path, "train.py", settings={"WAIT": 0.4})
+    told = command(tmp_path, "train.py", settings={"command.WAIT": 0.4})
     first, second, *_ = told.errors.splitlines()
     assert first == "gradguide: no backward after 1 minute; waiting"
     assert second == "gradguide: no backward after 2 minutes; waiting"
@@ -182,10 +183,14 @@ def test_a_script_whose_threads_and_processes_go_on_is_ended(tmp_path: Path) -> 
             step()
         """
     _script(tmp_path, code)
-    told = command(tmp_path, "train.py", settings={"GRACE": 0.5})
+    told = command(tmp_path, "train.py", settings={"ending.GRACE": 0.5})
     assert told.code == 0
     assert told.errors.endswith("threads or processes of the script go on; ended\n")
     state = Path("/proc", told.output.strip(), "stat")
+    for _ in range(100):  # a process that was told to end needs a moment
+        if not state.exists() or ") Z " in state.read_text("utf-8"):
+            break
+        time.sleep(0.05)
     assert not state.exists() or ") Z " in state.read_text("utf-8")
 
 

@@ -11,8 +11,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 import gradguide
-from gradguide._watch import observer as observing
-from gradguide._watch import watch as watching
+from gradguide._watch import hooks as hooking
+from gradguide._watch import observation
+from gradguide._watch.backwards import Backwards
 from gradguide._watch.ledger import Ledger
 from gradguide._watch.observer import Observer
 from gradguide._watch.roots import Roots
@@ -73,18 +74,18 @@ def test_variables_that_someone_has_are_not_emptied() -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        (watching, "rows"),
+        (observation, "rows"),
         (Roots, "look_for_names"),
         (Observer, "start"),
         (Observer, "find_source"),
-        (Observer, "_note_roots"),
+        (Backwards, "begin"),
         (Roots, "alive"),
         (Ledger, "compare"),
         (Ledger, "note_gradients"),
         (Ledger, "before_write"),
         (Steps, "begin"),
         (Steps, "end"),
-        (observing, "fingerprint"),
+        (hooking, "fingerprint"),
     ],
     ids=lambda one: getattr(one, "__name__", one),
 )

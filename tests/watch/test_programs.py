@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .command import run, watch
+from .command import plain, watch
 from .expected import compare, expected, raises
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def test_a_mistake_is_explained(script: Path) -> None:
 @pytest.mark.parametrize("script", HEALTHY, ids=_name)
 def test_a_healthy_program_has_no_problem_and_the_same_results(script: Path) -> None:
     """No problem is reported, and what the program prints is bit for bit the same."""
-    alone = run(script)
+    alone = plain(script)
     watched = watch(script, options=("--json", "--go-on"))
     report = watched.report
     assert [row for row in report["rows"] if row["is_problem"]] == []

@@ -58,7 +58,10 @@ class HeldTensors:
         if after is not None:
             pairs = zip(stale, after, strict=True)
             stale = [tensor for tensor, new in pairs if not same_values(new, tensor)]
-        return {id(t): reason_of_move(self._optimizer, t) for t in stale}
+        return {
+            id(t): _reason_of_move(self._optimizer, t, self._groups[id(t)])
+            for t in stale
+        }
 
 
 def rehearse(
@@ -73,7 +76,7 @@ def rehearse(
     can't be taken: an optimizer that is not PyTorch's own may refer to the model beside
     its groups, and would change it.
     """
-    if not kind.__module__.startswith("torch.optim") or kind in {LBFGS, Optimizer}:
+    if not is_of_torch(kind) or kind in {LBFGS, Optimizer}:
         return None
     copies = {id(tensor): _copy(tensor, dtype) for tensor in tensors}
     twin = object.__new__(kind)
@@ -106,11 +109,16 @@ def rehearse(
     return list(copies.values())
 
 
-def reason_of_move(optimizer: Optimizer, tensor: Tensor) -> str:
+def is_of_torch(kind: type) -> bool:
+    """Whether a class of optimizers is PyTorch's own."""
+    return kind.__module__.startswith("torch.optim")
+
+
+def _reason_of_move(optimizer: Optimizer, tensor: Tensor, group: dict[str, Any]) -> str:
     """Return why the step of an optimizer moves a frozen tensor that has a gradient."""
     state = optimizer.state.get(tensor, {})
     also = []
-    if group_of(optimizer, tensor).get("weight_decay"):
+    if group.get("weight_decay"):
         also.append("weight decay")
     if any(_is_moving(state.get(name)) for name in _MOMENTA):
         also.append("momentum")
@@ -118,14 +126,6 @@ def reason_of_move(optimizer: Optimizer, tensor: Tensor) -> str:
         return ", ".join(["frozen, but its stale .grad is applied by step()", *also])
     force = " and ".join(also) or "step()"
     return f"frozen, but {force} can move it: .grad is 0, not None"
-
-
-def group_of(optimizer: Optimizer, tensor: Tensor) -> dict[str, Any]:
-    """Return the group of an optimizer that holds a tensor; empty if there is none."""
-    for group in optimizer.param_groups:
-        if any(one is tensor for one in group["params"]):
-            return group
-    return {}
 
 
 def _without_hooks(step: Callable[..., Any]) -> Callable[..., Any]:

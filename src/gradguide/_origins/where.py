@@ -5,7 +5,7 @@ import copy
 import linecache
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from inspect import CO_OPTIMIZED, unwrap
 from pathlib import Path, PurePath
@@ -138,10 +138,15 @@ def _function_of(code: CodeType) -> type | None:
     function: Any = torch.autograd.Function
     kinds: Iterator[type] = _subclasses(function)
     for kind in kinds:
-        forward = unwrap(kind.forward)  # type: ignore[attr-defined]
-        if getattr(forward, "__code__", None) is code:
+        if code_of(kind.forward) is code:  # type: ignore[attr-defined]
             return kind
     return None
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """Return the code of a function inside of its decorators; None of one in C."""
+    code: CodeType | None = getattr(unwrap(function), "__code__", None)
+    return code
 
 
 def _subclasses(kind: type) -> Iterator[type]:

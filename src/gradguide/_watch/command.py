@@ -8,7 +8,6 @@ from __future__ import annotations
 import _thread
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import threading
@@ -16,31 +15,23 @@ from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
-from torch.optim.optimizer import register_optimizer_step_pre_hook
-
 from gradguide._report.report import Report
+from gradguide._watch.ending import Enough, end_later, insist
 from gradguide._watch.iterations import Iterations
+from gradguide._watch.observation import end_of
 from gradguide._watch.observer import Observer
 from gradguide._watch.ranks import Ranks
 from gradguide._watch.script import Script, ScriptError
 from gradguide._watch.traceback import without_own_frames
-from gradguide._watch.watch import end_of
 
 if TYPE_CHECKING:
-    from torch.optim import Optimizer
+    pass
 
 WAIT = 60.0
 """The seconds after which the command says that it still waits for a backward."""
 
-GRACE = 30.0
-"""The seconds that a script has to end after it was stopped."""
-
 INTERRUPTED = 130
 USAGE = 2
-
-
-class Enough(BaseException):
-    """Stops the script. It is no ``Exception``, so that libraries let it through."""
 
 
 def main() -> NoReturn:
@@ -164,7 +155,7 @@ class _Session:
     def _enough(self) -> None:
         self.finish()
         if not self._options.go_on:
-            _Stop(self.code)
+            insist(self.code)
             raise Enough
 
     @property
@@ -174,7 +165,7 @@ class _Session:
 
     def _said(self) -> list[str]:
         seen = self.observer
-        if seen.backwards or seen.steps.counts:
+        if seen.backwards.count or seen.steps.counts:
             return [self._iterations.summary()]
         said = "The script ended without a backward"
         if seen.saw_threads:
@@ -187,7 +178,7 @@ class _Session:
     def _wait(self) -> None:
         minutes = 0
         while not self._ended.wait(WAIT):
-            if self.observer.backwards or self.observer.steps.counts:
+            if self.observer.backwards.count or self.observer.steps.counts:
                 return
             minutes += 1
             plural = "" if minutes == 1 else "s"
@@ -197,48 +188,6 @@ class _Session:
                     file=sys.stderr,
                     flush=True,
                 )
-
-
-class _Stop:
-    """Ends the process if the script goes on although it was stopped.
-
-    It may catch the exception that stops it, as ``except:`` does, or have threads or
-    processes that wait for it.
-    """
-
-    def __init__(self, code: int) -> None:
-        self._code = code
-        self._steps = 0
-        register_optimizer_step_pre_hook(self._step_begins)
-
-    def _step_begins(self, *_: Optimizer | object) -> None:
-        self._steps += 1
-        if self._steps > _TRIES:
-            _end(self._code, "the script catches the exception that stops it")
-        raise Enough
-
-
-_TRIES = 2
-
-
-def _end_later(code: int) -> None:
-    """End the process some time from now, if it has not ended by itself."""
-
-    def end() -> None:
-        if not threading.Event().wait(GRACE):
-            _end(code, "threads or processes of the script go on")
-
-    _thread.start_new_thread(end, ())
-
-
-def _end(code: int, why: str) -> NoReturn:
-    """End the process, and those that it has started, at once."""
-    with suppress(OSError, ValueError):
-        print(f"gradguide: {why}; ended", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-    for process in multiprocessing.active_children():
-        process.terminate()
-    os._exit(code)
 
 
 def _watch(script: Script, options: argparse.Namespace) -> int:
@@ -255,7 +204,7 @@ def _run(script: Script, session: _Session) -> int:
         script.run()
         session.finish()
     except Enough:
-        _end_later(session.code)
+        end_later(session.code)
     except SystemExit as leave:
         code = leave.code
         if code is not None and not isinstance(code, int):

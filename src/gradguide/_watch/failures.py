@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.autograd import Function, grad
 from torch.autograd.graph import Node
 
-from gradguide._autograd import leaf, nodes, tensors_in
-from gradguide._origins.where import Place, is_hidden
+from gradguide._autograd import leaves, nodes, tensors_in, walk_from
+from gradguide._origins.where import Place, code_of, is_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,7 +56,7 @@ def failure_of(
         if f"unction {kind.__name__}Backward returned" in str(error):
             why = f"{kind.__name__}.backward: {str(error).splitlines()[0]}"
             return Failure(kind.__name__, why, calls.get(kind), _behind(node))
-    codes = {_code(kind.backward): (node, kind) for node, kind in custom}
+    codes = {code_of(kind.backward): (node, kind) for node, kind in custom}
     place, found = None, None
     for frame, line in _frames(error.__traceback__):
         code = frame.f_code
@@ -102,23 +102,8 @@ def _kind_of(node: Node) -> Any:  # noqa: ANN401 a subclass of Function, or None
 
 
 def _behind(node: Node) -> frozenset[int]:
-    seen, found = {node}, set()
-    waiting = [node]
-    for one in waiting:  # appended to while iterating
-        tensor = leaf(one)
-        if tensor is not None:
-            found.add(id(tensor))
-        for parent, _ in one.next_functions:
-            if parent is not None and parent not in seen:
-                seen.add(parent)
-                waiting.append(parent)
-    return frozenset(found)
-
-
-def _code(function: Any) -> Any:  # noqa: ANN401 any callable
-    from inspect import unwrap
-
-    return getattr(unwrap(function), "__code__", None)
+    """Return the ids of the leaves behind a node."""
+    return frozenset(map(id, leaves(walk_from([node]))))
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 from zlib import crc32
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import has_memory
+from gradguide._changed import values_of
 
 CHUNK = 1 << 22
 """The bytes that are copied at once from a device or from scattered memory."""
@@ -17,54 +19,38 @@ CHUNK = 1 << 22
 START = 1 << 12
 """The bytes at the start of a tensor that have a checksum of their own."""
 
-Fingerprint = tuple[tuple[int, ...], ...]
-"""The shape of a tensor; for each of its parts, the checksums of its start and all."""
+Fingerprint = tuple[Any, ...]
+"""The kind of a tensor; for each of its parts, the checksums of its start and all."""
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def fingerprint(tensor: Tensor) -> Fingerprint:
-    """Return the shape of a tensor and checksums of its bytes; () if it has no memory.
+    """Return the kind of a tensor and checksums of its bytes; () if it has no memory.
 
     No more than ``CHUNK`` bytes are copied, unless the tensor is scattered in memory.
     """
     if is_lazy(tensor) or not has_memory(tensor):
         return ()
-    parts = [_integers(part) for part in _dense(tensor.detach())]
-    return (tuple(tensor.shape), *((_start(part), _checksum(part)) for part in parts))
+    values = values_of(tensor)
+    parts = map(_integers, values.plain)
+    return (values.kind, *((_start(part), _checksum(part)) for part in parts))
 
 
 def has_changed(tensor: Tensor, before: Fingerprint) -> bool:
-    """Whether the shape or the values of a tensor differ from those before.
+    """Whether the kind or the values of a tensor differ from those before.
 
     If the start differs, the rest is not read: a step changes most tensors everywhere.
     """
     if is_lazy(tensor) or not has_memory(tensor):
         return before != ()
-    if before[:1] != (tuple(tensor.shape),):
+    values = values_of(tensor)
+    if before[:1] != (values.kind,):
         return True
-    parts = [_integers(part) for part in _dense(tensor.detach())]
+    parts = list(map(_integers, values.plain))
     if [_start(part) for part in parts] != [start for start, _ in before[1:]]:
         return True
     return [_checksum(part) for part in parts] != [whole for _, whole in before[1:]]
-
-
-def _dense(tensor: Tensor) -> list[Tensor]:
-    """Return the tensors without gaps that a tensor consists of."""
-    if hasattr(tensor, "to_local"):  # a DTensor
-        return _dense(tensor.to_local())
-    if tensor.is_quantized:
-        return [tensor.int_repr()]
-    if tensor.is_nested:
-        return [part for one in tensor.unbind() for part in _dense(one)]
-    if tensor.layout == torch.sparse_coo:
-        coalesced = tensor.coalesce()
-        return [coalesced.indices(), coalesced.values()]
-    if tensor.layout in {torch.sparse_csr, torch.sparse_bsr}:
-        return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
-    if tensor.layout in {torch.sparse_csc, torch.sparse_bsc}:
-        return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
-    return [tensor]
 
 
 def _integers(tensor: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
+from gradguide._watch.ledger import held_by
 from gradguide._watch.names import alive
 from gradguide._watch.observer import Observer
 
@@ -37,7 +38,7 @@ class Iterations:
         counts = self._observer.steps.counts.values()
         steps = sum(count for _, count in counts)
         skips = sum(self._observer.steps.skips.values())
-        backwards = self._observer.backwards
+        backwards = self._observer.backwards.count
         text = f"Watched {_number(backwards, 'backward')}, {_number(steps, 'step')}"
         if len(counts) > 1:
             text += f" of {len(counts)} optimizers"
@@ -53,7 +54,11 @@ class Iterations:
     def _after_backward(self) -> None:
         """End an iteration of a run that updates its parameters by hand."""
         observer = self._observer
-        if observer.steps.counts or observer.backwards == 1 or self._has_optimizer:
+        if (
+            observer.steps.counts
+            or observer.backwards.count == 1
+            or self._has_optimizer
+        ):
             return
         self._has_optimizer = bool(self._unused_optimizers(set()))
         if not self._has_optimizer:
@@ -79,12 +84,12 @@ class Iterations:
 
     def _expected(self) -> set[int]:
         """Return the optimizers that step in each iteration, as far as is known."""
-        alive = {
+        known = {
             key
             for key, (optimizer, _) in self._observer.steps.counts.items()
             if optimizer() is not None
         }
-        return alive | self._unused_optimizers(alive)
+        return known | self._unused_optimizers(known)
 
     def _unused_optimizers(self, known: set[int]) -> set[int]:
         """Return the optimizers that hold trainable tensors no other one holds.
@@ -92,21 +97,19 @@ class Iterations:
         Those of wrappers, as accelerate has them, hold the tensors of another one.
         """
         optimizers = alive().optimizers
-        held = {
-            id(tensor)
+        taken = {
+            id(held.tensor)
             for optimizer in optimizers
             if id(optimizer) in known
-            for group in optimizer.param_groups
-            for tensor in group["params"]
+            for held in held_by(optimizer)
         }
         return {
             id(optimizer)
             for optimizer in optimizers
             if id(optimizer) not in known
             and any(
-                tensor.requires_grad and id(tensor) not in held
-                for group in optimizer.param_groups
-                for tensor in group["params"]
+                held.tensor.requires_grad and id(held.tensor) not in taken
+                for held in held_by(optimizer)
             )
         }
 

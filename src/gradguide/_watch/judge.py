@@ -12,8 +12,9 @@ from gradguide._autograd import pieces
 from gradguide._explain.evidence import hides_operations
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
+from gradguide._origins.values import mask_of
 from gradguide._origins.where import Place
-from gradguide._watch.ledger import Record
+from gradguide._watch.ledger import Record, held_by
 from gradguide._watch.names import Alive
 from gradguide._watch.observer import Observer
 
@@ -43,10 +44,9 @@ class Judge:
         self._ledger = observer.ledger
         self._names = names
         self._held = {
-            id(tensor): optimizer
+            id(held.tensor): optimizer
             for optimizer in everything.optimizers
-            for group in optimizer.param_groups
-            for tensor in group["params"]
+            for held in held_by(optimizer)
         }
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
@@ -70,9 +70,10 @@ class Judge:
         if not record.bit:
             return True
         read_at = self._seen.uses.read_at.get(record.bit, 0)
-        return read_at <= self._seen.first_backward and self._seen.backwards > 1
+        return read_at <= self._seen.backwards.first and self._seen.backwards.count > 1
 
     def judge(self, tensor: Tensor, record: Record) -> Judgement:
+        """Say what becomes of a tensor."""
         if not tensor.requires_grad and not self._trains_at_times(tensor, record):
             return self._of_frozen(tensor, record)
         if record.trained:
@@ -92,7 +93,7 @@ class Judge:
             _, place = self._seen.frozen_at.get(id(tensor), (None, None))
             why = "DDP still waits for its gradient: freeze before wrapping"
             return Judgement("frozen after DDP", why, place)
-        if record.by_step and id(tensor) in self._names:
+        if record.by_step and (record.required_grad or id(tensor) in self._names):
             return Judgement("moves", record.by_step)
         if record.by_step:  # as for master weights: it got its .grad by hand
             return Judgement("trains", record.by_step.removeprefix("frozen, but "))
@@ -150,8 +151,11 @@ class Judge:
     def _zero_that_trains(self, bit: int) -> str:
         for tensor, record in self._ledger:
             if record.bit == bit and record.was_zero and record.nonzero:
-                return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
+                return self._name_of(tensor)
         return ""
+
+    def _name_of(self, tensor: Tensor) -> str:
+        return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
 
     def _without_gradient(self, tensor: Tensor, record: Record) -> Judgement:
         average = self._average_of(tensor, record) if record.by_hand else ""
@@ -168,28 +172,28 @@ class Judge:
         return Judgement("frozen", why, reason.where)
 
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:
-        if not self._seen.backwards and not self._seen.steps.counts:
+        if not self._seen.backwards.count and not self._seen.steps.counts:
             return Verdict("unknown", "no backward has run")
-        for failure in self._seen.failures:
+        for failure in self._seen.backwards.failures:
             if failure.is_missing and id(tensor) in failure.behind:
                 return Verdict("cut", failure.why, failure.where)
-        if id(tensor) in self._seen.without:
-            return Verdict("cut", *self._seen.without[id(tensor)])
+        if id(tensor) in self._seen.backwards.without:
+            return Verdict("cut", *self._seen.backwards.without[id(tensor)])
         if not record.bit and record.read_frozen:
             why = "requires_grad was False when it was read"
             return Verdict("cut", why, record.read_frozen)
         if self._is_hidden(tensor):
             return Verdict("unknown", "what runs in other threads or in TorchScript")
         verdict = self._verdict(record)
-        if verdict.verdict == "unknown" and self._seen.failures:
+        if verdict.verdict == "unknown" and self._seen.backwards.failures:
             return Verdict("unknown", "backward raised before it reached it")
         return verdict
 
     def _verdict(self, record: Record) -> Verdict:
         """Return the verdict of the tape, by the losses before the step if possible."""
-        before = self._seen.reached_before.get(record.holder, {})
+        before = self._seen.backwards.reached_before(record.holder)
         is_known = any(mask & record.bit for mask in before.values())
-        reached = before if is_known else self._seen.reached
+        reached = before if is_known else self._seen.backwards.reached
         return self._seen.uses.verdict(record.bit, reached, self._copies)
 
     def _copies_that_learn(self) -> list[tuple[int, Cause]]:
@@ -221,14 +225,10 @@ class Judge:
 
     def _average_of(self, tensor: Tensor, record: Record) -> str:
         """Say that a tensor was written from others that train, as an average is."""
-        mask = 0
-        for part in self._seen.origins(tensor).values():
-            mask |= part
-        mask &= ~record.bit
+        mask = mask_of(self._seen.origins(tensor)) & ~record.bit
         for other, known in self._ledger:
             if known.bit & mask and known.trained:
-                name = self._names.get(id(other)) or self._seen.roots.name_of(other)
-                return f"copied or averaged from {name}"
+                return f"copied or averaged from {self._name_of(other)}"
         return ""
 
     def _frozen_after_wrapping(self) -> set[int]:

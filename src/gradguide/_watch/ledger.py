@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
 from gradguide._autograd import is_zero, pieces
@@ -11,9 +11,10 @@ from gradguide._origins.where import here
 from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from torch import Tensor
+    from torch.optim import Optimizer
 
     from gradguide._origins.where import Place
 
@@ -145,14 +146,22 @@ class Ledger:
             record.before, record.by_hand = None, False
 
 
-def held_by(groups: Iterable[dict[str, object]]) -> Iterator[tuple[Tensor, str]]:
-    """Yield the tensors in the groups of an optimizer, with their names there."""
-    for group in groups:
-        tensors: list[Tensor] = list(group["params"])  # type: ignore[call-overload]
+class Held(NamedTuple):
+    """A tensor that an optimizer holds, its name there, and its group."""
+
+    tensor: Tensor
+    name: str
+    group: dict[str, Any]
+
+
+def held_by(optimizer: Optimizer) -> Iterator[Held]:
+    """Yield the tensors in the groups of an optimizer."""
+    for group in optimizer.param_groups:
+        tensors: list[Tensor] = list(group["params"])
         names = group.get("param_names")
         name = str(group.get("name", ""))
         for index, tensor in enumerate(tensors):
             if isinstance(names, (list, tuple)) and len(names) == len(tensors):
-                yield tensor, str(names[index])
+                yield Held(tensor, str(names[index]), group)
             else:
-                yield tensor, name if len(tensors) == 1 else ""
+                yield Held(tensor, name if len(tensors) == 1 else "", group)

@@ -7,37 +7,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet, ref
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
 from gradguide._origins import operations
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
-from gradguide._origins.values import Origins, mask_of, merged
-from gradguide._origins.where import Place, caller, here, runs_compiled
-from gradguide._watch.failures import (
-    Failure,
-    failure_of,
-    frozen_that_grad_was_asked_for,
-    functions_without_gradient,
-)
-from gradguide._watch.fingerprint import Fingerprint, fingerprint
+from gradguide._origins.values import Origins, mask_of
+from gradguide._origins.where import Place, here, runs_compiled
+from gradguide._watch.backwards import Backwards
+from gradguide._watch.hooks import Hooks
 from gradguide._watch.internals import (
-    is_last,
     leave,
     skipped_optimizer,
     starts_backward,
@@ -53,40 +39,17 @@ if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
 
-def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
-    """Keep an error of this package from the run that is observed."""
-
-    @wraps(hook)
-    def run(self: Observer, *args: object) -> None:
-        if threading.get_ident() == self._thread and not self.is_over:
-            self._is_in_hook = True
-            try:
-                hook(self, *args)
-            except Exception as error:  # noqa: BLE001
-                self.on_trouble(error)
-            finally:
-                self._is_in_hook = False
-        elif not self.is_over:
-            self.saw_threads = True
-
-    return run
-
-
 class Observer(Tape):
     """Observes forwards, backwards and steps of this thread.
 
     Attributes:
+        thread: The thread that is observed.
         ledger: What became of each tensor.
         steps: The steps of each optimizer.
         roots: The outermost modules, and the names of modules and tensors.
-        buffers: The fingerprints of buffers before the first forward of their module.
-        reached: Where the data of all losses came from.
-        reached_before: The same of the losses before the steps of an optimizer.
-        backwards: How many backwards ran.
-        first_backward: The time of the first one, as uses are counted.
-        failures: The backwards that raised.
+        hooks: The hooks of modules and optimizers.
+        backwards: What the backwards reached.
         behind: For each source, those whose data it was multiplied with.
-        without: Leaves without a gradient, and the function that gave None.
         frozen_at: Where tensors were frozen while they were watched.
         failed: Whether the run ended by an error.
         saw_threads: Whether a module ran in another thread.
@@ -103,68 +66,43 @@ class Observer(Tape):
         self.ledger = Ledger()
         self.steps = Steps(self.ledger)
         self.roots = Roots(self.ledger)
-        self.buffers: dict[int, tuple[ref[Tensor], Fingerprint]] = {}
-        self.reached: Origins = {}
-        self.reached_before: dict[int, Origins] = {}
-        self._since_step: Origins = {}
-        self._has_stepped = False
-        self.backwards = 0
-        self.first_backward = 0
-        self.failures: list[Failure] = []
+        self.hooks = Hooks(self)
+        self.backwards = Backwards(self, self.ledger, self.roots)
         self.behind: dict[int, int] = {}
-        self.without: dict[int, tuple[str, Place | None]] = {}
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
         self.saw_threads = False
         self.failed = False
         self.ran_eagerly = False
         self.is_over = False
         self.trouble: Exception | None = None
-        self._expected: list[nn.Module] = []
         self.after_step: Callable[[Optimizer], None] = lambda _: None
         self.after_backward: Callable[[], None] = lambda: None
         self.after_trouble: Callable[[], None] = lambda: None
-        self._thread = threading.get_ident()
-        self._is_in_hook = False
-        self._depth = 0
+        self.thread = threading.get_ident()
         self._in_backward = False
-        self._torch_steps: list[int] = []
-        """The ids of the frames that called the steps of PyTorch that run."""
         self._shards = Shards()
-        self._handles: list[Any] = []
         self._stance = ExitStack()
         self._has_stance = False
 
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
         self.is_over = self.trouble is not None
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         _observing.add(self)
-        self._handles = [
-            register_module_forward_pre_hook(self._forward_begins),
-            register_module_forward_hook(self._forward_ends, always_call=True),
-            register_optimizer_step_pre_hook(self._step_begins),
-            register_optimizer_step_post_hook(self._step_ends),
-        ]
+        self.hooks.register()
         self.__enter__()  # type: ignore[no-untyped-call]
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
         try:
-            self.ledger.compare()
+            with unseen():
+                self.ledger.compare()
         except Exception as error:  # noqa: BLE001
             self.on_trouble(error)
         self.is_over = True
         _observing.discard(self)
-        *handles, after_steps = self._handles or [None]
-        self._handles = []
-        for handle in handles:
-            handle.remove()
-        # A dictionary of hooks can't change while it is iterated over, and a mode can't
-        # be left in a call that it handles.
-        if after_steps and (not self._is_in_hook or is_last(after_steps)):
-            after_steps.remove()
-            after_steps = None
-        if not leave(self) or after_steps:
+        after_steps = self.hooks.remove()
+        if not leave(self) or after_steps:  # a mode can't be left in a call of it
             self._leave_later(after_steps)
         self._stance.close()
         self._has_stance = False
@@ -173,7 +111,7 @@ class Observer(Tape):
         """Leave the mode, and remove a hook, when the next module is called."""
 
         def leave_now(*_: object) -> None:
-            if threading.get_ident() == self._thread:
+            if threading.get_ident() == self.thread:
                 leave(self)
                 own.remove()
                 if handle is not None:
@@ -185,7 +123,8 @@ class Observer(Tape):
         """Whether a step ran, or, where updates are made by hand, two backwards."""
         if self.steps.counts:
             return True
-        return by_hand and self.backwards > 1 and not self.failures and not self.failed
+        has_more = self.backwards.count > 1 and not self.backwards.failures
+        return by_hand and has_more and not self.failed
 
     # What the tape calls
 
@@ -197,16 +136,16 @@ class Observer(Tape):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 it is whatever the operation returns
         """Run an operation, and note where its results come from."""
-        if self.is_over or (self._torch_steps and self._is_of_step(func)):
+        if self.is_over or self.hooks.is_of_step(func):
             return func(*args, **(kwargs or {}))
-        if "torch._dynamo" in sys.modules and not self._has_stance:
+        if not self._has_stance and "torch._dynamo" in sys.modules:
             self._has_stance = True
             self._stance.enter_context(eager())
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
             with self._noting():
-                self._note_roots(list(args[:1]))
+                self.backwards.begin(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
             with self._noting():
@@ -220,12 +159,6 @@ class Observer(Tape):
             yield
         except Exception as error:  # noqa: BLE001
             self.on_trouble(error)
-
-    def _is_of_step(self, func: Callable[..., Any]) -> bool:
-        """Whether an operation is part of a step of PyTorch, not of its closure."""
-        if torch.is_grad_enabled() or func is torch._C._set_grad_enabled:  # noqa: SLF001
-            return False
-        return caller() == self._torch_steps[-1]
 
     def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
         """Note the results of a call, and what its sources were multiplied with."""
@@ -257,7 +190,7 @@ class Observer(Tape):
 
     def before_write(self, tensor: Tensor) -> None:
         """Note that something is written to by hand."""
-        self.ledger.before_write(tensor, in_forward=self._depth > 0)
+        self.ledger.before_write(tensor, in_forward=self.hooks.in_forward)
 
     def flag_changed(self, tensor: Tensor) -> None:
         """Note where a tensor was frozen."""
@@ -278,49 +211,20 @@ class Observer(Tape):
             return func(*args, **kwargs)
         roots = list(args[:1])
         with self._noting():
-            self._note_roots(roots)
+            self.backwards.begin(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
             with self._noting():
-                self.roots.names.look_for(frozen_that_grad_was_asked_for(error), None)
-                failure = failure_of(error, roots, self.blame.calls, self.roots.name_of)
-                if failure is not None:
-                    self.failures.append(failure)
+                self.backwards.fail(roots, error)
             raise
         finally:
             self._in_backward = False
         with self._noting():
-            self.ledger.note_gradients()
-            self._find_lost_gradients(roots)
+            self.backwards.end(roots)
             self.after_backward()
         return result
-
-    def _note_roots(self, roots: list[Tensor]) -> None:
-        here_reached = merged(self.origins(root) for root in roots)
-        self.reached = merged((self.reached, here_reached))
-        if self._has_stepped:
-            self._has_stepped, self._since_step = False, {}
-        self._since_step = merged((self._since_step, here_reached))
-        if not self.backwards:
-            self.first_backward = self.uses.time
-            self.ledger.forget_writes()
-            self.roots.look_for_names()
-        self.backwards += 1
-
-    def _find_lost_gradients(self, roots: list[Tensor]) -> None:
-        """Find the custom functions whose backward gave None to a parameter."""
-        mask = 0
-        for way, part in self.reached.items():
-            mask |= part if way.cut is None else 0
-        lost = {
-            id(tensor)
-            for tensor, record in self.ledger
-            if record.bit & mask and not record.has_gradient
-        }
-        if lost:
-            self.without |= functions_without_gradient(roots, lost, self.blame.calls)
 
     def _autograd_grad(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -331,7 +235,7 @@ class Observer(Tape):
         records = [(one, self.ledger.get(one)) for one in inputs]
         if not self._in_backward and any(record for _, record in records):
             with self._noting():
-                self._note_roots(roots)
+                self.backwards.begin(roots)
         grads = super().__torch_function__(func, (), args, kwargs)
         with self._noting():
             for (_, record), grad in zip(records, grads, strict=False):
@@ -345,51 +249,23 @@ class Observer(Tape):
                 self.steps.skip(optimizer)
             self.after_step(optimizer)
 
-    # What hooks of modules and optimizers call
+    # What the hooks call
 
-    @_guarded
-    def _forward_begins(self, module: nn.Module, _: object) -> None:
-        if not self._depth and not self._in_backward:
+    def note_call(self, module: nn.Module) -> None:
+        """Note that an outermost module is called."""
+        if not self._in_backward:
             self.roots.note_call(module)
             self._shards.note(module)
-        self._depth += 1
-        for buffer in module._buffers.values():  # noqa: SLF001 buffers() is slow
-            if buffer is not None and id(buffer) not in self.buffers:
-                with unseen():
-                    self.buffers[id(buffer)] = (ref(buffer), fingerprint(buffer))
 
-    @_guarded
-    def _forward_ends(self, *_: object) -> None:
-        self._depth = max(0, self._depth - 1)
-
-    @_guarded
-    def _step_begins(self, optimizer: Optimizer, *_: object) -> None:
+    def step_begins(self, optimizer: Optimizer) -> bool:
+        """Note that a step begins; return whether it is part of another of its own."""
         with unseen():
             if id(optimizer) not in self.steps.counts:
                 self.roots.look_for_names()
-            self.ledger.note_gradients()
+            self.backwards.before_step(id(optimizer))
             is_nested = self.steps.is_running(optimizer)
             self.steps.begin(optimizer)
-            parts = self.reached_before.get(id(optimizer), {}), self._since_step
-            self.reached_before[id(optimizer)] = merged(parts)
-            self._has_stepped = True
-        if not is_nested and _is_of_torch(optimizer):
-            self._torch_steps.append(caller())
-
-    @_guarded
-    def _step_ends(self, optimizer: Optimizer, *_: object) -> None:
-        with unseen():
-            is_outermost = self.steps.end(optimizer)
-        if self.steps.is_running(optimizer):
-            return  # that was the step of its base class
-        if self._torch_steps and _is_of_torch(optimizer):
-            self._torch_steps.pop()
-        if is_outermost:
-            self.after_step(optimizer)
-
-
-def _is_of_torch(optimizer: Optimizer) -> bool:
-    return type(optimizer).__module__.startswith("torch.optim")
+        return is_nested
 
 
 _observing: WeakSet[Observer] = WeakSet()

@@ -44,8 +44,8 @@ class Roots:
             elif isinstance(one, Tensor):
                 self._ledger.of(one)
             else:
-                for tensor, _ in held_by(one.param_groups):
-                    self._ledger.of(tensor).holder = id(one)
+                for held in held_by(one):
+                    self._ledger.of(held.tensor).holder = id(one)
 
     def alive(self, modules: list[nn.Module] | None = None) -> list[nn.Module]:
         """Return the outermost modules that were called or whose tensors are held.

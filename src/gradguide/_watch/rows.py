@@ -117,8 +117,7 @@ class _Rows:
     # What becomes of them
 
     def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
-        record = self._ledger.get(tensor) or self._ledger.of(tensor)
-        judgement = self._judge.judge(tensor, record)
+        judgement = self._judge.judge(tensor, self._ledger.of(tensor))
         return (NormalRow if judgement.is_normal else Row)(
             name,
             judgement.verdict,
@@ -150,7 +149,7 @@ class _Rows:
         """Yield the buffers that the forward of a frozen module has changed."""
         for root, model in self._roots:
             for name, buffer in model.named_buffers():
-                known = self._seen.buffers.get(id(buffer))
+                known = self._seen.hooks.buffers.get(id(buffer))
                 if known is None or known[0]() is not buffer:
                     continue
                 path = name.rpartition(".")[0]
@@ -164,16 +163,17 @@ class _Rows:
                 yield Row(f"{root}.{name}", "moves", why, "", buffer.numel(), "buffer")
 
     def _failed(self) -> Iterator[Row]:
-        for failure in self._seen.failures:
+        for failure in self._seen.backwards.failures:
             where = written(failure.where, self._paths)
             yield Row(failure.name, "failed", failure.why, where, 0, "run")
 
     def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
         """Say that nothing trains, if no parameter moved by its gradient."""
         parameters = [row for row in all_rows if row.kind != "run"]
+        is_unknown = all(row.verdict == "unknown" for row in parameters)
         is_frozen = all(row.verdict == "frozen" for row in parameters)
         ran = self._judge.has_iterated()
-        if not parameters or not (ran or (self._seen.backwards and is_frozen)):
+        if is_unknown or not (ran or (self._seen.backwards.count and is_frozen)):
             return
         if any(record.trained for _, record in self._ledger):
             return  # also what has no row, as its module is gone

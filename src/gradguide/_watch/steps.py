@@ -12,9 +12,9 @@ from torch.optim import LBFGS
 
 from gradguide._autograd import is_zero, local
 from gradguide._changed import same_values
-from gradguide._explain.optimizer import group_of, rehearse
+from gradguide._explain.optimizer import is_of_torch, rehearse
 from gradguide._watch.fingerprint import fingerprint, has_changed
-from gradguide._watch.ledger import Ledger, Record, held_by
+from gradguide._watch.ledger import Held, Ledger, Record, held_by
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -44,19 +44,17 @@ class Steps:
             return
         before = {}
         outer = {key for step in self._running.values() for key in step.before}
-        for tensor, name in held_by(optimizer.param_groups):
+        for held in held_by(optimizer):
+            tensor = held.tensor
             if id(tensor) in outer:
                 continue  # the optimizer around this one may undo its step
-            record = self._ledger.of(tensor)
-            record.holder = id(optimizer)
-            record.group = record.group or name
+            record = self._record_of(held, optimizer)
             record.required_grad = record.required_grad or tensor.requires_grad
             self._ledger.compare_one(tensor, record)
             if record.trained and tensor.requires_grad:
                 continue
             record.was_zero = record.was_zero or is_zero(tensor)
-            reason = "" if tensor.requires_grad else _why_moved(optimizer, tensor)
-            before[id(tensor)] = _Before(tensor, record, reason)
+            before[id(tensor)] = _Before(held, record, optimizer)
         self._running[id(optimizer)] = _Step(before)
 
     def end(self, optimizer: Optimizer) -> bool:
@@ -73,8 +71,8 @@ class Steps:
         del self._running[id(optimizer)]
         _, count = self.counts.get(id(optimizer), (None, 0))
         self.counts[id(optimizer)] = (ref(optimizer), count + 1)
-        for tensor, _ in held_by(optimizer.param_groups):
-            known = step.before.get(id(tensor))
+        for held in held_by(optimizer):
+            known = step.before.get(id(held.tensor))
             if known is not None:
                 known.compare(optimizer)
         return not self._running
@@ -82,12 +80,20 @@ class Steps:
     def skip(self, optimizer: Optimizer) -> None:
         """Note that a ``GradScaler`` skipped the step of an optimizer."""
         self.skips[id(optimizer)] = self.skips.get(id(optimizer), 0) + 1
-        for tensor, name in held_by(optimizer.param_groups):
-            record = self._ledger.of(tensor)
-            record.holder = id(optimizer)
-            record.group = record.group or name
-            record.has_gradient = record.has_gradient or tensor.grad is not None
-            record.still = "skipped by the scaler: a gradient is inf or nan"
+        for held in held_by(optimizer):
+            record = self._record_of(held, optimizer)
+            record.has_gradient = record.has_gradient or held.tensor.grad is not None
+            record.still = _SKIPPED
+
+    def _record_of(self, held: Held, optimizer: Optimizer) -> Record:
+        """Return the record of a tensor, and note the optimizer that holds it."""
+        record = self._ledger.of(held.tensor)
+        record.holder = id(optimizer)
+        record.group = record.group or held.name
+        return record
+
+
+_SKIPPED = "skipped by the scaler: a gradient is inf or nan"
 
 
 class _Step:
@@ -101,16 +107,17 @@ class _Step:
 class _Before:
     """A tensor before a step."""
 
-    def __init__(self, tensor: Tensor, record: Record, reason: str) -> None:
-        self._tensor = tensor
+    def __init__(self, held: Held, record: Record, optimizer: Optimizer) -> None:
+        tensor = held.tensor
+        self._held = held
         self._record = record
-        self._reason = reason
+        self._reason = "" if tensor.requires_grad else _why_moved(optimizer, held)
         self._fingerprint = fingerprint(tensor)
         self._grad = _kind_of(tensor.grad)
 
     def compare(self, optimizer: Optimizer) -> None:
         """Note what the step did to the tensor."""
-        tensor, record = self._tensor, self._record
+        tensor, record = self._held.tensor, self._record
         latest = record.latest
         record.note_gradient(tensor.grad)
         moved = has_changed(tensor, self._fingerprint)
@@ -126,7 +133,7 @@ class _Before:
             if grad == _ZERO and not latest:
                 record.cancels = True
             else:
-                record.still, record.is_normal = _why_still(optimizer, tensor, grad)
+                record.still, record.is_normal = _why_still(optimizer, self._held, grad)
 
 
 _NONE, _ZERO, _NONZERO = range(3)
@@ -138,37 +145,36 @@ def _kind_of(grad: Tensor | None) -> int:
     return _ZERO if is_zero(grad) else _NONZERO
 
 
-def _why_still(optimizer: Optimizer, tensor: Tensor, grad: int) -> tuple[str, bool]:
+def _why_still(optimizer: Optimizer, held: Held, grad: int) -> tuple[str, bool]:
     """Return why a step left a tensor as it was, and whether that is normal."""
     if grad == _NONE:
         return "its .grad was None at step(), though backward gave it one", False
     if grad == _ZERO:
         return "its .grad was 0 at step(), though backward gave it another", False
-    group = group_of(optimizer, tensor)
+    tensor, _, group = held
     rate, full = group.get("lr"), group.get("initial_lr")
     if rate is not None and float(rate) == 0:
         if full is not None and float(full) > 0:
             return "lr is 0 in these steps: warm-up?", True
         return "its learning rate is 0", False
     if tensor.grad is not None and not _is_finite(tensor.grad):
-        return "skipped by the scaler: a gradient is inf or nan", False
-    rounded = _rounded_away(optimizer, tensor)
+        return _SKIPPED, False
+    rounded = _rounded_away(optimizer, held)
     if rounded is None:
         return "skipped by step(): it has a gradient, and did not change", False
-    if rounded == _NEGLIGIBLE and rate and full and float(rate) < float(full):
-        return "rounded away at this rate: warm-up?", True
-    if rounded == _NEGLIGIBLE:
+    is_warm_up = bool(rate and full and float(rate) < float(full))
+    if rounded == _NEGLIGIBLE and not is_warm_up:
         return "its gradient is too small to change it in these steps", True
-    kind = str(tensor.dtype).removeprefix("torch.")
-    why = f"rounded away: its update is {rounded} times too small for {kind}"
-    if rate is not None and full is not None and float(rate) < float(full):
-        return f"{why} at this rate: warm-up?", True
-    return why, False
+    why = "rounded away"
+    if rounded != _NEGLIGIBLE:
+        kind = str(tensor.dtype).removeprefix("torch.")
+        why += f": its update is {rounded} times too small for {kind}"
+    return f"{why} at this rate: warm-up?" if is_warm_up else why, is_warm_up
 
 
-def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
+def _why_moved(optimizer: Optimizer, held: Held) -> str:
     """Return why a step moves a frozen tensor, if it does."""
-    forces = []
+    tensor, forces = held.tensor, []
     if tensor.grad is not None and not is_zero(tensor.grad):
         forces.append("its stale .grad is applied by step()")
     state = optimizer.state.get(tensor, {})
@@ -179,7 +185,7 @@ def _why_moved(optimizer: Optimizer, tensor: Tensor) -> str:
         for value in state.values()
     ):
         forces.append("momentum")
-    if group_of(optimizer, tensor).get("weight_decay"):
+    if held.group.get("weight_decay"):
         forces.append("weight decay")
     return f"frozen, but {', '.join(forces) or 'step() moves it'}"
 
@@ -189,16 +195,17 @@ def _is_finite(grad: Tensor) -> bool:
     return bool(torch.isfinite(values).all())
 
 
-def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
+def _rounded_away(optimizer: Optimizer, held: Held) -> str | None:
     """Return how many times too small an update is for the dtype, or None.
 
     The step of PyTorch's class of optimizer is rehearsed with a copy of the tensor, and
     with one in double precision. For an optimizer that is not based on any of these,
     the update is taken to be as large as the rate times the gradient, or the rate.
     """
+    tensor = held.tensor
     if not tensor.is_floating_point() or tensor.layout != torch.strided:
         return None
-    kind = next(k for k in type(optimizer).__mro__ if k.__module__.startswith(_OWN))
+    kind = next(filter(is_of_torch, type(optimizer).__mro__))
     if local(tensor) is not tensor and kind.__name__ in _WHOLE:
         return None
     same = rehearse(kind, optimizer, [tensor])
@@ -209,7 +216,7 @@ def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
     if exact:
         update = (local(exact[0].detach()) - values).abs()
     else:
-        rate = float(group_of(optimizer, tensor).get("lr") or 0)
+        rate = float(held.group.get("lr") or 0)
         largest = 0.0 if tensor.grad is None else float(local(tensor.grad).abs().max())
         update = torch.full_like(values, rate * max(1.0, largest))
     _, exponent = torch.frexp(values.abs().clamp_min(torch.finfo(tensor.dtype).tiny))
@@ -223,7 +230,6 @@ def _rounded_away(optimizer: Optimizer, tensor: Tensor) -> str | None:
 _NEGLIGIBLE = "negligible"
 _WHOLE = {"Adafactor", "Muon"}
 """Optimizers whose step needs all of a tensor, of which a process may have a part."""
-_OWN = "torch.optim"
 _HALF = 16
 _TINY = torch.finfo(torch.float32).eps / 2
 """An update that float32 can't even add to 1."""

@@ -11,15 +11,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gradguide._report.report import Report
-from gradguide._watch.observer import Observer
-from gradguide._watch.rows import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from types import FrameType, TracebackType
+    from collections.abc import Callable
+    from types import TracebackType
     from typing import ParamSpec, TypeVar
 
-    from gradguide._report.row import Row
+    from gradguide._watch.observer import Observer
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -89,9 +87,11 @@ objects that the training uses, or nothing
 
     def __enter__(self) -> Report:
         """Begin to watch; the report is filled at the end of the block."""
-        observer, report = Observer(), Report()
+        # Imported when it is used: it needs longer than all the rest of the package.
+        from gradguide._watch.observation import begin
+
+        observer, report = begin(self._objects), Report()
         self._watching.append((observer, report))
-        _begin(observer, self._objects)
         return report
 
     def __exit__(
@@ -101,22 +101,26 @@ objects that the training uses, or nothing
         traceback: TracebackType | None,
     ) -> None:
         """End watching, and fill the report."""
+        from gradguide._watch.observation import end_of
+
         observer, report = self._watching.pop()
         observer.failed = isinstance(error, Exception)
         report.fill(*end_of(observer))
 
     def __call__(self, step: Callable[P, T]) -> Callable[P, T]:
         """Return a training step whose first calls are watched."""
-        observer: Observer | None = Observer()
+        observer: Observer | None = None
         calls, runs = 0, False
 
         @wraps(step)
         def watched(*args: P.args, **kwargs: P.kwargs) -> T:
             nonlocal calls, runs, observer
-            if observer is None or runs:
+            if calls == CALLS or runs:
                 return step(*args, **kwargs)
+            from gradguide._watch.observation import begin, end_of, pause
+
             runs = True
-            _begin(observer, self._objects)
+            observer = begin(self._objects, observer)
             try:
                 return step(*args, **kwargs)
             finally:
@@ -131,54 +135,3 @@ objects that the training uses, or nothing
                         print(report, file=sys.stderr)
 
         return watched
-
-
-def _begin(
-    observer: Observer, objects: Iterable[nn.Module | Optimizer | Tensor]
-) -> None:
-    try:
-        observer.roots.expect(objects)
-        observer.start()
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
-
-
-def pause(observer: Observer, frame: FrameType | None = None) -> None:
-    """Stop observing, perhaps not for good; an error of this package is noted."""
-    try:
-        observer.roots.look_for_names(frame)
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
-    observer.stop()
-
-
-def end_of(
-    observer: Observer, frame: FrameType | None = None
-) -> tuple[list[Row], list[str]]:
-    """Stop observing; return the rows, and what else there is to say.
-
-    After an error of this package there are no rows, as what was seen is not all.
-    """
-    found: list[Row] = []
-    try:
-        pause(observer, frame)
-        if observer.trouble is None:
-            found = rows(observer)
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
-    observer.roots.release()
-    return found, notes(observer)
-
-
-def notes(observer: Observer) -> list[str]:
-    """Return what else there is to say of a watch."""
-    found = []
-    if observer.ran_eagerly:
-        found.append("compiled code ran without compilation while it was watched")
-    if observer.trouble is not None:
-        error = observer.trouble
-        found.append(
-            f"gradguide itself failed, and stopped watching: {type(error).__name__}: "
-            f"{error}"
-        )
-    return found

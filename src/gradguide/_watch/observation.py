@@ -1,0 +1,75 @@
+"""One observation: begun, paused and ended, so that an error here costs no run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gradguide._watch.internals import unseen
+from gradguide._watch.observer import Observer
+from gradguide._watch.rows import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from gradguide._report.row import Row
+
+
+def begin(
+    objects: Iterable[nn.Module | Optimizer | Tensor] = (),
+    observer: Observer | None = None,
+) -> Observer:
+    """Begin to observe, or go on with an observer that was paused."""
+    observer = observer or Observer()
+    try:
+        observer.roots.expect(objects)
+        observer.start()
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+    return observer
+
+
+def pause(observer: Observer, frame: FrameType | None = None) -> None:
+    """Stop observing, perhaps not for good; an error of this package is noted."""
+    try:
+        with unseen():  # another watch around this one must not see what is read here
+            observer.roots.look_for_names(frame)
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+    observer.stop()
+
+
+def end_of(
+    observer: Observer, frame: FrameType | None = None
+) -> tuple[list[Row], list[str]]:
+    """Stop observing; return the rows, and what else there is to say.
+
+    After an error of this package there are no rows, as what was seen is not all.
+    """
+    found: list[Row] = []
+    try:
+        pause(observer, frame)
+        if observer.trouble is None:
+            with unseen():
+                found = rows(observer)
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
+    observer.roots.release()
+    return found, _notes(observer)
+
+
+def _notes(observer: Observer) -> list[str]:
+    """Return what else there is to say of a watch."""
+    found = []
+    if observer.ran_eagerly:
+        found.append("compiled code ran without compilation while it was watched")
+    if observer.trouble is not None:
+        error = observer.trouble
+        found.append(
+            f"gradguide itself failed, and stopped watching: {type(error).__name__}: "
+            f"{error}"
+        )
+    return found
