@@ -13,7 +13,8 @@ from operator import methodcaller
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from gradguide._autograd import Parents, memory, saves_tensors
+from gradguide._autograd import Parents, saves_tensors
+from gradguide._memory import memory
 
 
 class Owned:

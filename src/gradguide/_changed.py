@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import strided_parts
+from gradguide._memory import strided_parts
 from gradguide._select import require_module
 
 

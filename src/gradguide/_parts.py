@@ -15,9 +15,9 @@ from gradguide._autograd import (
     nodes,
     saved_tensors,
     shape_of,
-    storages,
     tensors_in,
 )
+from gradguide._memory import storages
 from gradguide._report.row import Row
 
 

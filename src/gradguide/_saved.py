@@ -7,16 +7,9 @@ from typing import NamedTuple
 from torch import nn
 from torch.autograd.graph import Node
 
-from gradguide._autograd import (
-    Loss,
-    is_number,
-    leaf,
-    memory,
-    saved_tensors,
-    tensors_in,
-    walk,
-)
+from gradguide._autograd import Loss, is_number, leaf, saved_tensors, tensors_in, walk
 from gradguide._by_module import Owned
+from gradguide._memory import memory
 from gradguide._select import require_module
 
 

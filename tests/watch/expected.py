@@ -52,9 +52,18 @@ def expected(script: Path) -> list[Expected]:
 
 def raises(script: Path) -> str:
     """Return the words of the error that a program ends with, or an empty text."""
+    return _words(script, "Raises:")
+
+
+def note(script: Path) -> str:
+    """Return the words of a note of a right report, or an empty text."""
+    return _words(script, "Note:")
+
+
+def _words(script: Path, head: str) -> str:
     text = ast.get_docstring(ast.parse(script.read_text("utf-8"))) or ""
-    lines = [line for line in text.splitlines() if line.startswith("Raises:")]
-    return lines[0].removeprefix("Raises:").strip() if lines else ""
+    lines = [line for line in text.splitlines() if line.startswith(head)]
+    return lines[0].removeprefix(head).strip() if lines else ""
 
 
 def _marked(script: Path, marker: str) -> list[str]:

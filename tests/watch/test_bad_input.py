@@ -110,7 +110,10 @@ def test_a_script_that_never_trains(tmp_path: Path) -> None:
     told = watch(_script(tmp_path, "model(torch.ones(3))"))
     assert told.code == 0
     assert "2 unknown" in told.errors
-    assert "The script ended without a backward.\nNo problems.\n" in told.errors
+    assert (
+        "The script ended without a backward, after 1 forward.\nNo problems.\n"
+        in told.errors
+    )
 
 
 def test_a_script_that_trains_in_a_thread(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import is_dead_view, is_zero, leaf, leaves, nodes, tensors_in
+from gradguide._autograd import is_dead_view, leaf, leaves, nodes, tensors_in
 from gradguide._explain.paths import with_paths
 from gradguide._explain.sharding import UnshardedParameters, sharded_modules
 from gradguide._explain.threads import Threads
 from gradguide._explain.unchanged import unchanged
+from gradguide._memory import is_zero
 from gradguide._origins.tape import Tape
 from gradguide._origins.values import Origins, merged
 from gradguide._origins.where import written

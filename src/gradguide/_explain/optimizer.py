@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS, Optimizer, Rprop
 
-from gradguide._autograd import is_zero
 from gradguide._changed import same_values
+from gradguide._memory import is_zero
 
 
 class HeldTensors:

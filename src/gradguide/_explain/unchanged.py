@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradguide._autograd import storages
 from gradguide._changed import same_values
 from gradguide._explain.sharding import sharded_modules
+from gradguide._memory import storages
 
 
 @contextmanager

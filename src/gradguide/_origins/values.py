@@ -7,7 +7,7 @@ from weakref import ref
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from gradguide._autograd import pieces
+from gradguide._memory import pieces
 from gradguide._origins.blame import Cause
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gradguide._report.report import Report
 from gradguide._watch.ending import Enough, end_later, insist
-from gradguide._watch.iterations import Iterations
+from gradguide._watch.iterations import Iterations, counted
 from gradguide._watch.observation import end_of
 from gradguide._watch.observer import Observer
 from gradguide._watch.ranks import Ranks
@@ -173,6 +173,8 @@ class _Session:
         if _time_of_other_processes() > self._time_of_others:
             how = "use gradguide.watch() in the function that another one runs"
             return [f"{said} in its first process; {how}."]
+        if seen.forwards:
+            return [f"{said}, after {counted(seen.forwards, 'forward')}."]
         return [f"{said}."]
 
     def _wait(self) -> None:
@@ -181,10 +183,10 @@ class _Session:
             if self.observer.backwards.count or self.observer.steps.counts:
                 return
             minutes += 1
-            plural = "" if minutes == 1 else "s"
             with suppress(OSError, ValueError):
                 print(
-                    f"gradguide: no backward after {minutes} minute{plural}; waiting",
+                    f"gradguide: no backward after {counted(minutes, 'minute')}; "
+                    "waiting",
                     file=sys.stderr,
                     flush=True,
                 )

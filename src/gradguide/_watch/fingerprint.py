@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from gradguide._autograd import has_memory
 from gradguide._changed import values_of
+from gradguide._memory import has_memory
 
 CHUNK = 1 << 22
 """The bytes that are copied at once from a device or from scattered memory."""

@@ -39,10 +39,10 @@ class Iterations:
         steps = sum(count for _, count in counts)
         skips = sum(self._observer.steps.skips.values())
         backwards = self._observer.backwards.count
-        text = f"Watched {_number(backwards, 'backward')}, {_number(steps, 'step')}"
+        text = f"Watched {counted(backwards, 'backward')}, {counted(steps, 'step')}"
         if len(counts) > 1:
             text += f" of {len(counts)} optimizers"
-        return text + (f", {_number(skips, 'skipped step')}." if skips else ".")
+        return text + (f", {counted(skips, 'skipped step')}." if skips else ".")
 
     def _after_step(self, optimizer: Optimizer) -> None:
         if id(optimizer) in self._stepped:
@@ -114,5 +114,6 @@ class Iterations:
         }
 
 
-def _number(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """Write a number of things, with the plural."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from gradguide._autograd import pieces
 from gradguide._explain.evidence import hides_operations
+from gradguide._memory import pieces
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.values import mask_of
@@ -32,7 +32,7 @@ class Judge:
     """Judges tensors by what was observed.
 
     Attributes:
-        attributes: The ids of tensors outside modules that are no inputs.
+        attributes: The ids of tensors that no module registers and that are no inputs.
     """
 
     def __init__(
@@ -51,9 +51,12 @@ class Judge:
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
-        self._trains_no_module = bool(self._held) and not any(
-            key in self._names for key in self._held
-        )
+        stepped = {
+            id(tensor): record for tensor, record in self._ledger if record.holder
+        }
+        self._trains_no_module = self._names.keys().isdisjoint(
+            self._held.keys() | stepped
+        ) and any(record.nonzero for record in stepped.values())
         self._trained: dict[int, Tensor] = {}
         for tensor, record in self._ledger:
             if record.trained:
@@ -131,7 +134,8 @@ class Judge:
         why = "gets a gradient that nobody applies"
         if holder is not None:
             why += f": the step() of its {type(holder).__name__} never ran"
-        if holder is not None or id(tensor) in self._names:
+        is_registered = id(tensor) in self._names and id(tensor) not in self.attributes
+        if holder is not None or is_registered:
             return Judgement("not in optimizer", why)
         if isinstance(tensor, nn.Parameter) or id(tensor) in self.attributes:
             why = "reached by the loss, but not a parameter of the model"

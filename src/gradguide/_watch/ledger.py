@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from gradguide._autograd import is_zero, pieces
+from gradguide._memory import is_zero, pieces
 from gradguide._origins.where import here
 from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 

@@ -48,6 +48,7 @@ class Observer(Tape):
         steps: The steps of each optimizer.
         roots: The outermost modules, and the names of modules and tensors.
         hooks: The hooks of modules and optimizers.
+        forwards: How many forwards of outermost modules ran.
         backwards: What the backwards reached.
         behind: For each source, those whose data it was multiplied with.
         frozen_at: Where tensors were frozen while they were watched.
@@ -67,6 +68,7 @@ class Observer(Tape):
         self.steps = Steps(self.ledger)
         self.roots = Roots(self.ledger)
         self.hooks = Hooks(self)
+        self.forwards = 0
         self.backwards = Backwards(self, self.ledger, self.roots)
         self.behind: dict[int, int] = {}
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
@@ -254,6 +256,7 @@ class Observer(Tape):
     def note_call(self, module: nn.Module) -> None:
         """Note that an outermost module is called."""
         if not self._in_backward:
+            self.forwards += 1
             self.roots.note_call(module)
             self._shards.note(module)
 

@@ -44,6 +44,12 @@ class _Rows:
             for path, part in module.named_modules()
         }
         self._judge = Judge(observer, everything, self._names)
+        self._judge.attributes |= {
+            id(parameter)
+            for root, module in self._roots
+            if self._is_in_container(root)
+            for parameter in module.parameters()
+        }
 
     def rows(self) -> Iterator[Row]:
         parameters = list(self._parameters())
@@ -70,6 +76,13 @@ class _Rows:
             )
         return named
 
+    def _is_in_container(self, name: str) -> bool:
+        """Whether a root is in a plain list or dictionary of another one."""
+        return any(
+            name.startswith(f"{root}.") and "[" in name.removeprefix(root)
+            for root, _ in self._roots
+        )
+
     def _parameters(self) -> Iterator[Row]:
         for root, module in self._roots:
             for path, tensor in module.named_parameters():
@@ -89,7 +102,7 @@ class _Rows:
             t.shape for t, r in others if r.holder and self._judge.is_orphan(t, r)
         }
         # An attribute of a module is no input, nor is what took an orphan's place.
-        self._judge.attributes = {
+        self._judge.attributes |= {
             id(tensor)
             for tensor, record in others
             if id(tensor) in paths or (tensor.shape in orphans and not record.holder)
@@ -171,9 +184,9 @@ class _Rows:
         """Say that nothing trains, if no parameter moved by its gradient."""
         parameters = [row for row in all_rows if row.kind != "run"]
         is_unknown = all(row.verdict == "unknown" for row in parameters)
-        is_frozen = all(row.verdict == "frozen" for row in parameters)
+        is_certain = all(row.verdict in _NEVER for row in parameters)
         ran = self._judge.has_iterated()
-        if is_unknown or not (ran or (self._seen.backwards.count and is_frozen)):
+        if is_unknown or not (ran or (self._seen.backwards.count and is_certain)):
             return
         if any(record.trained for _, record in self._ledger):
             return  # also what has no row, as its module is gone
@@ -182,3 +195,7 @@ class _Rows:
         ):
             why = "no parameter moved by its gradient in what was watched"
             yield Row("*", "nothing trains", why, "", 0, "run")
+
+
+_NEVER = {"frozen", "cut", "unused"}
+"""The verdicts on what no backward gives a gradient."""

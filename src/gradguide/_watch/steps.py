@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.optim import LBFGS
 
-from gradguide._autograd import is_zero, local
 from gradguide._changed import same_values
 from gradguide._explain.optimizer import is_of_torch, rehearse
+from gradguide._memory import is_zero, local
 from gradguide._watch.fingerprint import fingerprint, has_changed
 from gradguide._watch.ledger import Held, Ledger, Record, held_by
 
@@ -159,17 +159,18 @@ def _why_still(optimizer: Optimizer, held: Held, grad: int) -> tuple[str, bool]:
         return "its learning rate is 0", False
     if tensor.grad is not None and not _is_finite(tensor.grad):
         return _SKIPPED, False
-    rounded = _rounded_away(optimizer, held)
-    if rounded is None:
+    times = _rounded_away(optimizer, held)
+    if times is None:
         return "skipped by step(): it has a gradient, and did not change", False
-    is_warm_up = bool(rate and full and float(rate) < float(full))
-    if rounded == _NEGLIGIBLE and not is_warm_up:
+    if times == math.inf:
+        if rate and full and float(rate) < float(full):
+            return "rounded away at this rate: warm-up?", True
         return "its gradient is too small to change it in these steps", True
-    why = "rounded away"
-    if rounded != _NEGLIGIBLE:
-        kind = str(tensor.dtype).removeprefix("torch.")
-        why += f": its update is {rounded} times too small for {kind}"
-    return f"{why} at this rate: warm-up?" if is_warm_up else why, is_warm_up
+    kind = str(tensor.dtype).removeprefix("torch.")
+    why = f"rounded away: its update is {math.ceil(times):,} times too small for {kind}"
+    if rate and full and times * float(rate) < float(full):
+        return f"{why} at this rate: warm-up?", True  # the full rate would change it
+    return why, False
 
 
 def _why_moved(optimizer: Optimizer, held: Held) -> str:
@@ -195,8 +196,10 @@ def _is_finite(grad: Tensor) -> bool:
     return bool(torch.isfinite(values).all())
 
 
-def _rounded_away(optimizer: Optimizer, held: Held) -> str | None:
-    """Return how many times too small an update is for the dtype, or None.
+def _rounded_away(optimizer: Optimizer, held: Held) -> float | None:
+    """Return how many times too small an update is for the dtype; None if it is not.
+
+    It is infinite for an update that would change no number of float32.
 
     The step of PyTorch's class of optimizer is rehearsed with a copy of the tensor, and
     with one in double precision. For an optimizer that is not based on any of these,
@@ -223,11 +226,10 @@ def _rounded_away(optimizer: Optimizer, held: Held) -> str | None:
     half_unit = torch.finfo(tensor.dtype).eps / 2 * torch.exp2(exponent.double() - 1)
     ratio = float((half_unit / update).min())
     if torch.finfo(tensor.dtype).bits > _HALF and float(update.max()) < _TINY:
-        return _NEGLIGIBLE  # as the gradient of a bias before a batch norm
-    return f"{math.ceil(ratio):,}" if 1 <= ratio < math.inf else None
+        return math.inf  # as the gradient of a bias before a batch norm
+    return ratio if 1 <= ratio < math.inf else None
 
 
-_NEGLIGIBLE = "negligible"
 _WHOLE = {"Adafactor", "Muon"}
 """Optimizers whose step needs all of a tensor, of which a process may have a part."""
 _HALF = 16

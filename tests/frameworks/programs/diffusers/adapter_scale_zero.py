@@ -1,5 +1,6 @@
 """Set the scale of the adapter to 0 for a first picture, and leave it there.
 
+Expect: nothing trains; *; ;
 Expect: zero; unet.*.lora_?.default.weight; its gradient is exactly zero;
 """
 

@@ -1,6 +1,6 @@
 """End DQN before the steps that it collects before it starts to learn.
 
-Expect: nothing trains; *; ;
+Note: The script ended without a backward.
 """
 
 # Reported in: https://github.com/DLR-RM/stable-baselines3/issues/526
