@@ -106,7 +106,11 @@ def test_an_error_in_the_block_goes_through() -> None:
     assert verdicts(report) == RIGHT
     with pytest.raises(RuntimeError, match="element 0"), gradguide.watch() as report:
         encoder(torch.ones(3)).detach().sum().backward()
-    assert verdicts(report) == {"encoder.weight": "cut", "encoder.bias": "cut"}
+    assert verdicts(report) == {
+        "*": "nothing trains",
+        "encoder.weight": "cut",
+        "encoder.bias": "cut",
+    }
 
 
 def test_given_objects_are_reported_though_they_take_no_part() -> None:
