@@ -10,13 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults import browser, module, pages, project, scripts, translations
+from tests.faults import (
+    browser,
+    module,
+    pages,
+    project,
+    scripts,
+    translations,
+    watch,
+)
 from tests.faults.fault import Fault, PlantError
 from tests.faults.workspace import Outcome, Workspace
 
 FAULTS: tuple[Fault, ...] = (
     *(scripts.FAULTS + translations.FAULTS + pages.FAULTS),
-    *(browser.FAULTS + module.FAULTS + project.FAULTS),
+    *(browser.FAULTS + module.FAULTS + watch.FAULTS + project.FAULTS),
 )
 TITLES = ("kind", "fault", "check", "caught", "seconds")
 TAIL = 25
