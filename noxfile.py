@@ -100,7 +100,7 @@ def versions(session: nox.Session) -> None:
     needed = nox.project.dependency_groups(PYPROJECT, "versions")
     session.install("-c", str(free), pytorch, *needed)
     session.run("python", "-c", "import torch; print('PyTorch', torch.__version__)")
-    session.run("pytest", "tests/module", "src", *options)
+    session.run("pytest", "tests/module", "tests/watch", "src", *options)
 
 
 @nox.session(default=False)

@@ -7,6 +7,7 @@ most programs.
 import json
 import multiprocessing
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -122,9 +123,13 @@ def _run(
             process.kill()
             process.join()
         assert process.exitcode is not None
-        return Run(
-            process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8")
-        )
+        printed = without_gloo(output.read_text("utf-8"))
+        return Run(process.exitcode, printed, errors.read_text("utf-8"))
+
+
+def without_gloo(output: str) -> str:
+    """Leave out the lines that PyTorch 2.10 prints of each process of Gloo."""
+    return re.sub(r".*(\[Gloo\]|peer ranks).*\n?", "", output)
 
 
 def _child(

@@ -13,7 +13,7 @@ from gradguide._report.report import Report
 from gradguide._report.row import Row
 from gradguide._watch import ranks
 
-from .command import watch
+from .command import watch, without_gloo
 
 SCRIPT = """
 import os
@@ -65,7 +65,7 @@ def _torchrun(folder: Path, *options: str, cut: str = "") -> tuple[int, str, str
         check=False,
         timeout=120,
     )
-    return run.returncode, run.stdout, run.stderr
+    return run.returncode, without_gloo(run.stdout), run.stderr
 
 
 def test_healthy_ranks_report_once(tmp_path: Path) -> None:
