@@ -1,5 +1,6 @@
 """Tests that ``changed`` compares tensors of every dtype and layout."""
 
+import math
 from collections.abc import Callable
 from typing import Self
 
@@ -57,9 +58,10 @@ def test_equal_numbers(dtype: torch.dtype) -> None:
     with changed(model) as names:
         model.table = torch.tensor([complex(-0.0, -0.0)], dtype=dtype)
     assert names == []
-    model.table = torch.full((2,), torch.nan, dtype=dtype)
+    nan = [complex(math.nan, math.nan)] * 2
+    model.table = torch.tensor(nan, dtype=dtype)
     with changed(model) as names:
-        model.table = torch.full((2,), torch.nan, dtype=dtype)
+        model.table = torch.tensor(nan, dtype=dtype)
     assert names == []
 
 
