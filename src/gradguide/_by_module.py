@@ -7,6 +7,7 @@ buffers that the node uses, and by the order in which the nodes were made.
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache, reduce
 from itertools import takewhile
 from operator import methodcaller
 
@@ -16,19 +17,20 @@ from torch.autograd.graph import Node
 from gradguide._autograd import Parents, saves_tensors
 from gradguide._memory import memory
 
+Numbers = frozenset[int]
+"""The parameters and buffers that a node uses."""
+
 
 class Owned:
     """The parameters and buffers of a model, with the modules that own them.
 
-    A set of them is a number with a bit for each address, as every node has such a set.
-
     Attributes:
-        bits: The bits by address.
+        numbers: For each address, the number of the parameter or buffer that is there.
     """
 
     def __init__(self, model: nn.Module | None) -> None:
         """List what a model owns; nothing without a model."""
-        self.bits: dict[int, int] = {}
+        self.numbers: dict[int, int] = {}
         self._path_of: dict[int, str] = {}
         tensors: list[Tensor] = []
         paths: list[str] = []
@@ -50,15 +52,15 @@ class Owned:
             if not address:  # an empty tensor
                 continue
             path = paths[index]
-            bit = self.bits.setdefault(address, 1 << len(self.bits))
-            if self._path_of.setdefault(bit, path) != path:  # tied
-                self._path_of[bit] = _around(path, self._path_of[bit])
+            number = self.numbers.setdefault(address, len(self.numbers))
+            if self._path_of.setdefault(number, path) != path:  # tied
+                self._path_of[number] = _around(path, self._path_of[number])
 
     def by_module(
         self,
         sizes: Mapping[Node, int],
         graph: Mapping[Node, Parents],
-        holds: Mapping[Node, int],
+        holds: Mapping[Node, Numbers],
     ) -> dict[str, int]:
         """Add up the bytes of nodes by the paths of their modules, largest first.
 
@@ -67,14 +69,15 @@ class Owned:
         Args:
             sizes: The bytes that nodes keep.
             graph: All nodes, with their parents.
-            holds: The bits of what a node keeps, or for a leaf of the tensor itself.
+            holds: The numbers of what a node keeps, or for a leaf that of the tensor.
         """
-        if not self.bits:
+        if not self.numbers:
             return {"": sum(sizes.values())} if sizes else {}
         nodes = [node for node, parents in graph.items() if parents]
         nodes.sort(key=methodcaller("_sequence_nr"))
         uses, in_order = _uses(nodes, graph, holds)
-        paths = {node: self._path(bits) for node, bits in uses.items()}
+        path_of = cache(self._path)
+        paths = {node: path_of(numbers) for node, numbers in uses.items()}
         if in_order:
             paths |= _between(nodes, sizes, uses, paths)
         total: Counter[str] = Counter()
@@ -82,26 +85,24 @@ class Owned:
             total[_without_parametrization(paths.get(node, ""))] += size
         return dict(total.most_common())
 
-    def _path(self, bits: int) -> str:
+    def _path(self, numbers: Numbers) -> str:
         """Return the path of the innermost module around the owners of some tensors."""
-        if bits not in self._path_of:
-            lowest = bits & -bits
-            rest = self._path(bits - lowest)
-            self._path_of[bits] = _around(self._path_of[lowest], rest)
-        return self._path_of[bits]
+        return reduce(_around, map(self._path_of.__getitem__, numbers))
 
 
 def _between(
     nodes: list[Node],
     sizes: Mapping[Node, int],
-    uses: dict[Node, int],
+    uses: dict[Node, Numbers],
     paths: dict[Node, str],
 ) -> dict[Node, str]:
     """Return the module around the nodes before and after one that uses nothing."""
     between: dict[Node, str] = {}
     waiting: list[Node] = []
     last: str | None = None  # the module of the node that used something before
-    last_use = used_by_last = used = 0
+    last_use: Numbers = frozenset()
+    used_by_last: set[int] = set()
+    used: set[int] = set()
     for node in nodes:
         if node not in uses:
             if node in sizes:
@@ -109,46 +110,50 @@ def _between(
             continue
         path, use = paths[node], uses[node]
         if path != last:
-            used_by_last = 0
+            used_by_last = set()
         # What is used again was called again: its first call ended in between. Only a
         # recurrent layer uses a part of its parameters several times in one call.
-        again = used & use != 0 and not (use == last_use != used_by_last)
+        again = not used.isdisjoint(use) and not (use == last_use != used_by_last)
         if waiting and last is not None and not again:
             between |= dict.fromkeys(waiting, _around(last, path))
-        used, used_by_last = (use, use) if again else (used | use, used_by_last | use)
+        if again:
+            used, used_by_last = set(), set()
+        used |= use
+        used_by_last |= use
         last, last_use = path, use
         waiting.clear()
     return between
 
 
 def _uses(
-    nodes: list[Node], graph: Mapping[Node, Parents], holds: Mapping[Node, int]
-) -> tuple[dict[Node, int], bool]:
-    """Return the bits of what nodes use, and whether the nodes are in order.
+    nodes: list[Node], graph: Mapping[Node, Parents], holds: Mapping[Node, Numbers]
+) -> tuple[dict[Node, Numbers], bool]:
+    """Return the numbers of what nodes use, and whether the nodes are in order.
 
     Each thread counts its nodes by itself, so that nodes of several threads may come
     before those that they were computed from.
     """
-    uses: dict[Node, int] = {}
+    nothing: Numbers = frozenset()
+    uses: dict[Node, Numbers] = {}
     in_order = True
     # What nodes give on: a leaf its tensor, and the transpose of a weight this weight.
-    given: dict[Node | None, int] = {
-        node: holds.get(node, 0) for node, parents in graph.items() if not parents
+    given: dict[Node | None, Numbers] = {
+        node: holds.get(node, nothing) for node, parents in graph.items() if not parents
     }
-    given[None] = 0
+    given[None] = nothing
     for node in nodes:
-        bits, is_owned = holds.get(node, 0), True
+        numbers, is_owned = holds.get(node, nothing), True
         for parent, _ in graph[node]:
-            from_parent = given.get(parent, -1)
-            if from_parent > 0:
-                bits |= from_parent
+            from_parent = given.get(parent)
+            if from_parent:
+                numbers |= from_parent
             else:
                 is_owned = False
-                in_order = in_order and from_parent == 0
-        if bits and (not is_owned or saves_tensors(type(node))):
-            uses[node] = bits
-            bits = 0
-        given[node] = bits
+                in_order = in_order and from_parent is not None
+        if numbers and (not is_owned or saves_tensors(type(node))):
+            uses[node] = numbers
+            numbers = nothing
+        given[node] = numbers
     return uses, in_order
 
 

@@ -120,16 +120,17 @@ float; pass the loss before item() or detach()
     accumulators = list(leaves)
     places, addresses, _ = memory(list(leaves.values()))
     holds = {
-        accumulators[place]: owned.bits.get(address, 0)
+        accumulators[place]: frozenset((owned.numbers[address],))
         for place, address in zip(places, addresses, strict=True)
+        if address in owned.numbers
     }
     kept, keepers, any_freed = saved_tensors(graph)
-    seen = {0, *addresses, *owned.bits}
+    seen = {0, *addresses, *owned.numbers}
     sizes: Counter[Node] = Counter()
     for place, address, piece in zip(*memory(kept), strict=True):
         keeper = keepers[place]
-        if address in owned.bits:
-            holds[keeper] = holds.get(keeper, 0) | owned.bits[address]
+        if address in owned.numbers:
+            holds[keeper] = holds.get(keeper, frozenset()) | {owned.numbers[address]}
         elif address not in seen:
             seen.add(address)
             size = piece.nbytes()

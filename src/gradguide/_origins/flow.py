@@ -64,7 +64,7 @@ class Flow:
             bit = self._find_source(tensor, origins)  # a leaf that requires grad now
             if not bit:
                 return origins
-        self._uses.read_at[bit] = self._uses.time
+        self._uses.read_at[bit.bit_length()] = self._uses.time
         way = UNCUT
         if not tensor.requires_grad:
             way = Way(Cause("requires_grad was False when it was read", here()))

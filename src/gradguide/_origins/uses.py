@@ -39,7 +39,8 @@ class Uses:
 
     Attributes:
         time: How many uses were noted.
-        read_at: When each source itself was read for the last time, by its bit.
+        read_at: When each source itself was read for the last time, by the length of
+            its bit. Numbers with a single bit make bad keys: they have 61 hashes.
         leaves_made: The leaves that the running code has made.
     """
 
@@ -48,7 +49,7 @@ class Uses:
         self.leaves_made: list[ref[Tensor]] = []
         self.time = 0
         self.read_at: dict[int, int] = {}
-        self._last: dict[tuple[bool, int], tuple[int, str, Place | None]] = {}
+        self._last: dict[tuple[bool, int, int], tuple[int, str, Place | None]] = {}
         self._exits: list[_Exit] = []
         self._left: dict[bool, int] = {}
         self._hidden: list[tuple[int, Cause]] = []
@@ -57,7 +58,7 @@ class Uses:
     def note(self, name: str, mask: int) -> None:
         """Note that an operation read data of sources."""
         self.time += 1
-        key = (torch.is_grad_enabled(), mask)
+        key = (torch.is_grad_enabled(), mask.bit_length(), mask)
         self._last[key] = (self.time, name, line_here())
 
     def note_exit(self, name: str, mask: int, *, is_of_source: bool) -> None:
@@ -103,7 +104,7 @@ class Uses:
         """Say how the data of a source was used, which reaches no loss."""
         last = [
             (is_with_grad, *use)
-            for (is_with_grad, mask), use in self._last.items()
+            for (is_with_grad, _, mask), use in self._last.items()
             if mask & bit
         ]
         exits = [exit_ for exit_ in self._exits if exit_.mask & bit]

@@ -72,7 +72,7 @@ class Judge:
             return False
         if not record.bit:
             return True
-        read_at = self._seen.uses.read_at.get(record.bit, 0)
+        read_at = self._seen.uses.read_at.get(record.bit.bit_length(), 0)
         return read_at <= self._seen.backwards.first and self._seen.backwards.count > 1
 
     def judge(self, tensor: Tensor, record: Record) -> Judgement:
