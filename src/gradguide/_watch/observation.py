@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gradguide._watch.internals import unseen
+from gradguide._watch.names import Alive, alive
 from gradguide._watch.observer import Observer
 from gradguide._watch.rows import rows
 
@@ -32,14 +33,20 @@ def begin(
     return observer
 
 
-def pause(observer: Observer, frame: FrameType | None = None) -> None:
-    """Stop observing, perhaps not for good; an error of this package is noted."""
+def pause(observer: Observer, frame: FrameType | None = None) -> Alive | None:
+    """Stop observing, perhaps not for good; an error of this package is noted.
+
+    Return the modules and optimizers of the process, unless there was an error.
+    """
+    everything = None
     try:
         with unseen():  # another watch around this one must not see what is read here
-            observer.roots.look_for_names(frame)
+            everything = alive()
+            observer.roots.look_for_names(frame, everything.modules)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
     observer.stop()
+    return everything
 
 
 def end_of(
@@ -51,10 +58,10 @@ def end_of(
     """
     found: list[Row] = []
     try:
-        pause(observer, frame)
-        if observer.trouble is None:
+        everything = pause(observer, frame)
+        if everything is not None and observer.trouble is None:
             with unseen():
-                found = rows(observer)
+                found = rows(observer, everything)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
     observer.roots.release()

@@ -263,7 +263,8 @@ class Observer(Tape):
     def step_begins(self, optimizer: Optimizer) -> bool:
         """Note that a step begins; return whether it is part of another of its own."""
         with unseen():
-            if id(optimizer) not in self.steps.counts:
+            is_first = id(optimizer) not in self.steps.counts
+            if is_first and not self.roots.knows(optimizer):
                 self.roots.look_for_names()
             self.backwards.before_step(id(optimizer))
             is_nested = self.steps.is_running(optimizer)

@@ -31,6 +31,7 @@ class Roots:
         self._ledger = ledger
         self._called: dict[int, ref[nn.Module]] = {}
         self._kept: dict[str, object] = {}
+        self._are_named = False
 
     def note_call(self, module: nn.Module) -> None:
         """Note a module that is called from no other module."""
@@ -68,19 +69,31 @@ class Roots:
         ]
         return outermost([*called, *owners], modules)
 
-    def look_for_names(self, frame: FrameType | None = None) -> None:
+    def knows(self, optimizer: Optimizer) -> bool:
+        """Whether each tensor that an optimizer holds is known, and each root named."""
+        return self._are_named and all(
+            self._ledger.get(held.tensor) for held in held_by(optimizer)
+        )
+
+    def look_for_names(
+        self,
+        frame: FrameType | None = None,
+        modules: list[nn.Module] | None = None,
+    ) -> None:
         """Look for the variables that modules and tensors are in.
 
-        ``frame`` is the innermost one to look into, or else the running one.
+        ``frame`` is the innermost one to look into, or else the running one;
+        ``modules`` are all that are alive, if they are known.
         """
         frame = frame or sys._getframe(1)  # noqa: SLF001
-        roots = self.alive()
+        roots = self.alive(modules)
         for root in roots:
             for parameter in root.parameters():
                 self._ledger.of(parameter)
         inside = {id(p) for root in roots for p in root.parameters()}
         bare = [tensor for tensor, _ in self._ledger if id(tensor) not in inside]
         self.names.look_for([*roots, *bare], frame)
+        self._are_named = all(map(self.names.get, [*roots, *bare]))
         # Until the report, what has a name is kept, as a function that returns would
         # free it. Of the copies that a loop makes, this is the last one.
         for one in [*roots, *bare]:

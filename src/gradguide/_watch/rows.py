@@ -15,22 +15,21 @@ from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.judge import Judge
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import alive, outermost
+from gradguide._watch.names import Alive, outermost
 from gradguide._watch.observer import Observer
 
 
-def rows(observer: Observer) -> list[Row]:
+def rows(observer: Observer, everything: Alive) -> list[Row]:
     """Return the rows of a report on what was observed."""
-    return list(_Rows(observer).rows())
+    return list(_Rows(observer, everything).rows())
 
 
 class _Rows:
     """Chooses the tensors that a report is about, with their names."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, everything: Alive) -> None:
         self._seen = observer
         self._ledger = observer.ledger
-        everything = alive()
         self._modules = everything.modules
         self._roots = self._named_roots()
         self._names = {
