@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import nox
@@ -15,19 +16,38 @@ nox.options.sessions = ["lint", "docs", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = Path("constraints.txt")
+PINNED = next(
+    requirement.removeprefix("torch==")
+    for requirement in nox.project.dependency_groups(PYPROJECT, "docs")
+    if requirement.startswith("torch==")
+)
+TORCH = os.environ.get("TORCH", PINNED)
+"""The version of PyTorch that all sessions use: TORCH=2.15.0 nox -s docs."""
+if TORCH != PINNED:
+    nox.options.envdir = f".nox/torch-{TORCH}"
 SITE = {"PYTHONPATH": os.pathsep.join(["docs", "src"]), "PYTHONUTF8": "1"}
 
 
-def install(session: nox.Session, group: str) -> None:
+def install(session: nox.Session, group: str, torch: str = TORCH) -> None:
     """Install a dependency group of pyproject.toml, in the pinned versions.
 
-    Do nothing if the environment was installed from the same group and versions.
+    ``torch`` is the version of PyTorch, or ``newest``. The packages that another one
+    depends on must fit it, so they are not pinned. Do nothing if the environment was
+    installed from the same group and versions.
     """
     needed = nox.project.dependency_groups(PYPROJECT, group)
-    versions = "\n".join([*needed, CONSTRAINTS.read_text("utf-8")])
+    pins = CONSTRAINTS.read_text("utf-8").splitlines(keepends=True)
+    if torch != PINNED:
+        needed = [one for one in needed if not one.startswith("torch==")]
+        needed += ["torch" if torch == "newest" else f"torch=={torch}"]
+        pins = [pin for pin in pins if not re.search(r"\btorch\b", pin)]
+    versions = "\n".join([*needed, *pins])
     installed = Path(session.bin, "installed.txt")
     if not installed.exists() or installed.read_text("utf-8") != versions:
-        session.install("-c", str(CONSTRAINTS), *needed)
+        constraints = Path(session.bin, "constraints.txt")
+        constraints.write_text("".join(pins), "utf-8")
+        upgrade = ["--upgrade"] if torch == "newest" else []
+        session.install(*upgrade, "-c", str(constraints), *needed)
         installed.write_text(versions, "utf-8")
 
 
@@ -78,29 +98,32 @@ def frameworks(session: nox.Session) -> None:
     session.run("pytest", *tests, *session.posargs, env=offline)
 
 
-@nox.session(default=False, reuse_venv=False)
+@nox.session(default=False)
 def versions(session: nox.Session) -> None:
-    """Test the module on another PyTorch: ``-- 2.15.0``, or ``-- newest``.
+    """Test the module on other versions, and run all scripts: ``-- 2.10.0 newest``.
 
-    What follows the version is passed to pytest. The environment is made anew each
-    time, as an older one may hold CUDA libraries of another version;
-    ``--reuse-venv=always`` keeps it.
+    It records in docs/versions.json what is different from the version that the site is
+    built with. Options after the versions are passed to pytest.
     """
-    version, *options = session.posargs or [""]
-    if version != "newest" and not re.match(r"\d+\.\d", version):
+    isn_t_option = [not argument.startswith("-") for argument in session.posargs]
+    count = [*isn_t_option, False].index(False)
+    chosen, options = session.posargs[:count], session.posargs[count:]
+    if not chosen or not all(re.match(r"\d+\.\d|newest$", one) for one in chosen):
         session.error(
-            "Which version of PyTorch? Try: nox -s versions -- 2.15.0, "
-            "or: nox -s versions -- newest"
+            "Which versions of PyTorch? Try: nox -s versions -- 2.10.0 newest"
         )
-    pytorch = "torch" if version == "newest" else f"torch=={version}"
-    # Those packages that PyTorch depends on must fit this version, not the pinned one.
-    pins = CONSTRAINTS.read_text("utf-8").splitlines(keepends=True)
-    free = Path(session.bin, "constraints.txt")
-    free.write_text("".join(pin for pin in pins if not re.search(r"\btorch\b", pin)))
-    needed = nox.project.dependency_groups(PYPROJECT, "versions")
-    session.install("-c", str(free), pytorch, *needed)
-    session.run("python", "-c", "import torch; print('PyTorch', torch.__version__)")
-    session.run("pytest", "tests/module", "tests/watch", "src", *options)
+    found = Path(session.create_tmp(), "found").resolve()
+    shutil.rmtree(found, ignore_errors=True)
+    found.mkdir()
+    for number, version in enumerate([PINNED, *chosen]):
+        install(session, "versions", version)
+        results = found / f"{number}.json"
+        session.run("python", "-m", "tests.versions.outputs", str(results))
+        tests = ("tests/module", "tests/watch", "src", *options)
+        junit = f"--junitxml={results.with_suffix('.xml')}"
+        session.run("pytest", "-n", "auto", junit, *tests, success_codes=[0, 1])
+    files = map(str, sorted(found.glob("*.json")))
+    session.run("python", "-m", "tests.versions", *files, env=SITE)
 
 
 @nox.session(default=False)

@@ -11,9 +11,9 @@ The modules are grouped by topic. A package imports only from those above it:
 ``commands``     the commands of nox: build, serve, translate, linkcheck
 
 This package is also the Sphinx extension that ``conf.py`` names. It sets up each module
-in ``EXTENSIONS``. It makes Sphinx rewrite all pages when the code of this package or
-the date of the build has changed, which Sphinx itself does only for settings and
-templates.
+in ``EXTENSIONS``. It makes Sphinx rewrite all pages when the code of this package, the
+record of other versions or the date of the build has changed, which Sphinx itself does
+only for settings and templates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXTENSIONS = (
     *("errors.messages", "errors.outputs"),
     *("pages.chinese_lines", "pages.english_anchors", "pages.light_pages"),
     *("pages.markdown_twins", "pages.notebooks", "pages.page_bar"),
-    *("pages.page_metadata", "pages.tags", "pages.torch_links"),
+    *("pages.page_metadata", "pages.tags", "pages.torch_links", "pages.versions"),
     *("publish.book_pages", "search.search_page", "translation.untranslated"),
 )
 
@@ -43,7 +43,7 @@ def folders(name: str) -> list[Path]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     digest = hashlib.sha256(os.environ.get("SOURCE_DATE_EPOCH", "").encode())
-    for path in sorted(HERE.rglob("*.py")):
+    for path in (*sorted(HERE.rglob("*.py")), HERE.parent / "versions.json"):
         digest.update(path.read_bytes())
     for name in EXTENSIONS:
         import_module(f"{__name__}.{name}").setup(app)

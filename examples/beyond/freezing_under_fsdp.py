@@ -11,6 +11,7 @@ the mixture.
 # Two processes, from one script
 # ------------------------------
 # As in :doc:`freezing_under_ddp`: each process gets the source of one function.
+# FSDP2 needs no GPU (:since:`2.9`; in 2.6, it raised an error on a CPU).
 import inspect
 import os
 import subprocess

@@ -17,6 +17,7 @@ from functools import partial
 import torch
 from torch import nn
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import explain, graph
 
 torch.manual_seed(0)

@@ -18,6 +18,7 @@ from contextlib import redirect_stderr
 import torch
 from torch import nn
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 import gradguide
 
 torch.manual_seed(0)

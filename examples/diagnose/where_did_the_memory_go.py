@@ -14,6 +14,7 @@ layer that trains. :py:func:`gradguide.saved` measures it on the loss that you h
 import torch
 from torch import nn
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import describe, saved
 
 torch.manual_seed(0)

@@ -16,6 +16,7 @@ import re
 import torch
 from torch import nn
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import explain
 
 

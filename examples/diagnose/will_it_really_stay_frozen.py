@@ -15,6 +15,7 @@ from collections import OrderedDict
 import torch
 from torch import nn
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import changed, explain, freeze
 
 torch.manual_seed(0)

@@ -13,6 +13,7 @@ step, and compare: parameters and buffers, both.
 # the step changes, so clone them. Here the first two layers are meant to stay.
 import torch
 
+# Install it: pip install git+https://github.com/gradguide/gradguide
 import gradguide
 
 torch.manual_seed(0)

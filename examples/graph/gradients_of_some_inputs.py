@@ -63,7 +63,7 @@ else:
 
 # %%
 # With ``allow_unused=True`` you get None in its place, with ``materialize_grads=True``
-# zeros.
+# zeros. The zeros require no gradient (:since:`2.10`; before, they did).
 loss = head(backbone(x)).sum()
 asked = [head.bias, unused]
 allowed = torch.autograd.grad(loss, asked, allow_unused=True, retain_graph=True)

@@ -6,8 +6,10 @@ The directive ``message`` shows all messages that contain its argument::
     Why it is raised, and what to do.
     ```
 
-The full text of the messages comes from the outputs of this build. Sphinx warns of a
-directive that finds no message, and of a message that no directive on the page shows.
+The full text of the messages comes from the outputs of this build, the words of other
+versions from the record. With ``:elsewhere:``, a message that only other versions give
+is enough. Sphinx warns of a directive that finds no message, and of a message that no
+directive on the page shows.
 """
 
 from __future__ import annotations
@@ -15,26 +17,26 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.locale import _
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from gradguide_site.errors.texts import messages
 from gradguide_site.project import GALLERY
+from gradguide_site.running.record import new_messages, other_words, spans
 
 OUTPUT = re.compile(
     r"^\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n"
     r"((?:    .*\n|\n)+)",
     re.MULTILINE,
 )
-START = re.compile(r"(?:\S+\.py:\d+: )?(?=[A-Z]\w*(?:Error|Exception|Warning): \S)")
-"""The part before the class of a message: nothing, or a file and a line number."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +44,7 @@ class MessageDirective(SphinxDirective):
     """Show all messages that contain some words."""
 
     required_arguments = 1
+    option_spec: ClassVar = {"elsewhere": directives.flag}
     final_argument_whitespace = True
     has_content = True
 
@@ -53,29 +56,47 @@ class MessageDirective(SphinxDirective):
         matching = {
             text: pages for text, pages in printed(gallery).items() if words in text
         }
+        elsewhere = new_messages(words) if "elsewhere" in self.options else {}
         # The gettext builder runs no script, so there are no messages to find.
-        if not matching and self.env.app.builder.name != "gettext":
+        is_run = self.env.app.builder.name != "gettext"
+        if is_run and not matching and not elsewhere:
             logger.warning(
                 "no script printed a message with the words %r",
                 words,
                 location=self.get_location(),
                 type="messages",
             )
-        blocks = [
-            nodes.literal_block(text, text, language="none", classes=["wraps"])
-            for text in matching
-        ]
+        blocks = [block for text in matching for block in _shown(text)]
+        for text, versions in elsewhere.items():
+            if text not in matching:
+                blocks += _of_versions(text, versions)
+        parts = [*blocks, *self.parse_content_to_nodes()]
         pages = sorted(set(chain(*matching.values())))
-        label = nodes.inline("", _("Printed by: "))
-        links, _messages = self.parse_inline(
-            _(", ").join(f"{{doc}}`/{page}`" for page in pages)
-        )
-        parts = [
-            *blocks,
-            *self.parse_content_to_nodes(),
-            nodes.paragraph("", "", label, *links),
-        ]
+        if pages:
+            label = nodes.inline("", _("Printed by: "))
+            links, _messages = self.parse_inline(
+                _(", ").join(f"{{doc}}`/{page}`" for page in pages)
+            )
+            parts.append(nodes.paragraph("", "", label, *links))
         return [nodes.container("", *parts, classes=["message"], texts=list(matching))]
+
+
+def _shown(text: str) -> Iterator[nodes.Element]:
+    """Show a message, and the words that other versions have for it."""
+    yield nodes.literal_block(text, text, language="none", classes=["wraps"])
+    for words, versions in other_words(text).items():
+        yield from _of_versions(words, versions)
+
+
+def _of_versions(text: str, versions: list[str]) -> list[nodes.Element]:
+    """Show a message of other versions, or that they give none."""
+    named = {"versions": spans(versions)}
+    if not text:
+        missing = _("PyTorch %(versions)s: no such message.") % named
+        return [nodes.paragraph("", missing)]
+    label = _("PyTorch %(versions)s:") % named
+    block = nodes.literal_block(text, text, language="none", classes=["wraps"])
+    return [nodes.paragraph("", label), block]
 
 
 def printed(gallery: Path) -> dict[str, list[str]]:
@@ -89,40 +110,6 @@ def printed(gallery: Path) -> dict[str, list[str]]:
                 if page not in pages_of[message.text]:
                     pages_of[message.text].append(page)
     return pages_of
-
-
-@dataclass(frozen=True)
-class Message:
-    """An error or a warning in an output.
-
-    Attributes:
-        text: Its text, without the file and line that a warning begins with.
-        lines: The numbers of its first line and of the line after its last.
-        is_warning: Whether it is a warning.
-    """
-
-    text: str
-    lines: tuple[int, int]
-    is_warning: bool
-
-
-def messages(lines: list[str]) -> Iterator[Message]:
-    """Yield the messages in the lines of one output.
-
-    A warning begins with a file and a line number and ends with that line of code.
-    Any other message is one line.
-    """
-    for number, line in enumerate(lines):
-        start = START.match(line)
-        if not start:
-            continue
-        end = quoted = number + 1
-        if start[0]:
-            while end < len(lines) and not lines[end].startswith("  "):
-                end += 1
-            quoted = min(end + 1, len(lines))
-        text = "\n".join([line[start.end() :], *lines[number + 1 : end]])
-        yield Message(text, (number, quoted), "Warning: " in line)
 
 
 def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:

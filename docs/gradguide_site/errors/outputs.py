@@ -18,7 +18,7 @@ from pygments.token import Generic, _TokenType
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
-from gradguide_site.errors.messages import messages
+from gradguide_site.errors.texts import messages
 
 LONG = 100
 """Characters of a line that has to wrap if it has no columns."""

@@ -15,12 +15,13 @@ from sphinx.application import Sphinx
 
 from gradguide_site.chinese import join_lines
 from gradguide_site.pages.torch_links import address
+from gradguide_site.pages.versions import since
 from gradguide_site.project import GALLERY
 from gradguide_site.running.stage import write
 
 HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
 ROLE = re.compile(
-    r":(?P<role>doc|torch|py:func):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
+    r":(?P<role>doc|torch|py:func|since):`(?:(?P<title>[^`<]+?)\s*<)?(?P<target>[^`>]+)>?`"
 )
 
 
@@ -32,6 +33,8 @@ def _finish_notebooks(app: Sphinx) -> None:
 
         def link(match: re.Match[str], chapter: str = path.parent.name) -> str:
             role, target = match["role"], match["target"]
+            if role == "since":
+                return since(target)
             if role == "torch":
                 title, uri = f"`{target}`", address(app.config.torch_docs, target)
             elif role == "py:func":

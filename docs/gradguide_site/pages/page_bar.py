@@ -20,7 +20,9 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.i18n import format_date
 
+from gradguide_site.pages.versions import script_of
 from gradguide_site.project import GALLERY, SCRIPTS, Project, language
+from gradguide_site.running.record import results, spans
 from gradguide_site.running.stage import write
 
 PROJECT = Project(Path(__file__).parents[3])
@@ -103,11 +105,17 @@ class BarBelowTitle(SphinxPostTransform):
             link["internal"] = ":" not in address
             bar += nodes.list_item("", nodes.paragraph("", "", link))
         checked = _("Checked with PyTorch %(version)s, %(date)s") % {
-            "version": self.config.html_context["torch_version"],
+            "version": self._versions(page),
             "date": format_date("%Y-%m-%d", language=self.config.language),
         }
         bar += nodes.list_item("", nodes.paragraph("", checked), classes=["checked"])
         return bar
+
+    def _versions(self, page: PurePosixPath) -> str:
+        """Return the versions on which the assertions of the page hold."""
+        built = self.config.html_context["torch_version"]
+        held = results(script_of(str(page)) or "").held
+        return spans(held) if built in held else built
 
 
 def setup(app: Sphinx) -> None:

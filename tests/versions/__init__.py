@@ -1,0 +1,1 @@
+"""Runs every script on other versions of PyTorch, and records what is different."""
