@@ -95,14 +95,19 @@ def _texts(printed: str) -> dict[str, str]:
     return {_plain(message.text): message.text for message in found}
 
 
-def main(pinned: str, *others: str) -> None:
-    """Record other versions, and the one that the site is built with itself."""
+def main(pinned: str, *others: str) -> int:
+    """Record other versions, and the one that the site is built with itself.
+
+    Return 1 if a test of the module failed on one of them.
+    """
+    has_failed = False
     record = json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}
     usual = json.loads(Path(pinned).read_text("utf-8"))
     for path in (pinned, *others):
         found = json.loads(Path(path).read_text("utf-8"))
         record[found["torch"]] = result = compare(usual, found)
-        result["tests"] = _tests(Path(path).with_suffix(".xml"))
+        result["tests"] = tests = _tests(Path(path).with_suffix(".xml"))
+        has_failed = has_failed or bool(tests and tests["failed"])
         scripts = result["scripts"].values()
         failed = sum("failed" in script for script in scripts)
         differ = sum("diff" in script for script in scripts)
@@ -117,7 +122,8 @@ def main(pinned: str, *others: str) -> None:
     ordered = {version: record[version] for version in versions}
     text = json.dumps(ordered, indent=1, ensure_ascii=False)
     RECORD.write_text(f"{text}\n", "utf-8")
+    return int(has_failed)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -45,3 +45,22 @@ def test_a_change_that_the_start_does_not_show() -> None:
         table(torch.tensor([4999])).sum().backward()
         optimizer.step()
     assert [(row.name, row.verdict) for row in report] == [("table.weight", "trains")]
+
+
+def test_a_tensor_in_no_module_that_was_frozen_before() -> None:
+    """Momentum or a stale gradient moves it; only a gradient made by hand trains it."""
+    for momentum, own in ((0.9, False), (0.0, False), (0.0, True)):
+        pose, scale = (torch.ones(3, requires_grad=True) for _ in range(2))
+        optimizer = torch.optim.RMSprop([pose, scale], lr=0.1, momentum=momentum)
+        (pose * scale).sum().backward()
+        optimizer.step()
+        if momentum:
+            optimizer.zero_grad(set_to_none=False)
+        pose.requires_grad_(False)
+        with gradguide.watch() as report:
+            (pose * scale).sum().backward()
+            if own:
+                pose.grad = scale.detach().clone()
+            optimizer.step()
+        verdicts = {row.name: row.verdict for row in report}
+        assert verdicts == {"pose": "trains" if own else "moves", "scale": "trains"}

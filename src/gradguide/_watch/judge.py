@@ -96,9 +96,9 @@ class Judge:
             _, place = self._seen.frozen_at.get(id(tensor), (None, None))
             why = "DDP still waits for its gradient: freeze before wrapping"
             return Judgement("frozen after DDP", why, place)
-        if record.by_step and (record.required_grad or id(tensor) in self._names):
+        if record.by_step and (record.required_grad or not record.has_own_gradient):
             return Judgement("moves", record.by_step)
-        if record.by_step:  # as for master weights: it got its .grad by hand
+        if record.by_step:  # as for master weights
             return Judgement("trains", record.by_step.removeprefix("frozen, but "))
         shared = self.shared_with(tensor)
         if shared is not None:

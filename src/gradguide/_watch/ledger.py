@@ -11,7 +11,7 @@ from gradguide._origins.where import here
 from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor
     from torch.optim import Optimizer
@@ -34,6 +34,7 @@ class Record:
         cancels: Whether its gradient was zero at a step, though not in another loss.
         trained: Whether it changed and had a gradient that was not zero.
         by_step: Why a step changed it although it does not train; or empty.
+        has_own_gradient: Whether the script itself made the gradient of such a step.
         by_hand: Whether it changed otherwise, outside of a step.
         written: Where it was written to at last outside of a step.
         in_forward: Whether that was in the forward of a module.
@@ -54,6 +55,7 @@ class Record:
     cancels: bool = False
     trained: bool = False
     by_step: str = ""
+    has_own_gradient: bool = False
     by_hand: bool = False
     written: Place | None = None
     in_forward: bool = False
@@ -80,6 +82,7 @@ class Ledger:
         """Know no tensor."""
         self._records: dict[int, Record] = {}
         self._by_address: dict[int, list[Record]] = {}
+        self._own_gradients: dict[int, ref[Tensor]] = {}
 
     def __iter__(self) -> Iterator[tuple[Tensor, Record]]:
         """Yield each tensor that is alive, with its record."""
@@ -111,6 +114,15 @@ class Ledger:
                     own.data_ptr() == piece.data_ptr() for own in pieces(other)
                 ):
                     yield other, record
+
+    def note_copies(self, tensors: Iterable[Tensor]) -> None:
+        """Note tensors that the script assigned to a ``.grad``, or copied into."""
+        self._own_gradients |= {id(tensor): ref(tensor) for tensor in tensors}
+
+    def is_own_gradient(self, grad: Tensor | None) -> bool:
+        """Whether the script itself made a gradient, as for master weights."""
+        known = self._own_gradients.get(id(grad))
+        return known is not None and known() is grad
 
     def before_write(self, tensor: Tensor, *, in_forward: bool) -> None:
         """Take fingerprints of all that shares memory with what is written to."""

@@ -143,6 +143,10 @@ class Observer(Tape):
         if not self._has_stance and "torch._dynamo" in sys.modules:
             self._has_stance = True
             self._stance.enter_context(eager())
+        if func in _COPIES or func == _SET_GRAD:
+            with self._noting():
+                copied = args[:1] if func in _COPIES else args[1:]
+                self.ledger.note_copies(tensors_in(copied))
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
@@ -271,6 +275,10 @@ class Observer(Tape):
             self.steps.begin(optimizer)
         return is_nested
 
+
+_COPIES = {Tensor.copy_, torch._foreach_copy_}
+_GRAD: Any = Tensor.grad  # a property in C
+_SET_GRAD = _GRAD.__set__
 
 _observing: WeakSet[Observer] = WeakSet()
 

@@ -54,6 +54,8 @@ class Steps:
             if record.trained and tensor.requires_grad:
                 continue
             record.was_zero = record.was_zero or is_zero(tensor)
+            if self._ledger.is_own_gradient(tensor.grad):
+                record.has_own_gradient = True
             before[id(tensor)] = _Before(held, record, optimizer)
         self._running[id(optimizer)] = _Step(before)
 
