@@ -49,8 +49,11 @@ def record() -> dict[str, Any]:
 @cache
 def results(script: str) -> Results:
     """Return the results of a script, such as ``graph/leaf_or_not``."""
-    code = digest(ROOT / SCRIPTS / f"{script}.py")
     found = Results([], [], [])
+    path = ROOT / SCRIPTS / f"{script}.py"
+    if not path.exists():  # a guide of other scripts
+        return found
+    code = digest(path)
     for version, known in record().items():
         result = known["scripts"].get(script, {})
         if result.get("code") != code:
