@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from itertools import takewhile
 from pathlib import Path
 
 import nox
@@ -105,9 +106,8 @@ def versions(session: nox.Session) -> None:
     It records in docs/versions.json what is different from the version that the site is
     built with. Options after the versions are passed to pytest.
     """
-    isn_t_option = [not argument.startswith("-") for argument in session.posargs]
-    count = [*isn_t_option, False].index(False)
-    chosen, options = session.posargs[:count], session.posargs[count:]
+    chosen = list(takewhile(lambda one: not one.startswith("-"), session.posargs))
+    options = session.posargs[len(chosen) :]
     if not chosen or not all(re.match(r"\d+\.\d|newest$", one) for one in chosen):
         session.error(
             "Which versions of PyTorch? Try: nox -s versions -- 2.10.0 newest"

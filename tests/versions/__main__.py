@@ -19,7 +19,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from gradguide_site.errors.texts import messages
-from gradguide_site.running.record import RECORD, ROOT, digest, order
+from gradguide_site.running.record import RECORD, ROOT, counts, digest, order
 from tests.site.running import unordered
 
 ALIKE = 0.6
@@ -108,11 +108,8 @@ def main(pinned: str, *others: str) -> int:
         record[found["torch"]] = result = compare(usual, found)
         result["tests"] = tests = _tests(Path(path).with_suffix(".xml"))
         has_failed = has_failed or bool(tests and tests["failed"])
-        scripts = result["scripts"].values()
-        failed = sum("failed" in script for script in scripts)
-        differ = sum("diff" in script for script in scripts)
-        same = len(scripts) - failed - differ
-        print(f"PyTorch {found['torch']}: {same} same, {differ} other, {failed} failed")
+        said = ", ".join(f"{number} {name}" for name, number in counts(result).items())
+        print(f"PyTorch {found['torch']}: {said}")
         for name, script in result["scripts"].items():
             if "failed" in script:
                 print(f"  {name}: {script['failed']}")

@@ -77,17 +77,17 @@ class BarBelowTitle(SphinxPostTransform):
     builders = ("html",)
 
     def run(self, **_: object) -> None:
-        page = PurePosixPath(self.env.docname)
-        if page.match(f"{GALLERY}/*/*") and page.name != "index":
+        script = script_of(self.env.docname)
+        if script:
             title = next(iter(self.document.findall(nodes.title)))
-            title.parent.insert(1, self._bar(page))
+            title.parent.insert(1, self._bar(script))
 
-    def _bar(self, page: PurePosixPath) -> nodes.bullet_list:
+    def _bar(self, script: str) -> nodes.bullet_list:
+        page = PurePosixPath(GALLERY, script)
         urls = self.config.project_urls
         folder = language(self.config.language).url
         report = {"title": f"{page}: ", "body": f"{folder}/{page}.html\n\n"}
         issues = f"{urls['Source']}/issues/new"
-        script = PurePosixPath(SCRIPTS, *page.parts[1:])
         label, done = _("Copy all"), _("Copied")
         attributes = f'type="button" class="copy-all" data-done="{done}"'
         copy = f"<button {attributes}>{label}</button>"
@@ -98,23 +98,23 @@ class BarBelowTitle(SphinxPostTransform):
             (_("Jupyter notebook"), f"{page.name}.ipynb"),
             (_("Whole chapter (zip)"), f"{page.parent.name}.zip"),
             (_("Open in Colab"), f"{urls['Notebooks']}{folder}/{page}.ipynb"),
-            (_("Source"), f"{urls['Source']}/blob/main/{script}.py"),
+            (_("Source"), f"{urls['Source']}/blob/main/{SCRIPTS}/{script}.py"),
             (_("Report a problem"), f"{issues}?{urlencode(report)}"),
         ):
             link = nodes.reference("", label, refuri=address)
             link["internal"] = ":" not in address
             bar += nodes.list_item("", nodes.paragraph("", "", link))
         checked = _("Checked with PyTorch %(version)s, %(date)s") % {
-            "version": self._versions(page),
+            "version": self._versions(script),
             "date": format_date("%Y-%m-%d", language=self.config.language),
         }
         bar += nodes.list_item("", nodes.paragraph("", checked), classes=["checked"])
         return bar
 
-    def _versions(self, page: PurePosixPath) -> str:
-        """Return the versions on which the assertions of the page hold."""
+    def _versions(self, script: str) -> str:
+        """Return the versions on which the assertions of a script hold."""
         built = self.config.html_context["torch_version"]
-        held = results(script_of(str(page)) or "").held
+        held = results(script).held
         return spans(held) if built in held else built
 
 

@@ -15,7 +15,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from gradguide_site.project import GALLERY
-from gradguide_site.running.record import Results, contradicts, record, results
+from gradguide_site.running.record import contradicts, counts, record, results
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,7 @@ class SinceRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         version = self.text
         script = script_of(self.env.docname)
-        found = results(script) if script else Results([], [], [])
-        if contradicts(found, version):
+        if script and contradicts(results(script), version):
             logger.warning(
                 "the record says something else than that %s is as described since %s",
                 *(script, version),
@@ -57,17 +56,12 @@ class VersionsDirective(SphinxDirective):
         head = ["PyTorch", _("Scripts"), _("Tests of the module"), _("Date")]
         rows = [head]
         for version, known in record().items():
-            scripts = known["scripts"].values()
-            failed = sum("failed" in script for script in scripts)
-            other = sum("diff" in script for script in scripts)
-            same = len(scripts) - failed - other
-            counts = {"same": same, "other": other, "failed": failed}
             tests = known.get("tests")
             rows.append(
                 [
                     version,
                     _("%(same)d the same, %(other)d other output, %(failed)d fail")
-                    % counts,
+                    % counts(known),
                     _("%(passed)d pass, %(failed)d fail") % tests
                     if tests
                     else _("not run"),

@@ -64,6 +64,14 @@ def results(script: str) -> Results:
     return found
 
 
+def counts(known: dict[str, Any]) -> dict[str, int]:
+    """Return how many scripts print the same on a version, something else, or fail."""
+    scripts = known["scripts"].values()
+    failed = sum("failed" in script for script in scripts)
+    other = sum("diff" in script for script in scripts)
+    return {"same": len(scripts) - failed - other, "other": other, "failed": failed}
+
+
 def contradicts(found: Results, since: str) -> bool:
     """Whether the record says something else than that a script holds since a version.
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from gradguide._report.report import Report
 from gradguide._watch.ending import Enough, end_later, insist
@@ -23,9 +23,6 @@ from gradguide._watch.observer import Observer
 from gradguide._watch.ranks import Ranks
 from gradguide._watch.script import Script, ScriptError
 from gradguide._watch.traceback import without_own_frames
-
-if TYPE_CHECKING:
-    pass
 
 WAIT = 60.0
 """The seconds after which the command says that it still waits for a backward."""
