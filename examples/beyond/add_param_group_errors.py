@@ -31,7 +31,7 @@ print(torch.equal(model[0].weight, before), norms[0] < norms[1] < norms[2])
 assert torch.equal(model[0].weight, before)
 assert norms[0] < norms[1] < norms[2]
 
-# %%
+# %% tags=["hide-input"]
 # The norm of the gradient that nobody applies or clears: it grows with each step.
 import matplotlib.pyplot as plt
 

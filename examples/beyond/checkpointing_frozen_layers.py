@@ -92,7 +92,7 @@ for reentrant in (True, False):
     assert first.weight.grad is None
     assert block.weight.grad is not None
 
-# %%
+# %% tags=["hide-input"]
 # Does the gradient reach the block? Cross: not with a reentrant checkpoint on an input
 # that needs no gradient.
 import matplotlib.pyplot as plt

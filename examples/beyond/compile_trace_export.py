@@ -103,7 +103,7 @@ def with_detach(x):
 assert gradient(torch.jit.trace(with_detach, example)) == 3
 assert gradient(torch.fx.symbolic_trace(with_detach)) == 3
 
-# %%
+# %% tags=["hide-input"]
 # The gradient that each way gives, where 3 (line) is right.
 import matplotlib.pyplot as plt
 

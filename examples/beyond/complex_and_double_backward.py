@@ -79,7 +79,7 @@ z.abs().square().backward()
 print(z.grad)
 assert torch.allclose(z.grad, 2 * z.detach())
 
-# %%
+# %% tags=["hide-input"]
 # The gradient points to where the loss rises fastest, as it does for real numbers.
 # Arrows: against the gradient of ``|z|²``, all to zero.
 import matplotlib.pyplot as plt

@@ -146,7 +146,7 @@ assert lines[5] == "find_unused_parameters: None True"
 assert lines[6] == "find_unused_parameters: True True"
 assert "doesn't have any parameter that requires a gradient" in lines[7]
 
-# %%
+# %% tags=["hide-input"]
 # What becomes of the first layer, in each order? Hatched: it is frozen, as it should
 # be. Square: its gradient is averaged. Cross: an error, or gradients that differ.
 import matplotlib.pyplot as plt

@@ -129,7 +129,7 @@ assert lines[2:4] == ["early optimizer moves: False", "late optimizer moves: Tru
 assert "Must flatten tensors with uniform `requires_grad`" in lines[4]
 assert lines[5] == "use_orig_params: [False, False, True, True]"
 
-# %%
+# %% tags=["hide-input"]
 # One group of two layers, in two processes: each holds one half of the frozen layer
 # (hatched) and one half of the trainable one.
 import matplotlib.pyplot as plt

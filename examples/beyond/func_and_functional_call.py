@@ -70,7 +70,7 @@ assert table["with_no_grad", "jacrev"] == [2, 4]
 assert table["with_no_grad", "jacfwd"] == [0, 0]
 assert table["with_detach", "jacrev"] == table["with_detach", "jacfwd"] == [2, 4]
 
-# %%
+# %% tags=["hide-input"]
 # The derivative that each pair finds at 2, where it should be 4 (line).
 import matplotlib.pyplot as plt
 

@@ -73,7 +73,7 @@ assert recorded.requires_grad, "before PyTorch 2.11, autocast kept such a weight
 recorded.float().sum().backward()
 assert head.weight.grad is not None
 
-# %%
+# %% tags=["hide-input"]
 # What the scaler finds. Square: an optimizer with gradients, which steps. Cross: one
 # without, which raises.
 import matplotlib.pyplot as plt

@@ -45,7 +45,7 @@ rounded.sum().backward()
 print(x.grad)
 assert x.grad.tolist() == [1, 1, 0]
 
-# %%
+# %% tags=["hide-input"]
 # Left: what the fake quantisation gives. Right: its gradient, one inside the range of
 # four levels, zero outside.
 import matplotlib.pyplot as plt

@@ -57,7 +57,7 @@ kept = {
 print(kept)
 assert [way for way, ok in kept.items() if not ok] == ["load_state_dict"]
 
-# %%
+# %% tags=["hide-input"]
 # Square: the copy is frozen, too. Cross: it trains.
 import matplotlib.pyplot as plt
 

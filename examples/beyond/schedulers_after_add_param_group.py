@@ -88,7 +88,7 @@ assert survivors == right, "before PyTorch 2.10, five more go on"
 # the rates when it is made and then raises them step by step to twice that. The new
 # group was not halved, and ends at twice what you asked for.
 
-# %%
+# %% tags=["hide-input"]
 # Square: goes on with the new group. Triangle: goes on with a wrong rate. Cross:
 # raises.
 import matplotlib.pyplot as plt

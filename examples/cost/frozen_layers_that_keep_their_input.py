@@ -65,7 +65,7 @@ assert table == {
     "LayerNorm": (576, 576, True),
 }
 
-# %%
+# %% tags=["hide-input"]
 # What each layer saves when it trains (open) and when it is frozen (hatched). A cross:
 # kept although no gradient needs it.
 import matplotlib.pyplot as plt

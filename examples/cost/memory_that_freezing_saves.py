@@ -73,7 +73,7 @@ assert [row[2] for row in kib.values()] == [896, 256, 896, 0, 768, 0, 896, 896]
 assert kib["first 5 frozen"][:2] == kib["last 5 frozen"][:2] == (64, 129)
 assert kib["all train"] == kib["model.eval()"] == (387, 774, 896, True)
 
-# %%
+# %% tags=["hide-input"]
 # Gradients (open), Adam (hatched) and what is saved for ``backward()`` (filled). With
 # the last five layers frozen, the filled bar is as long as with none, and ``eval()``
 # changes nothing at all.

@@ -54,7 +54,7 @@ for name, row in work.items():
 assert list(megaflops.values()) == [142.6, 58.7, 100.7, 50.3]
 assert [round(100 * (1 - n / 142.6)) for n in (58.7, 100.7)] == [59, 29]
 
-# %%
+# %% tags=["hide-input"]
 # Each box is one matrix multiplication: for the output of a layer (gray), for the
 # gradient of its weight (open), or for the gradient of its input, which goes on to
 # earlier layers (dotted). With the last five frozen, five open boxes are gone. With the

@@ -65,7 +65,7 @@ masked[0] = 0
 (gradient,) = torch.autograd.grad(masked.sum(), weight)
 assert gradient.tolist() == [0.0, 1.0]
 
-# %%
+# %% tags=["hide-input"]
 # ``clone()`` goes right, ``detach()`` goes down. Both orders end in the same corner:
 # memory of its own, no gradient. An open square is in the graph, a dashed one is not.
 import matplotlib.pyplot as plt

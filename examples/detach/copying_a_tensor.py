@@ -67,7 +67,7 @@ head.requires_grad_(True)
 torch.asarray(head.weight.detach())
 assert head.weight.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # Left is ``t``, right is what you get. One long band: one memory. Two squares: a copy.
 # An arrow is a gradient that gets back to ``t``, a dashed line with a cross is a cut.
 import matplotlib.pyplot as plt

@@ -75,7 +75,7 @@ except RuntimeError as error:
 else:
     raise AssertionError("two values were copied into three")
 
-# %%
+# %% tags=["hide-input"]
 # The gradient of ``sigmoid``, right (solid) and after ``y.data.mul_(2)`` (dashed): even
 # its sign is wrong where ``x`` is positive.
 import matplotlib.pyplot as plt

@@ -78,7 +78,7 @@ else:
     raise AssertionError("a view was detached in place")
 assert not view.detach().requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # Above: ``detach_()`` comes after ``z`` and cuts nothing. Below: it comes before ``z``,
 # and cuts.
 import matplotlib.pyplot as plt

@@ -73,7 +73,7 @@ print(f"{embedding.weight.requires_grad=}\n{cloned=}\n{shared=}")
 assert cloned == path[0] == [0.0, 0.0]
 assert shared == path[-1]
 
-# %%
+# %% tags=["hide-input"]
 # The path of ``prompt`` (dots). With ``clone()`` the frozen row stays where it was
 # (hatched). Without, it ends where ``prompt`` ends (cross).
 import matplotlib.pyplot as plt

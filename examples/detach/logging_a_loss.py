@@ -75,7 +75,7 @@ assert [w.item() for w in weights] == [best["weight"].item()] * 3 == [-2] * 3
 assert [w.item() for w in weight_copies] == [1, 0, -1]
 assert best_copy["weight"].item() == 1
 
-# %%
+# %% tags=["hide-input"]
 # Left: saved tensors alive after each batch. Right: the logged weight of each step.
 # Crosses show what goes wrong, circles the cure.
 import matplotlib.pyplot as plt

@@ -76,7 +76,7 @@ for way in ("numpy()", "numpy().copy()"):
 assert gradients["numpy().copy()"].equal(image.exp())
 assert gradients["numpy()"].equal(image.exp() / 2)
 
-# %%
+# %% tags=["hide-input"]
 # The gradient of ``exp()`` is ``exp()``. It is right if a copy is scaled (circles), and
 # half of that if the array is (crosses).
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")

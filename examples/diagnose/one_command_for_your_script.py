@@ -78,7 +78,7 @@ assert re.search(rf"cut +neck.*no_grad at train.py:{line}\b", wrong.stderr)
 assert re.search(r"moves +backbone.*the forward updates this buffer", wrong.stderr)
 assert wrong.returncode == 1
 
-# %%
+# %% tags=["hide-input"]
 # ``cut`` comes with the line of the ``with`` statement. ``moves`` names the running
 # statistics, which are frozen and still change. Each verdict, and what to do about it,
 # is in :doc:`/reference/verdicts`.

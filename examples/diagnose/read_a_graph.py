@@ -75,7 +75,7 @@ for function in (compute_loss, compute_loss_detached):
     gradients += torch.autograd.grad(function(), model["neck"].weight)
 assert not gradients[0].allclose(gradients[1])
 
-# %%
+# %% tags=["hide-input"]
 # The graph with the cut as a picture, the loss on top, and far below it the two weights
 # that train. Two paths end with ``no history``: one at the frozen backbone, and one at
 # the cut, below the gate's sigmoid. The critic's weight is marked ``frozen``.

@@ -85,7 +85,7 @@ assert {row.verdict for row in broken.problems} == {"cut"}
 line = Sampling.act.__code__.co_firstlineno + 2
 assert rows["agent.log_std"].where.endswith(f":{line}")
 
-# %%
+# %% tags=["hide-input"]
 # :py:func:`gradguide.explain` can't be asked here. There is no single model and no
 # function that returns the loss, and it takes one optimizer.
 #

@@ -47,7 +47,7 @@ for name, part in parts.items():
 print(kept)
 assert list(kept.values()) == [896, 896, 896, 512, 256, 0]
 
-# %%
+# %% tags=["hide-input"]
 # Six layers in front of the loss (diamond), some trained (open) and some frozen
 # (hatched). The bar is what autograd keeps. It stays full while the first layer trains,
 # even with five of six frozen.

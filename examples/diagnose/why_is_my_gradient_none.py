@@ -122,7 +122,7 @@ print(reports["optimizer"])
 assert len(reports["broken"].problems) == 12
 assert not reports["optimizer"].problems
 
-# %%
+# %% tags=["hide-input"]
 # From left to right, the report after each fix. An open square trains, a hatched one is
 # frozen, a cross is a problem. The blocks and the spare head go from one problem to
 # another (deleted, it is still held by the optimizer); a new optimizer solves the rest.

@@ -86,7 +86,7 @@ assert moves[".grad: 0"] == moves[".grad: old"]
 assert "backbone.0.weight" not in moves[".grad: None"]
 assert moves["freeze()"] == {"head.weight", "head.bias"}
 
-# %%
+# %% tags=["hide-input"]
 # What moved in a step (open square) and what stayed (hatched). Three times the backbone
 # is frozen by hand, and each time something of it moves. In the last column nothing but
 # the head does.

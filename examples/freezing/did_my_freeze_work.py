@@ -82,7 +82,7 @@ with gradguide.changed(model.train()) as names:
 print(names)
 assert names == ["2.weight", "2.bias"]
 
-# %%
+# %% tags=["hide-input"]
 # How far each tensor moved in the first step. The frozen parameters (hatched squares)
 # did not move. The statistics (dashed) have no flag.
 import matplotlib.pyplot as plt

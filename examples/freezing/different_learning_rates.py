@@ -78,7 +78,7 @@ assert rates[0] == 0
 assert rates[1] > 0
 assert weights[-1] < 1
 
-# %%
+# %% tags=["hide-input"]
 # The learning rate of the group (dashed) begins at zero, and the scheduler raises it.
 # The weight (solid) moves.
 import matplotlib.pyplot as plt

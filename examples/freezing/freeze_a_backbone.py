@@ -95,7 +95,7 @@ model.load_state_dict(start)
 cached_losses = train(lambda: model.head(features))
 assert cached_losses == losses
 
-# %%
+# %% tags=["hide-input"]
 # The loss while the head learns. Line: every step runs the frozen backbone. Diamonds:
 # it ran once, before the first step, and its features were stored. No difference.
 import matplotlib.pyplot as plt

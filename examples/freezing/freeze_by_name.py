@@ -82,7 +82,7 @@ print(names)
 assert not any("hidden" in name for name in names)
 assert net.hidden[0].weight.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # What each pattern freezes (hatched) of the four parameters.
 import matplotlib.pyplot as plt
 

@@ -88,7 +88,7 @@ for make in OPTIMIZERS.values():
     assert not torch.equal(table.trained, trained)
 assert list(table.state_dict()) == ["trained", "frozen"]
 
-# %%
+# %% tags=["hide-input"]
 # Do the first two rows stay? Hatched: yes. Cross: the mask lets them move.
 import matplotlib.pyplot as plt
 

@@ -62,7 +62,7 @@ output.sum().backward()
 print(scale.grad)
 assert scale.grad is not None
 
-# %%
+# %% tags=["hide-input"]
 # Above: ``nn.Parameter`` cuts the way to ``scale``. Below: the forward computes the
 # weight.
 import matplotlib.pyplot as plt

@@ -69,7 +69,7 @@ lazy(torch.ones(3, 4))
 assert lazy.weight.shape == (2, 4)
 assert not lazy.weight.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # What each layer really has: parameters that can be frozen, and the weight that they
 # make (dashed), which can't.
 import matplotlib.pyplot as plt

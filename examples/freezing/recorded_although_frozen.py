@@ -55,7 +55,7 @@ print("trained:", shapes_saved(thawed))
 assert shapes_saved(frozen) == [(4, 2)]
 assert shapes_saved(thawed) == [(1, 4), (4, 2)]
 
-# %%
+# %% tags=["hide-input"]
 # Above: the frozen layer comes first, and nothing is recorded. Below: it comes after a
 # layer that trains, and the gradient (arrows) passes through it (hatched).
 import matplotlib.pyplot as plt

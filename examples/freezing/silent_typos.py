@@ -72,7 +72,7 @@ p.requires_grad_ = False
 assert p.requires_grad
 assert not callable(p.requires_grad_)
 
-# %%
+# %% tags=["hide-input"]
 # How many of the four parameters each line freezes. The three at the top work.
 import matplotlib.pyplot as plt
 

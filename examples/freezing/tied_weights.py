@@ -62,7 +62,7 @@ for name, found in rows.items():
 assert rows["output only"] == [True] * 5
 assert rows["embedding only"] == [True, True, False, False, False]
 
-# %%
+# %% tags=["hide-input"]
 # Which of the five rows get a gradient (open squares): from the embedding the two that
 # were looked up, from the output layer all.
 import matplotlib.pyplot as plt

@@ -98,7 +98,7 @@ rates = [group["lr"] for group in late.param_groups]
 print(rates)
 assert rates == [0.5, 1.0]
 
-# %%
+# %% tags=["hide-input"]
 # Which layer moves in which stage. Hatched: frozen, and already in the optimizer.
 import matplotlib.pyplot as plt
 

@@ -93,7 +93,7 @@ print(detached, retained)
 assert len(set(detached)) == 1
 assert retained == sorted(set(retained))
 
-# %%
+# %% tags=["hide-input"]
 # The size of the graph behind the loss, step by step: it grows with
 # ``retain_graph=True`` (dashed), and stays the same with ``detach()`` (solid).
 import matplotlib.pyplot as plt

@@ -72,7 +72,7 @@ print(allowed, filled)
 assert allowed[1] is None
 assert filled[1].item() == 0
 
-# %%
+# %% tags=["hide-input"]
 # Columns: the four parameters. Rows: three ways to ask. A square is a ``.grad`` that
 # was filled, a dot one that was left alone.
 import matplotlib.pyplot as plt

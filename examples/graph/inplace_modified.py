@@ -107,7 +107,7 @@ assert "output 0 of Mul" in message
 # ``optimizer.step()``. If it saved an input, the message names the write: this one says
 # ``output 0 of Mul``, for ``mul_``.
 
-# %%
+# %% tags=["hide-input"]
 # Square: ``add_(1)`` on the result of this operation is fine. Cross: the operation had
 # saved its result, and ``backward()`` raises.
 import matplotlib.pyplot as plt

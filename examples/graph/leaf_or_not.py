@@ -89,7 +89,7 @@ assert linear.weight is weight
 assert weight.is_leaf
 assert weight.dtype == torch.float64
 
-# %%
+# %% tags=["hide-input"]
 # Square: a leaf that requires a gradient, and so gets a ``.grad``. Cross: a result.
 # Dot: a leaf that requires none.
 import matplotlib.pyplot as plt

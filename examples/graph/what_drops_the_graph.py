@@ -65,7 +65,7 @@ scores.round().sum().backward()
 print(scores.grad)
 assert scores.grad.tolist() == [0, 0]
 
-# %%
+# %% tags=["hide-input"]
 # Each operation in its column: no graph at all (cross), a graph that gives zeros (dot),
 # or a gradient (square).
 import matplotlib.pyplot as plt

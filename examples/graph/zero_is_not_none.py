@@ -76,7 +76,7 @@ safe = torch.where(y > 0, y, 1.0).sqrt()
 (of_safe,) = torch.autograd.grad(torch.where(y > 0, safe, 0.0).sum(), y)
 assert of_safe.item() == 0
 
-# %%
+# %% tags=["hide-input"]
 # How far each optimizer moves the weight in one step with a gradient of zero. Three
 # don't move it, the others do. With None, none does.
 import matplotlib.pyplot as plt

@@ -112,7 +112,7 @@ print(f"w: {zeroed[-1]:.3f} {frozen[-1]:.3f}")
 assert zeroed[-1] < 0.96
 assert frozen == 51 * [1.0]
 
-# %%
+# %% tags=["hide-input"]
 # The weight over 50 steps. Frozen, it stays where it is (solid line). With the hook it
 # drifts towards zero (crosses).
 import matplotlib.pyplot as plt

@@ -71,7 +71,7 @@ else:
 assert head.bias.item() != bias
 assert not any(p.is_inference() for p in copy.deepcopy(head).parameters())
 
-# %%
+# %% tags=["hide-input"]
 # From the loss (diamond) the gradient reaches the bias (solid). The path to the weight
 # (dashed) is cut (cross).
 import matplotlib.pyplot as plt

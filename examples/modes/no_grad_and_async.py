@@ -84,7 +84,7 @@ steps.clear()
 run(overlap)
 assert steps[-2:] == [("b", True), ("later", False)]
 
-# %%
+# %% tags=["hide-input"]
 # Step by step: hatched where nothing is recorded, open where it is. In its last two
 # steps ``b`` records, although it is inside ``no_grad()``. ``later``, nothing is
 # recorded, although both ``with`` blocks have ended.

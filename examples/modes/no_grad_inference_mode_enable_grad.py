@@ -69,7 +69,7 @@ for mode in (torch.inference_mode, torch.no_grad):
     with mode(), torch.inference_mode(False):
         assert kind(w * 2) == "recorded"
 
-# %%
+# %% tags=["hide-input"]
 # The same product under an outer mode (row) and an inner one (column). Open: recorded.
 # Dashed: without a history. Hatched: an inference tensor, wherever ``inference_mode()``
 # is on.

@@ -98,7 +98,7 @@ assert w.is_leaf
 assert w.requires_grad
 assert torch.allclose(w, reference)
 
-# %%
+# %% tags=["hide-input"]
 # Updated in place, the weight (squares) goes down to the minimum of the loss. With a
 # new tensor there is one step, and no second (cross).
 import matplotlib.pyplot as plt

@@ -73,7 +73,7 @@ assert not w[:2].detach().requires_grad
 assert w[:2].grad_fn is not None
 assert view.grad_fn is None
 
-# %%
+# %% tags=["hide-input"]
 # Square: what ``requires_grad`` says. Cross: whether ``w`` gets a gradient. Where the
 # two are apart (dashed), the flag lies.
 import matplotlib.pyplot as plt

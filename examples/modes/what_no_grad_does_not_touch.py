@@ -73,7 +73,7 @@ with ThreadPoolExecutor(1) as other_thread:
     other_thread.submit(w.requires_grad_, False).result()
 assert not w.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # Each line is a tensor: before the block, inside it (grey) and after it. Solid: it
 # requires a gradient. Dashed, with crosses: it does not. One line of six breaks.
 import matplotlib.pyplot as plt

@@ -69,7 +69,7 @@ except RuntimeError as error:
 else:
     raise AssertionError("a leaf was changed")
 
-# %%
+# %% tags=["hide-input"]
 # The student runs ahead of its teacher, and the teacher follows at a distance that
 # settles.
 import matplotlib.pyplot as plt

@@ -71,7 +71,7 @@ with torch.no_grad():
     assert backbone(stem(images)).grad_fn is None
 assert cache.grad_fn is None
 
-# %%
+# %% tags=["hide-input"]
 # The value of one feature in ten epochs. In ``eval()`` (solid) it is always the same.
 # In training mode (dashed) it is drawn again each time.
 import matplotlib.pyplot as plt

@@ -48,7 +48,7 @@ print("moved: ", not torch.equal(model.weight, before))
 assert grown[1] == grown[2] == grown[3]
 assert not torch.equal(model.weight, before)
 
-# %%
+# %% tags=["hide-input"]
 # The length of the gradient after each micro-batch: solid when the weight is not
 # frozen, dashed when it is frozen after the second.
 import matplotlib.pyplot as plt

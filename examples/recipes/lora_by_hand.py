@@ -83,7 +83,7 @@ assert with_no_grad[0] == 0
 assert with_no_grad[1] > 0
 assert 0 < gradients(cut=True, b=0.1)[0] < gradients(cut=False, b=0.1)[0]
 
-# %%
+# %% tags=["hide-input"]
 # The path of the gradient from the loss to the first adapter. Above: through the frozen
 # base (hatched). Below: ``no_grad()`` has cut it.
 import matplotlib.pyplot as plt

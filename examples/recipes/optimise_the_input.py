@@ -85,7 +85,7 @@ pixels = functional.mse_loss(generator(source), target)
 (pixels + functional.mse_loss(features, wanted_features)).backward()
 assert torch.equal(generator.weight.grad, alone)
 
-# %%
+# %% tags=["hide-input"]
 # The loss goes down, although only the image is trained. The network is frozen and
 # stays as it is.
 import matplotlib.pyplot as plt

@@ -72,7 +72,7 @@ assert spreads["without"] < 0.1
 # everywhere, and 0 if all point one way.
 assert losses["without"] < losses["detach()"]
 
-# %%
+# %% tags=["hide-input"]
 # Left: the loss. Right: the spread of the outputs. Without ``detach()`` (dashed) the
 # loss is perfect, and no two images can be told apart.
 import matplotlib.pyplot as plt

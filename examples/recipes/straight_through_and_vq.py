@@ -35,7 +35,7 @@ assert x.grad.tolist() == [1, 1, 1]
 values = torch.linspace(-1000, 1000, 99_999)
 assert torch.equal(values + (values.round() - values), values.round())
 
-# %%
+# %% tags=["hide-input"]
 # Left: the forward is a staircase. Right: the gradient of ``round(x)`` is zero
 # (dashed), that of the straight-through estimator is one.
 import matplotlib.pyplot as plt

@@ -32,7 +32,7 @@ print("whole:", whole, " detached:", cut)
 assert whole == 14.96
 assert cut == -8.8
 
-# %%
+# %% tags=["hide-input"]
 # The prediction of 2 is below the target of 6.4. A step against the gradient raises it
 # with the detached target, and lowers it without.
 import matplotlib.pyplot as plt

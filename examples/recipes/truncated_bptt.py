@@ -76,7 +76,7 @@ print("detached:", cut)
 assert kept[0] < kept[1] < kept[2]
 assert cut == [cut[0]] * 3
 
-# %%
+# %% tags=["hide-input"]
 # The graph behind the loss of each chunk. With the state handed on whole (dashed) it
 # grows, with the state detached it does not.
 import matplotlib.pyplot as plt

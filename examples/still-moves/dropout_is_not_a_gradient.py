@@ -53,7 +53,7 @@ with torch.no_grad():
     attended = attend(query, query, query, dropout_p=0.5)
 assert not torch.allclose(attended, attend(query, query, query))
 
-# %%
+# %% tags=["hide-input"]
 # How many of 1000 values are dropped. A bar: dropout is on. An empty row: it is off.
 import matplotlib.pyplot as plt
 

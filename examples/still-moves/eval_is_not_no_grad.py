@@ -72,7 +72,7 @@ assert answers == {
     "eval(), no_grad()": [False, False, False],
 }
 
-# %%
+# %% tags=["hide-input"]
 # The same table. Square: yes. Cross: no.
 import matplotlib.pyplot as plt
 

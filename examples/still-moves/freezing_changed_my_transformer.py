@@ -47,7 +47,7 @@ assert not outputs["frozen"][0, 2].any()
 for output in outputs.values():
     torch.testing.assert_close(output[0, :2], outputs["as it is"][0, :2])
 
-# %%
+# %% tags=["hide-input"]
 # The output at each of the three positions, as it is (left) and frozen (right). The
 # last row is padding; frozen, it is zero, an even grey.
 import matplotlib.pyplot as plt

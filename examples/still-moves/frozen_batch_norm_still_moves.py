@@ -42,7 +42,7 @@ for way, way_means in means.items():
 assert means["eval()"] == [0.0] * 21
 assert all(found[-1] > 4 for way, found in means.items() if way != "eval()")
 
-# %%
+# %% tags=["hide-input"]
 # The running mean over 20 batches whose mean is 5. Dashed: the three ways that do not
 # stop it, one on top of the other. Solid: ``eval()``.
 import matplotlib.pyplot as plt

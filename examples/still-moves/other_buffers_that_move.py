@@ -48,7 +48,7 @@ for first, second in lengths:
 assert abs(lengths[1][0] - 1) < 1e-5
 assert lengths[1][1] == lengths[0][1]
 
-# %%
+# %% tags=["hide-input"]
 # The length of the two rows of the frozen table, before and after one forward in
 # ``eval()`` under ``no_grad()``: row 0, which was looked up, is shorter.
 import matplotlib.pyplot as plt

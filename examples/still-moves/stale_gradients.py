@@ -87,7 +87,7 @@ for way in ways:
     assert not weight.requires_grad
 assert all(distance > 0.05 for distance in moved.values())
 
-# %%
+# %% tags=["hide-input"]
 # How far the frozen weight moved in one step, for each way.
 import matplotlib.pyplot as plt
 

@@ -43,7 +43,7 @@ for name, value in zip(OPTIMIZERS, zero, strict=True):
     print(f"grad is zero {name:8} {value:.3f}")
 assert all(value < 1 for value in zero)
 
-# %%
+# %% tags=["hide-input"]
 # The frozen weight, which began at 1, after five steps. Hatched: its gradient is None.
 # Dashed: its gradient is zero, and weight decay shrinks it.
 import matplotlib.pyplot as plt

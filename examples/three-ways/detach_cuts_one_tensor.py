@@ -86,7 +86,7 @@ assert z.tolist() == [5.0, 2.0]
 assert z1.data_ptr() == z.data_ptr()
 assert z1.clone().data_ptr() != z.data_ptr()
 
-# %%
+# %% tags=["hide-input"]
 # The gradient of ``y1`` reaches ``y``. The paths to ``x`` and ``z`` are cut.
 import matplotlib.pyplot as plt
 

@@ -70,7 +70,7 @@ for label, detach, frozen, expected in [
     assert result == expected
 assert torch.equal(generator.weight.grad, before)
 
-# %%
+# %% tags=["hide-input"]
 # The two right ones. For the discriminator the path is cut (top). For the generator the
 # gradient goes *through* the frozen discriminator (bottom).
 import matplotlib.pyplot as plt

@@ -89,7 +89,7 @@ with torch.no_grad(), ThreadPoolExecutor(1) as other_thread:
 assert elsewhere.requires_grad
 assert not here.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # Square: present. Cross: absent. ``saved`` is what autograd saved, ``tangent`` what
 # forward mode sees. Only ``x.grad`` is the same for both.
 import matplotlib.pyplot as plt

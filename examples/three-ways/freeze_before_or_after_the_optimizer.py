@@ -61,7 +61,7 @@ for situation, row in moved.items():
 assert [sum(row) for row in moved.values()] == [0, 5, 8, 8]
 assert moved["zero"] == 3 * [False] + 5 * [True]
 
-# %%
+# %% tags=["hide-input"]
 # Frozen and still (hatched), or moved (open). None means *skip this one*: not even
 # weight decay touches ``w``. Zero means *a step with gradient zero*
 # (:torch:`torch.optim.Optimizer.zero_grad`), which momentum, weight decay and Adam's

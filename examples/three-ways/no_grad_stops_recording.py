@@ -77,7 +77,7 @@ x.grad = None
 y1.backward(torch.ones_like(y1))
 assert x.grad.tolist() == [2.0, 4.0]
 
-# %%
+# %% tags=["hide-input"]
 # The gradient comes back by the recorded path (arrow). The two that were computed under
 # ``no_grad()`` are cut (crosses).
 import matplotlib.pyplot as plt

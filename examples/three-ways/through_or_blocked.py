@@ -44,7 +44,7 @@ assert reached == {
     "no_grad(): b(h)": [False, False, True],
 }
 
-# %%
+# %% tags=["hide-input"]
 # Only ``b.requires_grad_(False)`` freezes ``b`` and nothing else. ``b(h.detach())``
 # does the reverse: ``b`` trains, and ``a`` doesn't.
 #

@@ -53,7 +53,7 @@ assert y.grad is None
 assert x.is_leaf
 assert not y1.is_leaf
 
-# %%
+# %% tags=["hide-input"]
 # The gradient starts at ``y1`` (diamond) and runs back along the record, to ``x``. No
 # record leads to ``y`` (hatched).
 import matplotlib.pyplot as plt

@@ -55,7 +55,7 @@ assert table == {
     "b.eval()": (True, True, True, 2, False),
 }
 
-# %%
+# %% tags=["hide-input"]
 # Learns or moves (open), frozen (hatched), cut off (cross). Running statistics need no
 # gradient to move. Of these ways only ``eval()`` stops them, and it freezes no weight.
 import matplotlib.pyplot as plt

@@ -44,5 +44,5 @@ def _paragraph_above(source: list[str], line: int) -> str:
     """Return the last paragraph of the prose above a line, without its markup."""
     above = [text.removeprefix("#").strip() for text in reversed(source[: line - 1])]
     above = above[next((n for n, text in enumerate(above) if text), 0) :]
-    paragraph = list(takewhile(lambda text: text and text != "%%", above))
+    paragraph = list(takewhile(lambda text: text and not text.startswith("%%"), above))
     return MARKUP.sub("", join_lines("\n".join(reversed(paragraph)))).replace("\n", " ")
