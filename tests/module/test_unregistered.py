@@ -40,3 +40,14 @@ def test_unregistered(where: str) -> None:
     x = torch.randn(5, 3)
     report = explain(model, lambda: model.head(model.backbone(x) @ weight).sum())
     assert report.problems == ((paths[where], *STRAY, "", 16, "tensor"),)
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_second_network_has_an_optimizer_of_its_own(*, trains: bool) -> None:
+    """A critic that its own optimizer trains is no problem of the actor's report."""
+    actor, critic = Two(), nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(actor.parameters())
+    other = torch.optim.Adam(critic.parameters()) if trains else None
+    report = explain(actor, lambda: critic(actor(torch.randn(5, 3))).sum(), optimizer)
+    found = {row.verdict for row in report.problems}
+    assert found == (set() if other else {"unregistered"})

@@ -35,8 +35,9 @@ def explain(
 
     The function is run once, in the current grad mode. Afterwards parameters, buffers
     and submodules, ``requires_grad``, gradients, training modes, random numbers and
-    the grad mode are as before. The state of other Python code, such as a counter, and
-    that of an optimizer are not restored.
+    the grad mode are as before. Not restored are the state of other Python code, such
+    as a counter or a ``torch.Generator``, an optimizer, and modules outside of
+    ``model``, such as the batch norm of a second network.
 
     It does not train. If one of two paths from a parameter to the loss is cut, backward
     still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
@@ -55,7 +56,8 @@ def explain(
 
     Returns:
         A row for each parameter, in the model's order; then buffers that move
-        although their module is frozen, tensors that the loss reaches and tensors
+        although their module is frozen, tensors that the loss reaches outside of the
+        model, except those of a second module that an optimizer holds, and tensors
         that the optimizer holds outside of the model. ``problems`` are the rows that
         surprise.
 

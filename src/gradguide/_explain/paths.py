@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 
+from gradguide._alive import Alive, alive
 from gradguide._autograd import shape_of
 
 
@@ -11,15 +12,32 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
     """Return tensors with their paths, as ``blocks[1].weight``, in the model's order.
 
     A tensor that no attribute of the model leads to is named by its shape, at the end.
+    It is left out if another module registers it and an optimizer holds it: it belongs
+    to a second network, which trains.
     """
     if not tensors:
         return []
     paths = _paths(model, {id(tensor) for tensor in tensors})
+    if any(id(tensor) not in paths for tensor in tensors):
+        second = _second_networks(alive())
+        tensors = [t for t in tensors if id(t) in paths or id(t) not in second]
     order = {key: place for place, key in enumerate(paths)}
     return [
         (paths.get(id(tensor), f"tensor of shape {shape_of(tensor)}"), tensor)
         for tensor in sorted(tensors, key=lambda t: order.get(id(t), len(order)))
     ]
+
+
+def _second_networks(process: Alive) -> set[int]:
+    """Return the ids of the parameters of modules that some optimizer holds."""
+    held = {
+        id(tensor)
+        for optimizer in process.optimizers
+        for group in optimizer.param_groups
+        for tensor in group["params"]
+    }
+    modules = process.modules
+    return held & {id(p) for m in modules for p in m.parameters(recurse=False)}
 
 
 def paths_in(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from torch.optim import Optimizer
 
+from gradguide._alive import alive
 from gradguide._watch.ledger import held_by
-from gradguide._watch.names import alive
 from gradguide._watch.observer import Observer
 
 PATIENCE = 20

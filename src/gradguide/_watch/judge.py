@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from gradguide._alive import Alive
 from gradguide._explain.evidence import hides_operations
 from gradguide._memory import pieces
 from gradguide._origins.blame import Cause
@@ -15,7 +16,6 @@ from gradguide._origins.uses import Verdict
 from gradguide._origins.values import mask_of
 from gradguide._origins.where import Place
 from gradguide._watch.ledger import Record, held_by
-from gradguide._watch.names import Alive
 from gradguide._watch.observer import Observer
 
 

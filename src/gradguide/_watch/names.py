@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import compress
 from types import FrameType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import ref
 
 from torch import nn
@@ -19,30 +17,6 @@ LIMIT = 20_000
 """The number of objects that are looked through for names."""
 
 DEPTH = 5
-
-
-class Alive(NamedTuple):
-    """The modules and optimizers of the process."""
-
-    modules: list[nn.Module]
-    optimizers: list[Optimizer]
-
-
-def alive() -> Alive:
-    """Return all modules and optimizers that are alive.
-
-    A process has many objects, so they are compared by the ids of their classes, in C.
-    """
-    kinds: list[type] = [nn.Module, Optimizer]
-    for one in kinds:  # appended to while iterating
-        kinds += type.__subclasses__(one)
-    ids = set(map(id, kinds))
-    everything = gc.get_objects()
-    fits = map(ids.__contains__, map(id, map(type, everything)))
-    found = list(compress(everything, fits))
-    modules = [one for one in found if issubclass(type(one), nn.Module)]
-    others = [one for one in found if issubclass(type(one), Optimizer)]
-    return Alive(modules, [one for one in others if hasattr(one, "param_groups")])
 
 
 def outermost(

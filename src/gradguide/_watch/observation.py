@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gradguide._alive import Alive, alive
 from gradguide._watch.internals import unseen
-from gradguide._watch.names import Alive, alive
 from gradguide._watch.observer import Observer
 from gradguide._watch.rows import rows
 

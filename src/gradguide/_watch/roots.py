@@ -8,8 +8,9 @@ from weakref import ref
 
 from torch import Tensor, nn
 
+from gradguide._alive import alive
 from gradguide._watch.ledger import Ledger, held_by
-from gradguide._watch.names import Names, alive, outermost
+from gradguide._watch.names import Names, outermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
