@@ -13,7 +13,10 @@ extensions = [
     *("sphinx_copybutton", "sphinx_design", "sphinx_gallery.gen_gallery"),
     "gradguide_site",
 ]
-exclude_patterns = ["examples", "gallery/backreferences", "locale"]
+exclude_patterns = [
+    *("errors", "examples", "gallery/backreferences", "locale"),
+    "reference/errors/old_addresses.rst",  # reference/errors.md is the index
+]
 templates_path = [str(path) for path in gradguide_site.folders("templates")]
 locale_dirs = ["locale"]
 gettext_compact = False  # one catalogue for each page
@@ -41,9 +44,16 @@ html_static_path = [str(path) for path in gradguide_site.folders("static")]
 html_css_files = ["gradguide.css", "search/search.css"]
 html_js_files = [
     (f"{name}.js", {"defer": ""})
-    for name in ("copy_all", "language", "scrolling", "search/open", "tags")
+    for name in (
+        "copy_all",
+        "errors/old_addresses",
+        "language",
+        "scrolling",
+        "search/open",
+        "tags",
+    )
 ]
-html_favicon = f"{html_static_path[0]}/favicon.svg"
+html_favicon = str(gradguide_site.HERE / "pages/static/favicon.svg")
 html_context = {"torch_version": metadata.version("torch").partition("+")[0]}
 html_last_updated_fmt = "%Y-%m-%d"
 html_show_sourcelink = html_copy_source = html_use_index = False
@@ -51,8 +61,8 @@ copybutton_exclude = ".linenos, .gp, .go"  # copy code, never prompts and output
 copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
 
 sphinx_gallery_conf = {
-    "examples_dirs": "examples",
-    "gallery_dirs": "gallery",
+    "examples_dirs": ["examples", "errors"],
+    "gallery_dirs": ["gallery", "reference/errors"],
     "filename_pattern": r"\.py$",  # run them all
     "subsection_order": "gradguide_site.running.reading_order.chapter",
     "within_subsection_order": "gradguide_site.running.reading_order.Pages",

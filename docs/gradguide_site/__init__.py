@@ -28,7 +28,7 @@ from sphinx.application import Sphinx
 HERE = Path(__file__).parent
 
 EXTENSIONS = (
-    *("errors.messages", "errors.outputs"),
+    *("errors.listing", "errors.messages", "errors.outputs"),
     *("pages.chinese_lines", "pages.english_anchors", "pages.folded_code"),
     *("pages.light_pages", "pages.markdown_twins", "pages.notebooks"),
     *("pages.page_bar", "pages.page_metadata", "pages.tags", "pages.torch_links"),

@@ -8,7 +8,7 @@ import subprocess
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 SCRIPTS = "examples"
@@ -16,6 +16,32 @@ SCRIPTS = "examples"
 
 GALLERY = "gallery"
 """The folder of the pages that sphinx-gallery makes of the scripts."""
+
+ERRORS = "errors"
+"""The chapter whose pages are in the reference: one for each error or warning."""
+
+
+def page_of(script: PurePath) -> PurePosixPath:
+    """Return the page of a script or chapter, given relative to ``examples``."""
+    above = "reference" if script.parts[0] == ERRORS else GALLERY
+    return PurePosixPath(above, script.with_suffix(""))
+
+
+def script_of(page: str) -> str | None:
+    """Return the script that a page is made of, as ``page_of`` takes it; or None."""
+    match = re.fullmatch(rf"(?:{GALLERY}/|reference/(?={ERRORS}/))([^/]+/[^/]+)", page)
+    return match[1] if match and not page.endswith("/index") else None
+
+
+def staged_as(script: PurePath) -> PurePosixPath:
+    """Return where a source tree has a script; ``ERRORS`` is a gallery of its own."""
+    return PurePosixPath("" if script.parts[0] == ERRORS else SCRIPTS, script)
+
+
+def chapters(tree: Path) -> list[Path]:
+    """Return the folders of a source tree in which sphinx-gallery writes pages."""
+    folders = [*tree.glob(f"{GALLERY}/*/"), tree / "reference" / ERRORS]
+    return sorted(folder for folder in folders if folder.is_dir())
 
 
 class PipelineError(Exception):

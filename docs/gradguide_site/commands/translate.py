@@ -15,6 +15,7 @@ from babel.support import Translations
 
 from gradguide_site.project import (
     ENGLISH,
+    ERRORS,
     GALLERY,
     LANGUAGES,
     Language,
@@ -110,7 +111,8 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     messages = {}
     for path in sorted(templates.rglob("*.pot")):
         domain = path.relative_to(templates).with_suffix(".po")
-        if domain.parts[0] not in (GALLERY, "sphinx.po"):
+        is_generated = domain.is_relative_to(f"reference/{ERRORS}")
+        if not is_generated and domain.parts[0] not in (GALLERY, "sphinx.po"):
             with path.open("rb") as file:
                 messages[domain] = [str(m.id) for m in pofile.read_po(file) if m.id]
     return messages

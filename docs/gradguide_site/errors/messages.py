@@ -1,15 +1,13 @@
-"""Show each error and warning that the scripts printed, with an explanation.
+"""Show on the page of an error its full text, in the words of each version.
 
-The directive ``message`` shows all messages that contain its argument::
+A comment in the script of such a page has words that the message contains::
 
-    ```{message} a leaf Variable that requires grad
-    Why it is raised, and what to do.
-    ```
+    .. message: a leaf Variable that requires grad
 
-The full text of the messages comes from the outputs of this build, the words of other
-versions from the record. With ``:elsewhere:``, a message that only other versions give
-is enough. Sphinx warns of a directive that finds no message, and of a message that no
-directive on the page shows.
+In its place the page shows all messages with these words that the scripts printed, what
+other versions say, and which pages show them. ``.. other versions: words`` is for a
+message that only other versions give. Sphinx warns of a comment that finds no message,
+and of a message that no comment finds.
 """
 
 from __future__ import annotations
@@ -19,18 +17,22 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import directives
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.locale import _
+from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
-from sphinx.util.docutils import SphinxDirective
 
 from gradguide_site.errors.texts import messages
-from gradguide_site.project import GALLERY
+from gradguide_site.project import ERRORS, chapters, script_of
 from gradguide_site.running.record import new_messages, other_words, spans
+
+COMMENT = re.compile(r"(message|other versions): (.*)", re.DOTALL)
+IN_SCRIPT = re.compile(r"^(?:# )?\.\. message: (.*)$", re.MULTILINE)
+INDEX = f"reference/{ERRORS}"
+"""The page that lists all errors."""
 
 OUTPUT = re.compile(
     r"^\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\n"
@@ -40,45 +42,65 @@ OUTPUT = re.compile(
 logger = logging.getLogger(__name__)
 
 
-class MessageDirective(SphinxDirective):
-    """Show all messages that contain some words."""
+class ShowMessages(SphinxTransform):
+    """Replace each comment by the messages that have its words."""
 
-    required_arguments = 1
-    option_spec: ClassVar = {"elsewhere": directives.flag}
-    final_argument_whitespace = True
-    has_content = True
+    default_priority = 390  # before the outputs of the page are marked, at 400
 
-    def run(self) -> list[nodes.Node]:
-        words = " ".join(self.arguments[0].split())
-        gallery = Path(self.env.srcdir, GALLERY)
-        for source in gallery.glob("*/*.rst"):
-            self.env.note_dependency(str(source))
-        matching = {
-            text: pages for text, pages in printed(gallery).items() if words in text
-        }
-        elsewhere = new_messages(words) if "elsewhere" in self.options else {}
+    def apply(self) -> None:
+        if not (script_of(self.env.docname) or "").startswith(f"{ERRORS}/"):
+            return
+        for comment in list(self.document.findall(nodes.comment)):
+            if match := COMMENT.fullmatch(comment.astext()):
+                words = " ".join(match[2].split())
+                comment.replace_self(self._messages(words, match[1]))
+
+    def _messages(self, words: str, kind: str) -> list[nodes.Element]:
+        tree = Path(self.env.srcdir)
+        for folder in chapters(tree):
+            for source in folder.glob("*.rst"):
+                self.env.note_dependency(str(source))
+        found = {text: pages for text, pages in printed(tree).items() if words in text}
+        elsewhere = {} if kind == "message" else new_messages(words)
         # The gettext builder runs no script, so there are no messages to find.
-        is_run = self.env.app.builder.name != "gettext"
-        if is_run and not matching and not elsewhere:
+        if self.env.app.builder.name != "gettext" and not found and not elsewhere:
             logger.warning(
                 "no script printed a message with the words %r",
                 words,
-                location=self.get_location(),
+                location=self.env.docname,
                 type="messages",
             )
-        blocks = [block for text in matching for block in _shown(text)]
+        parts = [block for text in found for block in _shown(text)]
         for text, versions in elsewhere.items():
-            if text not in matching:
-                blocks += _of_versions(text, versions)
-        parts = [*blocks, *self.parse_content_to_nodes()]
-        pages = sorted(set(chain(*matching.values())))
+            if text not in found:
+                parts += _of_versions(text, versions)
+        pages = sorted({*chain(*found.values())} - {self.env.docname})
         if pages:
-            label = nodes.inline("", _("Printed by: "))
-            links, _messages = self.parse_inline(
-                _(", ").join(f"{{doc}}`/{page}`" for page in pages)
-            )
-            parts.append(nodes.paragraph("", "", label, *links))
-        return [nodes.container("", *parts, classes=["message"], texts=list(matching))]
+            parts.append(self._links(pages))
+        return [nodes.container("", *parts, classes=["message"])]
+
+    def _links(self, pages: list[str]) -> nodes.paragraph:
+        """Name the other pages that print a message."""
+        paragraph = nodes.paragraph("", _("Printed by: "))
+        for number, page in enumerate(pages):
+            if number:
+                paragraph += nodes.Text(_(", "))
+            paragraph += link(page, self.env.docname)
+        return paragraph
+
+
+def link(page: str, here: str) -> pending_xref:
+    """Return a link from a page to another, which Sphinx gives its title."""
+    return pending_xref(
+        "",
+        nodes.inline("", page, classes=["doc"]),
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{page}",
+        refdoc=here,
+        refexplicit=False,
+        refwarn=True,
+    )
 
 
 def _shown(text: str) -> Iterator[nodes.Element]:
@@ -99,11 +121,11 @@ def _of_versions(text: str, versions: list[str]) -> list[nodes.Element]:
     return [nodes.paragraph("", label), block]
 
 
-def printed(gallery: Path) -> dict[str, list[str]]:
-    """Return each message that a script printed, with the pages that show it."""
+def printed(tree: Path) -> dict[str, list[str]]:
+    """Return each message that a script of a source tree printed, with its pages."""
     pages_of: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(gallery.glob("*/*.rst")):
-        page = f"{GALLERY}/{path.parent.name}/{path.stem}"
+    for path in (p for folder in chapters(tree) for p in sorted(folder.glob("*.rst"))):
+        page = path.relative_to(tree).with_suffix("").as_posix()
         for output in OUTPUT.findall(path.read_text("utf-8")):
             lines = [line.removeprefix(" " * 4).rstrip() for line in output.split("\n")]
             for message in messages(lines):
@@ -112,14 +134,20 @@ def printed(gallery: Path) -> dict[str, list[str]]:
     return pages_of
 
 
+def explained(tree: Path) -> list[str]:
+    """Return the words of the comments in the scripts of errors."""
+    scripts = sorted(Path(tree, ERRORS).glob("*.py"))
+    texts = (script.read_text("utf-8") for script in scripts)
+    return [words for text in texts for words in IN_SCRIPT.findall(text)]
+
+
 def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
-    """Warn of each message that is missing on a page of messages."""
-    containers = doctree.findall(nodes.container)
-    explained: set[str] = set().union(*(node.get("texts", ()) for node in containers))
-    if not explained:
+    """Warn of each message that no page of an error explains."""
+    if app.env.docname != INDEX:
         return
-    for text, pages in printed(Path(app.srcdir, GALLERY)).items():
-        if text not in explained:
+    words = explained(Path(app.srcdir))
+    for text, pages in printed(Path(app.srcdir)).items():
+        if not any(word in text for word in words):
             logger.warning(
                 "%s printed a message that is not explained: %s",
                 pages[0],
@@ -129,6 +157,13 @@ def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
             )
 
 
+def _leave_out_of_navigation(app: Sphinx, doctree: nodes.document) -> None:
+    """Let the index alone link to the pages of errors: the sidebar stays short."""
+    if (script_of(app.env.docname) or "").startswith(f"{ERRORS}/"):
+        app.env.metadata[app.env.docname]["orphan"] = "1"
+
+
 def setup(app: Sphinx) -> None:
-    app.add_directive("message", MessageDirective)
+    app.add_transform(ShowMessages)
     app.connect("doctree-read", _warn_of_unexplained)
+    app.connect("doctree-read", _leave_out_of_navigation)

@@ -21,8 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.locale import _
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from gradguide_site.pages.versions import script_of
-from gradguide_site.project import SCRIPTS
+from gradguide_site.project import script_of, staged_as
 
 LINES = re.compile(r"GENERATED FROM PYTHON SOURCE LINES (\d+)-\d+")
 """The comment that sphinx-gallery writes before each block of a script."""
@@ -39,8 +38,8 @@ class FoldedCode(SphinxPostTransform):
         script = script_of(self.env.docname)
         if not script:
             return
-        source = Path(self.env.srcdir, SCRIPTS, f"{script}.py").read_text("utf-8")
-        lines = source.split("\n")
+        path = Path(self.env.srcdir, staged_as(Path(f"{script}.py")))
+        lines = path.read_text("utf-8").split("\n")
         for comment in list(self.document.findall(nodes.comment)):
             place = LINES.match(comment.astext())
             block = comment.next_node(siblings=True, descend=False)

@@ -15,6 +15,7 @@ NEEDED_FOR = {
     "clipboard": "highlight",
     "copy_all": "page-bar",
     "design-tabs": "sd-tab",
+    "errors/old_addresses": 'class="errors',
     "documentation_options": "highlight",  # the script of the copy button reads them
     "sg_gallery-dataframe": "output_html",
     "sg_gallery-rendered-html": "output_html",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from itertools import chain
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -16,7 +17,7 @@ from sphinx.application import Sphinx
 from gradguide_site.chinese import join_lines
 from gradguide_site.pages.torch_links import address
 from gradguide_site.pages.versions import since
-from gradguide_site.project import GALLERY
+from gradguide_site.project import chapters
 from gradguide_site.running.stage import write
 
 HEADING = re.compile(r"^(#+ .*)\n(?=\S)", re.MULTILINE)
@@ -28,10 +29,13 @@ ROLE = re.compile(
 def _finish_notebooks(app: Sphinx) -> None:
     titles = app.config.sphinx_gallery_conf["titles"]
     title_of = {Path(script).stem: title for script, title in titles.items()}
-    for path in sorted(Path(app.srcdir, GALLERY).glob("*/*.ipynb")):
+    tree = Path(app.srcdir)
+    notebooks = (folder.glob("*.ipynb") for folder in chapters(tree))
+    for path in sorted(chain(*notebooks)):
+        folder = path.parent.relative_to(tree).as_posix()
         notebook = json.loads(path.read_text("utf-8"))
 
-        def link(match: re.Match[str], chapter: str = path.parent.name) -> str:
+        def link(match: re.Match[str], folder: str = folder) -> str:
             role, target = match["role"], match["target"]
             if role == "since":
                 return since(target)
@@ -42,7 +46,7 @@ def _finish_notebooks(app: Sphinx) -> None:
                 uri = f"{app.config.html_baseurl}reference/api.html#{target}"
             else:
                 title = str(title_of.get(target.rpartition("/")[2], target))
-                page = posixpath.join(f"/{GALLERY}", chapter, target).removeprefix("/")
+                page = posixpath.join(f"/{folder}", target).removeprefix("/")
                 uri = f"{app.config.html_baseurl}{page}.html"
             return f"[{match['title'] or title}]({uri})"
 

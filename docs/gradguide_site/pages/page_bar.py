@@ -20,8 +20,14 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.i18n import format_date
 
-from gradguide_site.pages.versions import script_of
-from gradguide_site.project import GALLERY, SCRIPTS, Project, language
+from gradguide_site.project import (
+    SCRIPTS,
+    Project,
+    chapters,
+    language,
+    page_of,
+    script_of,
+)
 from gradguide_site.running.record import results, spans
 from gradguide_site.running.stage import write
 
@@ -31,7 +37,7 @@ DOWNLOADS = {".py", ".ipynb"}
 
 def _write_archives(app: Sphinx) -> None:
     """Write a reproducible zip archive of the downloads of each chapter."""
-    for chapter in sorted(Path(app.srcdir, GALLERY).glob("*/")):
+    for chapter in chapters(Path(app.srcdir)):
         files = sorted(path for path in chapter.iterdir() if path.suffix in DOWNLOADS)
         content = BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
@@ -48,11 +54,12 @@ def _copy_downloads(app: Sphinx, exception: Exception | None) -> None:
     """Copy each download to the folder of its page."""
     if exception or app.builder.name != "html":
         return
-    for path in sorted(Path(app.srcdir, GALLERY).glob("*/*")):
-        if path.suffix in DOWNLOADS or path.name == f"{path.parent.name}.zip":
-            target = Path(app.outdir, path.relative_to(app.srcdir))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    for folder in chapters(Path(app.srcdir)):
+        for path in sorted(folder.iterdir()):
+            if path.suffix in DOWNLOADS or path.name == f"{folder.name}.zip":
+                target = Path(app.outdir, path.relative_to(app.srcdir))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
 
 
 class RemoveLinksOfSphinxGallery(SphinxTransform):
@@ -83,7 +90,7 @@ class BarBelowTitle(SphinxPostTransform):
             title.parent.insert(1, self._bar(script))
 
     def _bar(self, script: str) -> nodes.bullet_list:
-        page = PurePosixPath(GALLERY, script)
+        page = page_of(PurePosixPath(script))
         urls = self.config.project_urls
         folder = language(self.config.language).url
         report = {"title": f"{page}: ", "body": f"{folder}/{page}.html\n\n"}

@@ -22,7 +22,7 @@ from gradguide_site.project import ENGLISH, GALLERY, LANGUAGES, Language, langua
 LENGTH = 160
 """Columns of a description; a Chinese character takes two."""
 
-ARTICLES = (f"{GALLERY}/", "guide/", "start/")
+ARTICLES = (f"{GALLERY}/", "guide/", "reference/errors/", "start/")
 
 
 def description(doctree: nodes.document | None) -> str:

@@ -6,26 +6,16 @@ record says otherwise. The directive ``versions`` shows the whole record as a ta
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.locale import _
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from gradguide_site.project import GALLERY
+from gradguide_site.project import script_of
 from gradguide_site.running.record import contradicts, counts, record, results
 
 logger = logging.getLogger(__name__)
-
-
-def script_of(page: str) -> str | None:
-    """Return the script of a page of the gallery; None for other pages."""
-    path = PurePosixPath(page)
-    if not path.match(f"{GALLERY}/*/*") or path.name == "index":
-        return None
-    return path.relative_to(GALLERY).as_posix()
 
 
 class SinceRole(SphinxRole):

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gradguide_site.project import GALLERY, Project
+from gradguide_site.project import Project, chapters, page_of
 
 RECORD = "{}.runs.json"
 """The file beside a source tree that holds the digest of each script's last run."""
@@ -42,9 +42,9 @@ def forget_outdated(
         path.as_posix(): _digest(project, versions + text)
         for path, text in scripts.items()
     }
-    for script, digest in new.items():
-        if old.get(script) != digest:
-            _forget_run(tree / GALLERY / script)
+    for script in scripts:
+        if old.get(script.as_posix()) != new[script.as_posix()]:
+            _forget_run(tree / page_of(script).with_suffix(script.suffix))
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(json.dumps(new, indent=1))
 
@@ -71,7 +71,7 @@ def _forget_run(script: Path) -> None:
 
 def _forget_removed(tree: Path, scripts: Mapping[Path, bytes]) -> None:
     """Remove the generated pages of each chapter from which a script was removed."""
-    gallery = tree / GALLERY
-    for script in gallery.glob("*/*.py"):
-        if script.relative_to(gallery) not in scripts:
-            shutil.rmtree(script.parent, ignore_errors=True)
+    written = {tree / page_of(script) for script in scripts}
+    for folder in chapters(tree):
+        if {path.with_suffix("") for path in folder.glob("*.py")} - written:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradguide_site.project import GALLERY, SCRIPTS, Language, PipelineError, Project
+from gradguide_site.project import (
+    ERRORS,
+    GALLERY,
+    SCRIPTS,
+    Language,
+    PipelineError,
+    Project,
+)
 
 if TYPE_CHECKING:  # Sphinx takes half a second to import
     from sphinx.application import Sphinx
@@ -254,5 +261,6 @@ def _readable(warnings: str, source: Path) -> Iterator[str]:
             yield (
                 line.replace(f"{staged}{GALLERY}{os.sep}", f"{GALLERY}/")
                 .replace(f"{staged}{SCRIPTS}{os.sep}", f"{SCRIPTS}/")
+                .replace(f"{staged}{ERRORS}{os.sep}", f"{SCRIPTS}/{ERRORS}/")
                 .replace(staged, "docs/")
             )

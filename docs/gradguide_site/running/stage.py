@@ -10,7 +10,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from gradguide_site.project import GALLERY, SCRIPTS, Language, Project
+from gradguide_site.project import (
+    SCRIPTS,
+    Language,
+    Project,
+    chapters,
+    staged_as,
+)
 from gradguide_site.running import reruns
 from gradguide_site.translation import catalogues, gallery
 
@@ -38,15 +44,17 @@ def stage(
     contents = {
         **_pages(project),
         **_catalogues(project, language),
-        **{SCRIPTS / path: text for path, text in scripts.items()},
+        **{Path(staged_as(path)): text for path, text in scripts.items()},
         Path(HEADINGS): json.dumps(headings, indent=1).encode(),
     }
     executed = {path: text for path, text in scripts.items() if path.suffix == ".py"}
     reruns.forget_outdated(project, tree, executed)
     for path, content in contents.items():
         write(tree / path, content)
+    generated = chapters(tree)
     for path in _files(tree):
-        if path.parts[0] != GALLERY and path not in contents and path.suffix != ".mo":
+        is_generated = any((tree / path).is_relative_to(folder) for folder in generated)
+        if not is_generated and path not in contents and path.suffix != ".mo":
             (tree / path).unlink()
 
 

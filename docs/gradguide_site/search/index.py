@@ -22,7 +22,7 @@ from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHARACTER
 from gradguide_site.pages.finished_pages import navigation, parse
-from gradguide_site.project import GALLERY, PipelineError
+from gradguide_site.project import ERRORS, PipelineError, script_of
 
 LATIN = rf"[^\W{CHARACTER}]"
 
@@ -67,7 +67,7 @@ def index(pages: Path) -> None:
             *("--site", folder),
             *("--output-path", str(output)),
             *("--force-language", "en"),
-            *("--glob", "**/*.html*"),  # sections are named errors.html#anchor
+            *("--glob", "**/*.html"),
             "--keep-index-url",  # as the links of the site do
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -87,8 +87,7 @@ def cut(text: str) -> str:
 def _records(pages: Path) -> Iterator[tuple[str, str]]:
     """Yield the address and the content of each record for Pagefind.
 
-    Each page is a record. Each section that explains a message is a record of its own,
-    whose address ends with its anchor.
+    Each page is a record.
     """
     chapters = _chapters(pages / "index.html")
     for page in sorted(pages.rglob("*.html")):
@@ -97,11 +96,6 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
             continue
         article = next(parse(page).iter("article"))
         chapter = f"chapter{chapters.get(address)}"
-        for section in article.xpath(".//section[div[contains(@class, 'message')]]"):
-            section.drop_tree()
-            next(section.iter(*HEADINGS)).tag = "h1"
-            url = f"{address}#{section.get('id')}"
-            yield url, _record(section, "error", chapter)
         yield address, _record(article, _kind(address), chapter)
 
 
@@ -120,8 +114,9 @@ def _chapters(home: Path) -> dict[str, int]:
 
 
 def _kind(address: str) -> str:
-    if re.fullmatch(rf"{GALLERY}/[^/]+/(?!index)[^/]+\.html", address):
-        return "script"
+    script = script_of(address.removesuffix(".html"))
+    if script:
+        return "error" if script.startswith(f"{ERRORS}/") else "script"
     return "api" if address == "reference/api.html" else "page"
 
 

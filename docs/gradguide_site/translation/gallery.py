@@ -9,11 +9,11 @@ from pathlib import Path
 
 from gradguide_site.project import (
     ENGLISH,
-    GALLERY,
     SCRIPTS,
     Language,
     PipelineError,
     Project,
+    page_of,
 )
 from gradguide_site.translation import catalogues, rest, scripts
 
@@ -47,12 +47,8 @@ class Source:
     @property
     def page(self) -> str:
         """The name that Sphinx gives to its page."""
-        stem = (
-            self.path.with_suffix("")
-            if self.is_script
-            else self.path.with_name("index")
-        )
-        return (GALLERY / stem).as_posix()
+        path = self.path if self.is_script else self.path.with_name("index")
+        return page_of(path).as_posix()
 
     def messages(self) -> list[str]:
         """Return the messages to translate, in order."""
