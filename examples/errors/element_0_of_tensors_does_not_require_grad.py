@@ -27,5 +27,3 @@ assert layer.weight.grad is not None
 
 # %%
 # Read on: :doc:`/gallery/graph/what_drops_the_graph`.
-#
-# .. message: element 0 of tensors does not require grad

@@ -1,14 +1,15 @@
-"""One visit to each page, on a phone."""
+"""One visit to each page, on a phone; pages of scripts are seen on a laptop, too."""
 
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.site.pages import EVERY_PAGE
+from gradguide_site.project import page_of
+from tests.site.pages import EVERY_LANGUAGE, EVERY_PAGE, PROJECT
 
 from .conftest import watch
 
-PHONE = 390
+PHONE, LAPTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 WIDER = """() => {
   const text = document.querySelector(".content"); // Furo lets it scroll by itself
@@ -19,11 +20,26 @@ WIDER = """() => {
 }"""
 """The first elements that make the text of a page scroll sideways."""
 
+FIRST_CELL_ENDS = """() => {
+  const blocks = "article .highlight-Python, article .sphx-glr-script-out";
+  const [code, output] = document.querySelectorAll(blocks);
+  const last = output.matches(".sphx-glr-script-out") ? output : code;
+  return last.getBoundingClientRect().bottom + scrollY;
+}"""
+"""The lower edge of the first code and of what it printed."""
+
+CUT_OFF = """() =>
+  [...document.querySelectorAll("pre .gr, pre .gt")]
+    .filter((text) => text.scrollWidth > text.closest("pre").clientWidth)
+    .map((text) => text.textContent)
+"""
+"""The lines of errors and warnings that are wider than their box."""
+
 
 @pytest.fixture(scope="module")
 def tab(chromium):
     """One tab for all pages, so that scripts and styles are read once."""
-    context = chromium.new_context(viewport={"width": PHONE, "height": 844})
+    context = chromium.new_context(viewport=PHONE)
     yield watch(context.new_page())
     context.close()
 
@@ -37,5 +53,19 @@ def test_a_page_fits_a_phone_and_asks_nobody_else(language, name, server, tab):
     assert {urlsplit(url).netloc for url in tab.requests} == {urlsplit(server).netloc}
     assert tab.errors == []
     assert tab.context.cookies() == []
-    assert tab.evaluate("document.documentElement.scrollWidth") == PHONE
+    assert tab.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     assert tab.evaluate(WIDER) == []
+    assert tab.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("script", PROJECT.scripts(), ids=lambda path: path.stem)
+@EVERY_LANGUAGE
+def test_a_page_begins_with_its_cure(language, script, server, tab):
+    """The first cell ends on the first screen, or on one and a half of a phone."""
+    tab.goto(f"{server}{language.url}/{page_of(script)}.html")
+    ends = {"phone": tab.evaluate(FIRST_CELL_ENDS)}
+    tab.set_viewport_size(LAPTOP)
+    ends["laptop"] = tab.evaluate(FIRST_CELL_ENDS)
+    tab.set_viewport_size(PHONE)
+    assert ends["laptop"] <= LAPTOP["height"], ends
+    assert ends["phone"] <= 1.5 * PHONE["height"], ends

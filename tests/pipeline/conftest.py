@@ -1,4 +1,4 @@
-"""A tiny guide of two scripts, built by the real pipeline in a folder of its own."""
+"""A tiny guide of three scripts, built by the real pipeline in a folder of its own."""
 
 import os
 import signal
@@ -24,6 +24,14 @@ Some words.
 
 ```{toctree}
 gallery/index
+reference/errors
+```
+"""
+
+ERRORS = """# Errors
+
+```{errors}
+a_tensor: an-old-address
 ```
 """
 
@@ -61,6 +69,21 @@ torch.manual_seed(1)
 torch.set_printoptions(precision=1)
 '''
 """A script that warns, and that changes what the next script must not notice."""
+
+ERROR = '''"""
+``The .grad attribute of a Tensor that is not a leaf``
+======================================================
+
+A claim.
+"""
+
+# %%
+print(1)
+
+# %%
+# Read on: :doc:`/gallery/chapter/one`.
+'''
+"""A page that explains the warnings of the scripts."""
 
 heed_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
 """A shell that starts the tests in the background lets them ignore Ctrl-C."""
@@ -169,11 +192,16 @@ def write(root):
         "pyproject.toml": (REPOSITORY / "pyproject.toml").read_text("utf-8"),
         "docs/conf.py": (REPOSITORY / "docs/conf.py").read_text("utf-8"),
         "docs/index.md": INDEX,
+        "docs/reference/errors.md": ERRORS,
         "examples/GALLERY_HEADER.rst": HEADER.format("All", "===", "chapter"),
         "examples/chapter/GALLERY_HEADER.rst": HEADER.format(
             "Chapter", "-------", "one\n   two"
         ),
         "examples/chapter/one.py": SCRIPT,
+        "examples/errors/GALLERY_HEADER.rst": HEADER.format(
+            "Errors", "======", "a_tensor"
+        ),
+        "examples/errors/a_tensor.py": ERROR,
         "examples/chapter/two.py": SCRIPT.replace("first", "other"),
     }.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)

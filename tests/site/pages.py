@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gradguide_site import project
 from gradguide_site.project import CHINESE, LANGUAGES, Project
 from gradguide_site.publish import inspection
 
@@ -62,14 +63,14 @@ def read(language, name):
     return Page(language, name)
 
 
-def page_of(language, script):
+def read_script(language, script):
     """Return the page of a script."""
-    return read(language, f"gallery/{script.with_suffix('.html').as_posix()}")
+    return read(language, f"{project.page_of(script)}.html")
 
 
 def download(language, script, suffix):
     """Return the file behind a link below the title of a script's page."""
-    page = page_of(language, script)
+    page = read_script(language, script)
     (bar,) = page.tree.find_class("page-bar")
     links = bar.xpath(".//a[contains(@class, 'internal')]/@href")
     (link,) = [link for link in links if link.endswith(suffix)]

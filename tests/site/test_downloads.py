@@ -15,7 +15,7 @@ import pytest
 from gradguide_site.project import CHINESE, ENGLISH, LANGUAGES
 
 from . import running
-from .pages import EVERY_LANGUAGE, HAN, PROJECT, SITE, download, page_of
+from .pages import EVERY_LANGUAGE, HAN, PROJECT, SITE, download, read_script
 from .running import normalised, unordered
 
 SCRIPTS = PROJECT.scripts()
@@ -70,7 +70,8 @@ def test_a_script_prints_what_its_page_shows(script, run, tmp_path):
     else:
         exit_code, printed = run(script, path)
     assert exit_code == "0", printed
-    shown = "\n".join(output.strip("\n") for output in page_of(ENGLISH, script).outputs)
+    outputs = read_script(ENGLISH, script).outputs
+    shown = "\n".join(output.strip("\n") for output in outputs)
     assert unordered(normalised(printed)) == unordered(normalised(shown))
 
 
@@ -114,7 +115,7 @@ def test_a_notebook_prints_what_its_page_shows(language, name, tmp_path):
         printed = [o.text for o in cell.get("outputs", []) if o.output_type == "stream"]
         if printed:
             cells.append(_without_names(normalised("".join(printed))))
-    shown = page_of(language, script).outputs
+    shown = read_script(language, script).outputs
     shown = [_without_names(normalised(output)) for output in shown]
     assert list(map(unordered, cells)) == list(map(unordered, shown))
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from gradguide_site.project import CHINESE, LANGUAGES
+from gradguide_site.project import CHINESE, LANGUAGES, script_of
 
 from .pages import EVERY_PAGE, HAN, NAMES, PROJECT, SITE, read
 
@@ -131,7 +131,8 @@ def _headings(page):
 
 def _script_page(page):
     """It shows an output and a figure, and what a reader can do with the script."""
-    if not re.fullmatch(r"gallery/[\w-]+/(?!index)\w+\.html", page.name):
+    script = script_of(page.name.removesuffix(".html"))
+    if not script:
         return
     figures = page.tree.find_class("sphx-glr-single-img")
     if not page.outputs and not figures:
@@ -140,13 +141,14 @@ def _script_page(page):
         if len(alt) <= (10 if page.is_chinese else 20) or "``" in alt:
             yield f"the text of a figure is {alt!r}"
     (bar,) = page.tree.find_class("page-bar")
-    _, chapter, script = page.name.removesuffix(".html").split("/")
+    chapter, name = script.split("/")
+    place = f"{page.language.url}/{page.name.removesuffix('.html')}"
     expected = [
-        rf"{script}\.py",
-        rf"{script}\.ipynb",
+        rf"{name}\.py",
+        rf"{name}\.ipynb",
         rf"{chapter}\.zip",
-        rf"https://colab\.research\..*/{page.language.url}/gallery/{chapter}/{script}\.ipynb",
-        rf"https://.*/examples/{chapter}/{script}\.py",
+        rf"https://colab\.research\..*/{place}\.ipynb",
+        rf"https://.*/examples/{script}\.py",
         r"https://.*/issues/new\?.*",
     ]
     links = bar.xpath(".//a/@href")

@@ -7,12 +7,19 @@ from collections import Counter
 import pytest
 from lxml import etree, html
 
-from gradguide_site.project import CHINESE, ENGLISH, LANGUAGES, Project
+from gradguide._watch.known_errors import NAMES as NAMES_OF_ERRORS
+from gradguide_site.project import (
+    CHINESE,
+    ENGLISH,
+    LANGUAGES,
+    Project,
+    page_of,
+)
 from gradguide_site.publish import inspection
 
 from .pages import EVERY_LANGUAGE, NAMES, PROJECT, SITE, read
 
-SCRIPTS = {f"gallery/{path.with_suffix('')}" for path in PROJECT.scripts()}
+SCRIPTS = {page_of(path).as_posix() for path in PROJECT.scripts()}
 
 
 class Published(Project):
@@ -56,7 +63,7 @@ def test_the_gallery_shows_a_picture_of_each_page(language):
     cards = read(language, "gallery/index.html").tree.find_class(
         "sphx-glr-thumbcontainer"
     )
-    assert len(cards) == len(SCRIPTS)
+    assert len(cards) == sum(page.startswith("gallery/") for page in SCRIPTS)
     for card in cards:
         (picture,) = card.xpath(".//img/@src")
         assert picture.endswith("_thumb.svg")
@@ -138,3 +145,18 @@ def test_robots_may_read_everything():
     text = (SITE / "robots.txt").read_text()
     assert "Allow: /" in text
     assert text.endswith(f"Sitemap: {PROJECT.address}sitemap.xml\n")
+
+
+def test_the_command_knows_the_page_of_each_error():
+    """Warnings don't stop a script, and two errors are not only PyTorch's."""
+    errors = [
+        script.stem
+        for script in PROJECT.scripts()
+        if script.parts[0] == "errors" and "Error: " in _first_output(script)
+    ]
+    not_only_of_torch = {"has_no_attribute", "must_match_the_size_of_tensor_b"}
+    assert set(NAMES_OF_ERRORS) == set(errors) - not_only_of_torch
+
+
+def _first_output(script):
+    return read(ENGLISH, f"{page_of(script)}.html").outputs[0]

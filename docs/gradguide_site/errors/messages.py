@@ -1,13 +1,9 @@
 """Show on the page of an error its full text, in the words of each version.
 
-A comment in the script of such a page has words that the message contains::
-
-    .. message: a leaf Variable that requires grad
-
-In its place the page shows all messages with these words that the scripts printed, what
-other versions say, and which pages show them. ``.. other versions: words`` is for a
-message that only other versions give. Sphinx warns of a comment that finds no message,
-and of a message that no comment finds.
+The name of such a page is a part of the message, in lower case and with underscores:
+``cant_optimize_a_non_leaf_tensor``. The page ends with all messages that fit its name:
+those that the scripts printed, with links to them, and those of other versions. Sphinx
+warns of a page whose name fits no message, and of a message that fits no page.
 """
 
 from __future__ import annotations
@@ -25,12 +21,10 @@ from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 
-from gradguide_site.errors.texts import messages
+from gradguide_site.errors.texts import messages, slug
 from gradguide_site.project import ERRORS, chapters, script_of
 from gradguide_site.running.record import new_messages, other_words, spans
 
-COMMENT = re.compile(r"(message|other versions): (.*)", re.DOTALL)
-IN_SCRIPT = re.compile(r"^(?:# )?\.\. message: (.*)$", re.MULTILINE)
 INDEX = f"reference/{ERRORS}"
 """The page that lists all errors."""
 
@@ -43,30 +37,27 @@ logger = logging.getLogger(__name__)
 
 
 class ShowMessages(SphinxTransform):
-    """Replace each comment by the messages that have its words."""
+    """Add the messages to the end of a page that explains them."""
 
     default_priority = 390  # before the outputs of the page are marked, at 400
 
     def apply(self) -> None:
-        if not (script_of(self.env.docname) or "").startswith(f"{ERRORS}/"):
-            return
-        for comment in list(self.document.findall(nodes.comment)):
-            if match := COMMENT.fullmatch(comment.astext()):
-                words = " ".join(match[2].split())
-                comment.replace_self(self._messages(words, match[1]))
+        folder, _, name = (script_of(self.env.docname) or "").partition("/")
+        if folder == ERRORS:
+            page = next(self.document.findall(nodes.section))
+            page += nodes.container("", *self._messages(name), classes=["message"])
 
-    def _messages(self, words: str, kind: str) -> list[nodes.Element]:
+    def _messages(self, name: str) -> list[nodes.Element]:
         tree = Path(self.env.srcdir)
         for folder in chapters(tree):
             for source in folder.glob("*.rst"):
                 self.env.note_dependency(str(source))
-        found = {text: pages for text, pages in printed(tree).items() if words in text}
-        elsewhere = {} if kind == "message" else new_messages(words)
+        found = {t: pages for t, pages in printed(tree).items() if name in slug(t)}
+        elsewhere = {t: v for t, v in new_messages().items() if name in slug(t)}
         # The gettext builder runs no script, so there are no messages to find.
         if self.env.app.builder.name != "gettext" and not found and not elsewhere:
             logger.warning(
-                "no script printed a message with the words %r",
-                words,
+                "no script printed a message of this name",
                 location=self.env.docname,
                 type="messages",
             )
@@ -77,7 +68,7 @@ class ShowMessages(SphinxTransform):
         pages = sorted({*chain(*found.values())} - {self.env.docname})
         if pages:
             parts.append(self._links(pages))
-        return [nodes.container("", *parts, classes=["message"])]
+        return parts
 
     def _links(self, pages: list[str]) -> nodes.paragraph:
         """Name the other pages that print a message."""
@@ -134,20 +125,13 @@ def printed(tree: Path) -> dict[str, list[str]]:
     return pages_of
 
 
-def explained(tree: Path) -> list[str]:
-    """Return the words of the comments in the scripts of errors."""
-    scripts = sorted(Path(tree, ERRORS).glob("*.py"))
-    texts = (script.read_text("utf-8") for script in scripts)
-    return [words for text in texts for words in IN_SCRIPT.findall(text)]
-
-
 def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
     """Warn of each message that no page of an error explains."""
     if app.env.docname != INDEX:
         return
-    words = explained(Path(app.srcdir))
+    names = [path.stem for path in Path(app.srcdir, ERRORS).glob("*.py")]
     for text, pages in printed(Path(app.srcdir)).items():
-        if not any(word in text for word in words):
+        if not any(name in slug(text) for name in names):
             logger.warning(
                 "%s printed a message that is not explained: %s",
                 pages[0],
@@ -157,13 +141,6 @@ def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
             )
 
 
-def _leave_out_of_navigation(app: Sphinx, doctree: nodes.document) -> None:
-    """Let the index alone link to the pages of errors: the sidebar stays short."""
-    if (script_of(app.env.docname) or "").startswith(f"{ERRORS}/"):
-        app.env.metadata[app.env.docname]["orphan"] = "1"
-
-
 def setup(app: Sphinx) -> None:
     app.add_transform(ShowMessages)
     app.connect("doctree-read", _warn_of_unexplained)
-    app.connect("doctree-read", _leave_out_of_navigation)

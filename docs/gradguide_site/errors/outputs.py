@@ -1,8 +1,8 @@
 """Mark the warnings and errors in the outputs of scripts.
 
 Each line of an output becomes a Pygments token, and the style sheet marks warnings and
-errors. An output with a long message wraps. An output with a table scrolls sideways,
-because wrapping would break its columns.
+errors, and wraps them. An output with a table scrolls sideways, because wrapping would
+break its columns.
 """
 
 from __future__ import annotations
@@ -63,10 +63,9 @@ class MarkOutputs(SphinxTransform):
 
 
 def wraps(lines: list[str]) -> bool:
-    """Whether an output has a long message, or a long line but no wide table."""
-    long = {number for number, line in enumerate(lines) if len(line) > LONG}
-    in_message = {n for message in messages(lines) for n in range(*message.lines)}
-    return bool(long & in_message) or (bool(long) and table_width(lines) <= NARROW)
+    """Whether an output has a long line but no wide table."""
+    has_long_line = any(len(line) > LONG for line in lines)
+    return has_long_line and table_width(lines) <= NARROW
 
 
 def table_width(lines: list[str]) -> int:

@@ -42,3 +42,11 @@ def messages(lines: list[str]) -> Iterator[Message]:
             quoted = min(end + 1, len(lines))
         text = "\n".join([line[start.end() :], *lines[number + 1 : end]])
         yield Message(text, (number, quoted), "Warning: " in line)
+
+
+def slug(text: str) -> str:
+    """Return a text in lower case, its words joined by underscores.
+
+    The name of an error's page is a part of the slugs of its messages.
+    """
+    return re.sub(r"[^a-z0-9]+", "_", text.lower().replace("'", ""))

@@ -12,7 +12,7 @@ from posixpath import normpath
 from lxml.html import HtmlElement
 
 from gradguide_site.pages.finished_pages import navigation, parse
-from gradguide_site.project import LANGUAGES, Language, Project
+from gradguide_site.project import ERRORS, LANGUAGES, Language, Project
 
 
 def write(project: Project, site: Path) -> None:
@@ -43,10 +43,21 @@ def _pages(project: Project, pages: Path, language: Language) -> str:
             continue
         page = normpath(PurePosixPath(element.get("href", "").partition("#")[0]))
         if page.endswith(".html"):
-            address = f"{project.address}{language.url}/{page.removesuffix('.html')}.md"
-            description = _description(parse(pages / page))
-            lines.append(f"- [{element.text_content()}]({address}): {description}")
+            found = [page]
+            if page == f"reference/{ERRORS}.html":  # the sidebar leaves them out
+                folder = pages / page.removesuffix(".html")
+                found += [
+                    str(p.relative_to(pages)) for p in sorted(folder.glob("*.html"))
+                ]
+            lines += [_line(project, language, pages, name) for name in found]
     return "\n".join(lines) + "\n"
+
+
+def _line(project: Project, language: Language, pages: Path, name: str) -> str:
+    page = parse(pages / name)
+    title = page.xpath("string(//h1)").rstrip("¶#")
+    address = f"{project.address}{language.url}/{name.removesuffix('.html')}.md"
+    return f"- [{title}]({address}): {_description(page)}"
 
 
 def _description(page: HtmlElement) -> str:

@@ -117,13 +117,12 @@ def other_words(text: str) -> dict[str, list[str]]:
     return words
 
 
-def new_messages(words: str) -> dict[str, list[str]]:
-    """Return the messages with some words that only other versions give."""
+def new_messages() -> dict[str, list[str]]:
+    """Return the messages that only other versions give, with the versions."""
     found: dict[str, list[str]] = {}
     for version, known in record().items():
         for text in known["new"]:
-            if words in text:
-                found.setdefault(text, []).append(version)
+            found.setdefault(text, []).append(version)
     return found
 
 

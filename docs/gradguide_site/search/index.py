@@ -95,8 +95,10 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
         if address == "search.html":
             continue
         article = next(parse(page).iter("article"))
-        chapter = f"chapter{chapters.get(address)}"
-        yield address, _record(article, _kind(address), chapter)
+        kind = _kind(address)
+        listed = f"reference/{ERRORS}.html" if kind == "error" else address
+        chapter = f"chapter{chapters.get(listed)}"
+        yield address, _record(article, kind, chapter)
 
 
 def _chapters(home: Path) -> dict[str, int]:

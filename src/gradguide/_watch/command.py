@@ -18,6 +18,7 @@ from typing import NoReturn
 from gradguide._report.report import Report
 from gradguide._watch.ending import Enough, end_later, insist
 from gradguide._watch.iterations import Iterations, counted
+from gradguide._watch.known_errors import page_of
 from gradguide._watch.observation import end_of
 from gradguide._watch.observer import Observer
 from gradguide._watch.ranks import Ranks
@@ -139,7 +140,9 @@ class _Session:
         self.observer.failed = isinstance(error, Exception)
         trace = error.__traceback__ if error is not None else None
         found, said = end_of(self.observer, _frame_of(trace))
-        self.report = Report(found, [*self._said(), *said])
+        address = page_of(error)
+        known = [f"The error is explained here: {address}"] if address else []
+        self.report = Report(found, [*self._said(), *said, *known])
         with suppress(Exception):  # the script may have closed or replaced it
             sys.stdout.flush()
         with suppress(OSError, ValueError):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from gradguide._alive import Alive
 from gradguide._autograd import shape_of
 from gradguide._explain.explain import is_frozen, parameters_around
 from gradguide._explain.paths import paths_in
@@ -15,7 +16,7 @@ from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.judge import Judge
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import Alive, outermost
+from gradguide._watch.names import outermost
 from gradguide._watch.observer import Observer
 
 

@@ -1,0 +1,59 @@
+"""Finds the page of the guide that explains an error of PyTorch."""
+
+from __future__ import annotations
+
+import re
+
+PAGES = "https://gradguide.github.io/gradguide/en/reference/errors/"
+
+NAMES = (
+    "element_0_of_tensors_does_not_require_grad",
+    "grad_can_be_implicitly_created_only_for_scalar_outputs",
+    "trying_to_backward_through_the_graph_a_second_time",
+    "inference_tensors_cannot_be_saved_for_backward",
+    "modified_by_an_inplace_operation",
+    "appears_to_not_have_been_used_in_the_graph",
+    "one_of_the_differentiated_tensors_does_not_require_grad",
+    "inputs_argument_to_backward_cannot_be_empty",
+    "grad_can_be_implicitly_created_only_for_real_scalar_outputs",
+    "checkpoint_is_incompatible_with_grad",
+    "saved_tensor_that_has_been_detached_in_place",
+    "only_tensors_of_floating_point",
+    "you_can_only_change_requires_grad_flags_of_leaf_variables",
+    "cant_retain_grad_on_tensor",
+    "attempted_to_use_an_uninitialized_parameter",
+    "you_are_attempting_to_call_tensor_requires_grad",
+    "optimizer_got_an_empty_parameter_list",
+    "cant_optimize_a_non_leaf_tensor",
+    "parameters_appear_in_more_than_one_parameter_group",
+    "parameters_need_to_be_organized_in_ordered_collections",
+    "different_number_of_parameter_groups",
+    "parameter_group_that_doesnt_match_the_size",
+    "zip_argument_2_is",
+    "keyerror_initial_lr",
+    "no_inf_checks_were_recorded_for_this_optimizer",
+    "leaf_variable_that_requires_grad_is_being_used_in_an_in_place_operation",
+    "cant_call_numpy_on_tensor_that_requires_grad",
+    "got_unsupported_scalartype_bfloat16",
+    "unsupported_operand_type_s_for_float_and_nonetype",
+    "cant_detach_views_in_place",
+    "torch_nn_parameter_or_none_expected",
+    "nn_module_to_only_accepts_floating_point_or_complex_dtypes",
+    "multiheadattention_does_not_support_nestedtensor",
+    "inplace_update_to_inference_tensor",
+    "a_view_was_created_in_no_grad_mode",
+    "does_not_support_the_context_manager_protocol",
+    "expected_to_have_finished_reduction",
+    "distributeddataparallel_is_not_needed",
+    "must_flatten_tensors_with_uniform_requires_grad",
+    "only_tensors_created_explicitly_by_the_user",
+    "refusing_to_serialize_non_leaf_tensor",
+)
+"""The pages: each name is a part of the error's class and text, with underscores."""
+
+
+def page_of(error: BaseException | None) -> str | None:
+    """Return the address of the page that explains an error; None if there is none."""
+    text = f"{type(error).__name__}: {error}".lower().replace("'", "")
+    slug = re.sub(r"[^a-z0-9]+", "_", text)
+    return next((f"{PAGES}{name}.html" for name in NAMES if name in slug), None)
