@@ -15,7 +15,7 @@ extensions = [
 ]
 exclude_patterns = [
     *("errors", "examples", "gallery/backreferences", "locale"),
-    "reference/errors/old_addresses.rst",  # reference/errors.md is the index
+    "reference/errors/index.rst",  # reference/errors.md is the index
 ]
 templates_path = [str(path) for path in gradguide_site.folders("templates")]
 locale_dirs = ["locale"]
