@@ -154,7 +154,7 @@ def test_the_command_knows_the_page_of_each_error():
         for script in PROJECT.scripts()
         if script.parts[0] == "errors" and "Error: " in _first_output(script)
     ]
-    not_only_of_torch = {"has_no_attribute", "must_match_the_size_of_tensor_b"}
+    not_only_of_torch = {"net_has_no_attribute", "must_match_the_size_of_tensor_b"}
     assert set(NAMES_OF_ERRORS) == set(errors) - not_only_of_torch
 
 

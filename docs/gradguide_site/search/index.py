@@ -8,10 +8,12 @@ spaces, becomes overlapping pairs of characters: 冻结参数 becomes 冻结, �
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -39,6 +41,8 @@ JOINT = "|~ "
 Pagefind ignores ASCII punctuation, but would index any other character as a word.
 """
 
+LONG_WORD = re.compile(r"(?<![a-z0-9_])[a-z_]{5,24}(?![a-z0-9_])")
+
 HEADINGS = {"h1", "h2", "h3"}
 INLINE = {
     *("a", "abbr", "b", "cite", "code", "dfn", "em", "i", "kbd", "mark", "q", "small"),
@@ -50,15 +54,19 @@ NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 def index(pages: Path) -> None:
     """Write an index into the folder of one language.
 
-    To Pagefind all text is English, since it would split Chinese in its own way.
+    ``known.json`` beside it has the names of the pages of errors, which
+    ``search/worker.js`` compares with a pasted error, and the words of the pages, the
+    frequent ones first, which it compares with a misspelt word. To Pagefind all text is English, since it would split Chinese in its own way.
 
     Raises:
         PipelineError: Pagefind fails.
     """
     output = pages / "pagefind"
     shutil.rmtree(output, ignore_errors=True)
+    words: Counter[str] = Counter()
     with TemporaryDirectory() as folder:
         for address, content in _records(pages):
+            words.update(set(LONG_WORD.findall(content.lower())))
             record = Path(folder, address)
             record.parent.mkdir(parents=True, exist_ok=True)
             record.write_text(content, "utf-8")
@@ -77,6 +85,12 @@ def index(pages: Path) -> None:
     for suffix in ("css", "js"):  # Pagefind's own user interfaces
         for unused in output.glob(f"pagefind-*.{suffix}"):
             unused.unlink()
+    errors = sorted(
+        path.stem for path in Path(pages, "reference", ERRORS).glob("*.html")
+    )
+    by_number = sorted(words, key=lambda word: (-words[word], word))
+    known = json.dumps({"errors": errors, "words": by_number})
+    (output / "known.json").write_text(known, "utf-8")
 
 
 def cut(text: str) -> str:
@@ -98,7 +112,8 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
         kind = _kind(address)
         listed = f"reference/{ERRORS}.html" if kind == "error" else address
         chapter = f"chapter{chapters.get(listed)}"
-        yield address, _record(article, kind, chapter)
+        named = [page.stem] if kind == "error" else []
+        yield address, _record(article, kind, chapter, *named)
 
 
 def _chapters(home: Path) -> dict[str, int]:

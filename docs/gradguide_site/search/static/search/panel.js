@@ -10,7 +10,8 @@
   const filters = [form.elements.kind, form.elements.chapter];
   const status = panel.querySelector("[role=status]");
   const results = panel.querySelector(".search-results");
-  const [start, nothing] = panel.querySelectorAll(".search-help");
+  const [unknown, start, nothing] = panel.querySelectorAll(".search-help");
+  const report = unknown.querySelector("a");
   const everywhere = nothing.querySelector("button");
 
   let worker;
@@ -84,13 +85,20 @@
 
   // Showing the results
 
-  const show = ({ pages, total, counts = [] }) => {
+  const show = ({ pages, total, counts = [], isUnknown = false }) => {
     const isEmpty = !field.value.trim();
     results.ariaBusy = "false";
     results.replaceChildren(...pages.map(item));
     results.scrollTop = 0;
     status.textContent = isEmpty ? "" : summary(pages.length, total);
     start.hidden = !isEmpty;
+    unknown.hidden = !isUnknown;
+    if (isUnknown) {
+      const lines = field.value.trim().split("\n");
+      const title = lines.at(-1).slice(0, 120);
+      const body = `\`\`\`\n${field.value.trim().slice(-2000)}\n\`\`\`\n`;
+      report.href = `${panel.dataset.report}?${new URLSearchParams({ title, body })}`;
+    }
     nothing.hidden = isEmpty || total > 0;
     everywhere.hidden = filters.every(({ value }) => !value);
     for (const [value, count] of counts) {

@@ -34,6 +34,56 @@ const NAMES = [
   [/词向量/, "嵌入 embedding"],
 ];
 
+const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
+
+// Return the names of the pages that explain a pasted error or warning, the last one
+// first, or undefined if the query is none. The name is a part of the text, see
+// errors/messages.py; the text may be cut in half.
+export function errorsIn(query, names) {
+  const start = [...query.matchAll(MESSAGE)].at(-1)?.index;
+  const text = slug(query.slice(start ?? 0));
+  const said = slug(query.slice(start ?? 0).replace(/^\w+: /, ""));
+  const found = names.filter(
+    (name) => text.includes(name) || (said.length > 20 && name.includes(said)),
+  );
+  return found.length || start !== undefined ? found : undefined;
+}
+
+const slug = (text) =>
+  text
+    .toLowerCase()
+    .replaceAll("'", "")
+    .replace(/[^a-z0-9]+/g, "_")
+    .replace(/_$/, "");
+
+// Return the word that a misspelt one was meant to be: the first that differs in one
+// letter, or in two of a long word.
+export function corrected(word, known) {
+  const far = word.length > 7 ? 2 : 1;
+  for (let distance = 1; distance <= far; distance += 1) {
+    const near = known.find((other) => differs(word, other, distance));
+    if (near) return near;
+  }
+}
+
+// Whether a word becomes another one by at most this many steps: a letter is left out,
+// added or replaced, or two adjacent ones change places.
+function differs(word, other, most) {
+  if (Math.abs(word.length - other.length) > most) return false;
+  let [before, row] = [[], Array.from({ length: other.length + 1 }, (_, i) => i)];
+  for (let i = 1; i <= word.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j += 1) {
+      const replaced = row[j - 1] + (word[i - 1] === other[j - 1] ? 0 : 1);
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, replaced);
+      if (i > 1 && j > 1 && word[i - 1] === other[j - 2] && word[i - 2] === other[j - 1])
+        next[j] = Math.min(next[j], before[j - 2] + 1);
+    }
+    [before, row] = [row, next];
+  }
+  return row[other.length] <= most;
+}
+
 // Return the words to search for, in the order of the query.
 export function wordsOf(query) {
   const text = messageIn(query);
@@ -47,7 +97,7 @@ export function wordsOf(query) {
 // Return the message at the end of a pasted traceback. Its numbers are removed, because
 // they differ from those on the pages.
 function messageIn(text) {
-  const starts = [...text.matchAll(/\w+(?:Error|Exception|Warning): \S/g)];
+  const starts = [...text.matchAll(MESSAGE)];
   return text
     .slice(starts.at(-1)?.index ?? 0)
     .replace(/\b(?:0x[\da-f]+|\d+)\b/gi, " ")

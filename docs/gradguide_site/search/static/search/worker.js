@@ -7,7 +7,7 @@
 
 import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
-import { wordsOf } from "./words.js";
+import { corrected, errorsIn, wordsOf } from "./words.js";
 
 // Tuned on tests/browser/queries.toml. A small change of a value changes little.
 const RANKING = {
@@ -23,6 +23,7 @@ const MOST = 10;
 const ROOT = new URL("../..", import.meta.url); // the pages of this language
 
 const answers = new Map();
+const known = fetch(new URL("pagefind/known.json", ROOT)).then((file) => file.json());
 
 onmessage = async ({ data: { id, query, filters } }) => {
   try {
@@ -34,8 +35,11 @@ onmessage = async ({ data: { id, query, filters } }) => {
 
 // Return the best pages, the number of all pages, and the number for each filter value.
 // A filter has all its values and the chosen one, which may be empty.
+// ``isUnknown`` says that the query is an error which no page explains.
 async function find(query, filters) {
-  const ranked = await rank(wordsOf(query));
+  const { errors, words } = await known;
+  const explained = errorsIn(query, errors);
+  const ranked = await rank(wordsOf(query), words, explained ?? []);
   const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
     pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
@@ -54,16 +58,19 @@ async function find(query, filters) {
     pages: await Promise.all(best.map((page) => present(page, pagesByValue))),
     total: pages.length,
     counts,
+    isUnknown: explained?.length === 0,
   };
 }
 
-async function rank(words) {
+async function rank(words, vocabulary, errors) {
   await options({ ranking: RANKING });
   const { size } = await lookUp(null); // null finds all pages
   const scored = new Map();
   let previous;
   for (const word of words) {
-    const pages = await pagesWith(word);
+    let pages = await pagesWith(word);
+    if (!pages.size && /^[a-z_]{5,}$/.test(word))
+      pages = await pagesWith(corrected(word, vocabulary) ?? word);
     const rarity = Math.log(1 + (size - pages.size + 0.5) / (pages.size + 0.5));
     for (const [id, result] of pages) {
       if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
@@ -76,6 +83,12 @@ async function rank(words) {
     }
     previous = { pages, rarity };
   }
+  const best = Math.max(1, ...[...scored.values()].map(({ score }) => score));
+  for (const name of errors)
+    for (const [id, result] of await lookUp(`"0${name}"`)) {
+      if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
+      scored.get(id).score += best; // above all pages that only have its words
+    }
   return [...scored.values()].sort((a, b) => b.score - a.score);
 }
 
