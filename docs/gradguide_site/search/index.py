@@ -56,7 +56,8 @@ def index(pages: Path) -> None:
 
     ``known.json`` beside it has the names of the pages of errors, which
     ``search/worker.js`` compares with a pasted error, and the words of the pages, the
-    frequent ones first, which it compares with a misspelt word. To Pagefind all text is English, since it would split Chinese in its own way.
+    frequent ones first, which it compares with a misspelt word. To Pagefind all text
+    is English, since it would split Chinese in its own way.
 
     Raises:
         PipelineError: Pagefind fails.
@@ -90,7 +91,7 @@ def index(pages: Path) -> None:
     )
     by_number = sorted(words, key=lambda word: (-words[word], word))
     known = json.dumps({"errors": errors, "words": by_number})
-    (output / "known.json").write_text(known, "utf-8")
+    (output / "known.json").write_text(json.dumps(known), "utf-8")
 
 
 def cut(text: str) -> str:
