@@ -88,7 +88,7 @@ assert len(wordings) == 3
 
 # %%
 # Write ``[3.0, 4.0]`` instead of ``[3, 4]``. Then ``a + b`` is recorded, and ``a``
-# stays as it is. All floating and complex dtypes can have ``requires_grad=True``.
+# stays as it is. Floating and complex dtypes can have ``requires_grad=True``.
 b = torch.tensor([3.0, 4.0], requires_grad=True)
 c = a + b
 print(a.requires_grad)

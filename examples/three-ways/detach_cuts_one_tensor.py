@@ -118,8 +118,8 @@ assert ["detach()" in message for message in messages] == [True, True, False]
 # %%
 # Where it ends
 # -------------
-# - Both share one storage and one version counter (:torch:`torch.Tensor.detach`). A
-#   write to one is a write to the other, and backward notices it
+# - Both share one storage (:torch:`torch.Tensor.detach`) and one version counter: a
+#   write to one is a write to the other, and counts for both
 #   (:doc:`/gallery/detach/detach_shares_memory_and_version`).
 # - A path that does not go through the detached tensor still leads to ``z``.
 # - ``detach_()`` returns no second tensor: it cuts the tensor itself.

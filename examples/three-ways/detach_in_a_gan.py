@@ -1,6 +1,6 @@
 """
-My GAN's generator doesn't learn: detach in the other step
-==========================================================
+My GAN's generator doesn't learn: detach() in the wrong step
+============================================================
 
 After ``fake.detach()`` the discriminator's verdict gives the generator no gradient. In
 the discriminator's step that is right. In the generator's own step, don't detach.
@@ -105,7 +105,7 @@ plt.show()
 # Where it ends
 # -------------
 # - Without ``detach()`` the discriminator's gradient is the same. But backward also
-#   runs through the generator, and the gradient that it leaves there must be cleared.
+#   runs through the generator. Clear what it leaves there before the generator's step.
 # - If the generator has a second loss, such as the distance to a target image, it
 #   learns from that one in spite of ``detach()``.
 # - In train mode, a batch norm in a frozen discriminator still moves its running mean.

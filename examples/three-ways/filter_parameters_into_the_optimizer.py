@@ -116,8 +116,8 @@ plt.show()
 # - Adagrad creates its state when it is built, for frozen parameters, too.
 # - LBFGS moves what it holds by its history, frozen or not
 #   (:doc:`freeze_before_or_after_the_optimizer`). Filter, and build it after freezing.
-# - Some frameworks, such as DeepSpeed, copy what the optimizer holds into buffers of
-#   their own. Filter for these, too.
+# - Frameworks such as DeepSpeed can copy what the optimizer holds into buffers of their
+#   own. Filter for these, too.
 # - The state of an optimizer with another number of parameters can't be loaded. Save
 #   and load with the same filter.
 cnn = CNN()

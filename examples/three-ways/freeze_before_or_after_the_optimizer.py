@@ -84,8 +84,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# How to freeze at any time
-# -------------------------
+# How to freeze in the middle of training
+# ---------------------------------------
 # Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` moves in
 # none of the 32 cases, nor with the ``foreach`` and ``fused`` variants.
 assert not any(moves(*o, s, cure=True) for o in optimizers for s in situations)

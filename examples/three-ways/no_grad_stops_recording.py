@@ -88,8 +88,8 @@ assert not hasattr(torch, "with_no_grad")
 # %%
 # "grad can be implicitly created only for scalar outputs"
 # --------------------------------------------------------
-# Call ``backward()`` on the terms themselves, and both refuse. ``y1`` has a record, but
-# two elements and no factors for them. ``y2`` has no record.
+# Call ``backward()`` on the terms themselves, and both raise an error. ``y1`` has a
+# record, but two elements and no factors for them. ``y2`` has no record.
 for term in (y1, y2):
     try:
         term.backward()

@@ -2,9 +2,9 @@
 A frozen layer lets the gradient through; detach() and no_grad() stop it
 ========================================================================
 
-If the layers before a frozen one don't train, the path to them was cut. Freeze with
-``requires_grad_(False)``, and the gradient passes through. ``detach()`` and
-``no_grad()`` stop it on that path.
+Freeze a layer with ``requires_grad_(False)``, and the gradient passes through to the
+layers before it. With ``detach()`` or ``no_grad()`` instead, it stops on that path, and
+they don't train.
 """
 
 # %%
@@ -121,8 +121,8 @@ else:
     raise AssertionError("backward() ran without a record")
 
 # %%
-# When the frozen part comes first, as a backbone does, there is no difference: if
-# neither its input nor a parameter of it requires a gradient, it records nothing.
+# When the frozen part comes first, as a backbone does, ``no_grad()`` adds nothing:
+# if neither its input nor a parameter of it requires a gradient, it has no record.
 assert critic(x).grad_fn is None
 
 # %%
@@ -131,7 +131,7 @@ assert critic(x).grad_fn is None
 # - A path around the cut, such as a residual connection, still leads to ``a``.
 # - What has no derivative stops the gradient, frozen or not: here ``argmax()``.
 # - If the *input* requires a gradient, a frozen backbone does record.
-# - A frozen layer gets no gradient, but its batch norm still moves the running mean.
+# - In train mode, a frozen batch norm still moves its running mean.
 a.zero_grad()
 h = a(x)
 (h + b(h).detach()).sum().backward()

@@ -3,8 +3,8 @@ Autograd records what requires a gradient, and fills .grad of leaves
 ====================================================================
 
 ``requires_grad=True`` makes autograd record what you compute with a tensor. Then
-``backward()`` adds to ``.grad`` of each leaf that requires a gradient and that it
-reaches. If a ``.grad`` is None, ask which of the two is missing.
+``backward()`` adds to the ``.grad`` of a leaf if the leaf requires a gradient and the
+record leads to it. Otherwise ``.grad`` stays as it was: None at first.
 """
 
 # %%
@@ -81,10 +81,10 @@ plt.show()
 # %%
 # Where it ends
 # -------------
-# - Under ``no_grad()``, ``2.0 * x`` is not recorded. Nor are operations without a
-#   derivative, such as a comparison, ``argmax()`` and a conversion to integers.
+# - Under ``no_grad()``, ``2.0 * x`` is not recorded. Nor are operations that have no
+#   derivative: a comparison, ``argmax()``, a conversion to integers.
 # - A result keeps its gradient after ``retain_grad()``.
-# - A leaf that requires a gradient and that the loss does not reach stays at None.
+# - A leaf that requires a gradient, but is not in the record, stays at None.
 # - An ``nn.Parameter`` requires a gradient by default. But the weight of
 #   ``Embedding.from_pretrained`` does not.
 # - If you set ``requires_grad`` after the computation, it is too late for that one.

@@ -2,9 +2,9 @@
 requires_grad, detach or no_grad: ask what must still learn
 ===========================================================
 
-If what lies before a layer must learn, and the layer not: ``requires_grad_(False)``.
-If the layer must learn, and what lies before it not: ``detach()`` its input. If neither
-must learn: ``no_grad()``.
+If what comes before a layer must learn, the layer not: ``requires_grad_(False)``. If
+the layer must learn, what comes before it not: ``detach()`` its input. If neither must
+learn: ``no_grad()``.
 """
 
 # %%
@@ -139,8 +139,8 @@ assert w.grad == 0.0
 # %%
 # Where it ends
 # -------------
-# - ``no_grad()`` records nothing in ``b``. But if nothing before ``b`` requires a
-#   gradient, neither does a frozen ``b``.
+# - If nothing before ``b`` requires a gradient, autograd saves nothing in a frozen
+#   ``b``, as under ``no_grad()``.
 # - An inference tensor that backward doesn't need is accepted, as in a sum.
 # - A view made under ``no_grad()`` shares memory.
 # - A residual path around ``b`` carries the gradient to ``a`` in spite of the cut.
