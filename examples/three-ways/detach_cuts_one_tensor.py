@@ -125,6 +125,7 @@ assert ["detach()" in message for message in messages] == [True, True, False]
 # - ``detach_()`` returns no second tensor: it cuts the tensor itself.
 # - A conversion that changes nothing returns its input, and a leaf is still a leaf.
 assert z1.data_ptr() == z.data_ptr()
+assert z1.clone().data_ptr() != z.data_ptr()
 h = z.exp()
 h.detach()[0] = 5.0
 assert h._version == 1

@@ -101,6 +101,7 @@ steps = {
     "no_grad(): a(x)": lambda x: b(torch.no_grad()(a.forward)(x)),
 }
 peaks = [peak(step) for step in steps.values()]
+assert peaks[3] == peak(b)
 a, b = b, a
 swapped = [peak(step) for step in steps.values()]
 for way, *both in zip(steps, peaks, swapped, strict=True):

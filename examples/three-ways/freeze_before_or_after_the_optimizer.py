@@ -87,10 +87,13 @@ plt.show()
 # How to freeze in the middle of training
 # ---------------------------------------
 # Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` moves in
-# none of the 32 cases, nor with the ``foreach`` and ``fused`` variants.
+# none of the 32 cases, nor with the ``foreach`` and ``fused`` variants, nor with these
+# seven other optimizers.
 assert not any(moves(*o, s, cure=True) for o in optimizers for s in situations)
 variants = [(name, {"foreach": True}) for name in names]
 variants += [(name, {"fused": True}) for name in ("SGD", "Adam", "AdamW")]
+others = "Adadelta", "Adafactor", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop"
+variants += [(name, {}) for name in others]
 assert all(moves(*o, "old") for o in variants)
 assert not any(moves(*o, s, cure=True) for o in variants for s in situations)
 

@@ -46,6 +46,7 @@ print(x.grad)
 (derivative,) = torch.autograd.grad((x**2 + 2 * x**2 + x**5).sum(), x)
 print(derivative)
 assert x.grad.tolist() == [2.0, 4.0]
+assert x.grad.equal(2 * x)
 assert derivative.tolist() == [11.0, 92.0]
 assert derivative.equal(2 * x + 4 * x + 5 * x**4)
 

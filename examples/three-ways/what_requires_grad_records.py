@@ -29,7 +29,9 @@ assert y.grad is None
 # gradient (:torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`).
 # ``2.0 * x`` is recorded, ``2.0 * y`` is not. Together these records are the
 # *computational graph*.
-print(torch.tensor([1.0, 2.0]).requires_grad)
+x = torch.tensor([1.0, 2.0])
+print(x.requires_grad)
+assert not x.requires_grad
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y = torch.tensor([3.0, 4.0], requires_grad=False)
 y1 = 2.0 * x + 2.0 * y
