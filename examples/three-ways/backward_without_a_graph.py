@@ -1,46 +1,75 @@
 """
-backward() needs a tensor with a record
-=======================================
+"does not require grad": backward() got a loss without a record
+===============================================================
 
-``backward()`` fails on a tensor that does not require a gradient itself and whose
-computation was not recorded. An integer tensor can't have ``requires_grad=True``; only
-floating-point and complex tensors can.
+``backward()`` needs a result that was recorded, or a leaf that requires a gradient.
+Walk back from the loss to the line that loses the record, and repair that line. Don't
+silence the error with ``loss.requires_grad_()``: no parameter gets a gradient then.
 """
 
 # %%
 # "element 0 of tensors does not require grad and does not have a grad_fn"
 # ------------------------------------------------------------------------
-# ``y`` does not require a gradient itself (*does not require grad*), and it is not the
-# result of a recorded operation (*does not have a grad_fn*). *Element 0* is the first
-# tensor that ``backward()`` was given.
 import torch
 
 x = torch.tensor([1.0, 2.0], requires_grad=True)
-y = torch.tensor([3.0, 4.0], requires_grad=False)
-y1 = 2.0 * x + 2.0 * y
+prediction = 2.0 * x
+loss = prediction.detach().sum()  # wrong: the record is lost here
 try:
-    y.backward(torch.tensor([1.0, 1.0]))
+    loss.backward()
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("backward() ran without a record")
+loss = prediction.sum()  # right
+loss.backward()
+print(x.grad)
+assert x.grad.tolist() == [2.0, 2.0]
+
+# %%
+# What does the error mean?
+# -------------------------
+# ``y`` does not require a gradient itself (*does not require grad*), and it is not the
+# result of a recorded operation (*does not have a grad_fn*). *Element 0* is the first
+# tensor that ``backward()`` was given.
+y = torch.tensor([3.0, 4.0], requires_grad=False)
+y1 = 2.0 * x + 2.0 * y
+messages = []
+for tensors in ([y], [y1, y]):
+    try:
+        torch.autograd.backward(tensors, [torch.ones(2)] * len(tensors))
+    except RuntimeError as error:
+        messages.append(str(error))
+assert [message[:9] for message in messages] == ["element 0", "element 1"]
 assert not y.requires_grad
 assert y.grad_fn is None
 
 # %%
-# In training code that tensor is the loss, and no trainable parameter leads to it: all
-# are frozen, or the record was lost on the way. ``y1`` has its record. These four have
-# none:
+# In training code that tensor is the loss. Either all parameters that it is computed
+# from are frozen, or the record was lost on the way. ``y1`` has its record. These five
+# have none:
 frozen = torch.nn.Linear(2, 1).requires_grad_(False)
-losses = [frozen(y), y1.detach(), y1.argmax(), y1 > 0]
+losses = [frozen(y), y1.detach(), y1.argmax(), y1 > 0, torch.no_grad()(y1.sum)()]
 assert y1.grad_fn is not None
 assert all(loss.grad_fn is None for loss in losses)
+
+# %%
+# Does ``loss.requires_grad_()`` help?
+# ------------------------------------
+# The error goes away, and no parameter gets a gradient: the loss is now a leaf, and
+# ``backward()`` fills the ``.grad`` of the loss alone.
+layer = torch.nn.Linear(2, 1)
+loss = layer(x).detach().sum().requires_grad_()
+loss.backward()
+print(loss.grad, layer.weight.grad)
+assert loss.grad == 1.0
+assert layer.weight.grad is None
 
 # %%
 # "Only Tensors of floating point and complex dtype can require gradients"
 # ------------------------------------------------------------------------
 # Integer tensors are often said to have no ``requires_grad``. They have it, and it is
-# False. Only setting it to True fails. The error has three wordings, and the last one
+# False. Setting it to True fails. The error has three wordings, and the last one
 # forgets the complex tensors.
 a = torch.tensor([1, 2])
 assert a.requires_grad is False
@@ -61,37 +90,53 @@ assert len(wordings) == 3
 
 # %%
 # Write ``[3.0, 4.0]`` instead of ``[3, 4]``. Then ``a + b`` is recorded, and ``a``
-# stays as it is.
+# stays as it is. Floating and complex dtypes can have ``requires_grad=True``.
 b = torch.tensor([3.0, 4.0], requires_grad=True)
 c = a + b
 print(a.requires_grad)
 assert not a.requires_grad
 assert c.requires_grad
-
-# %%
-# Which dtypes can have ``requires_grad=True`` (square)? All that are floating or
-# complex; the others raise an error (cross).
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 dtypes = ["bool", "int32", "int64", "float16", "bfloat16", "float32", "complex64"]
+can = {}
 for name in dtypes:
     tensor = torch.zeros(1, dtype=getattr(torch, name))
     try:
-        tensor.requires_grad_()
+        can[name] = tensor.requires_grad_().requires_grad
     except RuntimeError:
-        ax.scatter(0, name, s=150, marker="x", color="C2")
-    else:
-        ax.scatter(1, name, s=150, marker="s", fc="none", ec="C0", lw=2)
-    can = tensor.is_floating_point() or tensor.is_complex()
-    assert tensor.requires_grad == can
+        can[name] = False
+    assert can[name] == (tensor.is_floating_point() or tensor.is_complex())
+
+# %% tags=["hide-input"]
+# The dtypes that can have ``requires_grad=True`` (square), and those that raise an
+# error (cross).
+import matplotlib.pyplot as plt
+
+square, cross = {"marker": "s", "fc": "none", "ec": "C0"}, {"marker": "x", "c": "C2"}
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+for name in dtypes:
+    ax.scatter(int(can[name]), name, s=150, lw=2, **square if can[name] else cross)
 ax.set(xticks=[0, 1], xticklabels=["RuntimeError", "requires_grad=True"])
 ax.margins(0.4, 0.1)
 plt.show()
 
 # %%
-# When ``backward()`` refuses, walk back from the loss until ``requires_grad`` is True.
-# The record is lost in the line after it.
+# Where it ends
+# -------------
+# - A leaf that requires a gradient needs no record: its gradient is what you pass.
+# - One recorded term is enough for ``backward()``. The terms without a record are
+#   constants then, and there is no error.
+x.grad = None
+x.backward(torch.tensor([1.0, 1.0]))
+assert x.grad_fn is None
+assert x.grad.tolist() == [1.0, 1.0]
+x.grad = None
+(2.0 * x + (3.0 * x).detach()).sum().backward()
+assert x.grad.tolist() == [2.0, 2.0]
+
+# %%
+# Walk back from the loss until ``requires_grad`` is True: the record is lost in the
+# line after it. If it is True for the parameters alone, print
+# ``torch.is_grad_enabled()``. If it is False for these, too, unfreeze what must train.
 #
 # Related: :doc:`what_requires_grad_records`, :doc:`detach_cuts_one_tensor`,
-# :doc:`no_grad_stops_recording`.
+# :doc:`no_grad_stops_recording`, :doc:`/gallery/graph/what_drops_the_graph`.

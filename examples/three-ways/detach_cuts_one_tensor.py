@@ -1,16 +1,31 @@
 """
-detach() cuts one tensor and shares its memory
-==============================================
+detach() returns a second tensor: no gradient, the same memory
+==============================================================
 
-``z.detach()`` is a new tensor on the memory of ``z``, without its history. ``z`` stays
-as it was. And a result has no ``.grad``, detached or not: only leaves keep one.
+``z.detach()`` is a tensor on the memory of ``z``, without its history: through it no
+gradient reaches ``z``. ``z`` itself keeps its history, so use the tensor that
+``detach()`` returns, and ``clone()`` that one before you write to it.
 """
 
 # %%
-# ``x`` and ``z`` go into ``y1`` detached, ``y`` as it is. Only ``y`` gets a gradient,
-# and reading ``x.grad`` draws a warning.
 import torch
 
+z = torch.tensor([3.0, 2.0], requires_grad=True)
+z.detach()  # wrong: its result is dropped, and z is as before
+z1 = z.detach()  # right
+print(z.requires_grad, z1.requires_grad)
+z1[0] = 5.0  # wrong: this writes to z, too
+copy = z.detach().clone()  # right
+copy[1] = 7.0
+print(z)
+print(copy)
+assert z.tolist() == [5.0, 2.0]
+
+# %%
+# What does ``detach()`` cut?
+# ---------------------------
+# ``x`` and ``z`` go into ``y1`` detached, ``y`` as it is. Of the three, ``y`` alone
+# gets a gradient, and reading ``x.grad`` draws a warning.
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y = torch.tensor([3.0, 4.0], requires_grad=True)
 z = torch.tensor([3.0, 2.0], requires_grad=True)
@@ -32,60 +47,6 @@ assert z.grad is None
 assert z.requires_grad
 assert not z1.requires_grad
 
-# %%
-# "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"
-# -----------------------------------------------------------------------------
-# The warning is right, and ``detach()`` has no part in it. After ``x = x * 2`` the name
-# ``x`` stands for a result: the gradient passes through it and stays at the leaf. A
-# result keeps one if you ask (:torch:`torch.Tensor.retain_grad`), and only then you see
-# what detaching changes.
-#
-# A copy on another device or in another dtype is a result, too: what
-# ``torch.ones(2, requires_grad=True).cuda()`` returns is not a leaf.
-leaf = torch.tensor([1.0, 2.0], requires_grad=True)
-x = leaf * 2
-(2.0 * x).sum().backward()  # nothing is detached
-assert leaf.grad.tolist() == [4.0, 4.0]
-assert not x.retains_grad
-assert not leaf.double().is_leaf
-
-x = leaf * 2
-x.retain_grad()
-(2.0 * x.detach() + y).sum().backward()
-assert x.grad is None
-(2.0 * x).sum().backward()
-assert x.grad.tolist() == [2.0, 2.0]
-
-# %%
-# "you can only change requires_grad flags of leaf variables"
-# -----------------------------------------------------------
-# Why not set the flag of ``x`` to False? The flag of a result follows from its inputs;
-# only leaves can *change* theirs. The error itself sends you to ``detach()``.
-# ``requires_grad_(True)`` is accepted and does nothing, as the flag is True already.
-assert x.requires_grad_(True) is x
-for change in (
-    lambda: x.requires_grad_(False),
-    lambda: setattr(x, "requires_grad", False),
-    lambda: setattr(x, "requires_grad", True),
-):
-    try:
-        change()
-    except RuntimeError as error:
-        print(f"{type(error).__name__}: {error}")
-    else:
-        raise AssertionError("the flag of a result was changed")
-
-# %%
-# A write to the detached tensor changes the original
-# ---------------------------------------------------
-# Both share one storage (:torch:`torch.Tensor.detach`). ``clone()`` makes a copy.
-z1[0] = 5.0
-print(z)
-print(z1)
-assert z.tolist() == [5.0, 2.0]
-assert z1.data_ptr() == z.data_ptr()
-assert z1.clone().data_ptr() != z.data_ptr()
-
 # %% tags=["hide-input"]
 # The gradient of ``y1`` reaches ``y``. The paths to ``x`` and ``z`` are cut.
 import matplotlib.pyplot as plt
@@ -106,6 +67,74 @@ ax.annotate("", (0.2, 1), (1.75, 1), arrowprops=arrow)
 ax.margins(0.25)
 ax.axis("off")
 plt.show()
+
+# %%
+# "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"
+# -----------------------------------------------------------------------------
+# The warning is right, and ``detach()`` has no part in it. After ``x = x * 2`` the name
+# ``x`` stands for a result: the gradient passes through it and stays at the leaf. A
+# result keeps one if you ask (:torch:`torch.Tensor.retain_grad`). Then its ``.grad``
+# shows what detaching changes.
+#
+# A copy on another device or in another dtype is a result, too: what
+# ``torch.ones(2, requires_grad=True).cuda()`` returns is not a leaf.
+leaf = torch.tensor([1.0, 2.0], requires_grad=True)
+x = leaf * 2
+(2.0 * x).sum().backward()  # nothing is detached
+assert leaf.grad.tolist() == [4.0, 4.0]
+assert not x.retains_grad
+assert not leaf.double().is_leaf
+
+x = leaf * 2
+x.retain_grad()
+(2.0 * x.detach() + y).sum().backward()
+assert x.grad is None
+(2.0 * x).sum().backward()
+assert x.grad.tolist() == [2.0, 2.0]
+
+# %%
+# "you can only change requires_grad flags of leaf variables"
+# -----------------------------------------------------------
+# Why not set ``requires_grad`` of ``x`` to False? That of a result follows from its
+# inputs; it can be *changed* on leaves alone. The first two errors recommend
+# ``detach()``. ``requires_grad_(True)`` is accepted and does nothing, as it is True
+# already.
+assert x.requires_grad_(True) is x
+messages = []
+for change in (
+    lambda: x.requires_grad_(False),
+    lambda: setattr(x, "requires_grad", False),
+    lambda: setattr(x, "requires_grad", True),
+):
+    try:
+        change()
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+        messages.append(str(error))
+    else:
+        raise AssertionError("requires_grad of a result was changed")
+assert ["detach()" in message for message in messages] == [True, True, False]
+
+# %%
+# Where it ends
+# -------------
+# - Both share one storage (:torch:`torch.Tensor.detach`) and one version counter: a
+#   write to one is a write to the other, and counts for both
+#   (:doc:`/gallery/detach/detach_shares_memory_and_version`).
+# - A path that does not go through the detached tensor still leads to ``z``.
+# - ``detach_()`` returns no second tensor: it cuts the tensor itself.
+# - A conversion that changes nothing returns its input, and a leaf is still a leaf.
+assert z1.data_ptr() == z.data_ptr()
+assert z1.clone().data_ptr() != z.data_ptr()
+h = z.exp()
+h.detach()[0] = 5.0
+assert h._version == 1
+(z + 3 * z.detach()).sum().backward()
+assert z.grad.tolist() == [1.0, 1.0]
+h = z * 2
+assert h.detach_() is h
+assert h.grad_fn is None
+assert leaf.to(torch.float32) is leaf
 
 # %%
 # Detach where the gradient must stop, and ``clone()`` before you write.

@@ -1,17 +1,33 @@
 """
-In a GAN, detach the fake for the discriminator only
-====================================================
+My GAN's generator doesn't learn: detach() in the wrong step
+============================================================
 
-``detach()`` freezes nothing: it only keeps the gradient of *one loss* from reaching the
-generator. Don't use it in the generator's own step, or the generator never learns.
+After ``fake.detach()`` the discriminator's verdict gives the generator no gradient. In
+the discriminator's step that is right. In the generator's own step, don't detach.
 """
 
 # %%
-# A GAN in small: ``z`` is the generated image, ``y`` a weight of the discriminator,
-# ``z2`` its output and ``y1`` the loss. The loss reaches ``y`` and not ``z``. (``z2``
-# is a result: its ``.grad`` is None in any case, and reading it draws a warning.)
 import torch
 
+torch.manual_seed(0)
+generator, discriminator = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+fake = generator(torch.ones(8, 2))
+criterion = torch.nn.BCEWithLogitsLoss()
+real = torch.ones(8, 1)
+criterion(discriminator(fake.detach()), real).backward()  # wrong
+print(generator.weight.grad)
+assert generator.weight.grad is None
+criterion(discriminator(fake), real).backward()  # right
+print(generator.weight.grad)
+assert generator.weight.grad is not None
+
+# %%
+# Does ``detach()`` freeze the generator?
+# ---------------------------------------
+# No, though it is often said. Take a GAN in small: ``z`` is the generated image, ``y``
+# a weight of the discriminator, ``z2`` its output and ``y1`` the loss. The loss reaches
+# ``y`` and not ``z``. (``z2`` is a result that was not asked to keep its gradient: its
+# ``.grad`` is None, and reading it draws a warning.)
 y = torch.tensor([3.0, 4.0], requires_grad=True)
 z = torch.tensor([3.0, 2.0], requires_grad=True)
 z1 = z.detach()
@@ -26,37 +42,31 @@ assert y.grad.tolist() == [3.0, 3.0]
 assert z.grad is None
 
 # %%
-# Does ``detach()`` freeze the generator?
-# ---------------------------------------
-# No, though it is often said. ``z`` still requires a gradient, and a loss that comes
-# by another path reaches it. (The original article calls the method ``fetch``; a tensor
-# has none of that name.)
+# ``z`` still requires a gradient, and a loss that comes by another path reaches it.
+# (The original article calls the method ``fetch``; a tensor has none of that name.)
 torch.sum(2 * z).backward()
 assert z.grad.tolist() == [2.0, 2.0]
 assert not hasattr(z, "fetch")
 
 # %%
-# Why does my generator not learn?
-# --------------------------------
+# Which step needs ``detach()``, and which a frozen discriminator?
+# ----------------------------------------------------------------
 # Five steps that people write. With label 0 the discriminator learns to call the fake a
 # fake. With label 1 the generator learns to have it called real.
-torch.manual_seed(0)
-generator = torch.nn.Linear(2, 2)
-discriminator = torch.nn.Linear(2, 1)
 noise = torch.ones(8, 2)
 
 
-def reached(*, label, detach, frozen):
+def step(*, label, detach, frozen):
     generator.zero_grad()
     discriminator.zero_grad()
     discriminator.requires_grad_(not frozen)
     fake = generator(noise)
     verdict = discriminator(fake.detach() if detach else fake)
-    loss = torch.nn.BCEWithLogitsLoss()(verdict, torch.full((8, 1), label))
-    loss.backward()
-    return [net.weight.grad is not None for net in (generator, discriminator)]
+    criterion(verdict, torch.full((8, 1), label)).backward()
+    return generator.weight.grad, discriminator.weight.grad
 
 
+gradients = []
 for label, detach, frozen, expected in [
     (0.0, True, False, [False, True]),  # right
     (0.0, False, False, [True, True]),  # one too many, for the generator
@@ -64,11 +74,11 @@ for label, detach, frozen, expected in [
     (1.0, False, False, [True, True]),  # one too many, for the discriminator
     (1.0, False, True, [True, False]),  # right, and the generator's is the same
 ]:
-    before = generator.weight.grad
-    result = reached(label=label, detach=detach, frozen=frozen)
-    print(f"{label=} {detach=!s:5} {frozen=!s:5} [generator, discriminator]: {result}")
-    assert result == expected
-assert torch.equal(generator.weight.grad, before)
+    gradients.append(step(label=label, detach=detach, frozen=frozen))
+    reached = [gradient is not None for gradient in gradients[-1]]
+    print(f"{label=} {detach=!s:5} {frozen=!s:5} [generator, discriminator]: {reached}")
+    assert reached == expected
+assert torch.equal(gradients[4][0], gradients[3][0])
 
 # %% tags=["hide-input"]
 # The two right ones. For the discriminator the path is cut (top). For the generator the
@@ -92,10 +102,27 @@ ax.axis("off")
 plt.show()
 
 # %%
+# Where it ends
+# -------------
+# - Without ``detach()`` the discriminator's gradient is the same. But backward also
+#   runs through the generator. Clear what it leaves there before the generator's step.
+# - If the generator has a second loss, such as the distance to a target image, it
+#   learns from that one in spite of ``detach()``.
+# - In train mode, a batch norm in a frozen discriminator still moves its running mean.
+assert torch.equal(gradients[1][1], gradients[0][1])
+generator.zero_grad()
+fake = generator(noise)
+(criterion(discriminator(fake.detach()), real) + fake.abs().mean()).backward()
+assert generator.weight.grad is not None
+norm = torch.nn.BatchNorm1d(2).requires_grad_(False)
+norm(generator(noise))
+assert norm.running_mean.any()
+
+# %%
 # In the discriminator's step, detach the fake. In the generator's, freeze the
 # discriminator (:torch:`Module.requires_grad_ <generated/torch.nn.Module.html>`) and
 # unfreeze it afterwards. Either way, call ``zero_grad()`` before each step to clear any
 # gradients you didn't need.
 #
-# Related: :doc:`through_or_blocked`, :doc:`detach_cuts_one_tensor`,
-# :doc:`which_one_do_i_need`.
+# Related: :doc:`/gallery/recipes/gan_training`, :doc:`through_or_blocked`,
+# :doc:`detach_cuts_one_tensor`.

@@ -1,19 +1,32 @@
 """
-detach() and no_grad() are not the same
-=======================================
+detach() is not no_grad(): detach the input, and the layer still trains
+=======================================================================
 
-They can give the same numbers. They differ in what still trains, in what autograd
-saves, in what forward mode sees, and in how far they reach.
+``detach()`` cuts one tensor. ``no_grad()`` switches off recording for what runs in its
+block, the use of a layer's own weights included. If a layer must train and what comes
+before it must not, detach the input of the layer.
 """
 
 # %%
-# Where they agree: two of three terms are cut, once with each.
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
-from torch.autograd import forward_ad, graph
 
+layer = torch.nn.Linear(2, 2)
 x = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    wrong = layer(x)
+right = layer(x.detach())
+print(wrong.requires_grad, right.requires_grad)
+right.sum().backward()
+print(layer.weight.grad, x.grad)
+assert not wrong.requires_grad
+assert layer.weight.grad.tolist() == [[1.0, 2.0], [1.0, 2.0]]
+assert x.grad is None
+
+# %%
+# Where do they agree?
+# --------------------
+# Two of three terms are cut, once with each, and the gradient is the same. A layer
+# whose *output* is detached gets no gradient, as under ``no_grad()``.
 y1 = x**2
 y2 = y1 * 2
 y3 = x**5
@@ -33,35 +46,69 @@ with torch.no_grad():
     y3 = x**5
 (gradient,) = torch.autograd.grad((y1 + y2 + y3).sum(), x)
 assert gradient.equal(x.grad)
+assert not layer(x).detach().requires_grad
 
-# %%
-# Does the layer still train?
-# ---------------------------
-# Detach what goes into a layer, and the layer trains. Run the layer under
-# ``no_grad()``, and it does not: its own weights are inside the block.
-layer = torch.nn.Linear(2, 2)
-output = layer(x.detach())
-with torch.no_grad():
-    output_no_grad = layer(x)
-assert output.requires_grad
-assert not output_no_grad.requires_grad
-
-# %%
+# %% tags=["hide-input"]
 # Does it save memory?
 # --------------------
-# By the time ``detach()`` runs, autograd has saved three tensors for ``backward()``, so
-# the peak is no lower. They are freed once nothing holds the undetached result. Under
-# ``no_grad()`` none is saved.
-#
-# The detached tensor itself costs nothing: it has the memory of ``x``.
-saved, saved_no_grad = [], []
-with graph.saved_tensors_hooks(saved.append, lambda _: None):
-    layer(x).tanh().detach()
-with torch.no_grad(), graph.saved_tensors_hooks(saved_no_grad.append, lambda _: None):
-    layer(x).tanh()
-print(len(saved), len(saved_no_grad))
-assert len(saved) == 3
-assert not saved_no_grad
+# Both can. ``a`` has three layers, and then ``b`` has two. How many activations has
+# autograd saved at the peak of a training step? And when the two are swapped?
+from weakref import WeakSet
+
+from torch import nn
+from torch.autograd import graph
+
+layers = [module for _ in range(5) for module in (nn.Linear(2, 2), nn.Tanh())]
+a, b = nn.Sequential(*layers[:6]), nn.Sequential(*layers[6:])
+
+
+class Saved:
+    def __init__(self, tensor):
+        # without detach(), a saved result would keep its own graph alive
+        self.tensor = tensor.detach()
+
+
+def peak(step):
+    held, counts = WeakSet(), []
+
+    def pack(tensor):
+        saved = Saved(tensor)
+        if tensor.shape == (4, 2):
+            held.add(saved)
+        counts.append(len(held))
+        return saved
+
+    with graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
+        step(torch.ones(4, 2)).sum().backward()
+    return max(counts)
+
+
+# %%
+# Under ``no_grad()`` none is saved in ``a``. With ``detach()`` they are saved while
+# ``a`` runs, and freed as soon as nothing holds the undetached result. If ``b`` saves
+# more than ``a``, the peak is then as low as under ``no_grad()``. In the second row the
+# variable ``h`` holds that result, and nothing is gained. The detached tensor itself
+# has the memory of the original.
+def hold(x):
+    h = a(x)
+    return b(h.detach())
+
+
+steps = {
+    "b(a(x))": lambda x: b(a(x)),
+    "h = a(x); b(h.detach())": hold,
+    "b(a(x).detach())": lambda x: b(a(x).detach()),
+    "no_grad(): a(x)": lambda x: b(torch.no_grad()(a.forward)(x)),
+}
+peaks = [peak(step) for step in steps.values()]
+assert peaks[3] == peak(b)
+a, b = b, a
+swapped = [peak(step) for step in steps.values()]
+for way, *both in zip(steps, peaks, swapped, strict=True):
+    print(f"{way:23}", *both)
+uncut, held, detached, not_recorded = peaks
+assert uncut == held > detached > not_recorded
+assert swapped[0] == swapped[1] > swapped[2] == swapped[3]
 assert x.detach().data_ptr() == x.data_ptr()
 
 # %%
@@ -69,6 +116,8 @@ assert x.detach().data_ptr() == x.data_ptr()
 # ---------------------------
 # ``detach()`` drops the tangent (:torch:`torch.Tensor.detach`). ``no_grad()`` does not
 # apply to forward mode (:torch:`torch.no_grad`).
+from torch.autograd import forward_ad
+
 with forward_ad.dual_level():
     dual = forward_ad.make_dual(torch.ones(2), torch.full((2,), 7.0))
     tangent = forward_ad.unpack_dual((dual * 2).detach()).tangent
@@ -81,8 +130,10 @@ assert tangent_no_grad.tolist() == [14.0, 14.0]
 # %%
 # How far does it reach?
 # ----------------------
-# ``detach()`` reaches one tensor. ``no_grad()`` reaches all that runs in the block, in
-# its own thread and in no other.
+# ``detach()`` reaches one tensor. ``no_grad()`` reaches all that its thread runs until
+# the block ends. A thread that you start begins with recording switched on.
+from concurrent.futures import ThreadPoolExecutor
+
 with torch.no_grad(), ThreadPoolExecutor(1) as other_thread:
     here = x * 2
     elsewhere = other_thread.submit(lambda: x * 2).result()
@@ -90,8 +141,8 @@ assert elsewhere.requires_grad
 assert not here.requires_grad
 
 # %% tags=["hide-input"]
-# Square: present. Cross: absent. ``saved`` is what autograd saved, ``tangent`` what
-# forward mode sees. Only ``x.grad`` is the same for both.
+# Square: present. Cross: absent. ``saved`` is what autograd saved while ``a`` ran,
+# ``tangent`` what forward mode sees. Of these four, ``x.grad`` is the same for both.
 import matplotlib.pyplot as plt
 
 square = {"marker": "s", "fc": "none", "ec": "C0"}
@@ -99,8 +150,8 @@ cross = {"marker": "x", "c": "C2"}
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for fact, with_detach, with_no_grad in [
     ("x.grad", True, gradient.equal(x.grad)),
-    ("layer.weight.grad", output.requires_grad, output_no_grad.requires_grad),
-    ("saved", bool(saved), bool(saved_no_grad)),
+    ("layer.weight.grad", right.requires_grad, wrong.requires_grad),
+    ("saved", detached > not_recorded, False),
     ("tangent", tangent is not None, tangent_no_grad is not None),
 ]:
     ax.scatter("detach()", fact, s=300, lw=2, **square if with_detach else cross)
@@ -108,6 +159,22 @@ for fact, with_detach, with_no_grad in [
 ax.margins(0.5, 0.2)
 ax.invert_yaxis()
 plt.show()
+
+
+# %%
+# Where it ends
+# -------------
+# - ``enable_grad()`` inside the block records until it ends.
+# - A generator that yields inside the block leaves recording off for its caller.
+def batches():
+    with torch.no_grad():
+        yield torch.ones(2)
+
+
+with torch.no_grad(), torch.enable_grad():
+    assert (x * 2).requires_grad
+for batch in batches():
+    assert not (x * batch).requires_grad
 
 # %%
 # Detach the tensor that no gradient may pass. Use ``no_grad()`` where nothing needs a

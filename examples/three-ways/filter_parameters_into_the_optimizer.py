@@ -1,17 +1,34 @@
 """
-The filter keeps frozen parameters out of the optimizer
-=======================================================
+Freeze the layer, not one name, and filter for the optimizer
+============================================================
 
-Freezing parameters before you build the optimizer does not keep them out of it; only
-filtering does. And freezing by exact name misses the bias, or freezes nothing at all.
+A freeze by exact name misses the bias, and the layer still trains. And a frozen
+parameter is in the optimizer unless you leave it out. With Adam that is harmless if its
+``.grad`` is None; with LBFGS it is not.
 """
 
 # %%
-# Freeze one parameter by name, and give the optimizer only those that still train.
 import torch
 from torch import nn
 
+model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+for n, p in model.named_parameters():
+    if n == "0.weight":  # wrong: misses 0.bias
+        p.requires_grad = False
+print([p.requires_grad for p in model.parameters()])
+model[0].requires_grad_(False)  # right
+trainable = [p for p in model.parameters() if p.requires_grad]
+optimizer = torch.optim.Adam(trainable)
+print([p.requires_grad for p in model.parameters()])
+assert len(trainable) == 2
 
+
+# %%
+# Why does my frozen layer still train?
+# -------------------------------------
+# The usual code freezes one parameter by name, and gives the optimizer those that still
+# train. ``conv1.0.weight`` matches the weight alone: after one step the weight is what
+# it was, and the bias of the same layer is not.
 class CNN(nn.Module):
     def __init__(self):
         super().__init__()
@@ -31,11 +48,6 @@ for n, p in cnn.named_parameters():
 trainable = filter(lambda p: p.requires_grad, cnn.parameters())
 optimizer = torch.optim.Adam(trainable, lr=0.1)
 
-# %%
-# Why does my frozen layer still train?
-# -------------------------------------
-# ``conv1.0.weight`` matches the weight alone. After one step the weight is what it was,
-# and the bias of the same layer is not.
 before = {n: p.clone() for n, p in cnn.named_parameters()}
 cnn(torch.randn(4, 1, 8, 8)).sum().backward()
 optimizer.step()
@@ -47,10 +59,10 @@ assert not torch.equal(cnn.conv1[0].bias, before["conv1.0.bias"])
 # %%
 # Is a frozen parameter in the optimizer?
 # ---------------------------------------
-# Yes, unless you filter. It is a common belief that freezing first is enough, but the
-# order makes no difference to what the optimizer holds. Leaving it in costs only an
-# entry in a list: Adam creates state for a parameter at its first update, and a
-# parameter without a gradient is never updated.
+# Yes, if you pass it. It is a common belief that freezing first is enough, but the
+# order makes no difference to what the optimizer holds. With Adam, leaving it in costs
+# an entry in a list: Adam creates state for a parameter at its first update, and does
+# not update a parameter whose ``.grad`` is None.
 unfiltered = torch.optim.Adam(cnn.parameters(), lr=0.1)  # built after the freeze
 unfiltered.step()
 assert len(optimizer.param_groups[0]["params"]) == 3
@@ -61,9 +73,9 @@ assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 # %%
 # "optimizer got an empty parameter list"
 # ---------------------------------------
-# When everything is frozen, the filter leaves nothing. The other cause: a ``filter``
-# can be read only once. The first optimizer empties it, and a second one gets nothing.
-# Make it a list to use it again.
+# When everything is frozen, the filter leaves nothing. Another cause: a ``filter`` can
+# be read once. The first optimizer empties it, and a second one gets nothing. Make it
+# a list to use it again.
 assert list(trainable) == []
 cnn.requires_grad_(False)
 for parameters in (filter(lambda p: p.requires_grad, cnn.parameters()), trainable):
@@ -75,21 +87,21 @@ for parameters in (filter(lambda p: p.requires_grad, cnn.parameters()), trainabl
         raise AssertionError("an optimizer was built on nothing")
 
 # %%
-# A wrong name freezes nothing, and says nothing
+# A wrong name freezes nothing, without an error
 # ----------------------------------------------
-# The first name below forgets the ``0`` of the ``Sequential``. A condition that is
-# never true is no error.
-#
-# Three conditions on ``n``, and what each would freeze (hatched): nothing, the weight,
-# the whole layer.
-import matplotlib.pyplot as plt
-
+# Here are three conditions on ``n``. The first one forgets the ``0`` of the
+# ``Sequential``, and is False for every name.
 matches = {
     'n ==\n"conv1.weight"': lambda n: n == "conv1.weight",
     'n ==\n"conv1.0.weight"': lambda n: n == "conv1.0.weight",
     'n.startswith(\n"conv1.")': lambda n: n.startswith("conv1."),
 }
 assert [sum(map(match, before)) for match in matches.values()] == [0, 1, 2]
+
+# %% tags=["hide-input"]
+# What each of the three would freeze (hatched): nothing, the weight, the whole layer.
+import matplotlib.pyplot as plt
+
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for n in reversed(before):
     for code, match in matches.items():
@@ -99,10 +111,28 @@ ax.margins(0.17, 0.2)
 plt.show()
 
 # %%
-# Freeze the module instead of a name, and the bias comes along.
+# Where it ends
+# -------------
+# - Adagrad creates its state when it is built, for frozen parameters, too.
+# - LBFGS moves what it holds by its history, frozen or not
+#   (:doc:`freeze_before_or_after_the_optimizer`). Filter, and build it after freezing.
+# - Frameworks such as DeepSpeed can copy what the optimizer holds into buffers of their
+#   own. Filter for these, too.
+# - The state of an optimizer with another number of parameters can't be loaded. Save
+#   and load with the same filter.
 cnn = CNN()
 cnn.conv1.requires_grad_(False)
 assert [p.requires_grad for p in cnn.parameters()] == [False, False, True, True]
+adagrad = torch.optim.Adagrad(cnn.parameters())
+assert len(adagrad.state) == 4
+filtered = torch.optim.Adam([p for p in cnn.parameters() if p.requires_grad])
+unfiltered = torch.optim.Adam(cnn.parameters())
+try:
+    filtered.load_state_dict(unfiltered.state_dict())
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("state was loaded for another number of parameters")
 
 # %%
 # Related: :doc:`freeze_before_or_after_the_optimizer`, :doc:`through_or_blocked`,

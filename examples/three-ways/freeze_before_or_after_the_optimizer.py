@@ -1,20 +1,24 @@
 """
-Freezing after the optimizer is safe only if .grad is None
+Frozen, and it still changes: step() applies the old .grad
 ==========================================================
 
-``step()`` reads ``.grad``, never ``requires_grad``. A gradient left from before the
-freeze is applied again, and the frozen weight moves. The cure: ``p.grad = None``.
+The optimizers of ``torch.optim`` read ``.grad``, not ``requires_grad``. A gradient left
+from before the freeze is applied again, and the frozen weight moves. The cure is
+``p.grad = None`` beside the freeze. With LBFGS, build the optimizer anew as well.
 """
 
 # %%
-# Why does a frozen parameter still change?
-# -----------------------------------------
-# ``w`` requires no gradient, yet one lies in its ``.grad``. ``step()`` applies it.
 import torch
 
-w = torch.nn.Parameter(torch.ones(2), requires_grad=False)
-w.grad = torch.ones(2)
-torch.optim.SGD([w], lr=0.25).step()
+w = torch.nn.Parameter(torch.ones(2))
+w.sum().backward()
+w.requires_grad_(False)  # wrong: the gradient is still in w.grad
+optimizer = torch.optim.SGD([w], lr=0.25)  # after the freeze: no help
+optimizer.step()
+print(w.requires_grad, w.tolist())
+assert w.tolist() == [0.75, 0.75]
+w.grad = None  # right
+optimizer.step()
 print(w.requires_grad, w.tolist())
 assert w.tolist() == [0.75, 0.75]
 
@@ -62,10 +66,10 @@ assert [sum(row) for row in moved.values()] == [0, 5, 8, 8]
 assert moved["zero"] == 3 * [False] + 5 * [True]
 
 # %% tags=["hide-input"]
-# Frozen and still (hatched), or moved (open). None means *skip this one*: not even
-# weight decay touches ``w``. Zero means *a step with gradient zero*
-# (:torch:`torch.optim.Optimizer.zero_grad`), which momentum, weight decay and Adam's
-# averages turn into a move.
+# Frozen and still (hatched), or moved (open). These optimizers skip a parameter whose
+# ``.grad`` is None: not even weight decay touches ``w``. Zero means *a step with
+# gradient zero* (:torch:`torch.optim.Optimizer.zero_grad`), which momentum, weight
+# decay and Adam's averages turn into a move.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -80,12 +84,51 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# How to freeze at any time
-# -------------------------
+# How to freeze in the middle of training
+# ---------------------------------------
 # Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` moves in
-# none of the 32 cases.
+# none of the 32 cases, nor with the ``foreach`` and ``fused`` variants, nor with these
+# seven other optimizers.
 assert not any(moves(*o, s, cure=True) for o in optimizers for s in situations)
+variants = [(name, {"foreach": True}) for name in names]
+variants += [(name, {"fused": True}) for name in ("SGD", "Adam", "AdamW")]
+others = "Adadelta", "Adafactor", "Adamax", "ASGD", "NAdam", "RAdam", "Rprop"
+variants += [(name, {}) for name in others]
+assert all(moves(*o, "old") for o in variants)
+assert not any(moves(*o, s, cure=True) for o in variants for s in situations)
+
+# %%
+# Where it ends
+# -------------
+# - LBFGS puts zeros in place of None, and moves ``w`` by its history. Build a new one
+#   for the parameters that still train.
+# - An ``nn.Embedding`` with ``max_norm`` rescales its frozen weight in the forward
+#   pass, whatever is in ``.grad``.
+w, v = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2))
+
+
+def closure():
+    w.grad = v.grad = None
+    loss = (w * v - 2.0).square().sum()
+    loss.backward()
+    return loss
+
+
+optimizer = torch.optim.LBFGS([w, v], lr=0.1)
+optimizer.step(closure)
+w.requires_grad_(False).grad = None
+still = []
+for lbfgs in optimizer, torch.optim.LBFGS([v], lr=0.1):
+    before = w.clone()
+    lbfgs.step(closure)
+    still.append(w.equal(before))
+assert w.grad is None
+assert still == [False, True]
+embedding = torch.nn.Embedding(1, 2, max_norm=0.1).requires_grad_(False)
+before = embedding.weight.clone()
+embedding(torch.tensor([0]))
+assert not embedding.weight.equal(before)
 
 # %%
 # Related: :doc:`filter_parameters_into_the_optimizer`, :doc:`through_or_blocked`,
-# :doc:`which_one_do_i_need`.
+# :doc:`/gallery/still-moves/stale_gradients`.

@@ -1,15 +1,29 @@
 """
-no_grad() stops recording, not differentiation
-==============================================
+Wrong gradient, no error: no_grad() made a term a constant
+==========================================================
 
-What runs under ``torch.no_grad()`` leaves no record. ``backward()`` then takes its
-results for constants, and the gradient is that of another function.
+What is computed under ``torch.no_grad()`` leaves no record, and ``backward()`` takes
+its result for a constant. Compute outside the block what a gradient must pass.
 """
 
 # %%
-# Of three terms, two are computed without a record.
 import torch
 
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    y3 = x**5
+(wrong,) = torch.autograd.grad((x**2 + y3).sum(), x)
+print(wrong)
+y3 = x**5
+(right,) = torch.autograd.grad((x**2 + y3).sum(), x)
+print(right)
+assert wrong.equal(2 * x)
+assert right.equal(2 * x + 5 * x**4)
+
+# %%
+# Why is my gradient wrong under ``no_grad()``?
+# ---------------------------------------------
+# Of three terms, two are computed without a record.
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y1 = x**2
 
@@ -25,57 +39,16 @@ print(y3, y3.requires_grad)
 print(y4, y4.requires_grad)
 y4.backward(torch.ones(y4.shape))
 print(x.grad)
-assert x.grad.tolist() == [2.0, 4.0]
 
 # %%
-# Why is my gradient wrong under ``no_grad()``?
-# ---------------------------------------------
 # ``[2, 4]`` is the derivative of ``y1`` alone. That of all three terms is
 # ``[11, 92]``. There is no error and no warning: two terms were constants.
 (derivative,) = torch.autograd.grad((x**2 + 2 * x**2 + x**5).sum(), x)
 print(derivative)
-assert derivative.tolist() == [11.0, 92.0]
+assert x.grad.tolist() == [2.0, 4.0]
 assert x.grad.equal(2 * x)
+assert derivative.tolist() == [11.0, 92.0]
 assert derivative.equal(2 * x + 4 * x + 5 * x**4)
-
-# %%
-# Does ``no_grad()`` forbid ``backward()``?
-# -----------------------------------------
-# It is said to forbid gradients, or to set every flag to False. It does neither. The
-# flag of ``x`` stays, and ``backward()`` runs inside the block on what was recorded
-# outside. (The original article calls it ``with_no_grad``. The name is
-# :torch:`torch.no_grad`; ``with`` is Python's own word.)
-loss = (x**2).sum()
-with torch.no_grad():
-    assert x.requires_grad
-    x.grad = None
-    loss.backward()
-assert x.grad.tolist() == [2.0, 4.0]
-assert not hasattr(torch, "with_no_grad")
-
-# %%
-# "grad can be implicitly created only for scalar outputs"
-# --------------------------------------------------------
-# Call ``backward()`` on the terms themselves, and both refuse. ``y1`` has a record, but
-# two elements and no factors for them. ``y2`` has no record.
-for term in (y1, y2):
-    try:
-        term.backward()
-    except RuntimeError as error:
-        print(f"{type(error).__name__}: {error}")
-    else:
-        raise AssertionError("backward() ran on two elements")
-
-# %%
-# The cure for ``y1`` is ``y1.sum().backward()``, or to pass the factors:
-# ``y1.backward(torch.ones_like(y1))``. Both give the same gradient.
-y1 = x**2
-x.grad = None
-y1.sum().backward(retain_graph=True)
-assert x.grad.tolist() == [2.0, 4.0]
-x.grad = None
-y1.backward(torch.ones_like(y1))
-assert x.grad.tolist() == [2.0, 4.0]
 
 # %% tags=["hide-input"]
 # The gradient comes back by the recorded path (arrow). The two that were computed under
@@ -99,8 +72,70 @@ ax.axis("off")
 plt.show()
 
 # %%
-# Put under ``no_grad()`` only what no gradient has to pass: evaluation, weight updates,
-# targets.
+# Does ``no_grad()`` forbid ``backward()``?
+# -----------------------------------------
+# It is said to forbid gradients, or to set every ``requires_grad`` to False. It does
+# neither. That of ``x`` stays True, and ``backward()`` runs inside the block on what
+# was recorded outside. (The original article calls it ``with_no_grad``. The name is
+# :torch:`torch.no_grad`; ``with`` is Python's own word.)
+loss = (x**2).sum()
+with torch.no_grad():
+    assert x.requires_grad
+    x.grad = None
+    loss.backward()
+assert x.grad.tolist() == [2.0, 4.0]
+assert not hasattr(torch, "with_no_grad")
+
+# %%
+# "grad can be implicitly created only for scalar outputs"
+# --------------------------------------------------------
+# Call ``backward()`` on the terms themselves, and both raise an error. ``y1`` has a
+# record, but two elements and no factors for them. ``y2`` has no record.
+for term in (y1, y2):
+    try:
+        term.backward()
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("backward() ran on two elements")
+
+# %%
+# The cure for ``y1`` is ``y1.sum().backward()``, or to pass the factors:
+# ``y1.backward(torch.ones_like(y1))``. Both give the same gradient.
+y1 = x**2
+x.grad = None
+y1.sum().backward(retain_graph=True)
+assert x.grad.tolist() == [2.0, 4.0]
+x.grad = None
+y1.backward(torch.ones_like(y1))
+assert x.grad.tolist() == [2.0, 4.0]
+
+# %%
+# Where it ends
+# -------------
+# - ``enable_grad()`` inside the block records again, and ``torch.func.grad`` inside it
+#   differentiates as usual.
+# - What you create inside with ``requires_grad=True``, such as a parameter, has it.
+# - Writing to a tensor makes no new one: ``h`` keeps the record of the values it had
+#   before, so the factor 10 is missing from the gradient.
+with torch.no_grad():
+    with torch.enable_grad():
+        assert (x**2).requires_grad
+    gradient = torch.func.grad(lambda x: (x**2).sum())(x)
+    assert torch.nn.Parameter(torch.ones(2)).requires_grad
+assert gradient.tolist() == [2.0, 4.0]
+h = x**2
+with torch.no_grad():
+    h.mul_(10.0)
+x.grad = None
+h.sum().backward()
+print(h, x.grad)
+assert h.tolist() == [10.0, 40.0]
+assert x.grad.tolist() == [2.0, 4.0]
+
+# %%
+# Put under ``no_grad()`` what no gradient has to pass, such as evaluation, weight
+# updates and targets.
 #
 # Related: :doc:`detach_is_not_no_grad`, :doc:`through_or_blocked`,
 # :doc:`backward_without_a_graph`.

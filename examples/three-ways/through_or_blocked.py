@@ -1,21 +1,35 @@
 """
-Gradients pass through a frozen layer and stop at a cut
-=======================================================
+A frozen layer lets the gradient through; detach() and no_grad() stop it
+========================================================================
 
-``requires_grad_(False)`` keeps a layer from learning and lets the gradient through, to
-the layers before it. ``detach()`` and ``no_grad()`` block it for all that lies before.
+Freeze a layer with ``requires_grad_(False)``, and the gradient passes through to the
+layers before it. With ``detach()`` or ``no_grad()`` instead, it stops on that path, and
+they don't train.
 """
+
+# %%
+import torch
+
+torch.manual_seed(0)
+a, b, c = (torch.nn.Linear(2, 2) for _ in range(3))
+x = torch.ones(4, 2)
+with torch.no_grad():
+    h = b(a(x))  # wrong: a gets no gradient, either
+c(h).sum().backward()
+print(a.weight.grad)
+assert a.weight.grad is None
+b.requires_grad_(False)  # right
+c(b(a(x))).sum().backward()
+print(a.weight.grad, b.weight.grad)
+assert a.weight.grad is not None
+assert b.weight.grad is None
 
 # %%
 # Does a frozen layer stop the gradient?
 # --------------------------------------
-# A common belief says yes. Take three layers in a row, ``a``, ``b`` and ``c``, and the
+# A common belief says yes. Here are three layers in a row, ``a``, ``b`` and ``c``, and
 # four ways in which people freeze the middle one. Which weights get a gradient?
-import torch
-
-torch.manual_seed(0)
-a, b, c = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
-x = torch.ones(4, 2)
+torch.nn.ModuleList([a, b, c]).requires_grad_(True).zero_grad()
 
 
 def gradients(middle):
@@ -45,8 +59,8 @@ assert reached == {
 }
 
 # %% tags=["hide-input"]
-# Only ``b.requires_grad_(False)`` freezes ``b`` and nothing else. ``b(h.detach())``
-# does the reverse: ``b`` trains, and ``a`` doesn't.
+# Of these, ``b.requires_grad_(False)`` alone freezes ``b`` and nothing else.
+# ``b(h.detach())`` does the reverse: ``b`` trains, and ``a`` doesn't.
 #
 # Follow the gradient from the loss (diamond) to the left. It passes the frozen layer
 # (hatched) and stops at a cut (cross). What it does not reach (dashed) does not learn.
@@ -77,8 +91,15 @@ plt.show()
 # What passes is the whole gradient
 # ---------------------------------
 # To reach ``a``, backward multiplies by the weights of ``b``. It needs their values,
-# not their gradient. So ``a`` gets exactly what it gets when ``b`` trains.
+# not their gradient. So ``a`` gets exactly what it gets when ``b`` trains. With a batch
+# norm in train mode it does, too.
 assert results["b.requires_grad_(False)"][0].equal(results["b(h)"][0])
+norm = torch.nn.BatchNorm1d(2)
+data = torch.randn(4, 2)
+(trains,) = torch.autograd.grad(norm(a(data)).exp().sum(), a.weight)
+norm.requires_grad_(False)
+(frozen,) = torch.autograd.grad(norm(a(data)).exp().sum(), a.weight)
+assert frozen.equal(trains)
 
 # %%
 # Can I run a frozen network under ``no_grad()``?
@@ -100,9 +121,24 @@ else:
     raise AssertionError("backward() ran without a record")
 
 # %%
-# Only when the frozen part comes first, as a backbone does, is there no difference:
-# nothing before it wants a gradient, and nothing is recorded.
+# When the frozen part comes first, as a backbone does, ``no_grad()`` adds nothing:
+# if neither its input nor a parameter of it requires a gradient, it has no record.
 assert critic(x).grad_fn is None
+
+# %%
+# Where it ends
+# -------------
+# - A path around the cut, such as a residual connection, still leads to ``a``.
+# - What has no derivative stops the gradient, frozen or not: here ``argmax()``.
+# - If the *input* requires a gradient, a frozen backbone does record.
+# - In train mode, a frozen batch norm still moves its running mean.
+a.zero_grad()
+h = a(x)
+(h + b(h).detach()).sum().backward()
+assert a.weight.grad is not None
+assert b(h).argmax().grad_fn is None
+assert critic(x.clone().requires_grad_()).grad_fn is not None
+assert norm.running_mean.any()
 
 # %%
 # Freeze with ``requires_grad_(False)`` when something before the layer must learn. Cut

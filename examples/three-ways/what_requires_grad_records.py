@@ -1,20 +1,23 @@
 """
-Only what needs a gradient is recorded
-======================================
+Autograd records what requires a gradient, and fills .grad of leaves
+====================================================================
 
-``requires_grad=True`` tells autograd to record what you compute with a tensor.
-``backward()`` fills ``.grad`` of the leaves that require it. Any other one is None.
+``requires_grad=True`` makes autograd record what you compute with a tensor. Then
+``backward()`` adds to the ``.grad`` of a leaf if the leaf requires a gradient and the
+record leads to it. Otherwise ``.grad`` stays as it was: None at first.
 """
 
 # %%
-# A tensor that you create requires no gradient: ``requires_grad`` is False by default.
-# The parameters of a module are the exception: they are made to be trained.
 import torch
 
-x = torch.tensor([1.0, 2.0])
-print(x.requires_grad)
-assert not x.requires_grad
-assert torch.nn.Linear(2, 1).weight.requires_grad
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+y = torch.tensor([3.0, 4.0])  # requires_grad is False by default
+y1 = 2.0 * x + 2.0 * y
+y1.backward(torch.tensor([1.0, 1.0]))
+print(x.grad)
+print(y.grad)
+assert x.grad.tolist() == [2.0, 2.0]
+assert y.grad is None
 
 # %%
 # One input is enough to start recording
@@ -26,10 +29,12 @@ assert torch.nn.Linear(2, 1).weight.requires_grad
 # gradient (:torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`).
 # ``2.0 * x`` is recorded, ``2.0 * y`` is not. Together these records are the
 # *computational graph*.
+x = torch.tensor([1.0, 2.0])
+print(x.requires_grad)
+assert not x.requires_grad
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y = torch.tensor([3.0, 4.0], requires_grad=False)
 y1 = 2.0 * x + 2.0 * y
-
 print(x, x.requires_grad)
 print(y, y.requires_grad)
 print(y1, y1.requires_grad)
@@ -40,16 +45,17 @@ assert (2.0 * y).grad_fn is None
 # %%
 # Why is ``y.grad`` None after ``backward()``?
 # --------------------------------------------
-# Because ``y`` doesn't require one. None is not zero: it was not computed at all.
+# Because ``y`` doesn't require one. None is not zero: even in a product, where the
+# derivative with respect to ``y`` is ``x``, the record of the product leaves it out.
 #
-# ``y1`` has two elements, so ``backward()`` wants a factor for each: two ones. Of all
-# tensors on the way, only *leaves* that require a gradient keep one
-# (:torch:`torch.Tensor.is_leaf`). ``y1`` is a result, not a leaf.
+# ``y1`` has two elements, so ``backward()`` wants a factor for each: two ones. ``y1``
+# is a result, not a leaf (:torch:`torch.Tensor.is_leaf`). Its gradient is passed on and
+# not kept.
 y1.backward(torch.tensor([1.0, 1.0]))
-print(x.grad)
-print(y.grad)
-assert x.grad.tolist() == [2.0, 2.0]
+for_x, for_y = (x * y).grad_fn(torch.tensor([1.0, 1.0]))
 assert y.grad is None
+assert for_x.equal(y)
+assert for_y is None
 assert x.is_leaf
 assert not y1.is_leaf
 
@@ -73,6 +79,33 @@ ax.annotate("", (0, 0), (1, 0.5), arrowprops=line | {"arrowstyle": "-", "ec": "g
 ax.margins(0.35)
 ax.axis("off")
 plt.show()
+
+# %%
+# Where it ends
+# -------------
+# - Under ``no_grad()``, ``2.0 * x`` is not recorded. Nor are operations that have no
+#   derivative: a comparison, ``argmax()``, a conversion to integers.
+# - A result keeps its gradient after ``retain_grad()``.
+# - A leaf that requires a gradient, but is not in the record, stays at None.
+# - An ``nn.Parameter`` requires a gradient by default. But the weight of
+#   ``Embedding.from_pretrained`` does not.
+# - If you set ``requires_grad`` after the computation, it is too late for that one.
+with torch.no_grad():
+    assert (2.0 * x).grad_fn is None
+assert all(result.grad_fn is None for result in (x > 0, x.argmax(), x.long()))
+unreached = torch.ones(2, requires_grad=True)
+y1 = 2.0 * x
+y1.retain_grad()
+y1.sum().backward()
+assert y1.grad.tolist() == [1.0, 1.0]
+assert unreached.grad is None
+assert torch.nn.Linear(2, 1).weight.requires_grad
+assert not torch.nn.Embedding.from_pretrained(torch.ones(2, 2)).weight.requires_grad
+late = torch.ones(2)
+loss = (x * late).sum()
+late.requires_grad_()
+loss.backward()
+assert late.grad is None
 
 # %%
 # Set ``requires_grad`` on what you create, before you compute with it.

@@ -2,19 +2,35 @@
 requires_grad, detach or no_grad: ask what must still learn
 ===========================================================
 
-``requires_grad_(False)`` freezes a layer and lets gradients through. ``detach()`` keeps
-them from what lies before. ``no_grad()`` leaves no record of anything in its block.
+If what comes before a layer must learn, the layer not: ``requires_grad_(False)``. If
+the layer must learn, what comes before it not: ``detach()`` its input. If neither must
+learn: ``no_grad()``.
 """
+
+# %%
+import torch
+from torch import nn
+
+x, a, b, c = torch.ones(4, 2), *(nn.Linear(2, 2) for _ in range(3))
+b.requires_grad_(False)  # a and c learn, b does not
+c(b(a(x))).sum().backward()
+print([layer.weight.grad is not None for layer in (a, b, c)])
+nn.ModuleList([a, b, c]).requires_grad_(True).zero_grad()
+c(b(a(x).detach())).sum().backward()  # b and c learn, a does not
+print([layer.weight.grad is not None for layer in (a, b, c)])
+nn.ModuleList([a, b, c]).zero_grad()
+with torch.no_grad():
+    h = b(a(x))
+c(h).sum().backward()  # c learns, a and b do not
+print([layer.weight.grad is not None for layer in (a, b, c)])
 
 # %%
 # All ways in one table
 # ---------------------
 # Three parts in a row: ``a``, then ``b`` with a batch norm, then ``c``. Each way is
-# tried on ``b``. Who gets a gradient? How many activations of shape ``(8, 2)`` does
-# autograd save while ``b`` runs? (After ``b(h).detach()`` they are freed once nothing
-# holds ``b(h)``.) Does the running mean of the batch norm move?
-import torch
-from torch import nn
+# tried on ``b``. Which parts get a gradient? How many activations of shape ``(8, 2)``
+# does autograd save while ``b`` runs? (After ``b(h).detach()`` they are freed once
+# nothing holds ``b(h)``.) Does the running mean of the batch norm move?
 from torch.autograd import graph
 
 torch.manual_seed(0)
@@ -81,11 +97,12 @@ plt.show()
 # %%
 # Is memory shared, and how is it undone?
 # ---------------------------------------
-# - ``requires_grad_()`` changes the tensor itself. Set the flag again to undo it.
+# - ``requires_grad_()`` changes the tensor itself. Set ``requires_grad`` again to undo
+#   it.
 # - ``detach()`` makes a second tensor on the same memory. The first one still has its
 #   record: go on with that.
-# - ``no_grad()`` ends with its block. A result from inside has its own memory, as usual
-#   (views excepted), and stays without a record: compute it again outside.
+# - ``no_grad()`` ends with its block. A new result from inside has its own memory, and
+#   stays without a record: compute it again outside.
 weight, h = b[0].weight, a(x)
 assert weight.requires_grad_(False) is weight
 assert weight.requires_grad_(True).requires_grad
@@ -100,9 +117,10 @@ assert b(h).requires_grad
 # %%
 # And ``inference_mode()``, and ``.data``?
 # ----------------------------------------
-# The first is a stricter ``no_grad()``: ``c`` can't train on its result
-# (:torch:`torch.autograd.grad_mode.inference_mode`). The second is a ``detach()`` whose
-# writes autograd does not see: the derivative here is 1, ``backward()`` says 0.
+# The first is a stricter ``no_grad()``: backward can't use a value that was made in it
+# (:torch:`torch.autograd.grad_mode.inference_mode`), so the weight of ``c`` can't train
+# on it. A ``clone()`` can be used. The second is a ``detach()`` whose writes autograd
+# does not see: the derivative here is 1, ``backward()`` says 0.
 with torch.inference_mode():
     result = b(h)
 try:
@@ -111,6 +129,7 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("c accepted an inference tensor")
+assert c(result.clone()).requires_grad
 w = torch.zeros(1, requires_grad=True)
 y = w.exp()
 y.data.zero_()
@@ -118,13 +137,28 @@ y.backward()
 assert w.grad == 0.0
 
 # %%
-# What must learn?
-#
-# - What lies before the layer, but not the layer: ``requires_grad_(False)``.
-# - The layer, but nothing before it: ``detach()`` its input.
-# - Neither the layer nor what lies before it: ``no_grad()``. It saves the most memory.
-# - If a batch norm must keep still, too: call its ``eval()``, and again after every
-#   ``train()`` of the whole network.
+# Where it ends
+# -------------
+# - If nothing before ``b`` requires a gradient, autograd saves nothing in a frozen
+#   ``b``, as under ``no_grad()``.
+# - An inference tensor that backward doesn't need is accepted, as in a sum.
+# - A view made under ``no_grad()`` shares memory.
+# - A residual path around ``b`` carries the gradient to ``a`` in spite of the cut.
+saved = []
+with graph.saved_tensors_hooks(saved.append, lambda _: None):
+    b.requires_grad_(False)(x)
+assert saved == []
+(result + w).sum().backward()
+assert w.grad == result.numel()
+with torch.no_grad():
+    assert h[0].data_ptr() == h.data_ptr()
+h = a(x)
+(h + b(h).detach()).sum().backward()
+assert a.weight.grad is not None
+
+# %%
+# If a batch norm must keep still, too, call its ``eval()``, and again after every
+# ``train()`` of the whole network.
 #
 # Related: :doc:`through_or_blocked`, :doc:`detach_is_not_no_grad`,
-# :doc:`freeze_before_or_after_the_optimizer`.
+# :doc:`freeze_before_or_after_the_optimizer`, :doc:`/guide/choose`.
