@@ -130,7 +130,8 @@ assert second_gradient(fused=True) > 0.05
 # Where it ends
 # -------------
 # - If no operation has saved a tensor, nothing is freed: the second backward runs, and
-#   ``.grad`` holds the gradient twice. So the error may come only after you add a layer.
+#   ``.grad`` holds the gradient twice. So the error may not come until you add a
+#   layer.
 # - Nor is anything freed that a function of your own keeps as an attribute, or that
 #   belongs to a part of the graph which the backward did not pass through.
 bias = torch.zeros(1, requires_grad=True)

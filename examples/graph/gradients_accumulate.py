@@ -135,8 +135,8 @@ optimizer.step(closure)
 assert len(losses) > 1
 
 # %%
-# Call ``zero_grad()`` once for each ``step()``, and not between the passes that you
-# want to add up.
+# Apart from that, call ``zero_grad()`` once for each ``step()``, and not between the
+# passes that you want to add up.
 #
 # Related: :doc:`zero_is_not_none`, :doc:`leaf_or_not`,
 # :doc:`/gallery/diagnose/why_is_my_gradient_none`. Source:

@@ -9,7 +9,7 @@ head in ``backward(inputs=)``, or in ``autograd.grad``, which returns the gradie
 # %%
 # One loss for the head only
 # --------------------------
-# Which layer has a gradient, the backbone and the head? Nothing is frozen.
+# Each pair says whether the backbone and the head have a gradient. Nothing is frozen.
 import torch
 from torch import nn
 

@@ -143,8 +143,8 @@ assert "output 0 of Add" in message
 # - A wrong gradient, and no error: the write is not counted. That is so through
 #   ``.data`` and through NumPy, in ``step()`` of an optimizer with ``fused=True``, and
 #   in a batch norm that trains after an ``eval()`` forward that saved its statistics.
-# - The same if ``step()`` comes between the forward and the backward of a checkpoint: it
-#   saves its inputs and computes the rest again, with the new weights.
+# - The same if ``step()`` comes between the forward and the backward of a checkpoint:
+#   it saves its inputs and computes the rest again, with the new weights.
 from torch.utils.checkpoint import checkpoint
 
 for write in (lambda y: y.mul_(1), lambda y: y[1:].fill_(5)):

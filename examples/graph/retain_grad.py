@@ -48,8 +48,7 @@ assert x.grad is None
 # RuntimeError: can't retain_grad
 # -------------------------------
 # A tensor that requires no gradient has none to keep. Either the graph was cut before
-# it, or it is an integer, or none of the tensors that it was computed from requires a
-# gradient.
+# it, or none of the tensors that it was computed from requires a gradient.
 try:
     hidden.detach().retain_grad()
 except RuntimeError as error:

@@ -107,8 +107,8 @@ assert scores.grad.tolist() == [0, 0]
 # %%
 # Which line lost it?
 # -------------------
-# Print ``grad_fn`` of each result, from the parameter that gets no gradient towards the
-# loss. The line that made the first None is the one to change. The loss can't tell: it
+# Print ``grad_fn`` of each result on the way from the parameter to the loss. The line
+# that made the first result without one is the line to change. The loss can't tell: it
 # requires a gradient as soon as any parameter behind the cut does.
 first, last = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
 hidden = first(torch.ones(1, 2))
