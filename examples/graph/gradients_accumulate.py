@@ -66,10 +66,10 @@ assert copy.item() == 7
 # %%
 # Does zero_grad() set the gradient to zero?
 # ------------------------------------------
-# It did before PyTorch 2.0. Now it sets ``.grad`` to None, in the optimizer and in the
-# module. Code that reads ``.grad`` after it, say to compute a norm, finds None. The
-# difference matters: by weight decay or momentum, a gradient of zero can still move a
-# weight (:doc:`zero_is_not_none`).
+# It did before PyTorch 2.0. Now ``zero_grad()`` of an optimizer or a module sets
+# ``.grad`` to None. Code that reads ``.grad`` after it, say to compute a norm, finds
+# None. The difference matters: by weight decay or momentum, a gradient of zero can
+# still move a weight (:doc:`zero_is_not_none`).
 layer = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 layer(torch.ones(1, 1)).sum().backward()

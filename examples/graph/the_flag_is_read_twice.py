@@ -60,8 +60,8 @@ else:
     raise AssertionError("a frozen leaf got a gradient")
 
 # %%
-# What counts is the moment at which the gradient arrives. Switched on again before the
-# backward, the weight gets it.
+# What counts is the moment at which the gradient arrives. If you switch
+# ``requires_grad`` on again before the backward, the weight gets it.
 weight.requires_grad_(True)
 loss.backward()
 assert weight.grad.tolist() == [9, 9]

@@ -125,8 +125,8 @@ assert cut.grad_fn is None
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
-# - A copy that is switched on again requires a gradient and has no ``grad_fn``. So
-#   look at ``grad_fn``.
+# - A detached copy whose ``requires_grad`` is switched on has no ``grad_fn``, either. So
+#   print ``grad_fn`` and not ``requires_grad``.
 # - A ``grad_fn`` is no promise of a gradient. A function of your own may return None,
 #   an operation may have no derivative, and of a sum with a detached term you get the
 #   gradient of the other term.
