@@ -81,15 +81,20 @@ assert scores.numpy(force=True).shape == (2,)
 
 # %%
 # ``torch.tensor([a, b])`` reads two numbers and makes a new tensor of them. PyTorch
-# may warn of that, but by default once in a process: after the warning above, or after
-# a ``float(loss)`` for a log, the same line gives no warning.
+# may warn of that, but by default once in a process: after a ``float(loss)`` for a log,
+# which gives the same warning, it says nothing.
 import warnings
 
+is_always = torch.is_warn_always_enabled()
+torch.set_warn_always(False)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
+    logged = float(scores.sum())
+    before = len(caught)
     pair = torch.tensor([a, b])
+torch.set_warn_always(is_always)
 stacked = torch.stack([a, b])
-assert not caught
+assert len(caught) == before
 assert not pair.requires_grad
 assert pair.equal(stacked)
 
@@ -125,8 +130,8 @@ assert cut.grad_fn is None
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
-# - A detached copy whose ``requires_grad`` is switched on has no ``grad_fn``, either. So
-#   print ``grad_fn`` and not ``requires_grad``.
+# - A detached copy whose ``requires_grad`` is switched on has no ``grad_fn``, either.
+#   So print ``grad_fn`` and not ``requires_grad``.
 # - A ``grad_fn`` is no promise of a gradient. A function of your own may return None,
 #   an operation may have no derivative, and of a sum with a detached term you get the
 #   gradient of the other term.
