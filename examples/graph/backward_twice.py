@@ -99,9 +99,9 @@ ax.legend()
 plt.show()
 
 # %%
-# If an optimizer steps in between, the old graph needs the old weights, and most
-# optimizers give the next error (:doc:`inplace_modified`). One with ``fused=True``
-# gives no error, and the gradient is wrong: its write to the weights is not counted.
+# If an optimizer steps in between, the old graph needs the old weights, and with most
+# optimizers you get the next error (:doc:`inplace_modified`). With ``fused=True`` you
+# get none, and the gradient is wrong: the write to the weights is not counted.
 
 
 def second_gradient(fused):

@@ -45,13 +45,17 @@ plt.show()
 # -------------------------
 # It is the gradient of the sum of the losses. So a large batch can be computed in
 # parts, one backward for each, with one ``step()`` at the end: gradient accumulation.
-# Two uses of ``x`` in one loss add up in the same way.
+# Divide a mean by the number of parts. A batch norm, though, sees each part alone.
 x.grad = None
 (x**2 + x**2 + x**2).backward()
 assert x.grad.item() == wrong[-1]
 x.grad = None
-(x * x + x).backward()
-assert x.grad.item() == 2 * 3 + 1
+batch = torch.tensor([1.0, 2.0, 3.0, 5.0])
+for part in batch.chunk(2):
+    ((x - part) ** 2).mean().div(2).backward()
+(whole,) = torch.autograd.grad(((x - batch) ** 2).mean(), x)
+assert x.grad.allclose(whole)
+assert not batch.chunk(2)[0].mean().allclose(batch.mean())
 
 # %%
 # The sum is written into the tensor that ``.grad`` holds. Keep a value with
@@ -60,8 +64,7 @@ kept, copy = x.grad, x.grad.clone()
 (x**2).backward()
 print(kept, copy)
 assert kept is x.grad
-assert kept.item() == 7 + 6
-assert copy.item() == 7
+assert kept.item() == copy.item() + 6
 
 # %%
 # Does zero_grad() set the gradient to zero?

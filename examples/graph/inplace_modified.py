@@ -3,7 +3,7 @@ Modified by an inplace operation: a saved tensor was written to
 ===============================================================
 
 Write ``y = y + 1`` in place of ``y += 1``, and call ``step()`` after the last backward.
-A write that autograd does not count gives no error but a wrong gradient.
+A write that autograd does not count can give a wrong gradient without an error.
 """
 
 # %%
@@ -26,8 +26,8 @@ print(x.grad)
 assert x.grad.allclose(x.exp())
 
 # %%
-# Each tensor has a counter of writes to its memory, which it shares with its views. A
-# node notes the count when it saves the tensor and compares it in the backward.
+# A tensor has a counter of writes to its memory, which it shares with its views. A node
+# notes the count when it saves the tensor and compares it in the backward.
 y = x.exp()
 y[0].add_(1)
 print(y._version)
@@ -120,8 +120,8 @@ assert "output 0 of Mul" in message
 # %%
 # That line saved its input or its result, and a line that ran later wrote there. Look
 # for a name that ends in an underscore, ``+=``, ``y[0] = ...``, ``inplace=True``, and
-# ``optimizer.step()``. The message names the operation that last recorded a change of
-# the tensor, here ``output 0 of Mul``, for ``mul_``. A write under ``no_grad()`` is not
+# ``optimizer.step()``. If it saved its input, the message names the last recorded
+# write, here ``output 0 of Mul``, for ``mul_``. A write under ``no_grad()`` is not
 # recorded: then the message names the operation that made the tensor.
 y = x + 1
 loss = y.square().sum()

@@ -75,7 +75,7 @@ plt.show()
 # - On a leaf that requires a gradient, ``retain_grad()`` does nothing: a backward fills
 #   its ``.grad`` anyway. On a frozen leaf it raises the error from above.
 # - ``autograd.grad`` fills the ``.grad`` of a result that retains it, too, if the
-#   gradient passes through it.
+#   gradient passes through it. ``backward(inputs=)`` fills that of a result you name.
 # - Change the tensor in place after ``retain_grad()``, and the gradient is that of the
 #   changed value. Assign to the same name, and it stays with the old tensor.
 x.retain_grad()
@@ -92,6 +92,9 @@ hidden.retain_grad()
 torch.autograd.grad((hidden**2).sum(), x)
 assert hidden.grad.tolist() == [4, 8]
 assert x.grad is None
+hidden = x * 2
+(hidden**2).sum().backward(inputs=[hidden])
+assert hidden.grad.tolist() == [4, 8]
 
 hidden = x * 2
 hidden.retain_grad()

@@ -107,9 +107,10 @@ plt.show()
 # Where it ends
 # -------------
 # A checkpoint runs its forward again in the backward and reads ``requires_grad`` there
-# once more. In a reentrant one, a weight that was unfrozen in between gets a gradient.
-# One with ``use_reentrant=False`` raises ``CheckpointError`` if the second forward
-# saves other tensors than the first: after a change of a weight, but not of a bias.
+# once more. In a reentrant one that is part of the graph, a weight that was unfrozen in
+# between gets a gradient. One with ``use_reentrant=False`` raises ``CheckpointError``
+# if the second forward saves other tensors than the first: here after a change of the
+# weight, and not of the bias.
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 

@@ -112,9 +112,10 @@ assert scores.grad.tolist() == [0, 0]
 # %%
 # Which line lost it?
 # -------------------
-# Print ``grad_fn`` of each result on the way from the parameter to the loss. The line
-# that made the first result without one is the line to change. The loss can't tell: it
-# requires a gradient as soon as any parameter behind the cut does.
+# Make sure that the parameter requires a gradient, and print ``grad_fn`` of each result
+# on the way from it to the loss. The line that made the first result without one is the
+# line to change. The loss can't tell: it requires a gradient as soon as any parameter
+# behind the cut does.
 first, last = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
 hidden = first(torch.ones(1, 2))
 cut = hidden.detach()

@@ -152,6 +152,20 @@ assert frozen.grad is None
 assert moved > 0
 assert minimise(torch.optim.LBFGS([trained], lr=0.05)) == 0
 
+classes = [c for c in vars(torch.optim).values() if isinstance(c, type)]
+for optimizer_class in classes:
+    if optimizer_class in (torch.optim.Optimizer, torch.optim.LBFGS):
+        continue
+    weight = nn.Parameter(torch.ones(2, 2))
+    optimizer = optimizer_class([weight], lr=0.1)
+    is_sparse = optimizer_class is torch.optim.SparseAdam
+    weight.grad = torch.ones(2, 2).to_sparse() if is_sparse else torch.ones(2, 2)
+    optimizer.step()
+    before, weight.grad = weight.detach().clone(), None
+    assert before.tolist() != [[1, 1], [1, 1]]
+    optimizer.step()
+    assert weight.equal(before)
+
 embedding = nn.Embedding(2, 2, max_norm=0.1).requires_grad_(False)
 before = embedding.weight.clone()
 embedding(torch.tensor([0]))
@@ -159,8 +173,8 @@ assert embedding.weight.grad is None
 assert not embedding.weight.equal(before)
 
 # %%
-# With these two exceptions, ``.grad = None`` keeps a weight still. To get it, leave the
-# branch out of the loss with ``if``.
+# With these two exceptions, an optimizer of ``torch.optim`` does not move a weight
+# whose ``.grad`` is None. To get None, leave the branch out of the loss with ``if``.
 #
 # Related: :doc:`gradients_accumulate`,
 # :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
