@@ -2,19 +2,16 @@
 Trying to backward through the graph a second time
 ==================================================
 
-A backward frees what the graph has saved, so a second one finds nothing to work with.
-In a training loop ``retain_graph=True`` is mostly the wrong answer.
+A backward frees the tensors that its part of the graph has saved. Add the losses that
+share a forward. ``detach()`` a state that is carried from one step to the next.
 """
 
 # %%
-# The error
-# ---------
 # Two losses share a forward. The first backward frees what the second one needs.
 import torch
 from torch import nn
 
-model = nn.Linear(2, 2)
-x = torch.ones(1, 2)
+model, x = nn.Linear(2, 2), torch.ones(1, 2)
 features = model(x).exp()
 features.sum().backward()
 try:
@@ -23,19 +20,12 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the graph was still there")
+features = model(x).exp()
+(features.sum() + features.mean()).backward()
 
 # %%
-# If no operation has saved a tensor, nothing is freed: the second backward runs, and
-# ``.grad`` holds the gradient twice. So the error may only come when you add a layer.
-bias = torch.zeros(1, requires_grad=True)
-loss = (bias + 1).sum()
-loss.backward()
-loss.backward()
-assert bias.grad.item() == 2
-
-# %%
-# Add the losses: one walk, the same gradients. Or keep the graph in the first backward
-# for the second, which is what ``retain_graph`` is for.
+# If you need two backward passes, keep the graph in the first one. That is what
+# ``retain_graph`` is for. The gradients are the same.
 model.zero_grad()
 features = model(x).exp()
 (features.sum() + features.mean()).backward()
@@ -49,24 +39,32 @@ assert model.weight.grad.allclose(added)
 # %%
 # The same error, in the second step of a loop
 # --------------------------------------------
-# Here a state is carried along, as a hidden state or a running average is. The second
-# loss reaches back through it into the first step, whose graph is gone.
-state = torch.zeros(1, 2)
+# Here a state is carried along, such as a hidden state or a running average. The second
+# loss depends through it on the first step, whose graph has been freed. ``detach()`` it
+# between the steps.
+
+
+def steps(carry, retain_graph=None):
+    state, losses = torch.zeros(1, 2), []
+    for _ in range(6):
+        state = (carry(state) + model(x)).tanh()
+        losses.append(state.sum())
+        losses[-1].backward(retain_graph=retain_graph)
+    return losses
+
+
 try:
-    for _ in range(2):
-        state = (state + model(x)).tanh()
-        state.sum().backward()
+    steps(lambda state: state)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the second step did not reach the first")
+detached = steps(lambda state: state.detach())
+assert len(detached) == 6
 
 # %%
-# ``detach()`` the state between the steps. With ``retain_graph=True`` the error goes
-# away as well, but each step walks back through all steps before it and keeps them in
-# memory. And where an optimizer steps in between, the next error is waiting: the old
-# graph needs the old weights (:doc:`inplace_modified`). Counted here: the nodes behind
-# the loss.
+# With ``retain_graph=True`` the error goes away as well. But each step goes back
+# through all steps before it, and their graphs stay in memory.
 
 
 def nodes(tensor):
@@ -79,36 +77,96 @@ def nodes(tensor):
     return len(seen)
 
 
-def sizes(carry):
-    state, found = torch.zeros(1, 2), []
-    for _ in range(6):
-        state = (carry(state) + model(x)).tanh()
-        state.sum().backward(retain_graph=True)
-        found.append(nodes(state))
-    return found
-
-
-detached, retained = sizes(torch.Tensor.detach), sizes(lambda state: state)
-print(detached, retained)
-assert len(set(detached)) == 1
-assert retained == sorted(set(retained))
+retained = steps(lambda state: state, retain_graph=True)
+sizes = {
+    "state.detach()": [nodes(loss) for loss in detached],
+    "retain_graph=True": [nodes(loss) for loss in retained],
+}
+print(sizes)
+assert len(set(sizes["state.detach()"])) == 1
+assert sizes["retain_graph=True"] == sorted(set(sizes["retain_graph=True"]))
 
 # %% tags=["hide-input"]
-# The size of the graph behind the loss, step by step: it grows with
-# ``retain_graph=True`` (dashed), and stays the same with ``detach()`` (solid).
+# The number of nodes in the graph of each loss: it grows with ``retain_graph=True``
+# (dashed), and stays the same with ``detach()`` (solid).
 import matplotlib.pyplot as plt
 
-steps = range(1, 7)
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.plot(steps, retained, "x--", c="C2", label="retain_graph=True")
-ax.plot(steps, detached, "s-", c="C0", mfc="none", label="state.detach()")
+for (label, size), look in zip(sizes.items(), ["s-C0", "x--C2"], strict=True):
+    ax.plot(range(1, 7), size, look, mfc="none", label=label)
 ax.set(xlabel="step()", ylabel="len(nodes)", ylim=0)
 ax.legend()
 plt.show()
 
 # %%
+# If an optimizer steps in between, the old graph needs the old weights, and with most
+# optimizers you get the next error (:doc:`inplace_modified`). With ``fused=True`` you
+# get none, and the gradient is wrong: the write to the weights is not counted.
+
+
+def second_gradient(fused):
+    torch.manual_seed(0)
+    model, x = nn.Linear(2, 1), torch.ones(1, 2, requires_grad=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, fused=fused)
+    loss = model(x).sum()
+    (before,) = torch.autograd.grad(loss, x, retain_graph=True)
+    loss.backward(retain_graph=True)
+    optimizer.step()
+    (after,) = torch.autograd.grad(loss, x)
+    return (after - before).abs().max().item()
+
+
+try:
+    second_gradient(fused=False)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("step() did not write to the weights")
+assert "modified by an inplace operation" in message
+print(f"{second_gradient(fused=True):.2f}")
+assert second_gradient(fused=True) > 0.05
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - If no operation has saved a tensor, nothing is freed: the second backward runs, and
+#   ``.grad`` holds the gradient twice. So the error may not come until you add a
+#   layer.
+# - Nor is anything freed that a function of your own keeps as an attribute, or that
+#   belongs to a part of the graph which the backward did not pass through.
+bias = torch.zeros(1, requires_grad=True)
+loss = (bias + 1).sum()
+loss.backward()
+loss.backward()
+assert bias.grad.item() == 2
+
+
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x
+        return x * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * ctx.x * gradient
+
+
+weight = torch.ones(1, requires_grad=True)
+loss = Square.apply(weight)
+loss.backward()
+loss.backward()
+assert weight.grad.item() == 2 * 2
+hidden = weight + 1
+first, second = hidden.exp(), hidden.exp()
+first.backward()
+second.backward()
+assert weight.grad.allclose(4 + 2 * second)
+
+# %%
 # One forward, one backward: add the losses. One forward, two backwards:
 # ``retain_graph`` for the first. A state between steps: ``detach()``.
 #
-# Related: :doc:`/gallery/diagnose/where_did_the_memory_go`, :doc:`inplace_modified`.
-# Source: :torch:`torch.Tensor.backward`.
+# Related: :doc:`inplace_modified`, :doc:`/gallery/recipes/truncated_bptt`,
+# :doc:`/gallery/diagnose/where_did_the_memory_go`. Source:
+# :torch:`torch.Tensor.backward`.

@@ -1,46 +1,78 @@
 """
-backward() adds to .grad: 6, 12, 18
-===================================
+Gradients add up: backward() adds to .grad until you call zero_grad()
+=====================================================================
 
-Each backward adds to what is in ``.grad``. And ``zero_grad()`` does not set it to zero:
-since PyTorch 2.0 it sets it to None.
+Each backward adds to what ``.grad`` of a leaf holds. Call ``optimizer.zero_grad()``
+between one ``step()`` and the next backward. It sets ``.grad`` to None, not to zero.
 """
 
 # %%
 # Why does my gradient grow?
 # --------------------------
-# The derivative of ``x**2`` at 3 is 6. Three backward passes give three times as much.
+# The derivative of ``x**2`` at 3 is 6. The weight is the same in all six passes.
 import torch
 
 x = torch.tensor(3.0, requires_grad=True)
-added = []
+optimizer = torch.optim.SGD([x], lr=0.1)
+wrong, right = [], []
 for _ in range(3):
     (x**2).backward()
-    added.append(x.grad.item())
-print(added)
-assert added == [6, 12, 18]
+    wrong.append(x.grad.item())
+for _ in range(3):
+    optimizer.zero_grad()
+    (x**2).backward()
+    right.append(x.grad.item())
+print(wrong, right)
+assert wrong == [6, 12, 18]
+assert right == [6, 6, 6]
+
+# %% tags=["hide-input"]
+# Bars: ``x.grad`` after each of three backward passes, hatched where it adds up, open
+# with ``zero_grad()`` before each.
+import matplotlib.pyplot as plt
+import numpy as np
+
+passes = np.arange(1, 4)
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.bar(passes - 0.2, wrong, 0.4, fc="none", ec="C2", hatch="//", label="backward()")
+ax.bar(passes + 0.2, right, 0.4, fc="none", ec="C0", lw=2, label="zero_grad()")
+ax.set(xticks=passes, xlabel="backward()", ylabel="x.grad")
+ax.legend()
+plt.show()
 
 # %%
-# It is added in place, so whoever kept ``x.grad`` sees it change. Take
-# ``x.grad.clone()`` if you want to keep a value.
-kept = x.grad
-(x**2).backward()
-assert kept is x.grad
-assert kept.item() == 24
-
-# %%
-# Autograd adds because a gradient *is* a sum, over all paths from the leaf to the loss.
-# Two uses of ``x`` in one loss add up in the same way.
+# What is the sum good for?
+# -------------------------
+# It is the gradient of the sum of the losses. So a large batch can be computed in
+# parts, one backward for each, with one ``step()`` at the end: gradient accumulation.
+# Divide a mean by the number of parts. A batch norm, though, sees each part alone.
 x.grad = None
-(x * x + x).backward()
-print(x.grad)
-assert x.grad.item() == 2 * 3 + 1
+(x**2 + x**2 + x**2).backward()
+assert x.grad.item() == wrong[-1]
+x.grad = None
+batch = torch.tensor([1.0, 2.0, 3.0, 5.0])
+for part in batch.chunk(2):
+    ((x - part) ** 2).mean().div(2).backward()
+(whole,) = torch.autograd.grad(((x - batch) ** 2).mean(), x)
+assert x.grad.allclose(whole)
+assert not batch.chunk(2)[0].mean().allclose(batch.mean())
+
+# %%
+# The sum is written into the tensor that ``.grad`` holds. Keep a value with
+# ``x.grad.clone()``, or the next backward changes it.
+kept, copy = x.grad, x.grad.clone()
+(x**2).backward()
+print(kept, copy)
+assert kept is x.grad
+assert kept.item() == copy.item() + 6
 
 # %%
 # Does zero_grad() set the gradient to zero?
 # ------------------------------------------
-# Many tutorials say so. It sets ``.grad`` to None, in the optimizer and in the module.
-# Code that reads ``.grad`` after it, say to compute a norm, finds None.
+# It did before PyTorch 2.0. Now ``zero_grad()`` of an optimizer or a module sets
+# ``.grad`` to None. Code that reads ``.grad`` after it, say to compute a norm, finds
+# None. The difference matters: by weight decay or momentum, a gradient of zero can
+# still move a weight (:doc:`zero_is_not_none`).
 layer = torch.nn.Linear(1, 1)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 layer(torch.ones(1, 1)).sum().backward()
@@ -48,37 +80,67 @@ optimizer.zero_grad()
 print(layer.weight.grad)
 assert layer.weight.grad is None
 layer(torch.ones(1, 1)).sum().backward()
+layer.zero_grad()
+assert layer.weight.grad is None
+layer(torch.ones(1, 1)).sum().backward()
 optimizer.zero_grad(set_to_none=False)
 print(layer.weight.grad)
 assert layer.weight.grad.item() == 0
 
-# %%
-# The difference matters for what is frozen: a gradient of zero still moves a weight
-# under weight decay or momentum (:doc:`zero_is_not_none`).
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``zero_grad()`` of an optimizer clears the parameters that this optimizer holds. A
+#   part that was left out of it keeps its old gradient.
+# - With ``create_graph=True``, the sum is a new tensor, and so it is for a result that
+#   retains its gradient, and where a dense gradient meets a sparse one.
+# - In one ``step()``, LBFGS may call its closure many times, so ``zero_grad()`` belongs
+#   into the closure.
+import warnings
+
+left_out = torch.nn.Linear(1, 1)
+left_out(layer(torch.ones(1, 1))).sum().backward()
+optimizer.zero_grad()
+assert layer.weight.grad is None
+assert left_out.weight.grad is not None
+
+x.grad = torch.tensor(6.0)
+kept = x.grad
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    (x**2).backward(create_graph=True)
+assert (kept.item(), x.grad.item()) == (6, 12)
+result = x * 2
+result.retain_grad()
+result.backward(retain_graph=True)
+kept = result.grad
+result.backward()
+assert (kept.item(), result.grad.item()) == (1, 2)
+table = torch.ones(3, 2, requires_grad=True)
+torch.nn.functional.embedding(torch.tensor([0]), table, sparse=True).sum().backward()
+kept = table.grad
+table.sum().backward()
+assert kept.is_sparse
+assert not table.grad.is_sparse
+
+point, losses = torch.tensor([3.0], requires_grad=True), []
+optimizer = torch.optim.LBFGS([point], lr=0.1)
+
+
+def closure():
+    optimizer.zero_grad()
+    losses.append((point**4).sum())
+    losses[-1].backward()
+    return losses[-1]
+
+
+optimizer.step(closure)
+assert len(losses) > 1
 
 # %%
-# Bars: ``x.grad`` after each of three backward passes, hatched where it is left to add
-# up, open where it is set to None before each.
-import matplotlib.pyplot as plt
-import numpy as np
-
-cleared = []
-for _ in range(3):
-    x.grad = None
-    (x**2).backward()
-    cleared.append(x.grad.item())
-assert cleared == [6, 6, 6]
-passes = np.arange(1, 4)
-_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.bar(passes - 0.2, added, 0.4, fc="none", ec="C2", hatch="//", label="added")
-ax.bar(passes + 0.2, cleared, 0.4, fc="none", ec="C0", lw=2, label="x.grad = None")
-ax.set(xticks=passes, xlabel="backward()", ylabel="x.grad")
-ax.legend()
-plt.show()
-
-# %%
-# Call ``optimizer.zero_grad()`` once for each ``step()``. Leave it out between the
-# passes that you want to add up on purpose, as in gradient accumulation.
+# Apart from that, call ``zero_grad()`` once for each ``step()``, and not between the
+# passes that you want to add up.
 #
-# Related: :doc:`leaf_or_not`, :doc:`/gallery/diagnose/why_is_my_gradient_none`. Source:
+# Related: :doc:`zero_is_not_none`, :doc:`leaf_or_not`,
+# :doc:`/gallery/diagnose/why_is_my_gradient_none`. Source:
 # :torch:`torch.optim.Optimizer.zero_grad`.

@@ -1,56 +1,87 @@
 """
-backward(inputs=...) fills only the .grad you name
-==================================================
+backward(inputs=...) gives no gradient to parameters that you don't name
+========================================================================
 
-You don't have to freeze a backbone to spare it one gradient. ``backward(inputs=)`` and
-``autograd.grad`` compute what you name and leave all else alone.
+You don't have to freeze a backbone to spare it one gradient. Name the parameters of the
+head in ``backward(inputs=)``, or in ``autograd.grad``, which returns the gradients.
 """
 
 # %%
 # One loss for the head only
 # --------------------------
-# Nothing is frozen. The backward ends once the parameters of the head have their
-# gradients.
+# Each pair says whether the backbone and the head have a gradient. Nothing is frozen.
 import torch
 from torch import nn
 
 backbone, head = nn.Linear(2, 3), nn.Linear(3, 1)
 x = torch.ones(1, 2)
-parameters = [*backbone.parameters(), *head.parameters()]
-head(backbone(x)).sum().backward(inputs=list(head.parameters()))
-named = [p.grad is not None for p in parameters]
-print(named)
-assert named == [False, False, True, True]
+loss = head(backbone(x)).sum()
+loss.backward(inputs=list(head.parameters()), retain_graph=True)
+one = [layer.weight.grad is not None for layer in (backbone, head)]
+loss.backward()
+both = [layer.weight.grad is not None for layer in (backbone, head)]
+print(one, both)
+assert one == [False, True]
+assert both == [True, True]
 
 # %%
-# ``autograd.grad`` returns the gradients and writes to no ``.grad``.
+# ``autograd.grad`` returns the gradients and fills the ``.grad`` of neither layer.
+backbone.zero_grad()
 head.zero_grad()
 gradients = torch.autograd.grad(head(backbone(x)).sum(), list(head.parameters()))
-returned = [p.grad is not None for p in parameters]
-print(len(gradients), returned)
-assert not any(returned)
+none = [layer.weight.grad is not None for layer in (backbone, head)]
+print(len(gradients), none)
+assert none == [False, False]
+
+# %% tags=["hide-input"]
+# Columns: the two layers. Rows: three ways to ask. A square is a ``.grad`` that was
+# filled, a dot one that is still None.
+import matplotlib.pyplot as plt
+
+rows = {"backward()": both, "backward(inputs=)": one, "autograd.grad()": none}
+columns = ["backbone.weight", "head.weight"]
+_, ax = plt.subplots(figsize=(5, 2.8), layout="constrained")
+for way, row in rows.items():
+    for column, has_grad in zip(columns, row, strict=True):
+        look = {"marker": "s", "fc": "none", "ec": "C0"} if has_grad else {"c": "C1"}
+        ax.scatter(column, way, s=200 if has_grad else 20, lw=2, **look)
+ax.margins(0.3, 0.3)
+ax.invert_yaxis()
+plt.show()
 
 # %%
-# The input may be a result. Then ``backward(inputs=)`` fills its ``.grad``, too.
+# The backward does not go into the backbone: a hook on the features is not called. You
+# can name a result, too. Then ``backward(inputs=)`` fills its ``.grad``.
 features = backbone(x)
+calls = []
+features.register_hook(calls.append)
+head(features).sum().backward(inputs=list(head.parameters()), retain_graph=True)
+assert not calls
 head(features).sum().backward(inputs=[features])
 print(features.grad.shape)
 assert features.grad.allclose(head.weight)
+assert len(calls) == 1
 
 # %%
-# An empty list, as from a filter that leaves nothing, is an error.
-try:
-    head(backbone(x)).sum().backward(inputs=[])
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("nothing was asked for")
+# Which inputs are an error?
+# --------------------------
+# An empty list, as from a filter that leaves nothing, and a frozen parameter. Leave out
+# what is frozen: ``inputs=[p for p in parameters if p.requires_grad]``.
+backbone.weight.requires_grad_(False)
+for inputs in ([], [backbone.weight, head.weight]):
+    try:
+        head(backbone(x)).sum().backward(inputs=inputs)
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("a frozen parameter got a gradient")
+backbone.weight.requires_grad_(True)
 
 # %%
 # The differentiated Tensor appears to not have been used in the graph
 # --------------------------------------------------------------------
 # ``autograd.grad`` raises if the loss does not depend on a tensor that you name.
-# ``backward(inputs=)`` says nothing, and ``.grad`` stays None.
+# ``backward(inputs=)`` does not, and ``.grad`` stays None.
 unused = nn.Parameter(torch.ones(1))
 head(backbone(x)).sum().backward(inputs=[unused])
 assert unused.grad is None
@@ -63,7 +94,8 @@ else:
 
 # %%
 # With ``allow_unused=True`` you get None in its place, with ``materialize_grads=True``
-# zeros. The zeros require no gradient (:since:`2.10`; before, they did).
+# zeros. Without ``create_graph``, the zeros require no gradient (:since:`2.10`; before,
+# they did).
 loss = head(backbone(x)).sum()
 asked = [head.bias, unused]
 allowed = torch.autograd.grad(loss, asked, allow_unused=True, retain_graph=True)
@@ -73,32 +105,59 @@ assert allowed[1] is None
 assert filled[1].item() == 0
 
 # %% tags=["hide-input"]
-# Columns: the four parameters. Rows: three ways to ask. A square is a ``.grad`` that
-# was filled, a dot one that was left alone.
-import matplotlib.pyplot as plt
+# Where it ends
+# -------------
+# - A result that retains its gradient is filled without being named, if the gradient
+#   passes through it, and by ``autograd.grad``, too.
+# - A function that calls ``backward()`` in its own backward fills the ``.grad`` of what
+#   this inner backward reaches.
+# - A reentrant checkpoint is such a function. It raises instead if the gradient passes
+#   through it, and a parameter inside it gets no gradient, and no error, if you name
+#   it. With ``use_reentrant=False`` both work.
+from torch.utils.checkpoint import checkpoint
 
-for p in parameters:
-    p.grad = None
-head(backbone(x)).sum().backward()
-rows = {
-    "backward()": [p.grad is not None for p in parameters],
-    "backward(inputs=)": named,
-    "autograd.grad()": returned,
-}
-columns = ["backbone.weight", "backbone.bias", "head.weight", "head.bias"]
-_, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
-for way, row in rows.items():
-    for column, has_grad in zip(columns, row, strict=True):
-        look = {"marker": "s", "fc": "none", "ec": "C0"} if has_grad else {"c": "C1"}
-        ax.scatter(column, way, s=200 if has_grad else 20, lw=2, **look)
-ax.margins(0.15, 0.3)
-ax.invert_yaxis()
-plt.show()
+for way in (torch.autograd.backward, torch.autograd.grad):
+    prediction = head(backbone(x))
+    prediction.retain_grad()
+    way(prediction.sum(), inputs=[head.weight])
+    assert prediction.grad.item() == 1
+
+
+class Inner(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return backbone(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        with torch.enable_grad():
+            inner = ctx.saved_tensors[0].detach().requires_grad_()
+            backbone(inner).backward(gradient)
+        return inner.grad
+
+
+backbone.zero_grad()
+x.requires_grad_(True)
+torch.autograd.grad(head(Inner.apply(x)).sum(), x)
+assert backbone.weight.grad is not None
+
+for use_reentrant in (True, False):
+    backbone.zero_grad()
+    loss = head(checkpoint(backbone, x, use_reentrant=use_reentrant)).sum()
+    loss.backward(inputs=[backbone.weight], retain_graph=True)
+    assert (backbone.weight.grad is None) == use_reentrant
+    try:
+        loss.backward(inputs=[x])
+        message = ""
+    except RuntimeError as error:
+        message = str(error)
+    assert ("use_reentrant=True" in message) == use_reentrant
 
 # %%
-# Name the inputs if one backward must leave a part alone, and freeze if none may touch
-# it. In a GAN or a meta-learning loop, naming them replaces a good deal of switching
-# ``requires_grad``.
+# Name the inputs if one backward must give a part no gradient, and freeze the part if
+# no backward may.
 #
-# Related: :doc:`the_flag_is_read_twice`, :doc:`/gallery/three-ways/detach_in_a_gan`.
-# Sources: :torch:`torch.autograd.backward`, :torch:`torch.autograd.grad`.
+# Related: :doc:`the_flag_is_read_twice`, :doc:`retain_grad`,
+# :doc:`/gallery/three-ways/detach_in_a_gan`. Sources:
+# :torch:`torch.autograd.backward`, :torch:`torch.autograd.grad`.

@@ -1,41 +1,44 @@
 """
-Modified by an inplace operation: only if the value was saved
-=============================================================
+Modified by an inplace operation: a saved tensor was written to
+===============================================================
 
-Not every change in place is an error. Autograd complains if the value that you wrote
-over is one that a gradient needs, and only then.
+Write ``y = y + 1`` in place of ``y += 1``, and call ``step()`` after the last backward.
+A write that autograd does not count can give a wrong gradient without an error.
 """
 
 # %%
-# The error
-# ---------
-# ``exp`` saves its result, since that is its own derivative. Writing to the result
-# spoils it.
+# ``exp`` saves its result, since that is its own derivative.
 import torch
-from torch import nn
 
 x = torch.ones(3, requires_grad=True)
 y = x.exp()
-y.add_(1)
+y += 1
 try:
     y.sum().backward()
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("exp did not need its result")
+y = x.exp()
+y = y + 1
+y.sum().backward()
+print(x.grad)
+assert x.grad.allclose(x.exp())
 
 # %%
-# How does it know? Each tensor counts the writes to its memory, and a node notes the
-# count when it saves.
+# A tensor has a counter of writes to its memory, which it shares with its views. A node
+# notes the count when it saves the tensor and compares it in the backward.
+y = x.exp()
+y[0].add_(1)
 print(y._version)
 assert y._version == 1
 
 # %%
 # Are changes in place forbidden?
 # -------------------------------
-# It is often said. Multiplying by a number saves the number, ``sin`` saves its input,
-# ``relu`` saves its result. So the same ``add_`` on the result is fine after the first
-# two and an error after the third.
+# No. Multiplying by a number saves the number, ``sin`` saves its input, ``relu`` saves
+# its result. So ``add_`` on the result is fine after the first two and an error after
+# the third.
 operations = {
     "x * 2": lambda x: x * 2,
     "x + 1": lambda x: x + 1,
@@ -57,13 +60,26 @@ for code, operation in operations.items():
     print(f"{code:12}", "error" if fails[code] else "ok")
 assert [code for code in fails if fails[code]] == ["x.exp()", "x.relu()", "x.sigmoid()"]
 
+# %% tags=["hide-input"]
+# Square: ``add_(1)`` on the result of this operation is fine. Cross: the operation had
+# saved its result, and ``backward()`` raises.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 2.8), layout="constrained")
+for code, failed in fails.items():
+    square = {"marker": "s", "fc": "none", "ec": "C0"}
+    look = {"marker": "x", "c": "C2"} if failed else square
+    ax.scatter(code, "RuntimeError" if failed else "ok", s=200, lw=2, **look)
+ax.margins(0.12, 0.5)
+plt.show()
+
 # %%
 # I change nothing in place, why the error?
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from
 # before ``step()`` needs the old ones. Run the forward again, or step after both
 # backwards. ``AsStrided`` is the transposed weight, which a linear layer saves.
-head = nn.Linear(3, 1)
+head = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
 score = head(x).sum()
 score.backward(retain_graph=True)
@@ -102,29 +118,80 @@ assert line == "loss = y.square().sum()"
 assert "output 0 of Mul" in message
 
 # %%
-# That line saved its input or its result, and something below it wrote there. Look for
-# a name that ends in an underscore, ``+=``, ``y[0] = ...``, ``inplace=True``, and
-# ``optimizer.step()``. If it saved an input, the message names the write: this one says
-# ``output 0 of Mul``, for ``mul_``.
+# That line saved its input or its result, and a line that ran later wrote there. Look
+# for a name that ends in an underscore, ``+=``, ``y[0] = ...``, ``inplace=True``, and
+# ``optimizer.step()``. If it saved its input, the message names the last recorded
+# write, here ``output 0 of Mul``, for ``mul_``. A write under ``no_grad()`` is not
+# recorded: then the message names the operation that made the tensor.
+y = x + 1
+loss = y.square().sum()
+with torch.no_grad():
+    y.mul_(2)
+try:
+    loss.backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("square did not need its input")
+assert "output 0 of Add" in message
 
 # %% tags=["hide-input"]
-# Square: ``add_(1)`` on the result of this operation is fine. Cross: the operation had
-# saved its result, and ``backward()`` raises.
-import matplotlib.pyplot as plt
+# Where it ends
+# -------------
+# - An error, and the saved value is as it was: the write changed nothing, or went to
+#   another part of the same memory. Autograd compares counts and not values.
+# - A wrong gradient, and no error: the write is not counted. That is so through
+#   ``.data`` and through NumPy, in ``step()`` of an optimizer with ``fused=True``, and
+#   in a batch norm that trains after an ``eval()`` forward that saved its statistics.
+# - The same if ``step()`` comes between the forward and the backward of a checkpoint:
+#   it saves its inputs and computes the rest again, with the new weights.
+from torch.utils.checkpoint import checkpoint
 
-_, ax = plt.subplots(figsize=(5, 2.8), layout="constrained")
-for code, failed in fails.items():
-    square = {"marker": "s", "fc": "none", "ec": "C0"}
-    look = {"marker": "x", "c": "C2"} if failed else square
-    ax.scatter(code, "RuntimeError" if failed else "ok", s=200, lw=2, **look)
-ax.margins(0.12, 0.5)
-plt.show()
+for write in (lambda y: y.mul_(1), lambda y: y[1:].fill_(5)):
+    y = x * 1
+    loss = y[0].square()
+    write(y)
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the write was not counted")
+    assert "modified by an inplace operation" in message
+
+
+def change_of_gradient(loss, write):
+    gradients = []
+    for _ in range(2):
+        x.grad = None
+        loss.backward(retain_graph=True)
+        gradients.append(x.grad)
+        write()
+    return (gradients[1] - gradients[0]).abs().max().item()
+
+
+data, array = x * 1, x * 1
+fused = torch.optim.SGD(head.parameters(), lr=0.1, fused=True)
+norm = torch.nn.BatchNorm1d(3).eval()
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+sgd = torch.optim.SGD(net.parameters(), lr=0.5)
+uncounted = {
+    "data": (data.square(), lambda: data.data.mul_(2)),
+    "numpy": (array.square(), lambda: array.detach().numpy().fill(2)),
+    "fused": (head(x), fused.step),
+    "batch norm": (norm(x.expand(4, 3)), lambda: norm.train()(torch.eye(3))),
+    "reentrant": (checkpoint(net, x, use_reentrant=True), sgd.step),
+    "checkpoint": (checkpoint(net, x, use_reentrant=False), sgd.step),
+}
+for name, (result, write) in uncounted.items():
+    change = change_of_gradient(result.sum(), write)
+    print(f"{name:10} {change:.2f}")
+    assert change > 0.05
 
 # %%
-# Write ``y = y + 1`` in place of ``y += 1``, or ``clone()`` before you write. Don't
-# write through ``.data``: it counts no write, and the gradient is wrong without an
-# error.
+# If you need a change in place, make it in a ``clone()``.
 #
-# Related: :doc:`backward_twice`, :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
-# Source: :torch:`Autograd mechanics
+# Related: :doc:`backward_twice`, :doc:`/gallery/three-ways/detach_cuts_one_tensor`,
+# :doc:`/gallery/recipes/gan_training`. Source: :torch:`Autograd mechanics
 # <notes/autograd.html#in-place-operations-with-autograd>`.

@@ -1,57 +1,54 @@
 """
-Only leaves get a .grad, and .to() makes a result
-=================================================
+Why .grad is None after .to(device): the result is not a leaf
+=============================================================
 
-A leaf is a tensor that no recorded operation made. Arithmetic, indexing, ``clone()``
-and ``.to()`` make results of it, and the gradient passes through them to the leaf.
+``backward()`` fills the ``.grad`` of leaves. ``.to()``, ``clone()``, indexing and
+arithmetic make results. Convert first, and switch ``requires_grad`` on last.
 """
 
 # %%
-# Why is .grad None after .to(device)?
-# ------------------------------------
-# A weight is created with ``requires_grad=True`` and then moved or converted. What the
-# name ``weight`` stands for now is the result of that operation. The leaf, which gets
-# the gradient, has no name any more.
+# ``wrong`` is the converted result. The leaf that it was made from gets the gradient,
+# but no variable refers to that leaf any more.
 import torch
 
-weight = torch.ones(2, requires_grad=True).to(torch.float64)
-weight.sum().backward()
-print(weight.grad)
-print(weight.is_leaf, weight.grad_fn.name())
-assert not weight.is_leaf
+wrong = torch.ones(2, requires_grad=True).to(torch.float64)
+right = torch.ones(2).to(torch.float64).requires_grad_()
+(wrong * right).sum().backward()
+none, gradient = wrong.grad, right.grad
+print(wrong.is_leaf, none)
+print(right.is_leaf, gradient)
+assert none is None
+assert gradient.tolist() == [1, 1]
 
 # %%
-# An optimizer refuses such a tensor.
+# Best of all, create the tensor with its dtype and its device: then there is nothing to
+# convert. An optimizer refuses the result.
+best = torch.ones(2, dtype=torch.float64, device="cpu", requires_grad=True)
+assert best.is_leaf
 try:
-    torch.optim.SGD([weight], lr=0.1)
+    torch.optim.SGD([wrong], lr=0.1)
 except ValueError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("a result was taken for a parameter")
 
 # %%
-# Convert first and switch ``requires_grad`` on last. Nothing was recorded before that,
-# so the converted tensor is a leaf. ``torch.ones(2, dtype=..., device=...)`` is better
-# still.
-weight = torch.ones(2).to(torch.float64).requires_grad_()
-weight.sum().backward()
-print(weight.grad)
-assert weight.is_leaf
-assert weight.grad is not None
-
-# %%
 # Which of these are leaves?
 # --------------------------
-# What requires no gradient is always a leaf, whatever made it: nothing was recorded. A
-# ``Parameter`` is a leaf, ``Parameter * 1`` is not.
+# A tensor that requires no gradient is a leaf, since no operation was recorded for it.
+# A tensor that requires one is a result if a recorded operation made it or changed it
+# in place, and a leaf otherwise.
 data = torch.ones(2)
 leaf = torch.ones(2, requires_grad=True)
 parameter = torch.nn.Parameter(torch.ones(2))
+with torch.no_grad():
+    unrecorded = leaf * 2
 tensors = {
     "data": data,
     "data * 2": data * 2,
     "leaf": leaf,
     "leaf * 2": leaf * 2,
+    "no_grad: leaf * 2": unrecorded,
     "leaf[0]": leaf[0],
     "leaf.clone()": leaf.clone(),
     "leaf.double()": leaf.double(),
@@ -60,10 +57,9 @@ tensors = {
     "parameter": parameter,
     "parameter * 1": parameter * 1,
 }
+print("is_leaf  requires_grad")
 for name, tensor in tensors.items():
-    print(
-        f"{name:14}  is_leaf {tensor.is_leaf!s:5}  requires_grad", tensor.requires_grad
-    )
+    print(f"{tensor.is_leaf!s:7}  {tensor.requires_grad!s:13}  {name}")
 results = {name for name, tensor in tensors.items() if not tensor.is_leaf}
 assert results == {
     "leaf * 2",
@@ -72,22 +68,7 @@ assert results == {
     "leaf.double()",
     "parameter * 1",
 }
-
-# %%
-# ``leaf.float()`` has nothing to convert and returns the leaf itself. So does
-# ``leaf.to(device)`` on a machine without a GPU: there the same line works.
-assert leaf.float() is leaf
-assert leaf.to("cpu") is leaf
-
-# %%
-# A module is safe to move: ``to()`` gives each parameter new memory and keeps the
-# parameter, so it stays a leaf.
-linear = torch.nn.Linear(2, 1)
-weight = linear.weight
-linear.to(torch.float64)
-assert linear.weight is weight
-assert weight.is_leaf
-assert weight.dtype == torch.float64
+assert all(t.is_leaf for t in tensors.values() if not t.requires_grad)
 
 # %% tags=["hide-input"]
 # Square: a leaf that requires a gradient, and so gets a ``.grad``. Cross: a result.
@@ -107,8 +88,50 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Move the module, not its tensors. Create a tensor of your own on its device, or set
-# ``requires_grad`` last. If you need the gradient of a result, see :doc:`retain_grad`;
-# what else loses the graph is on :doc:`what_drops_the_graph`.
+# Can a module be moved?
+# ----------------------
+# Yes: by default, ``to()`` converts the data of each parameter and keeps the parameter
+# object, so an optimizer that was made before still has the right ones.
+linear = torch.nn.Linear(2, 1)
+weight = linear.weight
+linear.to(torch.float64)
+assert linear.weight is weight
+assert weight.is_leaf
+assert weight.dtype == torch.float64
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``to()`` returns the leaf itself if there is nothing to convert. So on a machine
+#   without a GPU the wrong line works, unless ``copy=True`` asks for a copy.
+# - A result that retains its gradient has a ``.grad``, too, and an optimizer takes it,
+#   or any result if it is ``differentiable=True``. But its step does not change the
+#   leaf.
+# - A parameter, too, is a result after a recorded operation has changed it in place.
+# - A module that moves to the device ``meta`` gets new parameters, which are leaves.
+assert leaf.float() is leaf
+assert leaf.to("cpu") is leaf
+assert not leaf.to("cpu", copy=True).is_leaf
+
+result = leaf * 2
+result.retain_grad()
+result.sum().backward()
+assert result.grad.tolist() == [1, 1]
+torch.optim.SGD([result], lr=0.1).step()
+assert result.tolist() != [2, 2]
+assert leaf.tolist() == [1, 1]
+assert torch.optim.SGD([leaf * 2], lr=0.1, differentiable=True)
+
+frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+frozen.mul_(leaf)
+assert not frozen.is_leaf
+
+assert linear.to("meta").weight is not weight
+assert linear.weight.is_leaf
+
+# %%
+# Move the module, not its tensors. Create a tensor of your own on its device, or switch
+# ``requires_grad`` on last.
 #
-# Source: :torch:`torch.Tensor.is_leaf`.
+# Related: :doc:`retain_grad`, :doc:`what_drops_the_graph`. Source:
+# :torch:`torch.Tensor.is_leaf`.

@@ -1,20 +1,38 @@
 """
-loss.requires_grad_(True) hides the error and trains nothing
-============================================================
+loss.requires_grad_(True) hides the error: the weights get no gradient
+======================================================================
 
-The advice is everywhere: if ``backward()`` complains, switch ``requires_grad`` on for
-the loss. The error goes away. The gradients don't come back, since the graph doesn't.
+``element 0 of tensors does not require grad`` means that the loss has no graph.
+Switching ``requires_grad`` on for it brings none back. Repair the line that lost it.
 """
 
 # %%
-# The error
-# ---------
-# The forward ran under ``no_grad()``, so the loss has no graph.
+# The wrong forward runs under ``no_grad()``; the right one is recorded.
 import torch
 from torch import nn
 
-model = nn.Linear(2, 1)
-x = torch.ones(1, 2)
+model, x = nn.Linear(2, 1), torch.ones(1, 2)
+with torch.no_grad():
+    wrong = model(x).sum()
+wrong.requires_grad_(True)
+wrong.backward()
+print(model.weight.grad)
+assert model.weight.grad is None
+right = model(x).sum()
+right.backward()
+print(model.weight.grad)
+assert model.weight.grad.tolist() == [[1, 1]]
+
+# %%
+# The wrong loss has become a leaf. ``backward()`` starts there and ends there: the
+# gradient of the loss with respect to itself is 1, and it is stored in ``loss.grad``.
+print(wrong.is_leaf, wrong.grad)
+assert wrong.is_leaf
+assert wrong.grad.item() == 1
+
+# %%
+# The error that it hides
+# -----------------------
 with torch.no_grad():
     loss = model(x).sum()
 try:
@@ -25,47 +43,31 @@ else:
     raise AssertionError("the loss had a graph")
 
 # %%
-# The fix that breaks
-# -------------------
-# Now the loss is a leaf. ``backward()`` starts there and ends there: the gradient of
-# the loss with respect to itself is 1, and it lies in ``loss.grad``.
-loss.requires_grad_(True)
-loss.backward()
-print(loss.grad, model.weight.grad)
-assert loss.grad.item() == 1
-assert model.weight.grad is None
-
-# %%
-# To wrap the loss in a new tensor is worse: it cuts a graph that was there. The old
-# ``Variable`` does so, and ``torch.tensor``, which at least warns, and the way through
-# NumPy and back. ``argmax`` had no graph to begin with.
+# A new tensor made from the loss
+# -------------------------------
+# This is worse: it cuts a graph that was there. ``Variable``, from before PyTorch 0.4,
+# does so, and so do ``torch.tensor``, which warns, and the way through NumPy and back.
+# The result of ``argmax`` has no graph.
 from torch.autograd import Variable
 
-wrapped = {
+model.zero_grad()
+copies = {
     "Variable(loss, requires_grad=True)": Variable(model(x).sum(), requires_grad=True),
     "torch.tensor(loss, ...)": torch.tensor(model(x).sum(), requires_grad=True),
     "from_numpy(...)": torch.from_numpy(model(x).detach().numpy()).requires_grad_(),
     "argmax().float()": model(x).argmax().float().requires_grad_(),
 }
-for code, loss in wrapped.items():
+for code, loss in copies.items():
     loss.sum().backward()
     print(f"{code:35}", model.weight.grad)
     assert loss.is_leaf
     assert model.weight.grad is None
 
 # %%
-# What repairs it
-# ---------------
-# Find the line that lost the graph and change that one. Here the forward leaves the
-# ``no_grad()`` block.
-model(x).sum().backward()
-print(model.weight.grad)
-assert model.weight.grad.tolist() == [[1, 1]]
-
-# %%
-# The loss over ten steps. Dashed, with ``requires_grad_(True)`` on a loss without a
-# graph: it stays where it was. Solid, with the forward recorded: it falls.
-import matplotlib.pyplot as plt
+# Ten steps
+# ---------
+# With ``requires_grad_(True)`` the loss stays where it was. With a recorded forward it
+# falls.
 
 
 def train(recorded):
@@ -84,8 +86,15 @@ def train(recorded):
 
 
 hidden, repaired = train(recorded=False), train(recorded=True)
+print(f"{hidden[-1]:.2f} {repaired[-1]:.2f}")
 assert len(set(hidden)) == 1
 assert repaired[-1] < 0.01 * repaired[0]
+
+# %% tags=["hide-input"]
+# The loss over ten steps: dashed with ``requires_grad_(True)``, solid with the forward
+# recorded.
+import matplotlib.pyplot as plt
+
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.plot(hidden, "x--", c="C2", label="loss.requires_grad_(True)")
 ax.plot(repaired, "s-", c="C0", mfc="none", label="recorded")
@@ -93,9 +102,33 @@ ax.set(xlabel="step()", ylabel="loss")
 ax.legend()
 plt.show()
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - On a loss that has a graph, ``requires_grad_(True)`` changes nothing.
+# - On the *input* of a reentrant checkpoint it is the cure: such a checkpoint gives its
+#   parameters gradients only if one of its inputs requires one.
+# - A weight without a new gradient can move: an optimizer still applies a gradient that
+#   was left in ``.grad``.
+from torch.utils.checkpoint import checkpoint
+
+model.zero_grad()
+model(x).sum().requires_grad_(True).backward()
+assert model.weight.grad.tolist() == [[1, 1]]
+
+model.zero_grad()
+checkpoint(model, x.clone().requires_grad_(True), use_reentrant=True).sum().backward()
+assert model.weight.grad.tolist() == [[1, 1]]
+assert not checkpoint(model, x, use_reentrant=True).requires_grad
+
+before = model.weight.detach().clone()
+torch.optim.SGD(model.parameters(), lr=0.1).step()
+assert not model.weight.equal(before)
+
 # %%
-# Don't switch ``requires_grad`` on to silence an error. If the loss requires no
-# gradient, ask why: :doc:`what_drops_the_graph`, or let
-# :doc:`explain </gallery/diagnose/why_is_my_gradient_none>` name the line.
+# If the loss requires no gradient, ask why.
 #
-# Source: :torch:`torch.Tensor.requires_grad_`.
+# Related: :doc:`what_drops_the_graph`,
+# :doc:`/gallery/diagnose/why_is_my_gradient_none`,
+# :doc:`/gallery/three-ways/backward_without_a_graph`. Source:
+# :torch:`torch.Tensor.requires_grad_`.

@@ -1,43 +1,76 @@
 """
-requires_grad is read twice, so changing it in between gives None
-=================================================================
+Frozen or unfrozen between forward and backward(): why .grad is None
+====================================================================
 
-Autograd reads it when an operation runs, and again when a gradient arrives at the leaf.
-Change it between forward and ``backward()``, either way, and ``.grad`` stays None.
+Autograd reads ``requires_grad`` when an operation runs, and again when the gradient
+arrives at the leaf. Change it before the forward or after ``backward()``.
 """
+
+# %%
+# The two columns are ``requires_grad`` in the forward and in the backward.
+import torch
+
+
+def gradient(in_forward, in_backward):
+    weight = torch.nn.Parameter(torch.ones(2), in_forward)
+    x = torch.ones(2, requires_grad=True)
+    loss = (weight * x).sum()
+    weight.requires_grad_(in_backward)
+    loss.backward()
+    return weight.grad
+
+
+for flags in [(True, True), (True, False), (False, True)]:
+    print(*flags, gradient(*flags))
+assert gradient(True, True).tolist() == [1, 1]
+assert gradient(True, False) is None
+assert gradient(False, True) is None
 
 # %%
 # Frozen between forward and backward
 # -----------------------------------
-# It seems that the forward has recorded everything and ``requires_grad`` no longer
-# matters. But a gradient that arrives at a leaf is dropped if the leaf no longer
-# requires it.
-import torch
-
+# The forward has recorded the way to ``weight``, and the gradient arrives: a hook on
+# ``weight`` gets it. But the leaf no longer requires it, so it is not stored. A
+# gradient from before stays as it was.
 weight = torch.nn.Parameter(torch.ones(2))
+weight.grad = torch.full((2,), 7.0)
+arrived = []
+weight.register_hook(arrived.append)
 loss = (weight * 2).sum()
 weight.requires_grad_(False)
-loss.backward()
-print(weight.grad)
-assert weight.grad is None
+loss.backward(retain_graph=True)
+print(arrived, weight.grad)
+assert arrived[0].tolist() == [2, 2]
+assert weight.grad.tolist() == [7, 7]
 
 # %%
-# There is no error. Only ``autograd.grad``, which is asked for this very gradient,
-# refuses.
-weight = torch.nn.Parameter(torch.ones(2))
-loss = (weight * 2).sum()
-weight.requires_grad_(False)
+# ``backward()`` gives no error. If you name the weight, in ``autograd.grad`` or in
+# ``backward(inputs=)``, there is one.
 try:
     torch.autograd.grad(loss, weight)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("a frozen leaf got a gradient")
+try:
+    loss.backward(inputs=[weight], retain_graph=True)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a frozen leaf got a gradient")
+
+# %%
+# What counts is the moment at which the gradient arrives. If you switch
+# ``requires_grad`` on again before the backward, the weight gets it.
+weight.requires_grad_(True)
+loss.backward()
+assert weight.grad.tolist() == [9, 9]
 
 # %%
 # Unfrozen between forward and backward
 # -------------------------------------
-# Here the graph was made without an edge to ``weight``, and nothing adds one later.
+# Here the graph was made without an edge to ``weight``, and ``requires_grad_(True)``
+# adds none to it. The next forward has one.
 weight = torch.nn.Parameter(torch.ones(2), requires_grad=False)
 x = torch.ones(2, requires_grad=True)
 loss = (weight * x).sum()
@@ -45,49 +78,72 @@ weight.requires_grad_(True)
 loss.backward()
 print(weight.grad, x.grad)
 assert weight.grad is None
+assert x.grad.tolist() == [1, 1]
+(weight * x).sum().backward()
+assert weight.grad.tolist() == [1, 1]
 
-# %%
+# %% tags=["hide-input"]
 # All four cases, hatched where the gradient is None. It arrives in one of them:
 # ``requires_grad`` was True in the forward and still is in the backward.
 import matplotlib.pyplot as plt
 
-cases = {}
+_, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
 for in_forward in (True, False):
     for in_backward in (True, False):
-        weight = torch.nn.Parameter(torch.ones(2), requires_grad=in_forward)
-        loss = (weight * x).sum()
-        weight.requires_grad_(in_backward).grad = None
-        loss.backward()
-        cases[in_forward, in_backward] = weight.grad is not None
-assert [case for case, arrives in cases.items() if arrives] == [(True, True)]
-
-_, ax = plt.subplots(figsize=(4.4, 3.2), layout="constrained")
-for (in_forward, in_backward), arrives in cases.items():
-    hatch = "" if arrives else "//"
-    place = (int(not in_backward), int(in_forward))
-    ax.add_patch(
-        plt.Rectangle(place, 0.94, 0.94, fc="none", ec="C0", hatch=hatch, lw=2)
-    )
-    text = "tensor" if arrives else "None"
-    ax.text(
-        place[0] + 0.47,
-        place[1] + 0.47,
-        text,
-        ha="center",
-        va="center",
-        backgroundcolor="w",
-    )
+        arrives = gradient(in_forward, in_backward) is not None
+        left, bottom = int(not in_backward), int(in_forward)
+        look = {"fc": "none", "ec": "C0", "hatch": "" if arrives else "//", "lw": 2}
+        ax.add_patch(plt.Rectangle((left, bottom), 0.94, 0.94, **look))
+        text = "tensor" if arrives else "None"
+        place = {"ha": "center", "va": "center", "backgroundcolor": "w"}
+        ax.text(left + 0.47, bottom + 0.47, text, **place)
 ax.set(xlim=(-0.06, 2), ylim=(-0.06, 2), xticks=[0.47, 1.47], yticks=[0.47, 1.47])
 ax.set_xticklabels(["True", "False"])
 ax.set_yticklabels(["False", "True"])
 ax.set(xlabel="requires_grad: backward()", ylabel="requires_grad: forward")
 plt.show()
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# A checkpoint runs its forward again in the backward and reads ``requires_grad`` there
+# once more. In a reentrant one that is part of the graph, a weight that was unfrozen in
+# between gets a gradient. One with ``use_reentrant=False`` raises ``CheckpointError``
+# if the second forward saves other tensors than the first: here after a change of the
+# weight, and not of the bias.
+from torch.utils.checkpoint import CheckpointError, checkpoint
+
+
+def through_a_checkpoint(name, in_forward, in_backward, use_reentrant):
+    linear = torch.nn.Linear(2, 2)
+    net = torch.nn.Sequential(linear, torch.nn.Tanh())
+    parameter = linear.get_parameter(name).requires_grad_(in_forward)
+    x = torch.ones(1, 2, requires_grad=True)
+    loss = checkpoint(net, x, use_reentrant=use_reentrant).sum()
+    parameter.requires_grad_(in_backward)
+    try:
+        loss.backward()
+    except CheckpointError as error:
+        return type(error).__name__
+    return "None" if parameter.grad is None else "tensor"
+
+
+outcomes = {}
+for name in ("weight", "bias"):
+    for flags in [(True, False), (False, True)]:
+        outcome = [through_a_checkpoint(name, *flags, kind) for kind in (True, False)]
+        print(name, *flags, *outcome)
+        outcomes[name, flags] = outcome
+assert outcomes["weight", (True, False)] == ["None", "CheckpointError"]
+assert outcomes["weight", (False, True)] == ["tensor", "CheckpointError"]
+assert outcomes["bias", (True, False)] == ["None", "None"]
+assert outcomes["bias", (False, True)] == ["tensor", "None"]
+
 # %%
 # Change ``requires_grad`` between two steps: after ``optimizer.step()`` and before the
-# next forward. A freeze that comes in the middle of one loses that step's gradient and
-# says nothing.
+# next forward.
 #
 # Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
-# :doc:`gradients_of_some_inputs`. Source:
+# :doc:`gradients_of_some_inputs`,
+# :doc:`/gallery/beyond/checkpointing_frozen_layers`. Source:
 # :torch:`Autograd mechanics <notes/autograd.html#setting-requires-grad>`.

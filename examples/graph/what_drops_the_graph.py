@@ -1,18 +1,31 @@
 """
-What drops the graph, and what gives zero
-=========================================
+Operations that lose the gradient: grad_fn is None, or all zeros
+================================================================
 
-A comparison, ``argmax``, ``.item()`` or ``torch.tensor([a, b])`` ends the graph, mostly
-without a word. ``round`` and ``sign`` keep it, and send back nothing but zeros.
+A comparison, ``argmax`` or ``torch.tensor([a, b])`` loses the graph. Put a sigmoid,
+``softmax`` or ``torch.stack`` in its place. ``round`` keeps it and gives zeros.
 """
 
 # %%
-# Does the result still know where it came from?
-# ----------------------------------------------
-# Common operations on two scores that require a gradient.
+# On the left the operation that loses the graph, on the right one that keeps it.
 import torch
 
 scores = torch.tensor([0.4, 1.3], requires_grad=True)
+a, b = scores
+pairs = {
+    "a list": (torch.tensor([a, b]), torch.stack([a, b])),
+    "compare": (scores > 1, (scores - 1).sigmoid()),
+    "argmax": (scores.argmax(), scores.softmax(0)),
+}
+for name, (wrong, right) in pairs.items():
+    print(f"{name:8}", wrong.requires_grad, right.requires_grad)
+    assert wrong.grad_fn is None
+    assert right.grad_fn is not None
+
+# %%
+# Which operations keep the graph?
+# --------------------------------
+# The last two lines have a graph, and their gradient is zero.
 results = {
     "scores > 0": scores > 0,
     "scores.argmax()": scores.argmax(),
@@ -29,41 +42,7 @@ results = {
 for code, result in results.items():
     print(f"{code:26}", result.requires_grad)
 kept = {code for code, result in results.items() if result.requires_grad}
-assert len(kept) == 4
-
-# %%
-# Why is it silent?
-# -----------------
-# An integer or a boolean can't have a gradient: a small change of ``scores`` changes
-# nothing, or jumps. ``ones_like`` takes the shape and not the values. ``.item()`` and
-# ``.numpy()`` leave PyTorch; only the second one says so.
-number = scores.sum().item()
-print(type(number).__name__)
-try:
-    scores.numpy()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("numpy() keeps a graph")
-
-# %%
-# ``torch.tensor([a, b])`` reads two numbers and makes a new tensor of them. PyTorch
-# warns of that. ``torch.stack`` makes the same tensor and keeps the graph.
-a, b = scores
-pair = torch.tensor([a, b])
-stacked = torch.stack([a, b])
-assert not pair.requires_grad
-assert stacked.requires_grad
-assert pair.equal(stacked)
-
-# %%
-# A gradient of zero
-# ------------------
-# ``round`` is flat almost everywhere, so its derivative is 0. The graph is there, no
-# error comes, and nothing learns.
-scores.round().sum().backward()
-print(scores.grad)
-assert scores.grad.tolist() == [0, 0]
+assert kept == set(list(results)[-4:])
 
 # %% tags=["hide-input"]
 # Each operation in its column: no graph at all (cross), a graph that gives zeros (dot),
@@ -84,10 +63,107 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Print ``requires_grad`` of each result, from the loss backwards, until it is True: the
-# line after that one is to blame. Let a soft version carry the gradient: ``softmax``
-# for ``argmax``, a sigmoid for a comparison, or for ``round`` the straight-through
-# estimator (:doc:`/gallery/recipes/straight_through_and_vq`).
+# Why is there no error?
+# ----------------------
+# Integers and booleans can't require a gradient: a small change of ``scores`` leaves
+# them as they are, or makes them jump. ``ones_like`` takes the shape and not the
+# values. ``.item()`` returns a Python number. ``.numpy()`` raises an error, unless
+# ``force=True`` lets it detach.
+number = scores.sum().item()
+print(type(number).__name__)
+try:
+    scores.numpy()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("numpy() keeps a graph")
+assert scores.numpy(force=True).shape == (2,)
+
+# %%
+# ``torch.tensor([a, b])`` reads two numbers and makes a new tensor of them. PyTorch
+# may warn of that, but by default once in a process: after a ``float(loss)`` for a log,
+# which gives the same warning, it says nothing.
+import warnings
+
+is_always = torch.is_warn_always_enabled()
+torch.set_warn_always(False)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    logged = float(scores.sum())
+    before = len(caught)
+    pair = torch.tensor([a, b])
+torch.set_warn_always(is_always)
+stacked = torch.stack([a, b])
+assert len(caught) == before
+assert not pair.requires_grad
+assert pair.equal(stacked)
+
+# %%
+# A gradient of zero
+# ------------------
+# ``round`` and ``sign`` are flat almost everywhere, so their derivative is 0. There is
+# a graph and no error, and ``scores`` gets a gradient of zero. To train through
+# ``round``, use the straight-through estimator
+# (:doc:`/gallery/recipes/straight_through_and_vq`).
+(scores.round() + scores.sign()).sum().backward()
+print(scores.grad)
+assert scores.grad.tolist() == [0, 0]
+
+# %%
+# Which line lost it?
+# -------------------
+# Make sure that the parameter requires a gradient, and print ``grad_fn`` of each result
+# on the way from it to the loss. The line that made the first result without one is the
+# line to change. The loss can't tell: it requires a gradient as soon as any parameter
+# behind the cut does.
+first, last = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+hidden = first(torch.ones(1, 2))
+cut = hidden.detach()
+loss = last(cut).sum()
+loss.backward()
+for name, result in {"hidden": hidden, "cut": cut, "loss": loss}.items():
+    print(f"{name:6}", result.requires_grad, result.grad_fn is None)
+assert first.weight.grad is None
+assert loss.requires_grad
+assert hidden.grad_fn is not None
+assert cut.grad_fn is None
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - A detached copy whose ``requires_grad`` is switched on has no ``grad_fn``, either.
+#   So print ``grad_fn`` and not ``requires_grad``.
+# - A ``grad_fn`` is no promise of a gradient. A function of your own may return None,
+#   an operation may have no derivative, and of a sum with a detached term you get the
+#   gradient of the other term.
+again = hidden.detach().requires_grad_()
+assert again.requires_grad
+assert again.grad_fn is None
+
+
+class Blocked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, scores):
+        return scores * 2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+scores.grad = None
+Blocked.apply(scores).sum().backward()
+assert scores.grad is None
+try:
+    (scores // 1).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+assert "is not implemented" in message
+(scores.detach() ** 2 + scores).sum().backward()
+assert scores.grad.tolist() == [1, 1]
+
+# %%
+# :doc:`explain </gallery/diagnose/why_is_my_gradient_none>` names the line for you.
 #
-# Related: :doc:`the_fix_that_breaks`, :doc:`/gallery/diagnose/why_is_my_gradient_none`.
-# Source: :torch:`Autograd mechanics <notes/autograd.html>`.
+# Related: :doc:`the_fix_that_breaks`, :doc:`leaf_or_not`. Source:
+# :torch:`Autograd mechanics <notes/autograd.html>`.

@@ -1,25 +1,42 @@
 """
-A gradient of zero is not None: the weight still moves
-======================================================
+The weight moves although its gradient is zero: zero is not None
+================================================================
 
-Multiply a loss by 0, mask it, or clear with ``set_to_none=False``: the gradient is
-zero. An optimizer skips None. It does not skip zero.
+Adam, momentum and weight decay can move a weight whose gradient is zero. They skip it
+if ``.grad`` is None: leave a term out of the loss instead of multiplying it by 0.
 """
 
 # %%
-# Zero moves, None stays
-# ----------------------
-# A weight trains for one step. Then its gradient is None, or zero, for one more step.
+# Both weights train for one step. Then one is multiplied by 0, the other left out.
 import torch
 from torch import nn
 
+zero, left_out = (nn.Parameter(torch.ones(1)) for _ in range(2))
+optimizer = torch.optim.Adam([zero, left_out], lr=0.1)
+(zero + left_out).sum().backward()
+optimizer.step()
+before = zero.item(), left_out.item()
+optimizer.zero_grad()
+(0 * zero).sum().backward()
+optimizer.step()
+print(zero.grad, f"{zero.item() - before[0]:.3f}")
+print(left_out.grad, f"{left_out.item() - before[1]:.3f}")
+assert zero.item() < before[0]
+assert left_out.item() == before[1]
+
+# %%
+# Which optimizers move it?
+# -------------------------
+# A weight trains for one step. Then its gradient is None, or zero, for one more step.
 optimizers = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
     "SGD, momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
     "SGD, weight_decay": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.1),
     "Adagrad": lambda p: torch.optim.Adagrad(p, lr=0.1),
     "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.1),
+    "RMSprop, momentum": lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.9),
     "Adam": lambda p: torch.optim.Adam(p, lr=0.1),
+    "Adam, fused": lambda p: torch.optim.Adam(p, lr=0.1, fused=True),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1),
 }
 
@@ -43,19 +60,48 @@ for name, make_optimizer in optimizers.items():
 still = [name for name, moved in drifts.items() if moved == 0]
 assert still == ["SGD", "Adagrad", "RMSprop"]
 
+# %% tags=["hide-input"]
+# How far each optimizer moves the weight in one step with a gradient of zero. Three
+# don't move it, the others do. With None, none of these does.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5.4, 3), layout="constrained")
+ax.barh(
+    list(drifts), [-moved for moved in drifts.values()], fc="none", ec="C0", hatch="//"
+)
+ax.set_xlabel("|step()|, grad = 0")
+ax.invert_yaxis()
+plt.show()
+
 # %%
-# Momentum and Adam's averages remember the step before. Weight decay doesn't care how
-# large the gradient is, only that it is not None.
+# Momentum and Adam's averages still hold the gradient of the step before. Weight decay
+# adds a multiple of the weight, and a gradient of zero is enough for it. Adam without
+# weight decay does not move a weight whose gradients have all been zero.
+fresh = nn.Parameter(torch.ones(1))
+optimizer = torch.optim.Adam([fresh], lr=0.1)
+fresh.grad = torch.zeros(1)
+optimizer.step()
+assert fresh.item() == 1
 
 # %%
 # Where zeros come from
 # ---------------------
-# Everything that is recorded sends a gradient back, even if it is zero: a loss with the
-# weight 0, a clamp beyond its bounds, a ReLU that is off.
+# A loss with the weight 0, a clamp beyond its bounds, a mask, a ReLU that is off and
+# ``zero_grad(set_to_none=False)`` give zeros. ``detach()`` gives None: use it for a
+# term that you want to see and not to learn from.
 x = torch.tensor([2.0], requires_grad=True)
-(x * 0).sum().backward()
-print(x.grad)
+mask = torch.tensor([True])
+for term in (x * 0, x.clamp(max=1), x.masked_fill(mask, 0), (-x).relu()):
+    x.grad = None
+    term.sum().backward()
+    assert x.grad.item() == 0
+torch.optim.SGD([x]).zero_grad(set_to_none=False)
 assert x.grad.item() == 0
+x.grad = None
+other = torch.ones(1, requires_grad=True)
+(other + x.detach()).sum().backward()
+print(x.grad)
+assert x.grad is None
 
 # %%
 # Why is my gradient NaN although I multiply by 0?
@@ -71,29 +117,66 @@ assert of_product.isnan()
 assert of_where.isnan()
 
 # %%
-# So replace the value before ``sqrt`` sees it.
+# So replace the value before ``sqrt`` is applied to it.
 safe = torch.where(y > 0, y, 1.0).sqrt()
 (of_safe,) = torch.autograd.grad(torch.where(y > 0, safe, 0.0).sum(), y)
 assert of_safe.item() == 0
 
-# %% tags=["hide-input"]
-# How far each optimizer moves the weight in one step with a gradient of zero. Three
-# don't move it, the others do. With None, none does.
-import matplotlib.pyplot as plt
 
-_, ax = plt.subplots(figsize=(5.4, 3), layout="constrained")
-ax.barh(
-    list(drifts), [-moved for moved in drifts.values()], fc="none", ec="C0", hatch="//"
-)
-ax.set_xlabel("|step()|, grad = 0")
-ax.invert_yaxis()
-plt.show()
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - LBFGS does not skip None. It puts zeros in its place and moves all parameters that
+#   it holds along its history. Build a new one without the weight that must not move.
+# - A weight can change without an optimizer: an embedding with ``max_norm`` rescales
+#   its rows in the forward.
+def minimise(optimizer):
+    def closure():
+        optimizer.zero_grad()
+        loss = ((frozen * trained - 3) ** 2).sum()
+        loss.backward()
+        return loss
+
+    before = frozen.detach().clone()
+    optimizer.step(closure)
+    return (frozen - before).abs().max().item()
+
+
+frozen, trained = (nn.Parameter(torch.ones(2)) for _ in range(2))
+lbfgs = torch.optim.LBFGS([frozen, trained], lr=0.05, max_iter=2)
+minimise(lbfgs)
+frozen.requires_grad_(False).grad = None
+moved = minimise(lbfgs)
+print(frozen.grad, f"{moved:.5f}")
+assert frozen.grad is None
+assert moved > 0
+assert minimise(torch.optim.LBFGS([trained], lr=0.05)) == 0
+
+classes = [c for c in vars(torch.optim).values() if isinstance(c, type)]
+for optimizer_class in classes:
+    if optimizer_class in (torch.optim.Optimizer, torch.optim.LBFGS):
+        continue
+    weight = nn.Parameter(torch.ones(2, 2))
+    optimizer = optimizer_class([weight], lr=0.1)
+    is_sparse = optimizer_class is torch.optim.SparseAdam
+    weight.grad = torch.ones(2, 2).to_sparse() if is_sparse else torch.ones(2, 2)
+    optimizer.step()
+    before, weight.grad = weight.detach().clone(), None
+    assert before.tolist() != [[1, 1], [1, 1]]
+    optimizer.step()
+    assert weight.equal(before)
+
+embedding = nn.Embedding(2, 2, max_norm=0.1).requires_grad_(False)
+before = embedding.weight.clone()
+embedding(torch.tensor([0]))
+assert embedding.weight.grad is None
+assert not embedding.weight.equal(before)
 
 # %%
-# To keep a weight still, set ``.grad = None`` or leave the branch out of the loss with
-# ``if``. A term that you want to see and not to learn from needs ``detach()``, not the
-# weight 0.
+# With these two exceptions, an optimizer of ``torch.optim`` does not move a weight
+# whose ``.grad`` is None. To get None, leave the branch out of the loss with ``if``.
 #
 # Related: :doc:`gradients_accumulate`,
-# :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`. Source:
+# :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
+# :doc:`/gallery/still-moves/stale_gradients`. Source:
 # :torch:`torch.optim.Optimizer.zero_grad`.
