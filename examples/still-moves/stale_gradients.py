@@ -1,20 +1,36 @@
 """
-Four ways in which a frozen weight still moves
-==============================================
+A frozen weight still changes: its .grad was left behind
+========================================================
 
-The optimizer looks at ``.grad``, never at ``requires_grad``. So a frozen weight moves
-if it still has a gradient, even of zeros, or if other code writes to it.
+An optimizer looks at ``.grad``, not at ``requires_grad``. If you freeze after a
+backward, also set ``.grad`` to None. After that, replace an optimizer of class LBFGS.
 """
 
 # %%
-# My frozen layer still changes. Who moves it?
-# --------------------------------------------
-# Each function below freezes ``weight``, goes on training, and returns it before and
-# after. First the gradient that is left: from the last step, if no ``zero_grad()`` came
-# since, or from half an accumulation.
+# Both weights are frozen between ``backward()`` and ``step()``. One still has its
+# gradient, and moves. The other does not.
 import torch
 
+weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(3)]
+stale, cleared, head = weights
+optimizer = torch.optim.SGD(weights, lr=0.1)
+(stale * cleared * head).sum().backward()
 
+stale.requires_grad_(False)
+cleared.requires_grad_(False).grad = None
+optimizer.step()
+print("requires_grad_(False):", stale.tolist())
+print("requires_grad_(False).grad = None:", cleared.tolist())
+assert torch.equal(stale, torch.full((2,), 0.9))
+assert torch.equal(cleared, torch.ones(2))
+
+
+# %%
+# Where does the gradient come from?
+# ----------------------------------
+# From the last step, if no ``zero_grad()`` came since, or from half an accumulation.
+# Each function below freezes ``weight``, goes on training, and returns it before and
+# after.
 def fresh():
     weight = torch.nn.Parameter(torch.ones(2))
     other = torch.nn.Parameter(torch.ones(2))
@@ -43,10 +59,8 @@ def left_from_half_an_accumulation():
 
 
 # %%
-# A zero in place of None
-# -----------------------
-# A gradient of zeros is a gradient, so the update is not skipped, and momentum goes on
-# with what it remembers. ``zero_grad()`` sets None unless you ask for zeros.
+# ``zero_grad(set_to_none=False)`` leaves a gradient of zeros. The optimizer does not
+# skip it, and momentum goes on in the old direction. The default sets None.
 def zero_instead_of_none():
     weight, other, optimizer = fresh()
     (weight * other).sum().backward()
@@ -60,10 +74,9 @@ def zero_instead_of_none():
 
 
 # %%
-# Something writes to it
-# ----------------------
-# A moving average, ``load_state_dict()``, another parameter on the same memory: they
-# write without a gradient, and the flag forbids no write under ``no_grad()``.
+# A weight can also change without a gradient: ``requires_grad=False`` forbids no write.
+# A moving average, ``load_state_dict()`` or another parameter on the same memory write
+# to it. Then no setting of the weight helps: change the code that writes.
 def written_to_by_hand():
     weight, other, _ = fresh()
     weight.requires_grad_(False)
@@ -73,11 +86,22 @@ def written_to_by_hand():
     return before, weight
 
 
+def shares_its_memory():
+    weight, _, _ = fresh()
+    shared = torch.nn.Parameter(weight.data)
+    weight.requires_grad_(False)
+    before = weight.clone()
+    shared.sum().backward()
+    torch.optim.SGD([shared], lr=0.1).step()
+    return before, weight
+
+
 ways = [
     left_from_the_last_step,
     left_from_half_an_accumulation,
     zero_instead_of_none,
     written_to_by_hand,
+    shares_its_memory,
 ]
 moved = {}
 for way in ways:
@@ -91,38 +115,86 @@ assert all(distance > 0.05 for distance in moved.values())
 # How far the frozen weight moved in one step, for each way.
 import matplotlib.pyplot as plt
 
-_, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
+_, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 ax.barh(list(moved), list(moved.values()), fc="none", ec="C2", hatch="////", lw=2)
 ax.set(xlabel="max |change|")
 ax.invert_yaxis()
 plt.show()
 
 # %%
-# What to do
-# ----------
-# Clear the gradient in the same line in which you freeze: with None, the optimizer has
-# nothing to apply. That is the cure for the first three. The fourth is your own code.
-weight, other, optimizer = fresh()
-(weight * other).sum().backward()
-optimizer.step()
-weight.requires_grad_(False).grad = None
-before = weight.clone()
-(weight * other).sum().backward()
-optimizer.step()
-assert torch.equal(weight, before)
-
-# %%
 # A gradient that is left also counts in ``clip_grad_norm_()``. The gradient of
 # ``other`` has a norm of 0.14 here, below the limit of 1, and is scaled down even so.
+weight, other, _ = fresh()
 weight.grad, other.grad = torch.full((2,), 100.0), torch.full((2,), 0.1)
 torch.nn.utils.clip_grad_norm_([weight, other], max_norm=1.0)
 print(other.grad)
 assert other.grad.max() < 0.001
 
+
 # %%
-# :py:func:`gradguide.freeze` sets the flag and clears the gradient. Source: an
-# optimizer skips a parameter only if its gradient is None, see
-# :torch:`torch.optim.Optimizer.zero_grad`.
+# Where it ends
+# -------------
+# None is enough for the optimizers below, with ``foreach`` or without, but not for
+# LBFGS. It joins all its parameters into one vector, puts zeros for None, and moves the
+# frozen ones by its history. So build it again after the freeze.
+def moves_after_none(build, *, again=False):
+    weight, other, _ = fresh()
+    optimizer = build([weight, other])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight * other - 3).square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    weight.requires_grad_(False).grad = None
+    if again:
+        optimizer = build([weight, other])
+    before = weight.clone()
+    optimizer.step(closure)
+    return not torch.equal(weight, before)
+
+
+def lbfgs(parameters):
+    return torch.optim.LBFGS(parameters, lr=0.1, max_iter=3)
+
+
+def with_foreach(name, foreach):
+    optimizer = getattr(torch.optim, name)
+    return lambda parameters: optimizer(parameters, lr=0.1, foreach=foreach)
+
+
+names = "SGD Adam AdamW NAdam RAdam Adamax RMSprop Rprop Adagrad Adadelta ASGD".split()
+for name in names:
+    assert not moves_after_none(with_foreach(name, foreach=False))
+    assert not moves_after_none(with_foreach(name, foreach=True))
+print("LBFGS:", moves_after_none(lbfgs))
+print("LBFGS, built again:", moves_after_none(lbfgs, again=True))
+assert moves_after_none(lbfgs)
+assert not moves_after_none(lbfgs, again=True)
+
+# %%
+# A gradient of zeros is harmless in ``SGD`` without momentum and weight decay. With
+# either of them it moves the weight.
+for options, moves in [
+    ({}, False),
+    ({"momentum": 0.9}, True),
+    ({"weight_decay": 1}, True),
+]:
+    weight, other, _ = fresh()
+    optimizer = torch.optim.SGD([weight, other], lr=0.1, **options)
+    (weight * other).sum().backward()
+    optimizer.step()
+    before = weight.requires_grad_(False).clone()
+    optimizer.zero_grad(set_to_none=False)
+    optimizer.step()
+    assert torch.equal(weight, before) != moves
+
+# %%
+# :py:func:`gradguide.freeze` sets ``requires_grad`` and clears the gradient.
+# :torch:`torch.optim.Optimizer.zero_grad` describes how an optimizer treats None and
+# zeros.
 #
 # Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
 # :doc:`weight_decay_on_frozen_weights`,
