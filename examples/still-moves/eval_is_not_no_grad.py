@@ -2,9 +2,9 @@
 eval() is not no_grad(), and neither is requires_grad_(False)
 =============================================================
 
-``eval()`` changes what dropout and batch norm compute, ``no_grad()`` stops recording.
-To evaluate, use both. To freeze, use ``requires_grad_(False)``, and ``eval()`` as well
-if there is dropout or batch norm in the frozen part.
+``eval()`` switches dropout and batch norm, ``no_grad()`` stops recording: evaluate with
+both. Freeze with ``requires_grad_(False)``, and put frozen dropout and batch norm into
+``eval()``.
 """
 
 # %%

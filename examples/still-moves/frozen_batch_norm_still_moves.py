@@ -119,13 +119,11 @@ assert in_eval > 4
 # %%
 # Where it ends
 # -------------
-# The override is skipped if code calls ``train()`` on the batch norm itself.
+# The override does not run if code calls ``train()`` on the batch norm itself. With
+# ``track_running_stats=False`` nothing moves, but ``eval()`` changes nothing, either:
+# the output still depends on the other samples of the batch.
 model[1].train()
 assert model[1].training
-
-# %%
-# With ``track_running_stats=False`` nothing moves, but ``eval()`` changes nothing
-# either: the output still depends on the other samples of the batch.
 norm = nn.BatchNorm1d(1, track_running_stats=False).eval()
 assert norm.running_mean is None
 assert abs(norm(batches[0]).mean()) < 1e-5
