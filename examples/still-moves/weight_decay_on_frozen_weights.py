@@ -28,9 +28,9 @@ assert weights[True] == 1
 # %%
 # Which optimizers does this hold for?
 # ------------------------------------
-# Weight decay is a part of the update of a parameter, and these optimizers skip the
-# update of a parameter whose ``.grad`` is None, with ``foreach`` and ``fused``, too. With
-# zeros the update takes place, and each of the five shrinks the frozen weight.
+# Weight decay is a part of the update of a parameter. These optimizers skip the update
+# if ``.grad`` is None, with ``foreach`` and ``fused``, too. With zeros the update takes
+# place, and each of the five below shrinks the frozen weight.
 OPTIMIZERS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]
 
 
