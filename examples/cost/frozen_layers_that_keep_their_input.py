@@ -123,6 +123,7 @@ class LeanConv(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
+        # For a padding in numbers, filled with zeros.
         how = ctx.layer.stride, ctx.layer.padding, ctx.layer.dilation, ctx.layer.groups
         return nn.grad.conv2d_input(ctx.shape, ctx.layer.weight, grad, *how), None
 
@@ -152,8 +153,8 @@ assert all(saved(layer, x.detach()) == 0 for layer in layers.values())
 # Where it ends
 # -------------
 # Under autocast, a frozen ``Linear`` keeps no input, but a 16-bit copy of its weight.
-# Autocast shares one copy between all calls of a layer that trains, and makes a new one
-# for each call of a frozen layer. A layer that was converted beforehand needs none.
+# For a layer that trains, autocast shares one copy between all calls, for a frozen one
+# it makes a new copy for each call. A layer that was converted beforehand needs none.
 def copies_of_the_weight(layer):
     kept = []
     context = torch.autograd.graph.saved_tensors_hooks(kept.append, id)

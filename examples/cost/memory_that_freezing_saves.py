@@ -2,8 +2,8 @@
 Freezing did not save memory: start at the input
 ================================================
 
-Frozen layers in front of all that trains keep nothing for ``backward()``. Behind it,
-they save memory only with some activation functions. ``ReLU`` is not one of them.
+Frozen layers before the first one that trains keep nothing for ``backward()``. Behind
+it, freezing ``Linear`` layers saves activations with ``GELU``, but none with ``ReLU``.
 """
 
 # %%
@@ -117,7 +117,7 @@ plt.show()
 # A frozen ``Linear`` does not keep its input. But the gradient of the first layer comes
 # back through every activation function, and ``ReLU``, ``Tanh`` and ``Sigmoid`` keep
 # their result, which is the input of the next ``Linear``. The next four functions keep
-# other tensors, and ``Identity`` keeps none: with them, freezing the last five saves.
+# other tensors, and ``Identity`` keeps none: there, freezing the last five saves memory.
 names = ["ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "LeakyReLU", "Dropout", "Identity"]
 by_function = {}
 for name in names:

@@ -88,8 +88,8 @@ plt.show()
 # %%
 # What is the rule?
 # -----------------
-# One multiplication for the output, one more if the weight of the layer trains, one more
-# if any layer before it trains. This holds for all 64 ways to freeze some of six layers.
+# One multiplication for the output, one more if the layer's weight trains, one more if
+# any layer before it trains. This holds for all 64 ways to freeze some of six layers.
 for flags in itertools.product([False, True], repeat=6):
     row = multiplications([layer for layer in range(6) if flags[layer]])
     assert row == [1 + flags[layer] + any(flags[:layer]) for layer in range(6)]
@@ -112,9 +112,9 @@ assert sum(work["all train"]) == 17
 # %%
 # Where it ends
 # -------------
-# The rule is about an input that requires no gradient, and activations that are kept.
-# If the input requires a gradient, as for an adversarial image, the backward reaches
-# all layers, frozen or not. With checkpointing, they are computed a second time.
+# The rule holds if the input requires no gradient and there is no checkpointing. If the
+# input requires one, as for an adversarial image, the backward pass reaches all layers,
+# frozen or not. With checkpointing, it runs the forward a second time.
 assert multiplications([], x.clone().requires_grad_()) == [2] * 6
 model.requires_grad_(True)
 with FlopCounterMode(display=False) as counter:

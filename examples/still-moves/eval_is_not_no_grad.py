@@ -8,7 +8,8 @@ both. Freeze with ``requires_grad_(False)``, and put frozen dropout and batch no
 """
 
 # %%
-# Each of them leaves the other one's job undone: a graph is recorded, or dropout drops.
+# One alone is not enough: ``eval()`` records a graph, and under ``no_grad()`` dropout
+# drops.
 import torch
 from torch import nn
 
@@ -27,8 +28,8 @@ assert list(zeros.values()) == [False, True, False]
 # %%
 # Does eval() switch gradients off?
 # ---------------------------------
-# No. A graph is recorded, and ``backward()`` computes the gradients. One thing is
-# saved: dropout that is off returns its input, and adds nothing to the graph.
+# No. A graph is recorded, and ``backward()`` computes the gradients. The graph may be
+# smaller: dropout that is off returns its input and adds nothing to it.
 outputs["eval()"].sum().backward()
 assert model[0].weight.grad is not None
 hidden = model[0](x)
@@ -118,9 +119,9 @@ assert part[0].weight.grad is None
 # Where it ends
 # -------------
 # ``no_grad()`` does not stop an optimizer: a gradient from before still moves the
-# weight, as :doc:`stale_gradients` shows. And one module looks at both switches: in
-# ``eval()``, :doc:`nn.TransformerEncoder <freezing_changed_my_transformer>` may compute
-# in another way when no gradient is needed.
+# weight, see :doc:`stale_gradients`. And ``nn.TransformerEncoder`` looks at both
+# switches: in ``eval()`` it may compute in another way where no gradient is needed, see
+# :doc:`freezing_changed_my_transformer`.
 linear = nn.Linear(2, 1)
 linear(x).sum().backward()
 before = linear.weight.detach().clone()

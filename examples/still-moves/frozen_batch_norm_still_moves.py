@@ -27,8 +27,8 @@ assert right.running_mean == 0
 # Why does the output of my frozen backbone change?
 # -------------------------------------------------
 # The running mean and variance are buffers, not parameters. In training mode the
-# forward updates them. They have no gradient, so neither ``no_grad()`` nor
-# ``inference_mode()`` stops the update.
+# forward updates them. The update uses no gradient, so neither ``no_grad()`` nor
+# ``inference_mode()`` stops it.
 import contextlib
 
 
@@ -130,7 +130,7 @@ assert abs(norm(batches[0]).mean()) < 1e-5
 
 # %%
 # A frozen batch norm needs both, ``requires_grad_(False)`` and ``eval()``.
-# :py:func:`gradguide.freeze` does both for the norms of PyTorch, and keeps them in
+# :py:func:`gradguide.freeze` does both for PyTorch's batch norms, and keeps them in
 # evaluation when ``train()`` is called. How the buffers are updated is in
 # :torch:`torch.nn.BatchNorm1d`.
 #

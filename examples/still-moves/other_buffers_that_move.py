@@ -31,8 +31,8 @@ assert (*moved, *rewritten) == (True, False, True, False)
 # Spectral norm: why does the layer change?
 # -----------------------------------------
 # It divides the weight by an estimate of its largest singular value, and improves the
-# estimate in training mode, each time the weight is read. So the weight that the layer
-# uses changes, although the parameter is frozen. ``eval()`` stops that.
+# estimate in training mode, each time the weight is computed. So the weight that the
+# layer uses changes, although the parameter is frozen. ``eval()`` stops that.
 weight = linear.eval().weight
 original = linear.parametrizations.weight.original.clone()
 before = {name: buffer.clone() for name, buffer in linear.named_buffers()}
@@ -77,7 +77,7 @@ plt.show()
 
 # %%
 # To keep the limit, shorten all rows once, and build the frozen table from them. Its
-# results are the same as with ``max_norm``.
+# results are the same as with ``max_norm``, up to rounding.
 rows = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)) * 2
 every = torch.arange(5)
 limited = nn.Embedding.from_pretrained(rows.clone(), max_norm=1.0)

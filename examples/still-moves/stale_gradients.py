@@ -99,6 +99,8 @@ for way in ways:
     print(f"{way.__name__:32}{moved[way.__name__]:.2f}")
     assert not weight.requires_grad
 assert all(distance > 0.05 for distance in moved.values())
+torch.nn.ParameterList([weight]).load_state_dict({"0": torch.zeros(2)})
+assert not weight.any()
 
 # %% tags=["hide-input"]
 # How far the frozen weight moved in one step, for each way.
