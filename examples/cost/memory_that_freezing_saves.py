@@ -117,7 +117,7 @@ plt.show()
 # A frozen ``Linear`` does not keep its input. But the gradient of the first layer comes
 # back through every activation function, and ``ReLU``, ``Tanh`` and ``Sigmoid`` keep
 # their result, which is the input of the next ``Linear``. The next four functions keep
-# other tensors, and ``Identity`` keeps none: there, freezing the last five saves memory.
+# other tensors, and ``Identity`` keeps none: there, freezing the last five does save.
 names = ["ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "LeakyReLU", "Dropout", "Identity"]
 by_function = {}
 for name in names:
