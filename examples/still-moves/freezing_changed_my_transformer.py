@@ -121,10 +121,14 @@ assert half.eval()(tokens, src_key_padding_mask=padding)[0, 2].any()
 # Several conditions must hold for zeros to appear. Freezing changes the output by no
 # more than rounding without a padding mask, with padding in front, with
 # ``batch_first=False`` or ``norm_first=True``, or if the input requires a gradient.
+import warnings
+
+
 def freezing_changes(tokens=tokens, padding=padding, **options):
     options = {"batch_first": True, **options}
     layer = nn.TransformerEncoderLayer(8, 2, 16, **options)
-    encoder = nn.TransformerEncoder(layer, 1).eval()
+    with warnings.catch_warnings(action="ignore"):
+        encoder = nn.TransformerEncoder(layer, 1).eval()
     if not options["batch_first"]:
         tokens = tokens.transpose(0, 1)
     before = encoder(tokens, src_key_padding_mask=padding)
