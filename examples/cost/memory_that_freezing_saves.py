@@ -203,7 +203,7 @@ assert not optimizer.state
 assert kib["all frozen, x.grad"][2] == 768
 
 # %%
-# Freeze from the input on, and run what is not to be trained under ``no_grad()``.
+# Freeze from the input on, and run this part under ``no_grad()``.
 #
 # Related: :doc:`frozen_layers_that_keep_their_input`, :doc:`work_that_freezing_saves`,
 # :doc:`/gallery/diagnose/where_did_the_memory_go`. Source: :torch:`Hooks for saved

@@ -7,8 +7,7 @@ With ``batch_first=True`` and a padding mask, a frozen ``nn.TransformerEncoder``
 """
 
 # %%
-# One sequence of three tokens, of which the last is padding. Is the output for it zero,
-# trainable and frozen?
+# The last of three tokens is padding. Is its output zero, trainable and frozen?
 import torch
 from torch import nn
 
@@ -23,7 +22,7 @@ for encoder in (default, fixed.eval()):
     encoder.requires_grad_(False)
     frozen = encoder(tokens, src_key_padding_mask=padding)
     zero = [not output[0, 2].any() for output in (trainable, frozen)]
-    print(f"enable_nested_tensor={encoder.enable_nested_tensor}:", *zero)
+    print(f"nested tensor {encoder.enable_nested_tensor}:", *zero)
     assert trainable[0, 2].any()
     assert frozen[0, 2].any() == (encoder is fixed)
 
