@@ -16,7 +16,7 @@ linear, norm = nn.Linear(16, 16), nn.BatchNorm2d(8).eval()
 conv = nn.Conv2d(8, 8, 3, padding=1)
 frozen = nn.ModuleList([linear, conv, norm]).requires_grad_(False)
 factor, summand = torch.ones(8, 1, 1), torch.zeros(8, 1, 1)
-ways = dict(zip(["Linear", "Conv2d", "BatchNorm2d"], frozen, strict=True))
+ways = {type(layer).__name__: layer for layer in frozen}
 ways["x * factor + summand"] = lambda x: x * factor + summand
 for name, way in ways.items():
     kept = []

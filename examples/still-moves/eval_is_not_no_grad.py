@@ -20,9 +20,10 @@ with torch.no_grad():
     outputs["no_grad()"] = model.train()(x)
     outputs["both"] = model.eval()(x)
 zeros = {way: (out == 0).any().item() for way, out in outputs.items()}
-for way, output in outputs.items():
-    print(f"{way:10} graph: {output.requires_grad}, zeros: {zeros[way]}")
-assert [out.requires_grad for out in outputs.values()] == [True, False, False]
+graphs = {way: out.requires_grad for way, out in outputs.items()}
+for way in outputs:
+    print(f"{way:10} graph: {graphs[way]}, zeros: {zeros[way]}")
+assert list(graphs.values()) == [True, False, False]
 assert list(zeros.values()) == [False, True, False]
 
 # %%

@@ -13,9 +13,10 @@ from torch import nn
 
 
 def changed(layer, batch):
-    before = [tensor.clone() for tensor in layer.state_dict().values()]
-    layer.requires_grad_(False)(batch)
-    return not all(map(torch.equal, before, layer.state_dict().values()))
+    state = layer.requires_grad_(False).state_dict().values()
+    before = [tensor.clone() for tensor in state]
+    layer(batch)
+    return not all(map(torch.equal, before, state))
 
 
 linear = nn.utils.parametrizations.spectral_norm(nn.Linear(64, 64))
