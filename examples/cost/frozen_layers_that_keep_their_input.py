@@ -1,27 +1,42 @@
 """
-A frozen Linear lets its input go, a frozen Conv keeps all of it
-================================================================
+A frozen Conv2d keeps its whole input, a frozen Linear does not
+===============================================================
 
-A frozen layer is still recorded if something before it trains. ``Linear`` saves nothing
-then. ``Conv2d`` and ``BatchNorm2d`` in eval save their whole input, although no
-gradient needs it.
+Behind a layer that trains, frozen ``Conv2d`` and ``BatchNorm2d`` in ``eval()`` keep an
+input that no gradient needs. Batch norm can be written as a factor and a summand.
 """
 
 # %%
-# Does freezing a layer free its activations?
-# -------------------------------------------
-# "Its weight gets no gradient, so its input is not kept": only some layers are like
-# that. ``x``, of 512 KiB, stands for the result of a layer that trains. Tensors that
-# share memory count once, weights and buffers not at all.
+# Which of them keep ``x``, which stands for the result of a layer that trains?
 import torch
 from torch import nn
 
-torch.manual_seed(0)
 x = torch.randn(64, 8, 16, 16, requires_grad=True)
+linear, norm = nn.Linear(16, 16), nn.BatchNorm2d(8).eval()
+conv = nn.Conv2d(8, 8, 3, padding=1)
+frozen = nn.ModuleList([linear, conv, norm]).requires_grad_(False)
+factor, summand = torch.ones(8, 1, 1), torch.zeros(8, 1, 1)
+ways = {type(layer).__name__: layer for layer in frozen}
+ways["x * factor + summand"] = lambda x: x * factor + summand
+for name, way in ways.items():
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, id):
+        way(x)
+    keeps = any(tensor.data_ptr() == x.data_ptr() for tensor in kept)
+    print(f"{name:22}{keeps}")
+    assert keeps == (way in {conv, norm})
+
+# %% tags=["hide-input"]
+# How much does each kind of layer keep?
+# --------------------------------------
+# ``x`` takes 512 KiB. Tensors that share memory count once, weights and buffers not at
+# all. The folded code also finds out whether a frozen layer needs its input to send the
+# gradient back: if it does, another input gives another gradient.
+torch.manual_seed(0)
 layers = {
-    "Linear": nn.Linear(16, 16),
-    "Conv2d": nn.Conv2d(8, 8, 3, padding=1),
-    "BatchNorm2d, eval": nn.BatchNorm2d(8).eval(),
+    "Linear": linear,
+    "Conv2d": conv,
+    "BatchNorm2d, eval": norm,
     "BatchNorm2d, train": nn.BatchNorm2d(8),
     "LayerNorm": nn.LayerNorm(16),
 }
@@ -47,12 +62,9 @@ def gradient(layer, value):
     return value.grad
 
 
-# %%
-# Does a frozen layer need its input to send the gradient back? If it does, another
-# input gives another gradient.
 table = {}
 for name, layer in layers.items():
-    trains = saved(layer, x)
+    trains = saved(layer.requires_grad_(True), x)
     frozen = saved(layer.requires_grad_(False), x)
     needed = not torch.allclose(gradient(layer, x), gradient(layer, x**2), atol=1e-5)
     table[name] = trains, frozen, needed
@@ -86,20 +98,19 @@ plt.show()
 # Why does ``Conv2d`` keep what it doesn't need?
 # ----------------------------------------------
 # ``Linear`` has one formula per gradient and saves for those that are asked for. A
-# convolution computes its gradients in one function and saves for all. A norm that
-# takes mean and variance of its input needs that input in any case; ``LayerNorm`` keeps
-# two numbers per row as well, 64 KiB.
-assert layers["Linear"](x[0, 0]).grad_fn._saved_mat1 is None
-assert layers["Conv2d"](x).grad_fn._saved_input.data_ptr() == x.data_ptr()
+# convolution computes its gradients in one function and saves for all. The gradient of
+# a norm that takes mean and variance of its input depends on that input; ``LayerNorm``
+# keeps two numbers per row as well, 64 KiB.
+assert linear(x[0, 0]).grad_fn._saved_mat1 is None
+assert conv(x).grad_fn._saved_input.data_ptr() == x.data_ptr()
 node = layers["LayerNorm"](x).grad_fn
 assert node._saved_result1.nbytes + node._saved_result2.nbytes == 64 * 1024
 
 # %%
 # How do I get the memory back?
 # -----------------------------
-# Batch norm in eval is one factor and one summand per channel: write it like that. A
-# convolution needs a custom function that keeps the layer and the shape of the input.
-norm, conv = layers["BatchNorm2d, eval"], layers["Conv2d"]
+# Batch norm in ``eval()`` is one factor and one summand per channel. A convolution
+# needs a custom function that keeps the layer and the shape of the input.
 factor = (norm.weight * (norm.running_var + norm.eps).rsqrt()).view(-1, 1, 1)
 summand = norm.bias.view(-1, 1, 1) - norm.running_mean.view(-1, 1, 1) * factor
 
@@ -112,10 +123,13 @@ class LeanConv(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        weight, padding = ctx.layer.weight, ctx.layer.padding
-        return nn.grad.conv2d_input(ctx.shape, weight, grad, padding=padding), None
+        # For a padding in numbers, filled with zeros.
+        how = ctx.layer.stride, ctx.layer.padding, ctx.layer.dilation, ctx.layer.groups
+        return nn.grad.conv2d_input(ctx.shape, ctx.layer.weight, grad, *how), None
 
 
+strided = nn.Conv2d(8, 8, 1, groups=2, stride=2).requires_grad_(False)
+assert torch.allclose(LeanConv.apply(x, strided), strided(x))
 for lean, layer in [
     (lambda value: value * factor + summand, norm),
     (lambda value: LeanConv.apply(value, conv), conv),
@@ -134,9 +148,29 @@ assert saved(nn.Sequential(nn.ReLU(), conv), x) == 512
 assert saved(lambda value: LeanConv.apply(value.relu(), conv), x) == 512
 assert all(saved(layer, x.detach()) == 0 for layer in layers.values())
 
+
+# %%
+# Where it ends
+# -------------
+# Under autocast, a frozen ``Linear`` keeps no input, but a 16-bit copy of its weight.
+# For a layer that trains, autocast shares one copy between all calls, for a frozen one
+# it makes a new copy for each call. A layer that was converted beforehand needs none.
+def copies_of_the_weight(layer):
+    kept = []
+    context = torch.autograd.graph.saved_tensors_hooks(kept.append, id)
+    with torch.autocast("cpu", torch.bfloat16), context:
+        layer(layer(x))
+    own = layer.weight.data_ptr()
+    return len({t.data_ptr() for t in kept if t.shape == (16, 16)} - {own})
+
+
+assert copies_of_the_weight(linear.requires_grad_(True)) == 1
+assert copies_of_the_weight(linear.requires_grad_(False)) == 2
+assert copies_of_the_weight(linear.to(torch.bfloat16)) == 0
+
 # %%
 # Freeze from the input on, and the question does not come up. If earlier layers must
-# learn, measure before you rewrite.
+# train, measure before you rewrite.
 #
 # Related: :doc:`memory_that_freezing_saves`,
 # :doc:`/gallery/freezing/recorded_although_frozen`. Source: the PyTorch issue `Autodiff

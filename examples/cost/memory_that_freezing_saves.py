@@ -1,27 +1,41 @@
 """
-Freezing saves activations only before the first layer that trains
-==================================================================
+Freezing did not save memory: start at the input
+================================================
 
-Gradients and optimizer state shrink with every frozen layer. What is kept for
-``backward()`` need not: freeze five of six layers, and of 896 KiB either 256 remain, or
-all.
+Frozen layers before the first one that trains keep nothing for ``backward()``. Behind
+it, freezing ``Linear`` layers saves activations with ``GELU``, but none with ``ReLU``.
 """
 
 # %%
-# How do I measure the memory that autograd keeps?
-# ------------------------------------------------
-# With a hook that is called for each tensor saved for ``backward()``. Several of them
-# may share one piece of memory: count it once, and leave out the weights, which exist
-# anyway.
+# The activations that autograd keeps with five of six layers frozen, in KiB. No
+# ``backward()`` follows here, so the hooks need not give the tensors back.
+import torch
+from torch.nn import Linear, ReLU, Sequential
+
+blocks = [Sequential(Linear(128, 128), ReLU()) for _ in range(6)]
+model, x = Sequential(*blocks), torch.randn(256, 128)
+parts = {"none": model[:0], "last 5": model[1:], "first 5": model[:5]}
+kept = []
+for name, frozen in parts.items():
+    model.requires_grad_(True)
+    frozen.requires_grad_(False)
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(saved.append, id):
+        model(x)
+    places = {t.data_ptr() for t in saved if t.shape == x.shape}
+    kept.append(len(places) * 128)
+    print(f"{name} frozen: {kept[-1]} KiB")
+assert kept == [896, 896, 256]
+
+# %% tags=["hide-input"]
+# How do I measure a whole training step?
+# ---------------------------------------
+# The hook is called for each tensor saved for ``backward()``. Several of them may share
+# one piece of memory: count it once, and leave out the weights, which exist anyway. The
+# folded code also adds up ``.grad`` and the averages of Adam after a step.
 import weakref
 
-import torch
-from torch import nn
-
-torch.manual_seed(0)
-blocks = (nn.Sequential(nn.Linear(128, 128), nn.ReLU()) for _ in range(6))
-model = nn.Sequential(*blocks)
-x = torch.randn(256, 128)
+model.requires_grad_(True)
 weights = {p.data_ptr() for p in model.parameters()}
 
 
@@ -53,9 +67,9 @@ def step(forward, frozen=slice(0)):
 # %%
 # Which layers should I freeze to save memory?
 # --------------------------------------------
-# "The more you freeze, the less memory you need" is often heard. It holds for ``.grad``
-# and for the two averages that Adam keeps of it. What is saved for ``backward()``
-# depends on where you freeze. In KiB, for one training step each:
+# "The more you freeze, the less memory you need" is often heard. If you freeze before
+# the first step, it holds for ``.grad`` and for the two averages that Adam keeps of it.
+# What is saved for ``backward()`` depends on where you freeze. In KiB, for one step:
 kib = {
     "all train": step(lambda: model(x)),
     "first 5 frozen": step(lambda: model(x), slice(5)),
@@ -76,7 +90,7 @@ assert kib["all train"] == kib["model.eval()"] == (387, 774, 896, True)
 # %% tags=["hide-input"]
 # Gradients (open), Adam (hatched) and what is saved for ``backward()`` (filled). With
 # the last five layers frozen, the filled bar is as long as with none, and ``eval()``
-# changes nothing at all.
+# changes nothing at all in this network without dropout.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
@@ -98,26 +112,98 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Why do the last five save nothing?
-# ----------------------------------
+# Does freezing the last layers never help?
+# -----------------------------------------
 # A frozen ``Linear`` does not keep its input. But the gradient of the first layer comes
-# back through every ``ReLU``, and each of them keeps its result, which is the input of
-# the next layer. In the same network without ``ReLU``, only the input of the first
-# layer is kept: 128 KiB.
-linears = nn.Sequential(*(block[0] for block in model))
-assert step(lambda: linears(x), slice(1, 6))[2] == 128
+# back through every activation function, and ``ReLU``, ``Tanh`` and ``Sigmoid`` keep
+# their result, which is the input of the next ``Linear``. The next four functions keep
+# other tensors, and ``Identity`` keeps none: there, freezing the last five does save.
+names = ["ReLU", "Tanh", "Sigmoid", "GELU", "SiLU", "LeakyReLU", "Dropout", "Identity"]
+by_function = {}
+for name in names:
+    for block in model:
+        block[1] = getattr(torch.nn, name)()
+    last_five = step(lambda: model(x), slice(1, 6))
+    by_function[name] = step(lambda: model(x))[2], last_five[2]
+    print(f"{name:10}", *by_function[name])
+assert [by_function[name] for name in names[:3]] == [(896, 896)] * 3
+assert [by_function[name] for name in names[3:7]] == [(1536, 896)] * 4
+assert by_function["Identity"] == (768, 128)
 
 # %%
-# Does ``detach()`` after the forward save memory?
-# ------------------------------------------------
-# Not at the peak: by then everything is kept. It is freed as soon as no result with a
-# graph is left. Under ``no_grad()`` it is never kept.
+# Does ``detach()`` save memory?
+# ------------------------------
+# ``model(x).detach()`` does not lower the peak: everything is kept until the result
+# with the graph is gone. ``head(backbone(x).detach())`` does: the graph of the backbone
+# is freed before the head runs, unless something still holds ``backbone(x)``. Under
+# ``no_grad()`` nothing is kept in the first place.
 assert kib["model(x).detach()"] == (0, 0, 896, False)
 assert kib["no_grad()"] == (0, 0, 0, False)
 
+# %% tags=["hide-input"]
+# The most that is saved at one time, in KiB, with a backbone of four layers and a head
+# of two. The folded code counts what is still alive at each call of the hook.
+for block in model:
+    block[1] = ReLU()
+backbone, head = model[:4], model[4:]
+
+
+def peak(forward):
+    views, sums = [], [0]
+
+    def pack(tensor):
+        view = tensor.detach()
+        if view.shape == x.shape:
+            views.append((weakref.ref(view), view.data_ptr()))
+        sums.append(len({place for ref, place in views if ref() is not None}) * 128)
+        return view
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda view: view):
+        forward().sum().backward()
+    return max(sums)
+
+
+def still_held():
+    features = backbone(x)
+    return head(features.detach())
+
+
+def without_recording():
+    with torch.no_grad():
+        features = backbone(x)
+    return head(features)
+
+
+peaks = {
+    "head(backbone(x))": peak(lambda: head(backbone(x))),
+    "features is held": peak(still_held),
+    "head(backbone(x).detach())": peak(lambda: head(backbone(x).detach())),
+    "no_grad()": peak(without_recording),
+}
+for way, most in peaks.items():
+    print(f"{way:27}{most:4}")
+assert list(peaks.values()) == [896, 896, 640, 384]
+
 # %%
-# Freeze from the input on, and run what is not to learn under ``no_grad()``. If the
-# input itself requires a gradient, even a frozen network keeps its activations.
+# Where it ends
+# -------------
+# What an optimizer has stored stays after a later freeze: delete it. And if the input
+# itself requires a gradient, even a frozen network keeps its activations, as the table
+# shows. Not every kind of layer lets its input go:
+# :doc:`frozen_layers_that_keep_their_input`.
+optimizer = torch.optim.Adam(model.parameters())
+model(x).sum().backward()
+optimizer.step()
+model.requires_grad_(False)
+optimizer.zero_grad()
+assert len(optimizer.state) == 12
+for parameter in model.parameters():
+    del optimizer.state[parameter]
+assert not optimizer.state
+assert kib["all frozen, x.grad"][2] == 768
+
+# %%
+# Freeze from the input on, and run this part under ``no_grad()``.
 #
 # Related: :doc:`frozen_layers_that_keep_their_input`, :doc:`work_that_freezing_saves`,
 # :doc:`/gallery/diagnose/where_did_the_memory_go`. Source: :torch:`Hooks for saved

@@ -1,16 +1,14 @@
 """
-no_grad() does not switch dropout off
-=====================================
+Dropout is still on: no_grad() and freezing do not switch it off
+================================================================
 
-If a frozen network gives another output each time, dropout is on. ``train()`` and
-``eval()`` switch it, ``no_grad()`` doesn't, and ``F.dropout`` obeys none of them.
+If a frozen network gives another output each time, look for dropout. ``eval()``
+switches the module off. ``F.dropout`` needs ``training=self.training``.
 """
 
 # %%
-# Why does my frozen network give another output each time?
-# ---------------------------------------------------------
-# Dropout draws its mask in the forward, whether or not anything is recorded. So neither
-# ``requires_grad`` nor ``no_grad()`` stops it. ``eval()`` does.
+# How many of 1000 values does frozen dropout drop under ``no_grad()``, and in
+# ``eval()``?
 import torch
 from torch.nn import functional
 
@@ -19,8 +17,9 @@ x = torch.ones(1000)
 dropout = torch.nn.Dropout(0.5).requires_grad_(False)
 with torch.no_grad():
     dropped = (dropout(x) == 0).sum().item()
-    kept = dropout.eval()(x)
-print("dropped under no_grad():", dropped)
+kept = dropout.eval()(x)
+print("no_grad():", dropped)
+print("eval():", (kept == 0).sum().item())
 assert 400 < dropped < 600
 assert torch.equal(kept, x)
 
@@ -28,8 +27,8 @@ assert torch.equal(kept, x)
 # %%
 # I called ``eval()``, and it still drops
 # ---------------------------------------
-# ``F.dropout`` is a function. It has no module whose mode it could read, and its
-# ``training`` is True unless you say otherwise.
+# ``F.dropout`` is a function, not a module, and does not know the mode. Its argument
+# ``training`` is True by default.
 class Model(torch.nn.Module):
     def forgets(self, x):
         return functional.dropout(x, 0.5)
@@ -40,18 +39,22 @@ class Model(torch.nn.Module):
 
 model = Model().eval()
 forgotten = (model.forgets(x) == 0).sum().item()
-print("dropped by F.dropout in eval():", forgotten)
+passed_on = (model.passes_it_on(x) == 0).sum().item()
+print("F.dropout(x):", forgotten)
+print("F.dropout(x, training=self.training):", passed_on)
 assert 400 < forgotten < 600
 assert torch.equal(model.passes_it_on(x), x)
 
 # %%
-# ``F.scaled_dot_product_attention`` has no ``training`` at all. Pass it zero in
-# evaluation: ``dropout_p=0.5 if self.training else 0.0``.
+# ``F.scaled_dot_product_attention`` has no argument ``training``. In evaluation, pass
+# zero: ``dropout_p=0.5 if self.training else 0.0``.
 query = torch.ones(1, 1, 100, 8)
 attend = functional.scaled_dot_product_attention
 with torch.no_grad():
     attended = attend(query, query, query, dropout_p=0.5)
-assert not torch.allclose(attended, attend(query, query, query))
+without_dropout = attend(query, query, query, dropout_p=0.0)
+assert not torch.allclose(attended, without_dropout)
+assert torch.equal(without_dropout, attend(query, query, query))
 
 # %% tags=["hide-input"]
 # How many of 1000 values are dropped. A bar: dropout is on. An empty row: it is off.
@@ -61,7 +64,7 @@ counts = {
     "no_grad(): Dropout": dropped,
     "eval(): Dropout": (kept == 0).sum().item(),
     "eval(): F.dropout(x)": forgotten,
-    "eval(): F.dropout(x, training=self.training)": 0,
+    "eval(): F.dropout(x, training=self.training)": passed_on,
 }
 _, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
 ax.barh(list(counts), list(counts.values()), fc="none", ec="C2", lw=2)
@@ -72,8 +75,8 @@ plt.show()
 # %%
 # How do I keep dropout off in the frozen part only?
 # --------------------------------------------------
-# Frozen features that are compared, or computed once and kept, must not change. Call
-# ``eval()`` on the frozen part after each ``train()``: the rest goes on training.
+# Frozen features that are compared, or computed once and stored, must not change. Call
+# ``eval()`` on the frozen part after each ``train()``: the rest stays in training mode.
 backbone = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5))
 network = torch.nn.Sequential(backbone, torch.nn.Linear(4, 1))
 backbone.requires_grad_(False)
@@ -84,8 +87,21 @@ assert torch.equal(backbone(image), backbone(image))
 assert network[1].training
 
 # %%
+# Where it ends
+# -------------
+# ``F.alpha_dropout`` has the opposite default and is off unless you pass
+# ``training=True``. And dropout is not the only layer that draws random numbers:
+# ``FractionalMaxPool2d`` does it in ``eval()``, too.
+assert torch.equal(functional.alpha_dropout(x, 0.5), x)
+assert not torch.equal(functional.alpha_dropout(x, 0.5, training=True), x)
+pool = torch.nn.FractionalMaxPool2d(2, output_size=5).eval()
+pixels = torch.arange(169.0).view(1, 1, 13, 13)
+assert not all(torch.equal(pool(pixels), pool(pixels)) for _ in range(5))
+
+# %%
 # Use the module :torch:`torch.nn.Dropout`, or pass ``training=self.training`` to
-# :torch:`torch.nn.functional.dropout`. Keep a frozen part in ``eval()``.
+# :torch:`torch.nn.functional.dropout`. Put a frozen part into ``eval()`` if its output
+# must not vary.
 #
 # Related: :doc:`eval_is_not_no_grad`, :doc:`frozen_batch_norm_still_moves`,
 # :doc:`/gallery/recipes/feature_cache`.

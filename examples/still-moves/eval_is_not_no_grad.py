@@ -1,48 +1,62 @@
 """
-eval() is not no_grad(), and neither of them freezes
-====================================================
+eval() is not no_grad(), and neither is requires_grad_(False)
+=============================================================
 
-``model.eval()`` changes what layers compute, ``no_grad()`` what autograd records. To
-evaluate you want both. To freeze, use neither: use ``requires_grad_(False)``.
+``eval()`` switches dropout and batch norm, ``no_grad()`` stops recording: evaluate with
+both. Freeze with ``requires_grad_(False)``, and put frozen dropout and batch norm into
+``eval()``.
 """
+
+# %%
+# One alone is not enough: ``eval()`` records a graph, and under ``no_grad()`` dropout
+# drops.
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(2, 64), nn.Dropout(0.5))
+x = torch.ones(1, 2)
+outputs = {"eval()": model.eval()(x)}
+with torch.no_grad():
+    outputs["no_grad()"] = model.train()(x)
+    outputs["both"] = model.eval()(x)
+zeros = {way: (out == 0).any().item() for way, out in outputs.items()}
+graphs = {way: out.requires_grad for way, out in outputs.items()}
+for way in outputs:
+    print(f"{way:10} graph: {graphs[way]}, zeros: {zeros[way]}")
+assert list(graphs.values()) == [True, False, False]
+assert list(zeros.values()) == [False, True, False]
 
 # %%
 # Does eval() switch gradients off?
 # ---------------------------------
-# Many believe so. It doesn't: the graph is recorded as before, with all the memory that
-# it takes, and ``backward()`` fills in the gradients.
-import torch
-
-model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
-x = torch.ones(3, 2)
-model.eval()
-loss = model(x).sum()
-loss.backward()
-print("eval():", loss.requires_grad, model[0].weight.grad is not None)
-assert loss.requires_grad
+# No. A graph is recorded, and ``backward()`` computes the gradients. The graph may be
+# smaller: dropout that is off returns its input and adds nothing to it.
+outputs["eval()"].sum().backward()
 assert model[0].weight.grad is not None
+hidden = model[0](x)
+assert model[1].eval()(hidden).grad_fn is hidden.grad_fn
+assert model[1].train()(hidden).grad_fn is not hidden.grad_fn
 
 # %%
 # Does no_grad() put the model into evaluation?
 # ---------------------------------------------
 # No. Dropout still drops, and batch norm still updates its statistics.
-model.train()
+norm = nn.BatchNorm1d(2)
 with torch.no_grad():
-    output = model(x)
-print("no_grad():", output.requires_grad, "training:", model.training)
-assert not output.requires_grad
-assert model.training
+    norm(torch.randn(8, 2) + 5)
+assert norm.training
+assert (norm.running_mean > 0).all()
 
 # %%
-# Who does what
-# -------------
+# Which one do I need?
+# --------------------
 # Two switches, four combinations, three questions: is a graph recorded, does dropout
-# drop, and does an optimizer move the weights?
+# drop, and does a training step with SGD move the weights?
 
 
 def asked(*, evaluation, recording):
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(2, 64), torch.nn.Dropout(0.5))
+    net = nn.Sequential(nn.Linear(2, 64), nn.Dropout(0.5))
     net.train(not evaluation)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     before = net[0].weight.detach().clone()
@@ -87,9 +101,40 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# What do I call to freeze a part?
+# --------------------------------
+# ``requires_grad_(False)``: its parameters get no gradient, and layers before it can
+# still train. If the part contains dropout or batch norm and its output must stay the
+# same, ``eval()`` too, and again after each ``train()``.
+part = nn.Sequential(nn.Linear(2, 64), nn.BatchNorm1d(64), nn.Dropout(0.5))
+part.requires_grad_(False)
+batch = torch.randn(8, 2, requires_grad=True)
+assert not torch.equal(part(batch), part(batch))
+part.eval()
+assert torch.equal(part(batch), part(batch))
+part(batch).sum().backward()
+assert batch.grad is not None
+assert part[0].weight.grad is None
+
+# %%
+# Where it ends
+# -------------
+# ``no_grad()`` does not stop an optimizer: a gradient from before still moves the
+# weight, see :doc:`stale_gradients`. And ``nn.TransformerEncoder`` looks at both
+# switches: in ``eval()`` it may compute in another way where no gradient is needed, see
+# :doc:`freezing_changed_my_transformer`.
+linear = nn.Linear(2, 1)
+linear(x).sum().backward()
+before = linear.weight.detach().clone()
+with torch.no_grad():
+    linear(x)
+torch.optim.SGD(linear.parameters(), lr=0.1).step()
+assert not torch.equal(linear.weight, before)
+
+# %%
 # Evaluate with ``model.eval()`` and ``torch.no_grad()`` or ``torch.inference_mode()``
 # around the loop, then go back with ``model.train()``. Freeze with
-# ``requires_grad_(False)``.
+# ``requires_grad_(False)``, and put frozen dropout and batch norm into ``eval()``.
 # Source: :torch:`Autograd mechanics
 # <notes/autograd.html#locally-disabling-gradient-computation>`.
 #

@@ -1,23 +1,35 @@
 """
-Frozen batch norm still moves: its running statistics
-=====================================================
+Frozen batch norm still changes: put it into eval(), too
+========================================================
 
-``requires_grad_(False)``, ``no_grad()`` and ``inference_mode()`` don't stop the running
-mean of a batch norm. ``eval()`` does, and the next ``train()`` undoes that.
+``requires_grad_(False)`` freezes the weight and bias of a batch norm, not its running
+mean and variance. ``eval()`` stops those, until the next ``train()``.
 """
+
+# %%
+# Each of these frozen batch norms gets 20 batches whose mean is 5.
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+batches = torch.randn(20, 64, 1) + 5
+wrong = nn.BatchNorm1d(1).requires_grad_(False)
+right = nn.BatchNorm1d(1).requires_grad_(False).eval()
+for batch in batches:
+    wrong(batch)
+    right(batch)
+print("requires_grad_(False):", wrong.running_mean)
+print("requires_grad_(False).eval():", right.running_mean)
+assert wrong.running_mean > 4
+assert right.running_mean == 0
 
 # %%
 # Why does the output of my frozen backbone change?
 # -------------------------------------------------
-# A batch norm has two parameters, which can be frozen, and buffers: the running mean
-# and variance. In training mode the forward updates them. No gradient takes part in it,
-# so no switch for gradients stops it.
+# The running mean and variance are buffers, not parameters. In training mode the
+# forward updates them. The update uses no gradient, so neither ``no_grad()`` nor
+# ``inference_mode()`` stops it.
 import contextlib
-
-import torch
-
-torch.manual_seed(0)
-batches = torch.randn(20, 64, 1) + 5
 
 
 def running_means(norm, context=contextlib.nullcontext):
@@ -30,17 +42,15 @@ def running_means(norm, context=contextlib.nullcontext):
 
 
 means = {
-    "requires_grad_(False)": running_means(
-        torch.nn.BatchNorm1d(1).requires_grad_(False)
-    ),
-    "no_grad()": running_means(torch.nn.BatchNorm1d(1), torch.no_grad),
-    "inference_mode()": running_means(torch.nn.BatchNorm1d(1), torch.inference_mode),
-    "eval()": running_means(torch.nn.BatchNorm1d(1).eval()),
+    "requires_grad_(False)": running_means(nn.BatchNorm1d(1).requires_grad_(False)),
+    "no_grad()": running_means(nn.BatchNorm1d(1), torch.no_grad),
+    "inference_mode()": running_means(nn.BatchNorm1d(1), torch.inference_mode),
+    "eval()": running_means(nn.BatchNorm1d(1).eval()),
 }
 for way, way_means in means.items():
     print(f"{way:22}{way_means[0]:5.2f} -> {way_means[-1]:.2f}")
 assert means["eval()"] == [0.0] * 21
-assert all(found[-1] > 4 for way, found in means.items() if way != "eval()")
+assert all(values[-1] > 4 for way, values in means.items() if way != "eval()")
 
 # %% tags=["hide-input"]
 # The running mean over 20 batches whose mean is 5. Dashed: the three ways that do not
@@ -59,7 +69,7 @@ plt.show()
 # ---------------------------------------
 # ``model.train()`` at the top of the loop sets the mode of all modules in the model,
 # also of the frozen ones.
-model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.BatchNorm1d(1))
+model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
 model[1].eval()
 model.train()
 print("training:", model[1].training)
@@ -67,42 +77,62 @@ assert model[1].training
 
 
 # %%
-# To keep the batch norms of a model in evaluation, override its ``train()``:
-class Model(torch.nn.Sequential):
+# To keep the batch norms of a model in evaluation, override its ``train()``. The common
+# base class of the batch norms, ``SyncBatchNorm`` among them, is ``_BatchNorm``. The
+# override holds if the model is a part of a larger one, too.
+class Model(nn.Sequential):
     def train(self, mode=True):
         super().train(mode)
         for module in self.modules():
-            if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
         return self
 
 
-model = Model(torch.nn.Linear(1, 1), torch.nn.BatchNorm1d(1)).train()
+model = Model(nn.Linear(1, 1), nn.BatchNorm3d(1), nn.SyncBatchNorm(1))
+nn.Sequential(model).train()
 assert model.training
 assert not model[1].training
+assert not model[2].training
 
 # %%
 # ``eval()`` freezes only half
 # ----------------------------
 # It stops the statistics. ``weight`` and ``bias`` still train, unless you also call
 # ``requires_grad_(False)``.
-norm = torch.nn.BatchNorm1d(1).eval()
+norm = nn.BatchNorm1d(1).eval()
 norm(batches[0]).sum().backward()
 assert norm.weight.grad is not None
+assert norm.bias.grad is not None
 
 # %%
-# ``momentum=0`` is no substitute for ``eval()``. The statistics stay, but in training
-# mode they are not used: the layer goes on normalising with the mean of the batch.
-norm = torch.nn.BatchNorm1d(1, momentum=0.0)
+# ``momentum=0`` is no substitute for ``eval()``. The mean and variance stay, but in
+# training mode they are not used: the layer goes on normalising with the mean of the
+# batch. And ``num_batches_tracked``, a third buffer, goes on counting.
+norm = nn.BatchNorm1d(1, momentum=0.0)
 in_train, in_eval = norm(batches[0]).mean(), norm.eval()(batches[0]).mean()
-assert norm.running_mean.item() == 0
+assert (norm.running_mean, norm.running_var) == (0, 1)
+assert norm.num_batches_tracked == 1
 assert abs(in_train) < 1e-5
 assert in_eval > 4
 
 # %%
+# Where it ends
+# -------------
+# The override does not run if code calls ``train()`` on the batch norm itself. With
+# ``track_running_stats=False`` nothing moves, but ``eval()`` changes nothing, either:
+# the output still depends on the other samples of the batch.
+model[1].train()
+assert model[1].training
+norm = nn.BatchNorm1d(1, track_running_stats=False).eval()
+assert norm.running_mean is None
+assert abs(norm(batches[0]).mean()) < 1e-5
+
+# %%
 # A frozen batch norm needs both, ``requires_grad_(False)`` and ``eval()``.
-# :py:func:`gradguide.freeze` does both, and holds against ``train()``. How the buffers
-# are updated is in :torch:`torch.nn.BatchNorm1d`.
+# :py:func:`gradguide.freeze` does both for PyTorch's batch norms, and keeps them in
+# evaluation when ``train()`` is called. How the buffers are updated is in
+# :torch:`torch.nn.BatchNorm1d`.
 #
 # Related: :doc:`other_buffers_that_move`, :doc:`eval_is_not_no_grad`,
 # :doc:`/gallery/diagnose/will_it_really_stay_frozen`.

@@ -1,20 +1,36 @@
 """
-Four ways in which a frozen weight still moves
-==============================================
+A frozen weight still changes: its .grad was left behind
+========================================================
 
-The optimizer looks at ``.grad``, never at ``requires_grad``. So a frozen weight moves
-if it still has a gradient, even of zeros, or if other code writes to it.
+An optimizer of PyTorch looks at ``.grad``, not at ``requires_grad``. If you freeze
+after a backward, also set ``.grad`` to None. ``LBFGS`` must then be built again, too.
 """
 
 # %%
-# My frozen layer still changes. Who moves it?
-# --------------------------------------------
-# Each function below freezes ``weight``, goes on training, and returns it before and
-# after. First the gradient that is left: from the last step, if no ``zero_grad()`` came
-# since, or from half an accumulation.
+# Both weights are frozen between ``backward()`` and ``step()``. One still has its
+# gradient, and moves. The other does not.
 import torch
 
+weights = [torch.nn.Parameter(torch.ones(2)) for _ in range(3)]
+stale, cleared, head = weights
+optimizer = torch.optim.SGD(weights, lr=0.1)
+(stale * cleared * head).sum().backward()
 
+stale.requires_grad_(False)
+cleared.requires_grad_(False).grad = None
+optimizer.step()
+print("requires_grad_(False):", stale.detach())
+print("requires_grad_(False).grad = None:", cleared.detach())
+assert torch.equal(stale, torch.full((2,), 0.9))
+assert torch.equal(cleared, torch.ones(2))
+
+
+# %%
+# Where does such a gradient come from?
+# -------------------------------------
+# From half an accumulation, or from the last step, if no ``zero_grad()`` came since.
+# Each function below freezes ``weight``, goes on training, and returns it before and
+# after.
 def fresh():
     weight = torch.nn.Parameter(torch.ones(2))
     other = torch.nn.Parameter(torch.ones(2))
@@ -32,21 +48,9 @@ def left_from_the_last_step():
     return before, weight
 
 
-def left_from_half_an_accumulation():
-    weight, other, optimizer = fresh()
-    before = weight.detach().clone()
-    (weight * other).sum().backward()
-    weight.requires_grad_(False)
-    (weight * other).sum().backward()
-    optimizer.step()
-    return before, weight
-
-
 # %%
-# A zero in place of None
-# -----------------------
-# A gradient of zeros is a gradient, so the update is not skipped, and momentum goes on
-# with what it remembers. ``zero_grad()`` sets None unless you ask for zeros.
+# ``zero_grad(set_to_none=False)`` leaves a gradient of zeros. The optimizer does not
+# skip it, and momentum goes on in the old direction. The default sets None.
 def zero_instead_of_none():
     weight, other, optimizer = fresh()
     (weight * other).sum().backward()
@@ -60,10 +64,9 @@ def zero_instead_of_none():
 
 
 # %%
-# Something writes to it
-# ----------------------
-# A moving average, ``load_state_dict()``, another parameter on the same memory: they
-# write without a gradient, and the flag forbids no write under ``no_grad()``.
+# A weight can also change without a gradient: ``requires_grad=False`` forbids no write.
+# A moving average, ``load_state_dict()`` or another parameter on the same memory write
+# to it. Then no setting of the weight helps: change the code that writes.
 def written_to_by_hand():
     weight, other, _ = fresh()
     weight.requires_grad_(False)
@@ -73,11 +76,21 @@ def written_to_by_hand():
     return before, weight
 
 
+def shares_its_memory():
+    weight, _, _ = fresh()
+    shared = torch.nn.Parameter(weight.data)
+    weight.requires_grad_(False)
+    before = weight.clone()
+    shared.sum().backward()
+    torch.optim.SGD([shared], lr=0.1).step()
+    return before, weight
+
+
 ways = [
     left_from_the_last_step,
-    left_from_half_an_accumulation,
     zero_instead_of_none,
     written_to_by_hand,
+    shares_its_memory,
 ]
 moved = {}
 for way in ways:
@@ -86,43 +99,78 @@ for way in ways:
     print(f"{way.__name__:32}{moved[way.__name__]:.2f}")
     assert not weight.requires_grad
 assert all(distance > 0.05 for distance in moved.values())
+torch.nn.ParameterList([weight]).load_state_dict({"0": torch.zeros(2)})
+assert not weight.any()
 
 # %% tags=["hide-input"]
 # How far the frozen weight moved in one step, for each way.
 import matplotlib.pyplot as plt
 
-_, ax = plt.subplots(figsize=(6, 2.6), layout="constrained")
+_, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 ax.barh(list(moved), list(moved.values()), fc="none", ec="C2", hatch="////", lw=2)
 ax.set(xlabel="max |change|")
 ax.invert_yaxis()
 plt.show()
 
 # %%
-# What to do
-# ----------
-# Clear the gradient in the same line in which you freeze: with None, the optimizer has
-# nothing to apply. That is the cure for the first three. The fourth is your own code.
-weight, other, optimizer = fresh()
-(weight * other).sum().backward()
-optimizer.step()
-weight.requires_grad_(False).grad = None
-before = weight.clone()
-(weight * other).sum().backward()
-optimizer.step()
-assert torch.equal(weight, before)
-
-# %%
 # A gradient that is left also counts in ``clip_grad_norm_()``. The gradient of
 # ``other`` has a norm of 0.14 here, below the limit of 1, and is scaled down even so.
+weight, other, _ = fresh()
 weight.grad, other.grad = torch.full((2,), 100.0), torch.full((2,), 0.1)
 torch.nn.utils.clip_grad_norm_([weight, other], max_norm=1.0)
 print(other.grad)
 assert other.grad.max() < 0.001
 
+
 # %%
-# :py:func:`gradguide.freeze` sets the flag and clears the gradient. Source: an
-# optimizer skips a parameter only if its gradient is None, see
-# :torch:`torch.optim.Optimizer.zero_grad`.
+# Where it ends
+# -------------
+# None is enough for the optimizers below, with ``foreach`` or without, but not for
+# LBFGS. It joins all its parameters into one vector, puts zeros for None, and moves the
+# frozen ones by its history. So build it again after the freeze.
+def moves_after_none(name, *, again=False, **options):
+    weight, other, _ = fresh()
+    optimizer = getattr(torch.optim, name)([weight, other], lr=0.1, **options)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight * other - 3).square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    weight.requires_grad_(False).grad = None
+    if again:
+        optimizer = type(optimizer)([weight, other], lr=0.1, **options)
+    before = weight.clone()
+    optimizer.step(closure)
+    return not torch.equal(weight, before)
+
+
+adaptive = ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "Adadelta"]
+for name in ["SGD", "ASGD", "RMSprop", "Rprop", *adaptive]:
+    assert not moves_after_none(name, foreach=False)
+    assert not moves_after_none(name, foreach=True)
+assert moves_after_none("LBFGS", max_iter=3)
+assert not moves_after_none("LBFGS", max_iter=3, again=True)
+
+# %%
+# A gradient of zeros is harmless in ``SGD`` without momentum and weight decay. With
+# either of them it moves the weight.
+for options in ({}, {"momentum": 0.9}, {"weight_decay": 0.1}):
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.1, **options)
+    weight.sum().backward()
+    optimizer.step()
+    before = weight.requires_grad_(False).clone()
+    optimizer.zero_grad(set_to_none=False)
+    optimizer.step()
+    assert torch.equal(weight, before) == (not options)
+
+# %%
+# :py:func:`gradguide.freeze` sets ``requires_grad`` and clears the gradient.
+# :torch:`torch.optim.Optimizer.zero_grad` describes how an optimizer treats None and
+# zeros.
 #
 # Related: :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`,
 # :doc:`weight_decay_on_frozen_weights`,

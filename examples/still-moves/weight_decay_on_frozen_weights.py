@@ -1,27 +1,45 @@
 """
-Weight decay does not shrink a frozen weight, unless .grad is left
-==================================================================
+Weight decay does not shrink a frozen weight whose .grad is None
+================================================================
 
-It is often said that weight decay shrinks frozen parameters unless you filter them out
-of the optimizer. It does not, as long as their ``.grad`` is None.
+You need no filter: PyTorch's optimizers with ``weight_decay`` skip a parameter whose
+``.grad`` is None. A ``.grad`` of zeros is not skipped: then the frozen weight shrinks.
 """
 
 # %%
-# Does weight decay move what is frozen?
-# --------------------------------------
-# Weight decay is a part of the update of a parameter, and an optimizer skips the update
-# of a parameter whose ``.grad`` is None. Here the frozen weight is in the optimizer,
-# with a strong decay, for five steps.
+# A weight is frozen after a backward, and five more steps follow. The one difference is
+# how ``zero_grad()`` clears the gradient.
 import torch
 
+weights = {}
+for to_none in (False, True):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.AdamW([weight], lr=0.1, weight_decay=0.5)
+    weight.sum().backward()
+    weight.requires_grad_(False)
+    for _ in range(5):
+        optimizer.zero_grad(set_to_none=to_none)
+        optimizer.step()
+    weights[to_none] = weight.item()
+    print(f"zero_grad(set_to_none={to_none}): {weights[to_none]:.3f}")
+assert weights[False] < 0.8
+assert weights[True] == 1
+
+# %%
+# Which optimizers does this hold for?
+# ------------------------------------
+# Weight decay is a part of the update of a parameter. These optimizers skip the update
+# if ``.grad`` is None, with ``foreach`` and ``fused``, too. With zeros the update takes
+# place, and each of the five below shrinks the frozen weight.
 OPTIMIZERS = ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"]
 
 
-def after_five_steps(name, grad):
+def after_five_steps(name, grad, **options):
     frozen = torch.nn.Parameter(torch.ones(1), requires_grad=False)
     trained = torch.nn.Parameter(torch.ones(1))
     frozen.grad = grad
-    optimizer = getattr(torch.optim, name)([frozen, trained], lr=0.1, weight_decay=0.5)
+    build = getattr(torch.optim, name)
+    optimizer = build([frozen, trained], lr=0.1, weight_decay=0.5, **options)
     for _ in range(5):
         trained.grad = None
         (frozen * trained).sum().backward()
@@ -30,18 +48,15 @@ def after_five_steps(name, grad):
 
 
 none = [after_five_steps(name, None) for name in OPTIMIZERS]
-print("grad is None", none)
-assert none == [1.0] * 5
-
-# %%
-# And if the gradient is zero?
-# ----------------------------
-# Then the update is not skipped, and each of the five shrinks the frozen weight. Zeros
-# come from ``zero_grad(set_to_none=False)``, from a mask, or from a hook.
 zero = [after_five_steps(name, torch.zeros(1)) for name in OPTIMIZERS]
-for name, value in zip(OPTIMIZERS, zero, strict=True):
-    print(f"grad is zero {name:8} {value:.3f}")
+for name, with_none, with_zero in zip(OPTIMIZERS, none, zero, strict=True):
+    print(f"{name:8} None: {with_none:.3f}  zeros: {with_zero:.3f}")
+assert none == [1.0] * 5
 assert all(value < 1 for value in zero)
+for name in [*OPTIMIZERS, "NAdam", "RAdam", "Adamax", "Adadelta", "ASGD", "Adafactor"]:
+    assert after_five_steps(name, None, foreach=True) == 1
+for name in ("SGD", "Adam", "AdamW", "Adagrad"):
+    assert after_five_steps(name, None, fused=True) == 1
 
 # %% tags=["hide-input"]
 # The frozen weight, which began at 1, after five steps. Hatched: its gradient is None.
@@ -57,8 +72,8 @@ ax.set(ylabel="frozen weight")
 plt.show()
 
 # %%
-# A penalty in the loss is another matter
-# ---------------------------------------
+# What about a penalty in the loss?
+# ---------------------------------
 # If you add the squares of the weights to the loss yourself, autograd computes the
 # decay, and gives a frozen weight no gradient.
 frozen = torch.nn.Parameter(torch.ones(1), requires_grad=False)
@@ -68,8 +83,27 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
-# You need no filter to keep weight decay off. Freeze, set ``.grad`` to None, and keep
-# ``zero_grad()`` at its default (:torch:`torch.optim.Optimizer.zero_grad`).
+# Where it ends
+# -------------
+# A part of a parameter has no ``.grad`` of its own. If you keep its gradient at zero
+# with a mask or a hook, weight decay shrinks that part. A decay that you write yourself
+# also shrinks what is frozen, unless you check ``requires_grad``.
+table = torch.nn.Parameter(torch.ones(2))
+optimizer = torch.optim.AdamW([table], lr=0.1, weight_decay=0.5)
+table.register_hook(lambda grad: grad * torch.tensor([0.0, 1.0]))
+table.sum().backward()
+optimizer.step()
+print(table.detach())
+assert table.grad[0] == 0
+assert table[0] < 1
+with torch.no_grad():
+    for parameter in (frozen, trained):
+        parameter.mul_(0.95)
+assert frozen < 1
+
+# %%
+# Freeze, set ``.grad`` to None, and keep ``zero_grad()`` at its default
+# (:torch:`torch.optim.Optimizer.zero_grad`). Then weight decay needs no filter.
 #
 # Related: :doc:`stale_gradients`, :doc:`/gallery/graph/zero_is_not_none`,
 # :doc:`/gallery/three-ways/filter_parameters_into_the_optimizer`.
