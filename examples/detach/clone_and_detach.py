@@ -1,9 +1,9 @@
 """
-A saved weight changes with training unless you write detach().clone()
-======================================================================
+A weight kept with detach() changes in training: use detach().clone()
+=====================================================================
 
 ``clone()`` copies the memory and stays in the graph. ``detach()`` leaves the graph and
-keeps the memory. A copy outside the graph takes both, in either order.
+keeps the memory. For a copy outside the graph, use both, in either order.
 """
 
 # %%

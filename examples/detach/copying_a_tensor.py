@@ -113,9 +113,8 @@ assert head.weight.requires_grad
 # Where it ends
 # -------------
 # ``asarray`` does not change the leaf if it has to copy: with ``copy=True``, or for
-# another dtype. From a list of tensors, ``as_tensor`` makes a tensor without a graph, as
-# ``torch.tensor`` does. To let the gradients of several losses pass, use
-# ``torch.stack``.
+# another dtype. From a list of tensors, ``as_tensor`` makes a tensor without a graph,
+# as ``torch.tensor`` does: to let the gradients pass, use ``torch.stack``.
 for change in ({"copy": True}, {"dtype": torch.float64}):
     assert not torch.asarray(head.weight, requires_grad=False, **change).requires_grad
     assert head.weight.requires_grad

@@ -1,6 +1,6 @@
 """
-detach_() does not cut what was computed before: use detach()
-=============================================================
+detach_() does not cut results that were computed before
+========================================================
 
 ``detach_()`` makes the tensor itself a leaf. Results that were computed from it before
 still pass gradients back through it. To cut, compute them from ``y.detach()``.

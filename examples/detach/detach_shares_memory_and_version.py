@@ -41,7 +41,7 @@ assert y._version == shown._version == 1
 # Does every write to a detached tensor break ``backward()``?
 # -----------------------------------------------------------
 # No. It depends on what the operation has saved: its output, its input, or neither. If
-# ``backward()`` does not use the tensor that you wrote to, it raises no error, and the
+# no operation has saved the tensor that you wrote to, there is no error, and the
 # gradient is right.
 
 

@@ -1,6 +1,6 @@
 """
-Memory grows in each step because the logged loss holds its graph
-=================================================================
+Memory grows if you log a loss that still holds its graph
+=========================================================
 
 Log ``loss.detach()`` or ``loss.item()``. Log a weight as ``weight.detach().clone()``:
 without ``clone()``, each entry of the log is the same memory.

@@ -89,9 +89,9 @@ plt.show()
 # Where it ends
 # -------------
 # Some conversions copy: ``tolist()``, ``item()``, another dtype, and ``force=True`` for
-# a conjugate view. ``tolist()`` and ``item()`` work without
-# ``detach()``. NumPy has no ``bfloat16`` and no sparse arrays, and ``force=True`` does
-# not change that: call ``float()`` or ``to_dense()`` first.
+# a conjugate view. ``tolist()`` and ``item()`` work without ``detach()``. NumPy has no
+# ``bfloat16`` and no sparse arrays, and ``force=True`` does not change that: call
+# ``float()`` or ``to_dense()`` first.
 assert image.tolist()[-1] == image[-1].item() == 2.0
 plain = torch.ones(2)
 assert np.asarray(plain).ctypes.data == plain.data_ptr()
