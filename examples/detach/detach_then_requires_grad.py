@@ -9,7 +9,7 @@ become a leaf with a gradient of its own. It still uses the memory of the origin
 # %%
 # Why does the loss not require a gradient after ``detach()``?
 # ------------------------------------------------------------
-# Because nothing that it is computed from requires one. Set it on ``d``.
+# Because nothing that it is computed from requires one. Set ``requires_grad`` on ``d``.
 import torch
 
 x = torch.ones(2, requires_grad=True)
