@@ -98,13 +98,15 @@ assert np.asarray(plain).ctypes.data == plain.data_ptr()
 assert np.asarray(plain, dtype=np.float64).ctypes.data != plain.data_ptr()
 conjugate = torch.ones(2, dtype=torch.complex64).conj()
 assert conjugate.numpy(force=True).ctypes.data != conjugate.data_ptr()
-for tensor in (image.bfloat16(), torch.eye(2).to_sparse()):
+messages = []
+for tensor in (torch.eye(2).to_sparse(), image.bfloat16()):
     try:
         tensor.numpy(force=True)
     except TypeError as error:
-        print(f"{type(error).__name__}: {error}")
+        messages.append(f"{type(error).__name__}: {error}")
     else:
         raise AssertionError("NumPy can hold it")
+print(messages[1])
 assert image.bfloat16().float().numpy(force=True).dtype == np.float32
 assert torch.eye(2).to_sparse().to_dense().numpy().shape == (2, 2)
 
