@@ -1,16 +1,15 @@
 """
-detach().clone() and clone().detach() make the same copy
-========================================================
+A weight kept with detach() changes in training: use detach().clone()
+=====================================================================
 
 ``clone()`` copies the memory and stays in the graph. ``detach()`` leaves the graph and
-keeps the memory. A snapshot that training can't change takes both, in either order.
+keeps the memory. For a copy outside the graph, use both, in either order.
 """
 
 # %%
 # Which of them is a snapshot?
 # ----------------------------
-# You keep a weight to compare with later. The optimizer writes to its memory, and what
-# you kept with ``detach()`` alone changes with it.
+# The optimizer writes to the memory of the weight, and ``detach()`` shares it.
 import torch
 
 weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
@@ -23,51 +22,65 @@ kept = {
 }
 (weight**2).sum().backward()
 torch.optim.SGD([weight], lr=0.25).step()
-for way, tensor in kept.items():
-    print(f"{way:17} {tensor.tolist()!s:11} requires_grad={tensor.requires_grad}")
-own = {way: tensor.data_ptr() != weight.data_ptr() for way, tensor in kept.items()}
+for way, t in kept.items():
+    print(f"{way:17}{t.tolist()!s:11} requires_grad={t.requires_grad}")
+own = {way: t.data_ptr() != weight.data_ptr() for way, t in kept.items()}
 assert list(own.values()) == [False, True, False, True, True]
+
+# %%
+# The values of ``clone()`` are right, too, but it requires a gradient and holds the
+# graph. Under ``no_grad()`` it does not, so there ``clone()`` alone is a snapshot.
 assert [t.requires_grad for t in kept.values()] == [True, True, False, False, False]
 assert kept["clone().detach()"].equal(kept["detach().clone()"])
+assert kept["clone()"].grad_fn is not None
+with torch.no_grad():
+    assert not weight.clone().requires_grad
 
 # %%
 # Does the order matter?
 # ----------------------
 # Not to the result. A common belief is that ``clone()`` first copies the gradient and
-# the graph, too. It adds one node, which saves no tensor and is gone when you detach.
+# the graph, too. It adds one node, which saves no tensor and is freed when you detach.
 # PyTorch recommends ``detach()`` first, without that node (:torch:`torch.tensor`).
 saved = []
 with torch.autograd.graph.saved_tensors_hooks(saved.append, lambda _: None):
     print(weight.clone().grad_fn.name(), weight.detach().clone().grad_fn)
 assert saved == []
+assert weight.clone().detach().grad_fn is None
 assert weight.clone().detach().grad is None
+for t in (weight, torch.ones(1, 3).expand(2, 3), torch.ones(6)[::2]):
+    assert t.clone().detach().stride() == t.detach().clone().stride()
 
 # %%
 # What does a copy keep?
 # ----------------------
-# Values, dtype, device and, if the tensor has no gaps, its strides. Not
-# ``requires_grad``, not ``.grad``, not the class ``Parameter``. And a copy of a slice
-# is as small as it looks, while a detached slice keeps all of the storage alive.
-matrix = torch.nn.Parameter(torch.ones(1000, 3).T)
-assert matrix.detach().clone().stride() == matrix.stride() == (1, 3)
-assert type(matrix.clone()) is torch.Tensor
+# Values, dtype, device and, if the tensor has no gaps or overlaps, its strides. It does
+# not keep ``requires_grad``, ``.grad`` or the class ``Parameter``. A copy of a slice
+# takes only the memory of that slice, while a detached slice keeps the whole storage.
+matrix = torch.nn.Parameter(torch.ones(1000, 3, dtype=torch.float64).T)
+copied = matrix.detach().clone()
+assert copied.stride() == matrix.stride() == (1, 3)
+assert (copied.dtype, copied.device) == (matrix.dtype, matrix.device)
+assert torch.ones(6)[::2].clone().stride() == (1,)
+assert type(copied) is type(matrix.clone()) is torch.Tensor
 part = matrix[:, :10].detach()
 sizes = [t.untyped_storage().nbytes() for t in (part, part.clone())]
-assert sizes == [12000, 120]
+assert sizes == [24000, 240]
 
 # %%
 # When is clone() alone right?
 # ----------------------------
-# When the gradient must pass (:torch:`torch.clone`). You may write into the clone, and
-# what you don't overwrite still learns.
+# When the gradient must pass (:torch:`torch.clone`). You may write into the clone: what
+# you don't overwrite still gets a gradient.
 masked = weight.clone()
 masked[0] = 0
 (gradient,) = torch.autograd.grad(masked.sum(), weight)
 assert gradient.tolist() == [0.0, 1.0]
 
 # %% tags=["hide-input"]
-# ``clone()`` goes right, ``detach()`` goes down. Both orders end in the same corner:
-# memory of its own, no gradient. An open square is in the graph, a dashed one is not.
+# To the right: a tensor with memory of its own. Upwards: a tensor in the graph. Both
+# orders, ``clone()`` first or ``detach()`` first, end at the lower right: memory of its
+# own, no gradient. A solid square is in the graph, a dashed one is not.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -88,8 +101,22 @@ ax.set(xlim=(-0.5, 1.5), ylim=(-0.8, 1.5))
 plt.show()
 
 # %%
+# Where it ends
+# -------------
+# A copy of a tensor from inference mode is a normal tensor only if you make it outside.
+# And a snapshot is one tensor: for a whole model, copy the dictionary
+# (:doc:`logging_a_loss`), because ``state_dict()`` shares the memory.
+with torch.inference_mode():
+    made_inside = torch.ones(2)
+    copied_inside = made_inside.detach().clone()
+assert copied_inside.is_inference()
+assert not made_inside.detach().clone().is_inference()
+layer = torch.nn.Linear(2, 1)
+assert layer.state_dict()["weight"].data_ptr() == layer.weight.data_ptr()
+
+# %%
 # Write ``detach().clone()`` for a snapshot, ``detach()`` to read a value now, and
-# ``clone()`` to change a copy that learns.
+# ``clone()`` to change a copy that still passes the gradient.
 #
 # Related: :doc:`copying_a_tensor`, :doc:`logging_a_loss`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

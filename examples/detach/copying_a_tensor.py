@@ -2,42 +2,53 @@
 torch.tensor(t) cuts the gradient, torch.asarray(t) can freeze t
 ================================================================
 
-Four functions turn a tensor into a tensor. Whether you get a copy, and whether the
-gradient still passes, depends on which. One of them can freeze what you hand it.
+For a copy without a gradient, write ``t.detach().clone()``. For a copy through which
+the gradient passes, write ``t.clone()``.
 """
 
 # %%
 # "To copy construct from a tensor, it is recommended to use ..."
 # ---------------------------------------------------------------
-# ``torch.tensor(t)`` is ``t.detach().clone()`` (:torch:`torch.tensor`). The warning is
-# not about style. The values are right, but the layers that made ``t`` no longer learn.
+# ``torch.tensor(t)`` cuts the graph: here, ``backbone`` gets no gradient.
 import torch
 
 torch.manual_seed(0)
 backbone, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
 features = backbone(torch.ones(1, 2))
-copies = {"torch.tensor(t)": torch.tensor(features)}
-head(copies["torch.tensor(t)"]).sum().backward()
-assert head.weight.grad is not None
+wrong = torch.tensor(features)
+head(wrong).sum().backward()
+print("torch.tensor(t):", backbone.weight.grad)
 assert backbone.weight.grad is None
+right = features.clone()
+head(right).sum().backward()
+print("t.clone():", backbone.weight.grad)
+assert backbone.weight.grad.any()
 
 # %%
 # Does ``requires_grad=True`` help?
 # ---------------------------------
-# No. The copy is a new leaf, and keeps the gradient to itself.
+# No. The copy is a new leaf: the gradient ends in its ``.grad``. What ``torch.tensor``
+# returns is equal to ``t.detach().clone()`` (:torch:`torch.tensor`).
+backbone.zero_grad()
 leaf = torch.tensor(features, requires_grad=True)
 head(leaf).sum().backward()
 assert leaf.grad is not None
 assert backbone.weight.grad is None
+same = features.detach().clone()
+assert wrong.equal(same)
+assert not wrong.requires_grad
+assert wrong.stride() == same.stride()
 
 # %%
 # Which function copies, and which cuts?
 # --------------------------------------
-# ``new_tensor`` does the same as ``torch.tensor``. ``as_tensor`` gives back the tensor
+# ``new_tensor`` cuts and copies as ``torch.tensor`` does, but it converts to the dtype
+# and the device of the tensor whose method it is. ``as_tensor`` returns the tensor
 # itself, or a recorded copy if the dtype or device must change. ``asarray`` does what
-# you ask for. If you don't ask, the gradient passes, and a warning tells you so
-# (:since:`2.12`; before, ``asarray`` cut it and gave no warning).
-copies |= {
+# its arguments say. Without ``requires_grad``, the gradient passes, and a warning says
+# so (:since:`2.12`; before, ``asarray`` cut it and gave no warning).
+copies = {
+    "torch.tensor(t)": wrong,
     "t.new_tensor(t)": features.new_tensor(features),
     "as_tensor(t)": torch.as_tensor(features),
     "as_tensor(t, dtype=float64)": torch.as_tensor(features, dtype=torch.float64),
@@ -52,20 +63,9 @@ needs = "before PyTorch 2.12, asarray cuts the gradient"
 assert list(recorded.values()) == [False, False, True, True, True, True, False], needs
 assert copies["as_tensor(t)"] is features
 assert copies["asarray(t)"] is features
-
-# %%
-# How asarray freezes a weight
-# ----------------------------
-# The warning advises ``requires_grad=False``. On a result, that detaches. On a leaf, it
-# hands back the leaf itself, with ``requires_grad`` switched off: your weight is frozen
-# (`issue 170819 <https://github.com/pytorch/pytorch/issues/170819>`_).
-array = torch.asarray(head.weight, requires_grad=False)
-print(array is head.weight, head.weight.requires_grad)
-assert array is head.weight
-assert not head.weight.requires_grad
-head.requires_grad_(True)
-torch.asarray(head.weight.detach())
-assert head.weight.requires_grad
+assert features.requires_grad
+double = torch.ones(1, dtype=torch.float64)
+assert features.new_tensor(double).dtype == torch.float32
 
 # %% tags=["hide-input"]
 # Left is ``t``, right is what you get. One long band: one memory. Two squares: a copy.
@@ -89,9 +89,43 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Write ``t.detach().clone()`` for a copy without gradient, ``t.clone()`` for one with
-# it, and ``t.to(torch.float64)`` to convert. Keep ``torch.tensor`` for lists and
-# numbers.
+# How asarray freezes a weight
+# ----------------------------
+# The warning advises ``requires_grad=False``. On a result, that detaches. On a leaf,
+# ``asarray`` returns the leaf itself and sets its ``requires_grad``: False freezes your
+# weight, and True makes your data require a gradient
+# (`issue 170819 <https://github.com/pytorch/pytorch/issues/170819>`_). Detach first.
+array = torch.asarray(head.weight, requires_grad=False)
+print(array is head.weight, head.weight.requires_grad)
+assert array is head.weight
+assert not head.weight.requires_grad
+data = torch.ones(2)
+assert torch.asarray(data, requires_grad=True) is data
+assert data.requires_grad
+
+head.requires_grad_(True)
+array = torch.asarray(head.weight.detach())
+assert array.data_ptr() == head.weight.data_ptr()
+assert not array.requires_grad
+assert head.weight.requires_grad
+
+# %%
+# Where it ends
+# -------------
+# ``asarray`` does not change the leaf if it has to copy: with ``copy=True``, or for
+# another dtype. From a list of tensors, ``as_tensor`` makes a tensor without a graph,
+# as ``torch.tensor`` does: to let the gradients pass, use ``torch.stack``.
+for change in ({"copy": True}, {"dtype": torch.float64}):
+    assert not torch.asarray(head.weight, requires_grad=False, **change).requires_grad
+    assert head.weight.requires_grad
+losses = [head(features).sum(), head(features).mean()]
+assert torch.tensor(losses).grad_fn is None
+assert torch.as_tensor(losses).grad_fn is None
+assert torch.stack(losses).grad_fn is not None
+
+# %%
+# Write ``t.to(torch.float64)`` to convert: the gradient passes. Keep ``torch.tensor``
+# for lists and numbers.
 #
-# Related: :doc:`clone_and_detach`,
+# Related: :doc:`clone_and_detach`, :doc:`logging_a_loss`,
 # :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`.

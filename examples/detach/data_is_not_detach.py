@@ -1,79 +1,54 @@
 """
-.data is not detach(): it hides a write from autograd
-=====================================================
+Writing to .data gives a wrong gradient without an error: use detach()
+======================================================================
 
-``y.data`` shares the memory of ``y``, but not its version counter. After a write to it
-``backward()`` can compute a wrong gradient, with no error and no warning.
+``y.data`` shares the memory of ``y``, but not its version counter, so ``backward()``
+can't notice a write. To read, use ``detach()``. To write, use ``torch.no_grad()``.
 """
 
 # %%
 # Are ``.data`` and ``.detach()`` the same?
 # -----------------------------------------
-# It is often said, and it holds as long as you only read. Both use the memory of
-# ``y``, and neither requires a gradient. Now write: double the output of ``sigmoid``.
+# Not if you write: ``sigmoid`` has saved ``y`` to compute its gradient,
+# ``y * (1 - y)``.
 import torch
 
 x = torch.linspace(-4, 4, 33, requires_grad=True)
 y = x.sigmoid()
-right = (y * (1 - y)).detach()
-assert y.data.data_ptr() == y.detach().data_ptr() == y.data_ptr()
-y.data.mul_(2)
+y.data.mul_(2)  # wrong
 y.sum().backward()
-print(f"right:  {[round(g, 3) for g in right.tolist()[::8]]}")
-print(f"x.grad: {[round(g, 3) for g in x.grad.tolist()[::8]]}")
-assert y._version == 0
-assert (x.grad[x > 0] < 0).all()
-
-# %%
-# The right gradient is ``y * (1 - y)``. ``backward()`` finds version 0, as it was when
-# ``y`` was saved, and so takes the doubled ``y`` for the saved one. The same write to
-# ``y.detach()`` is counted, and ``backward()`` refuses.
+wrong, x.grad = x.grad, None
 y = x.sigmoid()
-y.detach().mul_(2)
-try:
-    y.sum().backward()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("the write was not counted")
+doubled = y.detach() * 2  # right
+y.sum().backward()
+print("wrong:", [round(g, 3) for g in wrong.tolist()[::8]])
+print("right:", [round(g, 3) for g in x.grad.tolist()[::8]])
+assert x.grad.allclose(y * (1 - y))
+assert (wrong[x > 0] < 0).all()
 
 # %%
-# Where it bites: clipped weights, and NumPy
-# ------------------------------------------
-# ``w.data.clamp_()`` between forward and backward spoils the gradient of what lies
-# before: here it is 1, and 5 is right. Under ``no_grad()`` the write is counted. A
-# write through ``y.detach().numpy()`` is not, until you count it yourself, with
-# :torch:`torch.autograd.graph.increment_version`.
-h = torch.ones(1, requires_grad=True)
-w = torch.nn.Parameter(torch.tensor([5.0]))
-loss = (w * h).sum()
-w.data.clamp_(-1, 1)
-loss.backward()
-assert h.grad.item() == 1.0
-with torch.no_grad():
-    w.clamp_(-1, 1)
-assert w._version == 1
-
-y = h.exp()
-y.detach().numpy()[:] = 0
+# What happens with the same write to ``detach()``?
+# -------------------------------------------------
+# It is counted, and ``backward()`` raises an error instead of using the doubled ``y``.
+# A write under ``no_grad()`` is counted, too. As long as you only read, there is no
+# difference: both use the memory of ``y``, and neither requires a gradient.
+y = x.sigmoid()
+y.data.mul_(2)
 assert y._version == 0
-torch.autograd.graph.increment_version(y)
-assert y._version == 1
-
-# %%
-# ``w.data = ...`` checks neither shape nor dtype
-# -----------------------------------------------
-# It replaces the memory and keeps the old gradient. ``copy_()`` checks the shape.
-w.data = torch.zeros(3, dtype=torch.float64)
-print(w.shape, w.dtype, w.grad.shape, w.grad.dtype)
-assert w.shape != w.grad.shape
-try:
-    with torch.no_grad():
-        w.copy_(torch.zeros(2))
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("two values were copied into three")
+assert y.data.data_ptr() == y.detach().data_ptr() == y.data_ptr()
+assert not y.data.requires_grad
+assert not y.detach().requires_grad
+for write in (lambda y: y.detach().mul_(2), torch.no_grad()(lambda y: y.mul_(2))):
+    y = x.sigmoid()
+    write(y)
+    assert y._version == 1
+    try:
+        y.sum().backward()
+    except RuntimeError as error:
+        message = f"{type(error).__name__}: {error}"
+    else:
+        raise AssertionError("the write was not counted")
+print(message)
 
 # %% tags=["hide-input"]
 # The gradient of ``sigmoid``, right (solid) and after ``y.data.mul_(2)`` (dashed): even
@@ -81,15 +56,81 @@ else:
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.plot(x.detach(), right, "C0", label="y * (1 - y)", lw=2)
-ax.plot(x.detach(), x.grad, "C2--", label="y.data.mul_(2)", lw=2)
+ax.plot(x.detach(), x.grad, "C0", label="y * (1 - y)", lw=2)
+ax.plot(x.detach(), wrong, "C2--", label="y.data.mul_(2)", lw=2)
 ax.set(xlabel="x", ylabel="x.grad")
 ax.legend()
 plt.show()
 
 # %%
-# To read, use ``detach()``. To write, use ``with torch.no_grad():``.
-#
-# Related: :doc:`detach_shares_memory_and_version`,
+# Where do people write to ``.data``?
+# -----------------------------------
+# When they clip weights. Between forward and backward, ``w.data.clamp_()`` spoils the
+# gradients that are computed from ``w``: here the result is 1, and 5 is right. Clip
+# after ``backward()``, under ``no_grad()``.
+h = torch.ones(1, requires_grad=True)
+w = torch.nn.Parameter(torch.tensor([5.0]))
+loss = (w * h).sum()
+w.data.clamp_(-1, 1)
+loss.backward()
+assert h.grad.item() == 1.0
+
+h.grad, w = None, torch.nn.Parameter(torch.tensor([5.0]))
+(w * h).sum().backward()
+with torch.no_grad():
+    w.clamp_(-1, 1)
+assert (h.grad.item(), w.item(), w._version) == (5.0, 1.0, 1)
+
+# %%
+# What does ``w.data = ...`` check?
+# ---------------------------------
+# Neither the shape, nor whether the dtype is the same. It replaces the memory and keeps
+# the old gradient. It does refuse another layout, and integers for a tensor that
+# requires a gradient. ``copy_()`` keeps shape and dtype: it converts the values, and
+# raises an error if they can't be broadcast to the shape.
+w.data = torch.zeros(3, dtype=torch.float64)
+print(w.shape, w.dtype, w.grad.shape, w.grad.dtype)
+assert w.shape != w.grad.shape
+assert w.dtype != w.grad.dtype
+for values in (torch.zeros(3, dtype=torch.int64), torch.zeros(3).to_sparse()):
+    try:
+        w.data = values
+    except RuntimeError:
+        assert w.dtype == torch.float64
+    else:
+        raise AssertionError("integers and sparse tensors are refused")
+
+with torch.no_grad():
+    w.copy_(torch.ones(1, dtype=torch.int64))
+    assert w.tolist() == [1, 1, 1]
+    try:
+        w.copy_(torch.zeros(2))
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("two values were copied into three")
+
+# %%
+# Where it ends
+# -------------
+# A write to ``.data`` does no harm where ``backward()`` does not need the value. And
+# ``detach()`` does not notice each write: one through ``y.detach().numpy()`` is not
+# counted until you count it yourself, with
+# :torch:`torch.autograd.graph.increment_version`. An optimizer with ``fused=True`` does
+# not count its writes either (:doc:`detach_shares_memory_and_version`).
+x = torch.ones(2, requires_grad=True)
+y = x * 2
+y.data.zero_()
+(gradient,) = torch.autograd.grad(y.sum(), x)
+assert gradient.tolist() == [2, 2]
+
+y = x.exp()
+y.detach().numpy()[:] = 0
+assert y._version == 0
+torch.autograd.graph.increment_version(y)
+assert y._version == 1
+
+# %%
+# Related: :doc:`detach_shares_memory_and_version`, :doc:`to_numpy`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`. Source: the PyTorch issue
 # `Remove .data <https://github.com/pytorch/pytorch/issues/30987>`__.

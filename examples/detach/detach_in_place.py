@@ -1,86 +1,59 @@
 """
-detach_() cuts what comes later, not what was computed before
-=============================================================
+detach_() does not cut results that were computed before
+========================================================
 
-``detach_()`` makes the tensor itself a leaf. Through what was computed from it before,
-gradients still flow back. On a view it raises.
+``detach_()`` makes the tensor itself a leaf. Results that were computed from it before
+still pass gradients back through it. To cut, compute them from ``y.detach()``.
 """
+
+# %%
+# Why does the gradient still pass?
+# ---------------------------------
+# ``z`` was computed before the call, so it holds the node that made ``y``.
+import torch
+
+x = torch.ones(2, requires_grad=True)
+y = x * 2
+z = y * 3
+y.detach_()  # too late for z
+z.sum().backward()
+print("late: ", x.grad)
+assert x.grad.tolist() == [6, 6]
+
+x.grad = None
+y = x * 2
+z = y.detach() * 3 + x  # right
+z.sum().backward()
+print("right:", x.grad)
+assert x.grad.tolist() == [1, 1]
 
 # %%
 # What does the underscore change?
 # --------------------------------
 # ``detach()`` returns another tensor. ``detach_()`` changes this one, for all code that
-# holds it.
-import torch
-
-x = torch.ones(2, requires_grad=True)
+# holds it. Called before ``z`` is computed, it cuts, too.
+x.grad = None
 y = x * 2
-y.detach_()
+assert y.detach() is not y
+assert y.requires_grad
+assert y.detach_() is y
 print(y.requires_grad, y.is_leaf, y.grad_fn)
 assert not y.requires_grad
 assert y.is_leaf
-
-# %%
-# On a leaf it switches ``requires_grad`` off, as ``requires_grad_(False)`` does.
-leaf = torch.ones(2, requires_grad=True)
-leaf.detach_()
-assert not leaf.requires_grad
-
-# %%
-# Does a late ``detach_()`` cut the graph?
-# ----------------------------------------
-# It is often said that it cuts ``x → y → z`` at ``y``. If ``z`` was computed before, it
-# does not: ``z`` holds the node that made ``y``, and that node leads on to ``x``. It
-# also has the hook that you registered on ``y``, so the hook still runs.
-seen = []
-y = x * 2
-y.register_hook(seen.append)
-z = y * 3
-y.detach_()
-z.sum().backward()
-late = x.grad
-print("late: ", late)
-assert late.tolist() == [6, 6]
-assert seen[0].tolist() == [3, 3]
-
-# %%
-# If ``z`` has saved ``y`` for its backward, as a square does, there is an error.
-y = x * 2
-z = y.square()
-y.detach_()
-try:
-    z.sum().backward()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a saved tensor was detached in place")
-
-# %%
-# Called before ``z`` is computed, it cuts.
-x.grad = None
-y = x * 2
-y.detach_()
 z = y * 3 + x
 z.sum().backward()
-print("early:", x.grad)
 assert x.grad.tolist() == [1, 1]
 
 # %%
-# Can't detach views in-place
-# ---------------------------
-# A view shares its history with its base, so it can't drop it on its own.
-view = (x * 2)[:1]
-try:
-    view.detach_()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a view was detached in place")
-assert not view.detach().requires_grad
+# On a leaf it sets ``requires_grad`` to False, as ``requires_grad_(False)`` does: on a
+# parameter, it freezes.
+weight = torch.nn.Parameter(torch.ones(2))
+weight.detach_()
+assert not weight.requires_grad
 
 # %% tags=["hide-input"]
-# Above: ``detach_()`` comes after ``z`` and cuts nothing. Below: it comes before ``z``,
-# and cuts.
+# Above: ``detach_()`` comes after ``z``, and the gradient still reaches ``x``. Below:
+# it comes before ``z`` and cuts the way from ``z`` to ``x``.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
@@ -103,8 +76,68 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Prefer ``detach()``: it says where the cut is, and surprises nobody who holds the
-# tensor (:torch:`torch.Tensor.detach_`).
+# What else remains from before a late ``detach_()``?
+# ---------------------------------------------------
+# The node of ``y``, and with it the hooks that you registered on ``y``: they still run.
+# A view of ``y`` that was made before keeps its history. But an operation that has
+# saved ``y`` itself, as a square does, can't run backward any more.
+seen = []
+x.grad = None
+y = x * 2
+y.register_hook(seen.append)
+view = y[:1]
+z = y * 3
+y.detach_()
+z.sum().backward()
+assert seen[0].tolist() == [3, 3]
+assert view.requires_grad
+
+y = x * 2
+z = y.square()
+y.detach_()
+try:
+    z.sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a saved tensor was detached in place")
+
+# %%
+# Can't detach views in-place
+# ---------------------------
+# ``detach_()`` refuses a view, even if it requires no gradient: autograd tracks a view
+# together with its base. ``reshape`` returns a view wherever it can. ``detach()``
+# accepts views, and a copy is not a view.
+for view in ((x * 2)[:1], torch.ones(2)[:1], (x * 2).reshape(2, 1)):
+    assert not view.detach().requires_grad
+    try:
+        view.detach_()
+    except RuntimeError as error:
+        message = f"{type(error).__name__}: {error}"
+    else:
+        raise AssertionError("a view was detached in place")
+print(message)
+assert not (x * 2)[[0]].detach_().requires_grad
+
+# %%
+# Where it ends
+# -------------
+# Some operations may return their input itself, such as ``contiguous()`` or ``to()``:
+# then ``detach_()`` changes that input. A view that was made in inference mode is not
+# tracked, and ``detach_()`` accepts it.
+y = x * 2
+y.contiguous().detach_()
+assert not y.requires_grad
+y = x * 2
+y.to(torch.float32).detach_()
+assert not y.requires_grad
+with torch.inference_mode():
+    view = torch.ones(2)[:1]
+assert view.detach_() is view
+
+# %%
+# Prefer ``detach()``: the code shows where the cut is, and other code that holds the
+# tensor is not affected (:torch:`torch.Tensor.detach_`).
 #
 # Related: :doc:`detach_then_requires_grad`, :doc:`detach_shares_memory_and_version`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

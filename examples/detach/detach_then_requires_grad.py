@@ -1,20 +1,26 @@
 """
-A detached tensor can get a gradient of its own
-===============================================
+A detached tensor gets a gradient of its own after requires_grad_()
+===================================================================
 
-``detach()`` cuts off the past, not the future. Set ``requires_grad`` on the result, and
-it is a leaf that keeps its gradient. But it still uses the memory of the original.
+``detach()`` cuts what was computed before, not what you compute later. Its result can
+become a leaf with a gradient of its own. It still uses the memory of the original.
 """
 
 # %%
-# Does it never get a gradient, even if ``requires_grad`` is set to True again?
-# -----------------------------------------------------------------------------
-# Many explanations of ``detach()`` say so. What it returns requires no gradient, but it
-# is a leaf, and on a leaf ``requires_grad`` can be set. From then on, all that you
-# compute from ``d`` is recorded.
+# Why does the loss not require a gradient after ``detach()``?
+# ------------------------------------------------------------
+# Because nothing that it is computed from requires one. Set ``requires_grad`` on ``d``.
 import torch
 
 x = torch.ones(2, requires_grad=True)
+d = x.detach()
+try:
+    (d * 3).sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a detached tensor had a gradient")
+
 d = x.detach().requires_grad_()
 (d * 3).sum().backward()
 print(f"{d.is_leaf=} {d.grad=} {x.grad=}")
@@ -24,20 +30,32 @@ assert x.grad is None
 # %%
 # Backward in two parts
 # ---------------------
-# Several heads on one backbone: cut in between, let each head add its gradient to
-# ``d.grad``, then hand the sum on. A head's activations are freed before the next head
-# runs, the backbone goes backward once, and its gradient is the same.
+# Several heads on one backbone: cut between them, let each head add its gradient to
+# ``d.grad``, then pass the sum on. The activations of a head are freed before the next
+# head runs, the backbone runs backward once, and its gradient is the same up to
+# rounding.
 torch.manual_seed(0)
 backbone = torch.nn.Linear(4, 3)
 heads = [torch.nn.Linear(3, 1) for _ in range(5)]
 images = torch.randn(8, 4)
+backwards = []
+backbone.weight.register_hook(backwards.append)
 
 features = backbone(images)
 d = features.detach().requires_grad_()
 for head in heads:
-    head(d).square().mean().backward()
-assert backbone.weight.grad is None
+    loss = head(d).square().mean()
+    loss.backward()
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the activations of the head are still there")
+    assert "already been freed" in message
+assert backwards == []
 features.backward(d.grad)
+assert len(backwards) == 1
 
 features = backbone(images)
 loss = sum(head(features).square().mean() for head in heads)
@@ -45,10 +63,11 @@ loss = sum(head(features).square().mean() for head in heads)
 assert in_one_part.allclose(backbone.weight.grad)
 
 # %%
-# Training the detached tensor changes the original
-# -------------------------------------------------
-# You tune a prompt that starts at row 0 of a frozen embedding. The optimizer writes to
-# the memory of ``prompt``, and that is the memory of row 0. After ``clone()`` it isn't.
+# Does training the detached tensor change the original?
+# ------------------------------------------------------
+# Yes. You tune a prompt that starts as row 0 of a frozen embedding. The optimizer
+# writes to the memory of ``prompt``, which is the memory of row 0. After ``clone()`` it
+# is not.
 
 
 def tune(prompt):
@@ -75,7 +94,7 @@ assert shared == path[-1]
 
 # %% tags=["hide-input"]
 # The path of ``prompt`` (dots). With ``clone()`` the frozen row stays where it was
-# (hatched). Without, it ends where ``prompt`` ends (cross).
+# (hatched). Without it, the row ends where ``prompt`` ends (cross).
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -89,7 +108,35 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# Write ``x.detach().clone().requires_grad_()`` if anything will write to the new leaf.
+# Where it ends
+# -------------
+# Integers can't require a gradient. Neither can a tensor that was made in inference
+# mode, until you clone it outside. And ``d`` is now a leaf, so a layer that writes to
+# its input, such as ``ReLU(inplace=True)``, refuses it: give that layer ``d * 1``.
+with torch.inference_mode():
+    made_in_inference_mode = torch.ones(2)
+for tensor in (torch.ones(2, dtype=torch.int64), made_in_inference_mode):
+    try:
+        tensor.detach().requires_grad_()
+    except RuntimeError:
+        assert not tensor.requires_grad
+    else:
+        raise AssertionError("it requires a gradient")
+assert made_in_inference_mode.detach().clone().requires_grad_().requires_grad
+
+relu = torch.nn.ReLU(inplace=True)
+d = torch.ones(2).detach().requires_grad_()
+try:
+    relu(d)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a leaf was written to")
+assert relu(d * 1).requires_grad
+
+# %%
+# Write ``x.detach().clone().requires_grad_()`` if any code writes to the new leaf: an
+# optimizer does.
 #
-# Related: :doc:`detach_shares_memory_and_version`,
+# Related: :doc:`detach_shares_memory_and_version`, :doc:`clone_and_detach`,
 # :doc:`/gallery/three-ways/through_or_blocked`. Source: :torch:`torch.Tensor.detach`.

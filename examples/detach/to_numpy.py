@@ -1,61 +1,59 @@
 """
-numpy() wants a detached tensor, and shares its memory
-======================================================
+numpy() fails on a tensor that requires grad: use numpy(force=True)
+===================================================================
 
-The error tells you to detach. It doesn't tell you that the array uses the memory of the
-tensor: a write to the array can change gradients without any error.
+The array uses the memory of the tensor. Before you write to the array, add ``.copy()``,
+or a gradient can be wrong without an error.
 """
 
 # %%
 # Why "Can't call numpy() on Tensor that requires grad"?
 # ------------------------------------------------------
-# NumPy records nothing, so the gradient would end here unnoticed. PyTorch makes you say
-# so. You may never have written ``numpy()``: NumPy and matplotlib call it for you.
-import matplotlib.pyplot as plt
-import numpy as np
+# NumPy does not record operations: no gradient can pass through an array.
 import torch
 
 image = torch.linspace(0, 2, 9, requires_grad=True)
 output = image.exp()
-for convert in (torch.Tensor.numpy, np.asarray, np.exp, plt.plot):
+try:
+    output.numpy()  # wrong
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a tensor that requires grad became an array")
+array = output.numpy(force=True)  # right
+print(array.max())
+assert array.ctypes.data == output.data_ptr()
+
+# %%
+# I never called ``numpy()``. Where does the error come from?
+# -----------------------------------------------------------
+# NumPy and matplotlib convert their arguments. Convert them yourself, or run the code
+# under ``no_grad()``: there is no error, even if the tensor was recorded before.
+# ``numpy(force=True)`` is short for ``detach()``, ``cpu()``, ``resolve_conj()`` and
+# ``resolve_neg()``, then ``numpy()`` (:torch:`torch.Tensor.numpy`).
+import matplotlib.pyplot as plt
+import numpy as np
+
+for convert in (np.asarray, np.exp, plt.plot):
     try:
         convert(output)
     except RuntimeError as error:
-        print(f"{type(error).__name__}: {error}")
+        message = str(error)
     else:
         raise AssertionError("a tensor that requires grad became an array")
+    assert "Can't call numpy() on Tensor that requires grad" in message
 plt.close()
-
-# %%
-# Under ``no_grad()`` there is no error, even if the tensor was recorded before. And
-# ``numpy(force=True)`` detaches for you (:torch:`torch.Tensor.numpy`). On the CPU, all
-# of these share the memory.
 arrays = [output.detach().numpy(), output.numpy(force=True)]
 with torch.no_grad():
-    arrays.append(output.numpy())
+    arrays += [output.numpy(), np.asarray(output)]
 assert all(array.ctypes.data == output.data_ptr() for array in arrays)
-
-# %%
-# Which conversions copy?
-# -----------------------
-# ``tolist()`` and ``item()`` copy, and never ask you to detach. ``bfloat16`` is unknown
-# to NumPy, and ``force=True`` doesn't change that. ``float()`` makes a copy in a dtype
-# that NumPy knows.
-assert image.tolist()[-1] == image[-1].item() == 2.0
-try:
-    image.bfloat16().numpy(force=True)
-except TypeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("NumPy has learned bfloat16")
-assert image.bfloat16().float().numpy(force=True).dtype == np.float32
 
 # %%
 # Why is my gradient wrong, without an error?
 # -------------------------------------------
-# Because something wrote to the array, say to scale it for a plot, and ``exp()`` has
-# saved its output for ``backward()``. A write through the tensor is counted, so that
-# ``backward()`` finds out. A write through the array is not.
+# Because some code wrote to the array, for example to scale it for a plot, and
+# ``exp()`` has saved its output for ``backward()``. A write through the tensor is
+# counted, so ``backward()`` raises an error. A write through the array is not counted.
 output.detach().div_(2)
 try:
     output.sum().backward()
@@ -78,7 +76,7 @@ assert gradients["numpy()"].equal(image.exp() / 2)
 
 # %% tags=["hide-input"]
 # The gradient of ``exp()`` is ``exp()``. It is right if a copy is scaled (circles), and
-# half of that if the array is (crosses).
+# half of that if the array itself is scaled (crosses).
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 points = image.detach().numpy()
 ax.plot(points, gradients["numpy().copy()"], "C0-o", lw=2, label="numpy().copy()")
@@ -88,7 +86,33 @@ ax.legend()
 plt.show()
 
 # %%
-# To read or plot, use ``t.numpy(force=True)``, which also brings a tensor from the GPU.
-# Add ``.copy()`` before you write.
+# Where it ends
+# -------------
+# Some conversions copy: ``tolist()``, ``item()``, another dtype, and ``force=True`` for
+# a conjugate view. ``tolist()`` and ``item()`` work without ``detach()``. NumPy has no
+# ``bfloat16`` and no sparse arrays, and ``force=True`` does not change that: call
+# ``float()`` or ``to_dense()`` first.
+assert image.tolist()[-1] == image[-1].item() == 2.0
+plain = torch.ones(2)
+assert np.asarray(plain).ctypes.data == plain.data_ptr()
+assert np.asarray(plain, dtype=np.float64).ctypes.data != plain.data_ptr()
+conjugate = torch.ones(2, dtype=torch.complex64).conj()
+assert conjugate.numpy(force=True).ctypes.data != conjugate.data_ptr()
+messages = []
+for tensor in (torch.eye(2).to_sparse(), image.bfloat16()):
+    try:
+        tensor.numpy(force=True)
+    except TypeError as error:
+        messages.append(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("NumPy can hold it")
+print(messages[1])
+assert image.bfloat16().float().numpy(force=True).dtype == np.float32
+assert torch.eye(2).to_sparse().to_dense().numpy().shape == (2, 2)
+
+# %%
+# To read or plot, use ``t.numpy(force=True)``. It also copies a tensor from the GPU to
+# the CPU. Add ``.copy()`` before you write.
 #
-# Related: :doc:`clone_and_detach`, :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
+# Related: :doc:`clone_and_detach`, :doc:`data_is_not_detach`,
+# :doc:`/gallery/three-ways/detach_cuts_one_tensor`.
