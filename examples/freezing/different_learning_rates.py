@@ -65,8 +65,8 @@ plt.show()
 # %%
 # A gradient of inf makes it NaN
 # ------------------------------
-# Zero times infinity is NaN. One batch that overflows destroys the weights with
-# ``lr=0``. Those without a gradient stay.
+# Zero times infinity is NaN, so one infinite gradient destroys a weight with ``lr=0``.
+# A frozen weight without a gradient stays.
 weight, frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
 weight.grad = torch.tensor([float("inf")])
 torch.optim.SGD([weight, frozen.requires_grad_(False)], lr=0.0).step()
@@ -74,7 +74,7 @@ print(weight.item(), frozen.item())
 assert weight.isnan().all()
 assert frozen.item() == 1
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``Rprop`` moves weights with ``lr=0``: it takes the rate for the size of its first
@@ -103,11 +103,10 @@ else:
 from gradguide import explain
 
 model = nn.Sequential(backbone, head.requires_grad_(False))
+optimizer.zero_grad()
 optimizer.param_groups[0]["lr"] = 0.0
-assert [row.verdict for row in explain(model, optimizer=optimizer)] == [
-    "lr=0",
-    "frozen",
-]
+report = explain(model, optimizer=optimizer)
+assert [row.verdict for row in report] == ["lr=0", "frozen"]
 
 # %%
 # Related: :doc:`unfreeze_gradually`, :doc:`freeze_a_backbone`,

@@ -71,8 +71,8 @@ else:
 # %%
 # My layer has no name
 # --------------------
-# A layer that is only in a plain list is not part of the module. It is frozen neither by
-# name nor by ``net.requires_grad_(False)``, and ``net.parameters()`` doesn't give it to
+# A layer that is only in a plain list is not part of the module. Neither a name nor
+# ``net.requires_grad_(False)`` freezes it, and ``net.parameters()`` doesn't give it to
 # an optimizer. Put layers into an ``nn.ModuleList``.
 net.requires_grad_(False)
 names = [name for name, _ in net.named_parameters()]
@@ -101,14 +101,14 @@ ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
-# A name can change, and then ``"layer1."`` matches nothing at the start of it:
+# Parameters can have other names than you expect:
 #
-# - ``torch.compile`` puts ``_orig_mod.`` before it, ``DataParallel`` and DDP
-#   ``module.``. Freeze before you wrap.
-# - A tied weight has one name by default, that of its first layer.
+# - ``torch.compile`` puts ``_orig_mod.`` before each name, ``DataParallel`` and DDP put
+#   ``module.``. Then no name starts with ``"layer1."``. Freeze before you wrap.
+# - A tied weight is listed once by default, under the name in its first layer.
 # - A parametrized ``weight`` is named ``parametrizations.weight.original``.
 compiled, parallel = torch.compile(net, backend="eager"), nn.DataParallel(net)
 for wrapped in (compiled, parallel):

@@ -36,13 +36,13 @@ except RuntimeError as error:
 else:
     raise AssertionError("a row has requires_grad of its own")
 
-# %%
+# %% tags=["hide-input"]
 # When does a hook that masks the gradient fail?
 # ----------------------------------------------
-# The optimizers of ``torch.optim`` do not skip a gradient of zero. Weight decay shrinks
-# the rows. And if the mask comes later, the momentum from the steps before moves them
-# on. Without weight decay, the rows stay if the mask is there from the first step, or
-# if the optimizer has no momentum.
+# A gradient of zero is still a gradient: weight decay shrinks the rows, which ASGD does
+# by default, too. And if the mask comes after some steps, their momentum (in LBFGS,
+# their history) moves the rows on. Below: do the rows stay if the mask is there from
+# the first step, and if it comes later?
 optim = torch.optim
 OPTIMIZERS = {
     "SGD": lambda p: optim.SGD(p, lr=0.1),
@@ -52,7 +52,16 @@ OPTIMIZERS = {
     "Adagrad": lambda p: optim.Adagrad(p, lr=0.1),
     "Adam": lambda p: optim.Adam(p, lr=0.1),
     "AdamW": lambda p: optim.AdamW(p, lr=0.1),
+    "ASGD": lambda p: optim.ASGD(p, lr=0.1),
+    "LBFGS": lambda p: optim.LBFGS(p, lr=0.1),
 }
+
+
+def loss_of(table, optimizer):
+    optimizer.zero_grad()
+    loss = (table(ids) - 1).square().sum()
+    loss.backward()
+    return loss
 
 
 def masked_rows_stay(make_optimizer, steps_before):
@@ -63,9 +72,7 @@ def masked_rows_stay(make_optimizer, steps_before):
         if step == steps_before:
             table.weight.register_hook(lambda gradient: gradient * mask)
             before = table.weight[:2].detach().clone()
-        optimizer.zero_grad()
-        table(ids).sum().backward()
-        optimizer.step()
+        optimizer.step(lambda: loss_of(table, optimizer))
     return torch.equal(table.weight[:2], before)
 
 
@@ -73,11 +80,13 @@ stay = {
     name: [masked_rows_stay(make, steps_before) for steps_before in (0, 1)]
     for name, make in OPTIMIZERS.items()
 }
+print(f"{'':22}first  later")
 for name, (first, later) in stay.items():
-    print(f"{name:22}stay {first!s:6} masked later {later}")
+    print(f"{name:22}{first!s:7}{later}")
 assert [name for name, (first, _) in stay.items() if not first] == [
     "SGD(weight_decay=0.1)",
     "AdamW",
+    "ASGD",
 ]
 assert [name for name, (_, later) in stay.items() if later] == [
     "SGD",
@@ -108,9 +117,7 @@ for make in OPTIMIZERS.values():
     optimizer = make(table.parameters())
     frozen, trained = table.frozen.clone(), table.trained.detach().clone()
     for _ in range(3):
-        optimizer.zero_grad()
-        table(ids).sum().backward()
-        optimizer.step()
+        optimizer.step(lambda: loss_of(table, optimizer))  # noqa: B023
     assert torch.equal(table.frozen, frozen)
     assert not torch.equal(table.trained, trained)
 assert list(table.state_dict()) == ["trained", "frozen"]
@@ -137,14 +144,13 @@ for make in OPTIMIZERS.values():
     table = nn.Embedding(4, 2)
     optimizer = make(table.parameters())
     frozen = table.weight[:2].detach().clone()
-    table(ids).sum().backward()
-    optimizer.step()
+    optimizer.step(lambda: loss_of(table, optimizer))  # noqa: B023
     assert not table.weight[:2].equal(frozen)
     with torch.no_grad():
         table.weight[:2] = frozen
     assert table.weight[:2].equal(frozen)
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``torch.cat`` copies the whole table in each forward. Writing back doesn't.

@@ -23,8 +23,8 @@ assert not any(p.requires_grad for p in model.parameters())
 # Why is there no error?
 # ----------------------
 # A tensor has a property named ``requires_grad``. A module has only the method
-# ``requires_grad_()``, with an underscore at its end. So the wrong line gives the module
-# a plain attribute, as Python allows, which even reads back as False.
+# ``requires_grad_()``, with an underscore at its end. So the wrong line gives the
+# module a plain attribute, as Python allows, which even reads back as False.
 assert isinstance(torch.Tensor.requires_grad, type(torch.Tensor.is_leaf))
 assert not hasattr(nn.Module, "requires_grad")
 assert vars(model)["requires_grad"] is False

@@ -2,8 +2,8 @@
 Tied weights: freezing the embedding also freezes the output layer
 ==================================================================
 
-Two layers that share a weight have one parameter, with one ``requires_grad``. To train
-one of them, untie the weights, or ``detach()`` the other use in the forward.
+Two layers that share a weight have one parameter, with one ``requires_grad``. To freeze
+only one of them, untie the weights.
 """
 
 # %%
@@ -54,10 +54,10 @@ model.output.requires_grad_(True)
 assert model.embedding.weight.requires_grad
 
 # %%
-# Train one use of the weight
-# ---------------------------
-# Each use contributes a gradient, and the two add up. Detach one use, and only the
-# other contributes. The shared weight still moves as a whole: both layers see it.
+# Can I ``detach()`` one use instead?
+# -----------------------------------
+# That is something else. Each use contributes a gradient, and the two add up. Detach
+# one use, and only the other contributes. But the shared weight moves, in both layers.
 weight = model.embedding.weight
 ids = torch.tensor([0, 1])
 
@@ -96,7 +96,7 @@ ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``copy.deepcopy`` of the whole model keeps the tie. A copy of one layer alone has a
@@ -127,9 +127,8 @@ empty = Model().to("meta").to_empty(device="cpu")
 assert empty.output.weight.data_ptr() != empty.embedding.weight.data_ptr()
 
 # %%
-# Decide what should learn: the shared tensor, one of its uses, or one of two separate
-# tensors. Source: ``named_parameters`` and its ``remove_duplicate`` in
-# :torch:`torch.nn.Module`.
+# Decide what should train: the shared tensor or one of two separate tensors. Source:
+# ``named_parameters`` and its ``remove_duplicate`` in :torch:`torch.nn.Module`.
 #
 # Related: :doc:`nn_parameter_unfreezes`, :doc:`freeze_by_name`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

@@ -39,6 +39,7 @@ def block(width):
 
 torch.manual_seed(0)
 model = nn.Sequential(block(4), block(8), nn.Linear(8, 1))
+parts = [model[0], model[1], model[2]]  # the whole network
 inputs = torch.randn(64, 4)
 dataset = torch.utils.data.TensorDataset(inputs, inputs.prod(1, keepdim=True))
 batches = torch.utils.data.DataLoader(dataset, batch_size=16, shuffle=True)
@@ -52,7 +53,7 @@ def factor(opens):
 
 groups = [
     {"params": part.parameters(), "lr": rate}
-    for part, rate in zip(model, RATES, strict=True)
+    for part, rate in zip(parts, RATES, strict=True)
 ]
 optimizer = torch.optim.AdamW(groups)
 schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, [factor(e) for e in OPENS])
@@ -60,7 +61,7 @@ history, stages = [], []
 for epoch in range(6):
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model.train()
-    for part, opens in zip(model, OPENS, strict=True):
+    for part, opens in zip(parts, OPENS, strict=True):
         part.requires_grad_(epoch >= opens)
         part.train(epoch >= opens)
     for batch, targets in batches:
@@ -90,16 +91,29 @@ plt.show()
 # %%
 # Why a warm-up?
 # --------------
-# The first step of Adam moves each weight by about ``lr``, whether its gradient is large
-# or small (if it is well above ``eps``): its averages hold only this gradient. So a
-# pretrained layer with small gradients still makes a full step. A rate that rises slowly
-# limits the first steps.
+# The first step of Adam moves each weight by about ``lr``, whether its gradient is
+# large or small (but above ``eps``), because the averages hold only this gradient. So a
+# pretrained layer with small gradients makes full steps, and a rate that rises slowly
+# keeps these small.
 for scale in (1.0, 0.001):
     weight = nn.Parameter(torch.zeros(3))
     weight.grad = torch.tensor([3.0, -2.0, 1.0]) * scale
     torch.optim.Adam([weight], lr=0.01).step()
     print(weight.tolist())
     torch.testing.assert_close(weight.abs(), torch.full((3,), 0.01), rtol=1e-3, atol=0)
+
+# %%
+# SGD begins with the gradient alone, and its momentum builds up. With 0.9 and a
+# constant gradient, a step is in the end ten times as long as the first.
+weight, lengths = nn.Parameter(torch.zeros(1)), []
+sgd = torch.optim.SGD([weight], lr=0.01, momentum=0.9)
+for _ in range(100):
+    before = weight.item()
+    weight.grad = torch.ones(1)
+    sgd.step()
+    lengths.append(before - weight.item())
+print(f"{lengths[0]:.3f} {lengths[-1]:.3f}")
+assert abs(lengths[-1] / lengths[0] - 10) < 0.01
 
 # %%
 # Do the frozen parameters cost memory in the optimizer?
@@ -111,6 +125,7 @@ lazy = torch.optim.Adam([frozen])
 lazy.step()
 assert not lazy.state
 assert frozen in torch.optim.Adagrad([frozen]).state
+
 
 # %%
 # Freeze again, and unfreeze: what does Adam remember?
@@ -168,16 +183,19 @@ except ValueError as error:
 else:
     raise AssertionError("the groups fit")
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - LBFGS joins all its parameters into one vector and moves those without a gradient by
 #   its history: build it anew after each freeze.
-# - Fused SGD with momentum fails if only some parameters of a group have a momentum
-#   yet. With one group per layer it does not.
-# - DeepSpeed ZeRO and DDP note which parameters require a gradient when they are set
-#   up. Wrap or initialise anew in each stage, for DeepSpeed with the filtered
-#   parameters. See :doc:`/gallery/beyond/freezing_under_ddp`.
+# - Fused SGD with momentum (PyTorch 2.13) fails if only some parameters of a group have
+#   a momentum yet. With one group per layer it does not.
+# - DDP decides when you wrap which gradients it exchanges: wrap anew in each stage
+#   (:doc:`/gallery/beyond/freezing_under_ddp`).
+# - DeepSpeed's ZeRO builds its buffers when it is initialised, from the parameters that
+#   `require a gradient then
+#   <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage_1_and_2.py>`__.
+#   Initialise it anew in each stage, with only those parameters.
 first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
 lbfgs = torch.optim.LBFGS([first, second], lr=0.1)
 
