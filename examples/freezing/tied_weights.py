@@ -105,7 +105,8 @@ plt.show()
 #   from a tied model, both still use the same memory. Each has its own
 #   ``requires_grad``, but training one also changes the frozen other. Tie them again
 #   after loading.
-# - ``to_empty()``, which follows ``to("meta")``, makes two separate weights.
+# - A model that went through ``to("meta")`` and ``to_empty()`` has two separate
+#   weights.
 import copy
 
 tied = copy.deepcopy(model)

@@ -167,8 +167,8 @@ assert names == ("1.0.bias", "2.weight", "2.bias")
 # Why not ``add_param_group()``?
 # ------------------------------
 # A new group without an ``lr`` starts at the rate that the optimizer was built with,
-# not at the one that the scheduler has reached. And the state that you save has more
-# groups than the optimizer that you build when you resume.
+# not at the one that the scheduler has reached. And when you resume, you have to add
+# the same groups again before you load the state of the optimizer.
 late = torch.optim.SGD(model[2].parameters(), lr=1.0)
 decay = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
 late.step()
