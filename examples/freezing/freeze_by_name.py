@@ -131,7 +131,7 @@ assert freeze(Net(), "layer1").names == ("layer1.weight", "layer1.bias")
 try:
     freeze(Net(), "layer2")
 except ValueError as error:
-    print(f"{type(error).__name__}: {error}")
+    assert "'layer2' matches no parameter" in str(error)
 else:
     raise AssertionError("there is a layer2")
 
