@@ -92,9 +92,10 @@ assert weight.item() < 1
 try:
     torch.optim.LBFGS(groups)
 except ValueError as error:
-    assert "parameter groups" in str(error)
+    message = str(error)
 else:
     raise AssertionError("LBFGS took two groups")
+assert "parameter groups" in message
 
 # %%
 # Use a group to let a layer learn slowly, and ``requires_grad_(False)`` to freeze it.

@@ -131,9 +131,10 @@ assert freeze(Net(), "layer1").names == ("layer1.weight", "layer1.bias")
 try:
     freeze(Net(), "layer2")
 except ValueError as error:
-    assert "'layer2' matches no parameter" in str(error)
+    message = str(error)
 else:
     raise AssertionError("there is a layer2")
+assert "'layer2' matches no parameter" in message
 
 # %%
 # Names come from ``named_parameters`` in :torch:`torch.nn.Module`.

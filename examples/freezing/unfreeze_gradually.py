@@ -223,9 +223,8 @@ for groups in ([first, second], [{"params": [first]}, {"params": [second]}]):
     first.grad = torch.ones(2)
     try:
         fused.step()
-    except TypeError as error:
+    except TypeError:
         assert groups[0] is first
-        assert "expected Tensor" in str(error)
 
 # %%
 # Related: :doc:`different_learning_rates`, :doc:`freeze_a_backbone`,
