@@ -65,14 +65,15 @@ plt.show()
 # %%
 # A gradient of inf makes it NaN
 # ------------------------------
-# Zero times infinity is NaN, so one infinite gradient destroys a weight with ``lr=0``.
-# A frozen weight without a gradient stays.
-weight, frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-weight.grad = torch.tensor([float("inf")])
-torch.optim.SGD([weight, frozen.requires_grad_(False)], lr=0.0).step()
-print(weight.item(), frozen.item())
-assert weight.isnan().all()
-assert frozen.item() == 1
+# Zero times infinity is NaN, so with SGD, Adam and others one infinite gradient makes a
+# weight with ``lr=0`` NaN. A frozen weight without a gradient stays.
+for make in (torch.optim.SGD, torch.optim.Adam):
+    weight, frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+    weight.grad = torch.tensor([float("inf")])
+    make([weight, frozen.requires_grad_(False)], lr=0.0).step()
+    print(weight.item(), frozen.item())
+    assert weight.isnan().all()
+    assert frozen.item() == 1
 
 # %% tags=["hide-input"]
 # Where it ends
