@@ -2,89 +2,38 @@
 Did my freeze work? Compare values before and after a step
 ==========================================================
 
-A flag says what should happen, the values say what did. Copy them, make a real training
-step, and compare: parameters and buffers, both.
+Values prove more than ``requires_grad``. Copy parameters and buffers, run one training
+step, and compare. Here a frozen batch norm still changes.
 """
 
 # %%
-# Compare by hand
-# ---------------
-# ``state_dict()`` has parameters and buffers. It holds the tensors themselves, which
-# the step changes, so clone them. Here the first two layers are meant to stay.
 import torch
-
-# Install it: pip install git+https://github.com/gradguide/gradguide
-import gradguide
+from torch import nn
 
 torch.manual_seed(0)
-model = torch.nn.Sequential(
-    torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)
-)
+layers = nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)
+model = nn.Sequential(*layers)
 model[:2].requires_grad_(False)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-images = torch.randn(16, 4)
 
-
-def train_step():
-    optimizer.zero_grad()
-    model(images).square().mean().backward()
-    optimizer.step()
-
-
-before = {name: value.clone() for name, value in model.state_dict().items()}
-train_step()
-after = {name: value.clone() for name, value in model.state_dict().items()}
-moved = [name for name in before if not torch.equal(before[name], after[name])]
-print(moved)
-assert moved == [
-    "1.running_mean",
-    "1.running_var",
-    "1.num_batches_tracked",
-    "2.weight",
-    "2.bias",
-]
+before = {k: v.clone() for k, v in model.state_dict().items()}
+model(torch.randn(16, 4)).square().mean().backward()
+optimizer.step()
+after = model.state_dict()
+moved = [k for k in before if not after[k].equal(before[k])]
+print(*moved, sep="\n")
+assert moved[:2] == ["1.running_mean", "1.running_var"]
+assert moved[2:] == ["1.num_batches_tracked", "2.weight", "2.bias"]
 
 # %%
-# The two parameters of the batch norm stayed. Its statistics moved all the same: they
-# are buffers, and the forward updates them.
-
-# %%
-# The version counter does not tell
-# ---------------------------------
-# ``_version`` counts writes that autograd knows of. Batch norm updates its mean and
-# variance without it, so an unchanged counter proves nothing.
-version, mean = model[1].running_mean._version, model[1].running_mean.clone()
-train_step()
-print(model[1].running_mean._version - version)
-assert model[1].running_mean._version == version
-assert not torch.equal(model[1].running_mean, mean)
-
-# %%
-# The same in one line, or before the step
-# ----------------------------------------
-# :py:func:`gradguide.changed` compares before and after a block.
-# :py:func:`gradguide.explain` says before the step what will move: here three buffers
-# with 7 numbers.
-with gradguide.changed(model) as names:
-    train_step()
-assert sorted(names) == sorted(moved)
-report = gradguide.explain(model, optimizer=optimizer)
-print(report.problems)
-assert {row.verdict for row in report.problems} == {"moves"}
-
-# %%
-# Freeze for real, and look again: only the last layer moves. By hand that is
-# ``model[1].eval()`` after each ``train()``. :py:func:`gradguide.freeze` holds the
-# statistics even in ``train()``.
-gradguide.freeze(model, "0", "1")
-with gradguide.changed(model.train()) as names:
-    train_step()
-print(names)
-assert names == ["2.weight", "2.bias"]
+# Clone the values: ``state_dict()`` returns the tensors themselves, which the step
+# changes. The two frozen layers kept their parameters. The statistics of the batch norm
+# changed, because they are buffers that its forward updates in training mode.
+assert model.state_dict()["2.weight"].data_ptr() == model[2].weight.data_ptr()
 
 # %% tags=["hide-input"]
 # How far each tensor moved in the first step. The frozen parameters (hatched squares)
-# did not move. The statistics (dashed) have no flag.
+# did not move. The statistics (dashed) are buffers: ``requires_grad`` is not for them.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
@@ -103,9 +52,86 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Put this comparison into your tests: one step, then compare. Buffers that are not
-# persistent are missing from ``state_dict()``; ``named_buffers()`` has them, too
-# (:torch:`torch.nn.Module`).
+# The same in one line, or before the step
+# ----------------------------------------
+# :py:func:`gradguide.changed` compares before and after a block.
+# :py:func:`gradguide.explain` says before the step what will change: here three buffers
+# with 7 numbers. Install gradguide with
+# ``pip install git+https://github.com/gradguide/gradguide``.
+import gradguide
+
+
+def train_step():
+    optimizer.zero_grad()
+    model(torch.randn(16, 4)).square().mean().backward()
+    optimizer.step()
+
+
+with gradguide.changed(model) as names:
+    train_step()
+assert sorted(names) == sorted(moved)
+report = gradguide.explain(model, optimizer=optimizer)
+print(report.problems)
+assert {row.verdict for row in report.problems} == {"moves"}
+assert [row.name for row in report.problems] == moved[:3]
+
+# %%
+# Hold the statistics, too, and look again: only the last layer changes. By hand that is
+# ``model[1].eval()`` after each ``train()``. :py:func:`gradguide.freeze` holds them in
+# ``train()``, too.
+model.train()
+model[1].eval()
+with gradguide.changed(model) as names:
+    train_step()
+assert names == ["2.weight", "2.bias"]
+gradguide.freeze(model, "0", "1")
+with gradguide.changed(model.train()) as names:
+    train_step()
+print(names)
+assert names == ["2.weight", "2.bias"]
+
+# %%
+# Where it ends
+# -------------
+# What differs has changed, except NaN, which is not equal to itself. The reverse does
+# not hold: a parameter can train and still have the same value after one step.
+#
+# - A warm-up can begin with a learning rate of zero.
+# - A small update is rounded away, above all in ``bfloat16``.
+# - Some gradients are zero in this batch, as for a row of an embedding that is not
+#   looked up.
+#
+# So look at ``requires_grad``, too, and compare after several steps.
+nan = torch.tensor([float("nan")])
+assert not nan.equal(nan.clone())
+weight = nn.Parameter(torch.full((2,), 1000.0, dtype=torch.bfloat16))
+weight.grad = torch.ones_like(weight)
+warm_up = nn.Parameter(torch.ones(2))
+warm_up.grad = torch.ones(2)
+for parameter, rate in ((weight, 0.1), (warm_up, 0.0)):
+    old = parameter.clone()
+    torch.optim.SGD([parameter], lr=rate).step()
+    assert parameter.equal(old)
+table = nn.Embedding(3, 2)
+table(torch.tensor([0, 1])).sum().backward()
+assert not table.weight.grad[2].any()
+
+# %%
+# Two short cuts do not work. ``state_dict()`` lacks buffers that are not persistent:
+# ``named_buffers()`` has them. And the counter ``_version`` does not count every write:
+# batch norm updates its mean without it.
+norm = nn.BatchNorm1d(3)
+norm.register_buffer("calls", torch.zeros(1), persistent=False)
+assert "calls" not in norm.state_dict()
+assert "calls" in dict(norm.named_buffers())
+mean, version = norm.running_mean.clone(), norm.running_mean._version
+norm(torch.randn(8, 3))
+print(norm.running_mean._version - version)
+assert norm.running_mean._version == version
+assert not norm.running_mean.equal(mean)
+
+# %%
+# Put this comparison into your tests.
 #
 # Related: :doc:`freeze_by_name`, :doc:`/gallery/still-moves/stale_gradients`,
 # :doc:`/gallery/diagnose/will_it_really_stay_frozen`.

@@ -1,46 +1,117 @@
 """
-Freeze a backbone: requires_grad_(False), eval(), a new head
-============================================================
+Freeze a backbone and train a new head: requires_grad_(False) and eval()
+========================================================================
 
-``Module.requires_grad_(False)`` freezes all parameters below it. A new head trains, and
-``eval()`` after each ``train()`` keeps the batch norm of the backbone still.
+Freeze the whole network, then put in a new head, and give the optimizer the head. Call
+``backbone.eval()`` after each ``train()``, or the statistics of its batch norm change.
 """
 
 # %%
-# The recipe for transfer learning
-# --------------------------------
-# Load the pretrained weights, freeze everything, then put in the new head: the
-# parameters of a new layer always require a gradient. The optimizer gets the head.
-import copy
 from collections import OrderedDict
 
 import torch
 from torch import nn
 
 torch.manual_seed(0)
-labels = torch.arange(64) % 2
-images = torch.randn(64, 3, 8, 8) + labels.view(-1, 1, 1, 1)
-backbone = nn.Sequential(
-    nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 16)
-)
-model = nn.Sequential(OrderedDict(backbone=backbone, head=nn.Linear(16, 10)))
+layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()]
+backbone = nn.Sequential(*layers, nn.Flatten(), nn.Linear(288, 16))
+parts = OrderedDict(backbone=backbone, head=nn.Linear(16, 10))
+model = nn.Sequential(parts)  # load the pretrained weights here
+
 model.requires_grad_(False)
 model.head = nn.Linear(16, 2)
-trainable = [name for name, p in model.named_parameters() if p.requires_grad]
+optimizer = torch.optim.AdamW(model.head.parameters(), lr=0.05)
+trainable = [n for n, p in model.named_parameters() if p.requires_grad]
 print(trainable)
 assert trainable == ["head.weight", "head.bias"]
 
 # %%
-# ``model.train()`` reaches the frozen part, too, so ``backbone.eval()`` comes after it,
-# each time. The head learns. In the backbone not one bit has moved.
-start = copy.deepcopy(model.state_dict())
+# The training loop
+# -----------------
+# ``model.train()`` switches the frozen part, too, so ``backbone.eval()`` comes after it
+# in each epoch. (If the head is ``model.fc``: ``model.eval()``, then
+# ``model.fc.train()``.) The head learns, and in the backbone nothing has changed.
+from torch.utils.data import DataLoader, TensorDataset
 
 
-def train(forward):
+def draw(count):
+    labels = torch.arange(count) % 2
+    return torch.randn(count, 3, 8, 8) + 2 * labels.view(-1, 1, 1, 1), labels
+
+
+images, labels = draw(64)
+test_images, test_labels = draw(64)
+batches = DataLoader(TensorDataset(images, labels), batch_size=16, shuffle=True)
+start = {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def changed():
+    return [k for k, value in model.state_dict().items() if not value.equal(start[k])]
+
+
+for epoch in range(10):
+    model.train()
+    model.backbone.eval()
+    for inputs, targets in batches:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        right = model(test_images).argmax(1) == test_labels
+    accuracy = right.float().mean().item()
+    if epoch % 3 == 0:
+        print(f"epoch {epoch}: accuracy {accuracy:.2f}")
+print(changed())
+model.eval()
+model.head.train()
+assert model.head.training
+assert not model.backbone[1].training
+assert changed() == ["head.weight", "head.bias"]
+assert accuracy > 0.8
+
+# %%
+# Why can't I call ``backward()``?
+# --------------------------------
+# Because everything was frozen after the new head was in. The head is frozen with the
+# rest, and no parameter is left that requires a gradient.
+model.requires_grad_(False)
+try:
+    model(images).sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("backward() ran with everything frozen")
+model.head.requires_grad_(True)
+
+# %%
+# What if I forget ``eval()``?
+# ----------------------------
+# ``requires_grad_()`` sets parameters, not buffers. In training mode one forward
+# changes the running statistics, and the same image has other features afterwards.
+model.load_state_dict(start)
+features = model.backbone.eval()(images)
+model.train()(images)
+print(changed())
+assert changed() == [f"backbone.{name}" for name, _ in backbone.named_buffers()]
+assert not model.backbone.eval()(images).allclose(features)
+
+# %%
+# Do I need ``no_grad()``? Can I compute the features once?
+# ---------------------------------------------------------
+# Neither the backbone nor its input requires a gradient, so autograd records nothing in
+# it, with ``no_grad()`` or without. In ``eval()`` this backbone computes the same
+# features for the same image, up to rounding. Compute them once, and the head learns
+# from them as before. :doc:`/gallery/recipes/feature_cache` says when that fails.
+assert features.grad_fn is None
+
+
+def train_head(forward):
+    model.load_state_dict(start)
+    model.eval()
     optimizer, losses = torch.optim.AdamW(model.head.parameters(), lr=0.05), []
     for _ in range(20):
-        model.train()
-        model.backbone.eval()
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(forward(), labels)
         loss.backward()
@@ -49,51 +120,12 @@ def train(forward):
     return losses
 
 
-def moved():
-    return [k for k, value in model.state_dict().items() if not value.equal(start[k])]
-
-
-losses = train(lambda: model(images))
-print(moved())
-assert moved() == ["head.weight", "head.bias"]
+losses = train_head(lambda: model(images))
+model.load_state_dict(start)
+features = model.backbone(images)
+cached_losses = train_head(lambda: model.head(features))
+torch.testing.assert_close(cached_losses, losses)
 assert losses[-1] < losses[0] / 2
-
-# %%
-# Why can't I call ``backward()``?
-# --------------------------------
-# Because you froze after the new head was in. It is frozen with the rest, and no
-# parameter is left that requires a gradient.
-too_late = copy.deepcopy(model).requires_grad_(False)
-try:
-    too_late(images).sum().backward()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("backward() ran with everything frozen")
-
-# %%
-# What if I forget ``eval()``?
-# ----------------------------
-# ``requires_grad_()`` sets parameters, not buffers. In training mode one forward moves
-# the running statistics, and from then on the same image has other features.
-model.load_state_dict(start)
-features = model.backbone.eval()(images)
-model.train()(images)
-print(moved())
-assert moved() == [f"backbone.{name}" for name, _ in backbone.named_buffers()]
-assert not model.backbone.eval()(images).allclose(features)
-
-# %%
-# Do I need ``no_grad()``? Can I compute the features once?
-# ---------------------------------------------------------
-# Neither the backbone nor anything before it learns, so nothing in it is recorded,
-# with ``no_grad()`` or without. And a frozen backbone in ``eval()`` gives the same
-# features for the same images: compute them once, and the head learns from them as
-# before. :doc:`/gallery/recipes/feature_cache` says when that fails.
-assert features.grad_fn is None
-model.load_state_dict(start)
-cached_losses = train(lambda: model.head(features))
-assert cached_losses == losses
 
 # %% tags=["hide-input"]
 # The loss while the head learns. Line: every step runs the frozen backbone. Diamonds:
@@ -107,10 +139,22 @@ ax.set(xlabel="step", ylabel="loss", xticks=range(0, 21, 5), ylim=0)
 ax.legend()
 plt.show()
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - An embedding with ``max_norm`` rewrites its frozen weight, in ``eval()``, too
+#   (:doc:`/gallery/still-moves/other_buffers_that_move`).
+# - Batch norm that keeps no running statistics uses those of the batch in ``eval()``,
+#   too: the features of an image depend on the other images.
+# - Some new layers are frozen: ``nn.Embedding.from_pretrained``.
+table = nn.Embedding.from_pretrained(torch.ones(2, 2), max_norm=1.0).eval()
+assert not table.weight.requires_grad
+table(torch.tensor([0, 1]))
+assert not table.weight.equal(torch.ones(2, 2))
+norm = nn.BatchNorm2d(3, track_running_stats=False).eval()
+assert not norm(images)[:2].allclose(norm(images[:2]))
+
 # %%
-# Freeze all, then replace the head, give the optimizer the parameters of the head, and
-# call ``backbone.eval()`` after each ``train()``.
-#
-# Related: :doc:`did_my_freeze_work`, :doc:`unfreeze_gradually`,
+# Related: :doc:`unfreeze_gradually`, :doc:`did_my_freeze_work`,
 # :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`. Source:
 # ``requires_grad_`` in :torch:`torch.nn.Module`.

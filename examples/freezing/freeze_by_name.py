@@ -2,67 +2,65 @@
 startswith("layer1") also freezes layer10
 =========================================
 
-Names of parameters are paths with dots. A prefix without its dot matches too much, an
-exact name too little, and a layer in a plain list has no name at all.
+A prefix without its dot matches too much, and an exact name too little. Write
+``"layer1."``, with the dot, or call ``net.layer1.requires_grad_(False)``.
 """
 
 # %%
-# Why is ``layer10`` frozen, too?
-# -------------------------------
-# Because ``"layer10.weight"`` begins with ``"layer1"``, too. Write the dot.
-import re
-
 import torch
-
-
-class Net(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer1 = torch.nn.Linear(2, 2)
-        self.layer10 = torch.nn.Linear(2, 2)
-        self.hidden = [torch.nn.Linear(2, 2)]
+from torch import nn
 
 
 def frozen_by(matches):
-    net = Net()
+    net = nn.ModuleDict({f"layer{i}": nn.Linear(2, 2) for i in (1, 10)})
     for name, parameter in net.named_parameters():
-        if matches(name):
-            parameter.requires_grad_(False)
-    return [name for name, p in net.named_parameters() if not p.requires_grad]
+        parameter.requires_grad_(not matches(name))
+    return [n for n, p in net.named_parameters() if not p.requires_grad]
 
 
-too_much = frozen_by(lambda name: name.startswith("layer1"))
-exact = frozen_by(lambda name: name == "layer1.weight")
+wrong = frozen_by(lambda name: name.startswith("layer1"))
 right = frozen_by(lambda name: name.startswith("layer1."))
-for found in (too_much, exact, right):
-    print(found)
-assert too_much == [
-    "layer1.weight",
-    "layer1.bias",
-    "layer10.weight",
-    "layer10.bias",
-]
-assert exact == ["layer1.weight"]
+print("wrong:", *wrong)
+print("right:", *right)
+assert len(wrong) == 4
 assert right == ["layer1.weight", "layer1.bias"]
 
 # %%
-# With ``re.match`` or ``in`` the dot is not enough: in a regular expression it stands
-# for any character (write ``r"layer1\."``), and ``in`` finds it in mid-name.
+# What else goes wrong with patterns?
+# -----------------------------------
+# - An exact name is one parameter: the bias is missing.
+# - In a regular expression a dot stands for any character. Write ``r"layer1\."``.
+# - ``in`` finds the name in the middle of another name.
+# - A pattern that matches nothing raises no error.
+import re
+
+exact = frozen_by(lambda name: name == "layer1.weight")
+assert exact == ["layer1.weight"]
 assert re.match("layer1.", "layer10.weight")
 assert not re.match(r"layer1\.", "layer10.weight")
 name = "encoder.sublayer1.weight"
 assert "layer1." in name
+assert frozen_by(lambda name: name.startswith("layers.1.")) == []
 
 # %%
 # Do I need names at all?
 # -----------------------
-# No. Take the layer by its path, and freeze it as a whole. A wrong path raises an
-# error. A wrong pattern matches nothing and says nothing.
+# No. Take the layer by its path, and freeze it as a whole. A path that leads to no
+# module raises an error.
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer1 = nn.Linear(2, 2)
+        self.layer10 = nn.Linear(2, 2)
+        self.hidden = [nn.Linear(2, 2)]
+
+
 net = Net()
 net.get_submodule("layer1").requires_grad_(False)
 assert not net.layer1.weight.requires_grad
 assert net.layer10.weight.requires_grad
-assert frozen_by(lambda name: name.startswith("layers.1.")) == []
 try:
     net.get_submodule("layer2").requires_grad_(False)
 except AttributeError as error:
@@ -73,14 +71,17 @@ else:
 # %%
 # My layer has no name
 # --------------------
-# A layer in a plain list is no part of the module. It is frozen neither by name nor by
-# ``net.requires_grad_(False)``, and ``net.parameters()`` doesn't give it to an
-# optimizer. Put layers into an ``nn.ModuleList``.
+# A layer that is only in a plain list is not part of the module. Neither a name nor
+# ``net.requires_grad_(False)`` freezes it, and ``net.parameters()`` doesn't give it to
+# an optimizer. Put layers into an ``nn.ModuleList``.
 net.requires_grad_(False)
 names = [name for name, _ in net.named_parameters()]
 print(names)
 assert not any("hidden" in name for name in names)
 assert net.hidden[0].weight.requires_grad
+net.hidden = nn.ModuleList(net.hidden)
+net.requires_grad_(False)
+assert not net.hidden[0].weight.requires_grad
 
 # %% tags=["hide-input"]
 # What each pattern freezes (hatched) of the four parameters.
@@ -88,23 +89,55 @@ import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 patterns = {
-    'startswith("layer1")': too_much,
+    'startswith("layer1")': wrong,
     '== "layer1.weight"': exact,
     'startswith("layer1.")': right,
 }
-for pattern, found in patterns.items():
+for pattern, matched in patterns.items():
     for name in names:
-        look = {"ec": "C1", "hatch": "//////"} if name in found else {"ec": "C0"}
+        look = {"ec": "C1", "hatch": "//////"} if name in matched else {"ec": "C0"}
         ax.scatter(name, pattern, s=200, marker="s", fc="none", lw=2, **look)
 ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# Parameters can have other names than you expect:
+#
+# - ``torch.compile`` puts ``_orig_mod.`` before each name, ``DataParallel`` and DDP put
+#   ``module.``. Then no name starts with ``"layer1."``. Freeze before you wrap.
+# - A tied weight is listed once by default, under the name in its first layer.
+# - A parametrized ``weight`` is named ``parametrizations.weight.original``.
+compiled, parallel = torch.compile(net, backend="eager"), nn.DataParallel(net)
+for wrapped in (compiled, parallel):
+    print(next(name for name, _ in wrapped.named_parameters()))
+    assert not any(n.startswith("layer1.") for n, _ in wrapped.named_parameters())
+tied = Net()
+tied.layer10.weight = tied.layer1.weight
+assert "layer10.weight" not in dict(tied.named_parameters())
+assert "layer10.weight" in dict(tied.named_parameters(remove_duplicate=False))
+nn.utils.parametrize.register_parametrization(tied.layer1, "weight", nn.Identity())
+assert "layer1.weight" not in dict(tied.named_parameters())
+assert "layer1.parametrizations.weight.original" in dict(tied.named_parameters())
+
 # %%
-# Freeze a module where you can, match ``"layer1."`` with its dot where you can't, and
-# look at what was frozen. :py:func:`gradguide.freeze` takes ``"layer1"`` for the whole
-# module, never for ``layer10``, and raises if nothing matches. Names come from
-# ``named_parameters`` in :torch:`torch.nn.Module`.
+# Look at what was frozen. :py:func:`gradguide.freeze` takes ``"layer1"`` for the whole
+# module, without ``layer10``, and raises if nothing matches.
+from gradguide import freeze
+
+assert freeze(Net(), "layer1").names == ("layer1.weight", "layer1.bias")
+try:
+    freeze(Net(), "layer2")
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("there is a layer2")
+assert "'layer2' matches no parameter" in message
+
+# %%
+# Names come from ``named_parameters`` in :torch:`torch.nn.Module`.
 #
 # Related: :doc:`silent_typos`, :doc:`did_my_freeze_work`,
 # :doc:`/gallery/three-ways/filter_parameters_into_the_optimizer`.

@@ -2,61 +2,97 @@
 Freeze some rows of an embedding: a buffer and a parameter
 ==========================================================
 
-``requires_grad`` belongs to a whole tensor. A hook that sets the gradient of some rows
-to zero works with plain SGD only: momentum and weight decay still move those rows.
+A hook that sets the gradient of some rows to zero does not freeze them: weight decay
+and earlier momentum still move them. Keep the frozen rows in a tensor of their own.
 """
 
 # %%
-# Can a row be frozen by its flag?
-# --------------------------------
-# A row is a view, the result of an operation. It has no flag of its own.
 import torch
+from torch import nn
 
-ids = torch.arange(4)
-table = torch.nn.Embedding(4, 2)
+ids, table = torch.arange(4), nn.Embedding(4, 2)
+start = table.weight.detach().clone()
+
+mask = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+table.weight.register_hook(lambda gradient: gradient * mask)
+frozen, trained = start[:2], nn.Parameter(start[2:].clone())
+rows = torch.cat([frozen, trained])[ids]
+(table(ids).sum() + rows.sum()).backward()
+torch.optim.AdamW([table.weight, trained], lr=0.1).step()
+print("hook:       ", table.weight[:2].equal(frozen))
+print("two tensors:", frozen.equal(start[:2]))
+assert not table.weight[:2].equal(frozen)
+assert frozen.equal(start[:2])
+
+# %%
+# Can I freeze a row by ``requires_grad``?
+# ----------------------------------------
+# No, ``requires_grad`` belongs to a whole tensor. A row is a view, the result of an
+# operation.
 try:
     table.weight[0].requires_grad_(False)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
-    raise AssertionError("a row has a flag")
+    raise AssertionError("a row has requires_grad of its own")
 
-# %%
-# A hook that masks the gradient
-# ------------------------------
-# The usual answer in forums. The first two rows get a gradient of zero, and an
-# optimizer doesn't skip zeros: weight decay shrinks the rows, and momentum from the
-# steps before the mask moves them on.
+# %% tags=["hide-input"]
+# When does a hook that masks the gradient fail?
+# ----------------------------------------------
+# A gradient of zero is still a gradient: weight decay shrinks the rows, which ASGD does
+# by default, too. And if the mask comes after some steps, their momentum (in LBFGS,
+# their history) moves the rows on. Below: do the rows stay if the mask is there from
+# the first step, and if it comes later?
+optim = torch.optim
 OPTIMIZERS = {
-    "SGD": lambda p: torch.optim.SGD(p, lr=0.1),
-    "SGD(momentum=0.9)": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
-    "SGD(weight_decay=0.1)": lambda p: torch.optim.SGD(p, lr=0.1, weight_decay=0.1),
-    "Adam": lambda p: torch.optim.Adam(p, lr=0.1),
-    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.1),
+    "SGD": lambda p: optim.SGD(p, lr=0.1),
+    "SGD(momentum=0.9)": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    "SGD(weight_decay=0.1)": lambda p: optim.SGD(p, lr=0.1, weight_decay=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.1),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.1),
+    "Adam": lambda p: optim.Adam(p, lr=0.1),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.1),
+    "ASGD": lambda p: optim.ASGD(p, lr=0.1),
+    "LBFGS": lambda p: optim.LBFGS(p, lr=0.1),
 }
 
 
-# Train all rows for a step, then mask the first two, and train on.
-def masked_rows_stay(make_optimizer):
-    torch.manual_seed(0)
-    table = torch.nn.Embedding(4, 2)
-    optimizer = make_optimizer(table.parameters())
-    mask = torch.tensor([[1.0], [1.0], [1.0], [1.0]])
-    table.weight.register_hook(lambda gradient: gradient * mask)
-    table(ids).sum().backward()
-    optimizer.step()
-    mask[:2] = 0
-    before = table.weight[:2].detach().clone()
+def loss_of(table, optimizer):
     optimizer.zero_grad()
-    table(ids).sum().backward()
-    optimizer.step()
+    loss = (table(ids) - 1).square().sum()
+    loss.backward()
+    return loss
+
+
+def masked_rows_stay(make_optimizer, steps_before):
+    torch.manual_seed(0)
+    table = nn.Embedding(4, 2)
+    optimizer = make_optimizer(table.parameters())
+    for step in range(steps_before + 2):
+        if step == steps_before:
+            table.weight.register_hook(lambda gradient: gradient * mask)
+            before = table.weight[:2].detach().clone()
+        optimizer.step(lambda: loss_of(table, optimizer))
     return torch.equal(table.weight[:2], before)
 
 
-stay = {name: masked_rows_stay(make) for name, make in OPTIMIZERS.items()}
-for name, still in stay.items():
-    print(f"{name:22}{'stays' if still else 'moves'}")
-assert [name for name, still in stay.items() if still] == ["SGD"]
+stay = {
+    name: [masked_rows_stay(make, steps_before) for steps_before in (0, 1)]
+    for name, make in OPTIMIZERS.items()
+}
+print(f"{'':22}first  later")
+for name, (first, later) in stay.items():
+    print(f"{name:22}{first!s:7}{later}")
+assert [name for name, (first, _) in stay.items() if not first] == [
+    "SGD(weight_decay=0.1)",
+    "AdamW",
+    "ASGD",
+]
+assert [name for name, (_, later) in stay.items() if later] == [
+    "SGD",
+    "RMSprop",
+    "Adagrad",
+]
 
 
 # %%
@@ -65,25 +101,23 @@ assert [name for name, still in stay.items() if still] == ["SGD"]
 # Two tensors in place of one, put together in the forward. The frozen rows are a
 # buffer: ``parameters()`` doesn't give it to the optimizer, and ``state_dict()`` saves
 # it.
-class PartlyFrozen(torch.nn.Module):
+class PartlyFrozen(nn.Module):
     def __init__(self, weight, frozen):
         super().__init__()
         self.register_buffer("frozen", weight[:frozen].detach().clone())
-        self.trained = torch.nn.Parameter(weight[frozen:].detach().clone())
+        self.trained = nn.Parameter(weight[frozen:].detach().clone())
 
     def forward(self, ids):
         rows = torch.cat([self.frozen, self.trained])
-        return torch.nn.functional.embedding(ids, rows)
+        return nn.functional.embedding(ids, rows)
 
 
 for make in OPTIMIZERS.values():
-    table = PartlyFrozen(torch.nn.Embedding(4, 2).weight, frozen=2)
+    table = PartlyFrozen(nn.Embedding(4, 2).weight, frozen=2)
     optimizer = make(table.parameters())
     frozen, trained = table.frozen.clone(), table.trained.detach().clone()
     for _ in range(3):
-        optimizer.zero_grad()
-        table(ids).sum().backward()
-        optimizer.step()
+        optimizer.step(lambda: loss_of(table, optimizer))  # noqa: B023
     assert torch.equal(table.frozen, frozen)
     assert not torch.equal(table.trained, trained)
 assert list(table.state_dict()) == ["trained", "frozen"]
@@ -92,22 +126,47 @@ assert list(table.state_dict()) == ["trained", "frozen"]
 # Do the first two rows stay? Hatched: yes. Cross: the mask lets them move.
 import matplotlib.pyplot as plt
 
-_, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-for name, still in stay.items():
+_, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
+for name, (first, later) in stay.items():
     hatched = {"marker": "s", "fc": "none", "ec": "C1", "hatch": "//////"}
-    for way, ok in (("hook", still), ("buffer", True)):
+    for way, ok in (("hook", first), ("hook, later", later), ("buffer", True)):
         look = hatched if ok else {"marker": "x", "c": "C2"}
-        ax.scatter(way, name, s=180, lw=2, **look)
-ax.margins(0.4, 0.15)
+        ax.scatter(way, name, s=160, lw=2, **look)
+ax.margins(0.3, 0.1)
 ax.invert_yaxis()
 plt.show()
 
 # %%
-# Split the table. If it must be one tensor, write the frozen rows back after each
-# ``step()``, under ``no_grad()``. To freeze all rows, take
-# ``Embedding.from_pretrained(weight)``: it freezes by default
-# (:torch:`torch.nn.Embedding`).
-assert not torch.nn.Embedding.from_pretrained(torch.ones(2, 2)).weight.requires_grad
+# What if it must stay one tensor?
+# --------------------------------
+# Write the frozen rows back after each ``step()``.
+for make in OPTIMIZERS.values():
+    table = nn.Embedding(4, 2)
+    optimizer = make(table.parameters())
+    frozen = table.weight[:2].detach().clone()
+    optimizer.step(lambda: loss_of(table, optimizer))  # noqa: B023
+    assert not table.weight[:2].equal(frozen)
+    with torch.no_grad():
+        table.weight[:2] = frozen
+    assert table.weight[:2].equal(frozen)
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``torch.cat`` copies the whole table in each forward. Writing back doesn't.
+# - The row of ``padding_idx`` has a gradient of zero, too, and weight decay moves it.
+# - To freeze all rows, take ``nn.Embedding.from_pretrained(weight)``. It freezes by
+#   default (:torch:`torch.nn.Embedding`).
+assert torch.cat([frozen, trained]).data_ptr() not in (
+    frozen.data_ptr(),
+    trained.data_ptr(),
+)
+table = nn.Embedding.from_pretrained(torch.ones(4, 2), freeze=False, padding_idx=0)
+table(ids).sum().backward()
+assert not table.weight.grad[0].any()
+optim.AdamW(table.parameters(), lr=0.1).step()
+assert (table.weight[0] < 1).all()
+assert not nn.Embedding.from_pretrained(torch.ones(2, 2)).weight.requires_grad
 
 # %%
 # Related: :doc:`/gallery/graph/zero_is_not_none`,

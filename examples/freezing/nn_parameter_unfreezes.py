@@ -2,69 +2,60 @@
 nn.Parameter(frozen) trains again, and nn.Parameter(result) is cut off
 ======================================================================
 
-``nn.Parameter(x)`` ignores both the flag of ``x`` and its history: the new parameter
-requires a gradient, and no gradient reaches what ``x`` was computed from.
+``nn.Parameter(x)`` ignores ``x.requires_grad`` and the history of ``x``. The new
+parameter requires a gradient, and what ``x`` was computed from gets none.
 """
 
 # %%
-# I copied a frozen weight, and it trains
-# ---------------------------------------
-# ``nn.Parameter`` sets ``requires_grad=True`` unless you pass another value, whatever
-# the flag of the source.
-import torch
+import copy
 
-frozen = torch.nn.Linear(2, 2).requires_grad_(False).weight
-parameter = torch.nn.Parameter(frozen)
-kept = torch.nn.Parameter(frozen, requires_grad=frozen.requires_grad)
-print(frozen.requires_grad, parameter.requires_grad, kept.requires_grad)
-assert not frozen.requires_grad
-assert parameter.requires_grad
-assert not kept.requires_grad
+import torch
+from torch import nn
+
+frozen = nn.Linear(2, 2).requires_grad_(False).weight
+wrong = nn.Parameter(frozen)
+right = copy.deepcopy(frozen)
+for name, p in (("wrong", wrong), ("right", right)):
+    shared = p.data_ptr() == frozen.data_ptr()
+    print(f"{name}: {p.requires_grad=}, {shared=}")
+assert wrong.requires_grad
+assert wrong.data_ptr() == frozen.data_ptr()
+assert not right.requires_grad
+assert right.data_ptr() != frozen.data_ptr()
 
 # %%
-# It is no copy, either: both use the same memory, so training the one moves the frozen
-# other.
-assert parameter.data_ptr() == frozen.data_ptr()
+# ``nn.Parameter`` takes ``requires_grad=True`` unless you pass another value. And it
+# makes no copy: both use the same memory, so training the new one also changes the
+# frozen one.
+kept = nn.Parameter(frozen.clone(), requires_grad=frozen.requires_grad)
+assert not kept.requires_grad
 before = frozen.clone()
-parameter.sum().backward()
-torch.optim.SGD([parameter], lr=0.1).step()
+wrong.sum().backward()
+torch.optim.SGD([wrong], lr=0.1).step()
 assert not torch.equal(frozen, before)
 
 # %%
-# I made a weight from another one, and that one doesn't learn
-# ------------------------------------------------------------
-# A parameter is a leaf: the graph ends there. Made of a result, it cuts the graph
-# without an error.
+# I made a weight from another tensor, which doesn't train
+# --------------------------------------------------------
+# A parameter is a leaf: the graph ends there. Made from a result, it cuts the way from
+# the loss to what the result was computed from, without an error. Compute the weight in
+# the forward and pass it to a function, and the gradient arrives.
 scale = torch.ones(2, requires_grad=True)
-weight = torch.nn.Parameter(scale * 2)
-weight.sum().backward()
-print(weight.is_leaf, weight.grad, scale.grad)
+weight = nn.Parameter(scale * torch.ones(2, 2))
+nn.functional.linear(torch.ones(1, 2), weight).sum().backward()
+print("nn.Parameter:", scale.grad)
 assert weight.is_leaf
+assert weight.grad is not None
 assert scale.grad is None
 
-# %%
-# Assigning the result to ``layer.weight`` is refused. That is better: you notice.
-layer = torch.nn.Linear(2, 2)
-try:
-    layer.weight = scale * torch.ones(2, 2)
-except TypeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a result became a parameter")
-
-# %%
-# Compute the weight where it is used
-# -----------------------------------
-# Computed in the forward and passed to a function, here ``linear``, it stays in the
-# graph. For a layer that exists, a parametrization does that.
-output = torch.nn.functional.linear(torch.ones(1, 2), scale * torch.ones(2, 2))
-output.sum().backward()
-print(scale.grad)
+weight = scale * torch.ones(2, 2)
+nn.functional.linear(torch.ones(1, 2), weight).sum().backward()
+print("result:      ", scale.grad)
 assert scale.grad is not None
 
 # %% tags=["hide-input"]
-# Above: ``nn.Parameter`` cuts the way to ``scale``. Below: the forward computes the
-# weight.
+# Above: ``nn.Parameter`` cuts the way from the loss to ``scale``. Below: the forward
+# computes the weight.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
@@ -80,16 +71,50 @@ for y, is_cut in ((0, True), (1, False)):
     else:
         ax.annotate("", (0.15, y), (0.85, y), arrowprops=flow)
 ax.set_xticks([0, 1, 2], ["scale", "weight", "loss"])
-ax.set_yticks([0, 1], ["nn.Parameter(scale * 2)", "scale * 2"])
+ax.set_yticks([0, 1], ["nn.Parameter(scale * ...)", "scale * ..."])
 ax.set_frame_on(False)
 ax.margins(0.15, 0.4)
 ax.invert_yaxis()
 plt.show()
 
 # %%
-# Copy a frozen weight with ``nn.Parameter(w.detach().clone(), requires_grad=False)``
-# (:torch:`torch.nn.parameter.Parameter`). If a weight is made of others that should
-# learn, compute it in the forward.
+# cannot assign as parameter 'weight'
+# -----------------------------------
+# A layer refuses a result in place of its parameter. Don't wrap it into
+# ``nn.Parameter``, as the message suggests. Use a parametrization, or
+# ``torch.func.functional_call``, which puts the result in for one forward.
+layer = nn.Linear(2, 2)
+try:
+    layer.weight = scale * torch.ones(2, 2)
+except TypeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a result became a parameter")
+scale.grad = None
+weights = {"weight": scale * torch.ones(2, 2)}
+torch.func.functional_call(layer, weights, torch.ones(1, 2)).sum().backward()
+assert scale.grad is not None
+
+# %%
+# Where it ends
+# -------------
+# - ``nn.Parameter(integers)`` raises an error. Pass ``requires_grad=False``.
+# - ``layer.weight.data = result`` is not refused, and it cuts the way, too.
+integers = torch.tensor([1, 2])
+try:
+    nn.Parameter(integers)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("integers require a gradient")
+assert not nn.Parameter(integers, requires_grad=False).requires_grad
+scale.grad = None
+layer.weight.data = scale * torch.ones(2, 2)
+layer(torch.ones(1, 2)).sum().backward()
+assert scale.grad is None
+
+# %%
+# Source: :torch:`torch.nn.parameter.Parameter`.
 #
 # Related: :doc:`tied_weights`, :doc:`parametrized_and_lazy_layers`,
 # :doc:`/gallery/graph/leaf_or_not`.

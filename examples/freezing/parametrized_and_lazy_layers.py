@@ -3,75 +3,62 @@ Parametrized and lazy layers: freeze .original, and freeze after the first forwa
 ==================================================================================
 
 The weight of a parametrized layer is computed, so it can't be frozen: freeze what it is
-computed from. The weight of a lazy layer is not there before the first forward.
+computed from. The weight of a lazy layer has no shape before the first forward.
 """
 
 # %%
-# you can only change requires_grad flags of leaf variables
-# ---------------------------------------------------------
-# With weight norm, spectral norm or a mask, ``layer.weight`` is a result, computed anew
-# at each use. The parameter is what it is computed from: ``.original``.
 import torch
-from torch.nn.utils import parametrize
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize
 
-
-class Mask(torch.nn.Module):
-    def forward(self, weight):
-        return weight * torch.tensor([[1.0, 0.0, 1.0]])
-
-
-layer = torch.nn.Linear(3, 1, bias=False)
-parametrize.register_parametrization(layer, "weight", Mask())
+layer = parametrizations.spectral_norm(nn.Linear(3, 2, bias=False))
 try:
-    layer.weight.requires_grad_(False)
+    layer.weight.requires_grad_(False)  # wrong
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
-    raise AssertionError("a computed weight has a flag")
-print([name for name, _ in layer.named_parameters()])
-layer.parametrizations.weight.original.requires_grad_(False)
+    raise AssertionError("a computed weight was frozen")
+
+layer.parametrizations.weight.original.requires_grad_(False)  # right
+print([(n, p.requires_grad) for n, p in layer.named_parameters()])
 assert not layer.weight.requires_grad
 
 # %%
-# ``layer.requires_grad_(False)`` does the same for the whole layer. The flag outlives
-# the parametrization: remove it, and the weight is still frozen.
-parametrize.remove_parametrizations(layer, "weight")
-assert not layer.weight.requires_grad
-
-# %%
-# Freeze the length, train the direction
-# --------------------------------------
-# Weight norm splits a weight into its length, ``original0``, and its direction,
-# ``original1``. Each has a flag.
-layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 1))
-length = layer.parametrizations.weight.original0.requires_grad_(False)
-direction = layer.parametrizations.weight.original1
-layer(torch.ones(1, 2)).sum().backward()
+# Which parameters does a parametrized layer have?
+# ------------------------------------------------
+# One named ``original``, or several: weight norm has a length, ``original0``, and a
+# direction, ``original1``, and each can be frozen alone. A parametrization can have
+# parameters of its own, too, as LoRA does: then ``original`` is not enough. All of them
+# at once: ``layer.requires_grad_(False)``.
+normed = parametrizations.weight_norm(nn.Linear(2, 1))
+length = normed.parametrizations.weight.original0.requires_grad_(False)
+direction = normed.parametrizations.weight.original1
+normed(torch.ones(1, 2)).sum().backward()
 print(length.grad is None, direction.grad is not None)
 assert length.grad is None
 assert direction.grad is not None
 
-# %%
-# Attempted to use an uninitialized parameter
-# -------------------------------------------
-# A lazy layer takes its shape from the first batch. Before that, ``requires_grad_()``
-# raises. ``p.requires_grad = False`` works, and still holds when the weight is made.
-lazy = torch.nn.LazyLinear(2)
-try:
-    lazy.requires_grad_(False)
-except ValueError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a lazy layer has its weight")
-for parameter in lazy.parameters():
-    parameter.requires_grad = False
-lazy(torch.ones(3, 4))
-assert lazy.weight.shape == (2, 4)
-assert not lazy.weight.requires_grad
+
+class LowRank(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Parameter(torch.ones(2, 1))
+        self.right = nn.Parameter(torch.zeros(1, 3))
+
+    def forward(self, weight):
+        return weight + self.left @ self.right
+
+
+adapted = nn.Linear(3, 2)
+parametrize.register_parametrization(adapted, "weight", LowRank())
+adapted.parametrizations.weight.original.requires_grad_(False)
+assert adapted.weight.requires_grad
+adapted.requires_grad_(False)
+assert not adapted.weight.requires_grad
 
 # %% tags=["hide-input"]
-# What each layer really has: parameters that can be frozen, and the weight that they
-# make (dashed), which can't.
+# What each layer has: parameters that can be frozen, and the weight that is computed
+# from them (dashed), which can't.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 2.6), layout="constrained")
@@ -84,16 +71,69 @@ for y, sources in enumerate((["original"], ["original0", "original1"])):
         ax.annotate("", (2.85, y), (x + 0.15, y), arrowprops=arrow)
     ax.scatter(3, y, s=300, marker="s", fc="none", ec="C2", ls="--", lw=2)
     ax.annotate("weight", (3, y - 0.28), ha="center")
-ax.set_yticks([0, 1], ["Mask", "weight_norm"])
+ax.set_yticks([0, 1], ["spectral_norm", "weight_norm"])
 ax.set(xticks=[], xlim=(-0.6, 3.6), ylim=(1.5, -0.6))
 ax.set_frame_on(False)
 plt.show()
 
 # %%
-# Freeze the whole module, or the ``.original`` of one weight (:torch:`Parametrizations
-# <generated/torch.nn.utils.parametrize.register_parametrization.html>`). Send one batch
-# through a network with lazy layers before you freeze it
-# (:torch:`torch.nn.parameter.UninitializedParameter`).
+# Attempted to use an uninitialized parameter
+# -------------------------------------------
+# A lazy layer takes its shape from the first batch. Before that, ``requires_grad_()``
+# raises an error. ``p.requires_grad = False`` works, and still holds when the weight is
+# made. Or send a batch through the network before you freeze it, in ``eval()``, so that
+# no statistics change.
+lazy = nn.LazyLinear(2)
+try:
+    lazy.requires_grad_(False)
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a lazy layer has its weight")
+for parameter in lazy.parameters():
+    parameter.requires_grad = False
+lazy(torch.ones(3, 4))
+assert lazy.weight.shape == (2, 4)
+assert not lazy.weight.requires_grad
+
+network = nn.Sequential(nn.LazyLinear(2), nn.LazyBatchNorm1d()).eval()
+with torch.no_grad():
+    network(torch.ones(3, 4))
+network.requires_grad_(False)
+assert network[0].weight.shape == (2, 4)
+assert not network[1].running_mean.any()
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - Spectral norm updates buffers in training mode, so the computed weight changes,
+#   although its parameter is frozen. ``eval()`` prevents that.
+# - If you remove a parametrization with one ``original``, the weight is still frozen.
+#   Not so with weight norm: if one of its two parameters is frozen, the weight trains
+#   afterwards; if both are, it becomes a buffer. Freeze after you remove it.
+# - ``torch.nn.utils.prune`` works without parametrizations: freeze ``weight_orig``.
+from torch.nn.utils import prune
+
+torch.manual_seed(0)
+layer = parametrizations.spectral_norm(nn.Linear(64, 64)).requires_grad_(False)
+assert not layer.weight.equal(layer.weight)
+layer.eval()
+assert layer.weight.equal(layer.weight)
+
+parametrize.remove_parametrizations(layer, "weight")
+assert not layer.weight.requires_grad
+parametrize.remove_parametrizations(normed, "weight")
+assert normed.weight.requires_grad
+normed = parametrizations.weight_norm(nn.Linear(2, 1)).requires_grad_(False)
+parametrize.remove_parametrizations(normed, "weight")
+assert [name for name, _ in normed.named_buffers()] == ["weight"]
+pruned = prune.identity(nn.Linear(2, 1), "weight")
+assert "weight_orig" in dict(pruned.named_parameters())
+
+# %%
+# Source: :torch:`Parametrizations
+# <generated/torch.nn.utils.parametrize.register_parametrization.html>` and
+# :torch:`torch.nn.parameter.UninitializedParameter`.
 #
 # Related: :doc:`nn_parameter_unfreezes`, :doc:`/gallery/graph/leaf_or_not`,
 # :doc:`/gallery/still-moves/other_buffers_that_move`.

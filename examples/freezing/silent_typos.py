@@ -1,45 +1,41 @@
 """
-A typo in requires_grad freezes nothing, without an error
-=========================================================
+model.requires_grad = False freezes nothing, without an error
+=============================================================
 
-``model.requires_grad = False`` and ``p.require_grad = False`` raise no error and freeze
-nothing. Python makes a new attribute, which PyTorch never reads.
+The line makes a new attribute, which autograd does not read. The same goes for a typo
+such as ``p.require_grad``. To freeze, call the method ``requires_grad_(False)``.
 """
 
 # %%
-# Does ``model.requires_grad = False`` freeze the model?
-# ------------------------------------------------------
-# Many scripts have this line, and it looks right. It is read back as False, too. All
-# four parameters still train.
 import torch
 from torch import nn
 
-
-def new_model():
-    return nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
-
-
-model = new_model()
+model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
 model.requires_grad = False
-print(model.requires_grad, [p.requires_grad for p in model.parameters()])
-assert model.requires_grad is False
+print("wrong:", [p.requires_grad for p in model.parameters()])
 assert all(p.requires_grad for p in model.parameters())
 
+model.requires_grad_(False)
+print("right:", [p.requires_grad for p in model.parameters()])
+assert not any(p.requires_grad for p in model.parameters())
+
 # %%
-# A tensor has a property of that name. A module has only the method
-# ``requires_grad_()``, with an underscore at its end. So the line above gave the module
-# a plain attribute. Python lets you add any, to a module and to a parameter.
+# Why is there no error?
+# ----------------------
+# A tensor has a property named ``requires_grad``. A module has only the method
+# ``requires_grad_()``, with an underscore at its end. So the wrong line gives the
+# module a plain attribute, as Python allows, which even reads back as False.
 assert isinstance(torch.Tensor.requires_grad, type(torch.Tensor.is_leaf))
 assert not hasattr(nn.Module, "requires_grad")
-assert "requires_grad" in vars(model)
+assert vars(model)["requires_grad"] is False
 
 # %%
 # Which spellings freeze, and which only look like it?
 # ----------------------------------------------------
-# Each line runs on a new model. In those with ``p``, it runs for each ``p`` of
-# ``model.parameters()``. Some miss by a letter. ``==`` compares. ``p.data``,
-# ``p.detach()`` and ``state_dict()`` make another tensor, which has a flag of its own.
-# ``eval()`` is about dropout and batch norm.
+# Each line runs on a new model. A line with ``p`` runs for each ``p`` of
+# ``model.parameters()``. Some lines miss by a letter. ``==`` compares. ``p.data``,
+# ``p.detach()`` and ``state_dict()`` return another tensor, with its own
+# ``requires_grad``. ``eval()`` is for layers such as dropout and batch norm.
 lines = [
     "model.requires_grad_(False)",
     "p.requires_grad = False",
@@ -57,20 +53,12 @@ lines = [
 ]
 frozen = {}
 for line in lines:
-    model = new_model()
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
     for p in model.parameters():  # noqa: B007 (the line uses it)
         exec(line)  # noqa: S102 (it is one of the lines above)
     frozen[line] = [not p.requires_grad for p in model.parameters()]
     print(f"{sum(frozen[line])} of 4  {line}")
 assert [sum(flags) for flags in frozen.values()] == [4] * 3 + [0] * 10
-
-# %%
-# ``p.requires_grad_ = False`` does harm besides: it hides the method. A later
-# ``p.requires_grad_(False)`` raises ``TypeError: 'bool' object is not callable``.
-p = new_model()[0].weight
-p.requires_grad_ = False
-assert p.requires_grad
-assert not callable(p.requires_grad_)
 
 # %% tags=["hide-input"]
 # How many of the four parameters each line freezes. The three at the top work.
@@ -88,8 +76,45 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Use the method with the underscore, on the module: ``model.requires_grad_(False)``
-# (``requires_grad_`` in :torch:`torch.nn.Module`). Then count what still trains.
+# 'bool' object is not callable
+# -----------------------------
+# ``requires_grad_ = False`` freezes nothing and hides the method, on a parameter and on
+# a module. The next call of ``requires_grad_(False)`` fails. ``del`` brings it back.
+for owner in (model, model[0].weight):
+    owner.requires_grad_ = False
+    try:
+        owner.requires_grad_(False)
+    except TypeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the method is still there")
+    assert message == "'bool' object is not callable"
+    assert model[0].weight.requires_grad
+    del owner.requires_grad_
+model.requires_grad_(False)
+assert not model[0].weight.requires_grad
+
+# %%
+# Where it ends
+# -------------
+# Two neighbours of these lines behave otherwise. ``state_dict(keep_vars=True)`` returns
+# the parameters themselves, so a line with it freezes. ``model.parameters()`` is a
+# generator, to which Python adds no attribute, so a line with it raises an error.
+model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 1))
+model.state_dict(keep_vars=True)["0.bias"].requires_grad = False
+print([name for name, p in model.named_parameters() if not p.requires_grad])
+assert not model[0].bias.requires_grad
+try:
+    model.parameters().requires_grad = False
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a generator has attributes")
+assert "generator" in message
+
+# %%
+# After freezing, print the names of the parameters that still require a gradient.
+# Source: ``requires_grad_`` in :torch:`torch.nn.Module`.
 #
 # Related: :doc:`freeze_by_name`, :doc:`did_my_freeze_work`,
 # :doc:`/gallery/three-ways/filter_parameters_into_the_optimizer`.

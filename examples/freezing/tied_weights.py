@@ -1,26 +1,42 @@
 """
-Tied weights are one tensor with one flag
-=========================================
+Tied weights: freezing the embedding also freezes the output layer
+==================================================================
 
-If the output layer of a language model uses the weight of its embedding, freezing one
-freezes the other. To let only one use learn, ``detach()`` the other in the forward.
+Two layers that share a weight have one parameter, with one ``requires_grad``. To freeze
+only one of them, untie the weights.
 """
 
 # %%
-# I froze the embedding, and the output layer is frozen, too
-# ----------------------------------------------------------
-# There is one parameter. ``named_parameters()`` lists it once, ``state_dict()`` twice.
-import copy
-
 import torch
+from torch import nn
+
+embedding = nn.Embedding(5, 3)
+output = nn.Linear(3, 5, bias=False)
+output.weight = embedding.weight  # tied
+
+embedding.requires_grad_(False)
+print("tied:  ", output.weight.requires_grad)
+assert not output.weight.requires_grad
+
+output.weight = nn.Parameter(embedding.weight.detach().clone())
+print("untied:", output.weight.requires_grad)
+assert output.weight.requires_grad
+assert not embedding.weight.requires_grad
+
+# %%
+# How do I see that weights are tied?
+# -----------------------------------
+# ``named_parameters()`` lists the parameter once, under its first name, and
+# ``state_dict()`` lists it twice. Of several calls of ``requires_grad_()`` the last one
+# counts, on whichever layer.
 from torch.nn import functional
 
 
-class Model(torch.nn.Module):
+class Model(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embedding = torch.nn.Embedding(5, 3)
-        self.output = torch.nn.Linear(3, 5, bias=False)
+        self.embedding = nn.Embedding(5, 3)
+        self.output = nn.Linear(3, 5, bias=False)
         self.output.weight = self.embedding.weight
 
     def forward(self, ids):
@@ -29,19 +45,20 @@ class Model(torch.nn.Module):
 
 torch.manual_seed(0)
 model = Model()
-model.embedding.requires_grad_(False)
 names = [name for name, _ in model.named_parameters()]
 print(names, list(model.state_dict()))
-assert not model.output.weight.requires_grad
 assert names == ["embedding.weight"]
 assert list(model.state_dict()) == ["embedding.weight", "output.weight"]
+model.embedding.requires_grad_(False)
+model.output.requires_grad_(True)
+assert model.embedding.weight.requires_grad
 
 # %%
-# The gradients of both uses add up
-# ---------------------------------
-# The weight is used twice, and each use contributes a gradient. Detach one use at a
-# time to see the other's part: the two parts sum to the whole.
-weight = model.embedding.weight.requires_grad_(True)
+# Can I ``detach()`` one use instead?
+# -----------------------------------
+# That is something else. Each use contributes a gradient, and the two add up. Detach
+# one use, and only the other contributes. But the shared weight moves, in both layers.
+weight = model.embedding.weight
 ids = torch.tensor([0, 1])
 
 
@@ -56,11 +73,13 @@ as_output = gradient(weight.detach(), weight)
 as_lookup = gradient(weight, weight.detach())
 torch.testing.assert_close(as_output + as_lookup, both)
 rows = {"both": both, "output only": as_output, "embedding only": as_lookup}
-rows = {name: found.abs().sum(1).gt(0).tolist() for name, found in rows.items()}
-for name, found in rows.items():
-    print(f"{name:16}{found}")
+rows = {name: grad.abs().sum(1).gt(0).tolist() for name, grad in rows.items()}
+for name, reached in rows.items():
+    print(f"{name:16}{reached}")
 assert rows["output only"] == [True] * 5
 assert rows["embedding only"] == [True, True, False, False, False]
+torch.optim.SGD([weight], lr=0.1).step()
+assert model.output.weight.equal(model.embedding.weight)
 
 # %% tags=["hide-input"]
 # Which of the five rows get a gradient (open squares): from the embedding the two that
@@ -68,8 +87,8 @@ assert rows["embedding only"] == [True, True, False, False, False]
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
-for name, found in rows.items():
-    for row, got in enumerate(found):
+for name, reached in rows.items():
+    for row, got in enumerate(reached):
         look = {"ec": "C0"} if got else {"ec": "C1", "hatch": "//////"}
         ax.scatter(row, name, s=250, marker="s", fc="none", lw=2, **look)
 ax.set(xlabel="row", xticks=range(5))
@@ -77,21 +96,40 @@ ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
 
-# %%
-# Untie them, and each has its own flag
-# -------------------------------------
-# Give the output layer a new parameter, made from a clone. Copying the model doesn't
-# untie: in the ``deepcopy`` the two share one weight again.
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``copy.deepcopy`` of the whole model keeps the tie. A copy of one layer alone has a
+#   weight of its own.
+# - ``load_state_dict(..., assign=True)`` makes two parameters, and if the tensors come
+#   from a tied model, both still use the same memory. Each has its own
+#   ``requires_grad``, but training one also changes the frozen other. Tie them again
+#   after loading.
+# - A model that went through ``to("meta")`` and ``to_empty()`` has two separate
+#   weights.
+import copy
+
 tied = copy.deepcopy(model)
 assert tied.output.weight is tied.embedding.weight
-model.output.weight = torch.nn.Parameter(weight.detach().clone())
-model.embedding.requires_grad_(False)
-assert model.output.weight.requires_grad
+assert copy.deepcopy(model.output).weight.data_ptr() != weight.data_ptr()
+
+loaded = Model()
+loaded.load_state_dict(model.state_dict(), assign=True)
+frozen = loaded.embedding.weight.requires_grad_(False)
+assert loaded.output.weight.requires_grad
+before = frozen.clone()
+loaded(ids).sum().backward()
+torch.optim.SGD(loaded.parameters(), lr=0.1).step()
+print("assign=True, frozen embedding stays:", frozen.equal(before))
+assert frozen.grad is None
+assert not frozen.equal(before)
+
+empty = Model().to("meta").to_empty(device="cpu")
+assert empty.output.weight.data_ptr() != empty.embedding.weight.data_ptr()
 
 # %%
-# Decide what should learn: the shared tensor, one of its uses (``detach()`` the other
-# in the forward), or one of two separate tensors. Source: ``named_parameters`` and its
-# ``remove_duplicate`` in :torch:`torch.nn.Module`.
+# Decide what should train: the shared tensor or one of two separate tensors. Source:
+# ``named_parameters`` and its ``remove_duplicate`` in :torch:`torch.nn.Module`.
 #
 # Related: :doc:`nn_parameter_unfreezes`, :doc:`freeze_by_name`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

@@ -1,123 +1,233 @@
 """
-Unfreeze layer by layer: give the optimizer everything at the start
-===================================================================
+Gradual unfreezing: give the optimizer every layer from the start
+=================================================================
 
-An optimizer skips each parameter whose ``.grad`` is None. So it may hold the frozen
-layers from the first step. Unfreezing is one line then, with no ``add_param_group()``.
+A layer that is unfrozen later does not train if the optimizer was built from the
+trainable parameters. Build it once, over all of them: then unfreezing is one line.
 """
 
 # %%
-# Must I add a layer to the optimizer when I unfreeze it?
-# -------------------------------------------------------
-# Only if you left it out. Here Adam has all parameters, all layers are frozen, and each
-# stage lets one more learn, from the last to the first.
 import torch
 
+backbone, head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+backbone.requires_grad_(False)
+model = torch.nn.Sequential(backbone, head)
+trainable = [p for p in model.parameters() if p.requires_grad]
+wrong = torch.optim.AdamW(trainable)
+right = torch.optim.AdamW(model.parameters())
+
+backbone.requires_grad_(True)
+model(torch.ones(8, 4)).sum().backward()
+for optimizer, trains in ((wrong, False), (right, True)):
+    before = backbone.weight.clone()
+    optimizer.step()
+    print("backbone trains:", not backbone.weight.equal(before))
+    assert backbone.weight.equal(before) != trains
+
+# %%
+# The whole training loop
+# -----------------------
+# Each part is a group of its own, with a rate of its own, smaller towards the input.
+# ``OPENS`` says in which epoch it is unfrozen. From then on its rate rises for two
+# epochs. Until then its batch norm is in ``eval()``.
+from torch import nn
+
+
+def block(width):
+    return nn.Sequential(nn.Linear(width, 8), nn.BatchNorm1d(8), nn.Tanh())
+
+
 torch.manual_seed(0)
-model = torch.nn.Sequential(
-    torch.nn.Linear(4, 4),
-    torch.nn.Tanh(),
-    torch.nn.Linear(4, 4),
-    torch.nn.Tanh(),
-    torch.nn.Linear(4, 1),
-).requires_grad_(False)
-optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-inputs, targets = torch.randn(16, 4), torch.randn(16, 1)
+model = nn.Sequential(block(4), block(8), nn.Linear(8, 1))
+parts = [model[0], model[1], model[2]]  # the whole network
+inputs = torch.randn(64, 4)
+dataset = torch.utils.data.TensorDataset(inputs, inputs.prod(1, keepdim=True))
+batches = torch.utils.data.DataLoader(dataset, batch_size=16, shuffle=True)
+
+OPENS, RATES, WARM_UP = (4, 2, 0), (0.001, 0.003, 0.01), 2
+
+
+def factor(opens):
+    return lambda epoch: min(1.0, max(0, epoch - opens + 1) / WARM_UP)
+
+
+groups = [
+    {"params": part.parameters(), "lr": rate}
+    for part, rate in zip(parts, RATES, strict=True)
+]
+optimizer = torch.optim.AdamW(groups)
+schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, [factor(e) for e in OPENS])
+history, stages = [], []
+for epoch in range(6):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.train()
+    for part, opens in zip(parts, OPENS, strict=True):
+        part.requires_grad_(epoch >= opens)
+        part.train(epoch >= opens)
+    for batch, targets in batches:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(batch), targets).backward()
+        optimizer.step()
+    after = model.state_dict()
+    stages.append({name[0] for name in after if not after[name].equal(before[name])})
+    history.append([group["lr"] for group in optimizer.param_groups])
+    print(epoch, sorted(stages[-1]), [f"{rate:.4f}" for rate in history[-1]])
+    schedule.step()
+assert stages == [{"2"}] * 2 + [{"1", "2"}] * 2 + [{"0", "1", "2"}] * 2
+assert [rates[1] for rates in history] == [0, 0, 0.0015, 0.003, 0.003, 0.003]
+
+# %% tags=["hide-input"]
+# The learning rate of each part. It is zero while the part is frozen (hatched).
+import matplotlib.pyplot as plt
+
+_, axes = plt.subplots(1, 3, figsize=(6, 2.6), sharey=True, layout="constrained")
+for number, (ax, opens) in enumerate(zip(axes, OPENS, strict=True)):
+    ax.plot([rates[number] for rates in history], "C0o-")
+    ax.axvspan(-0.5, opens - 0.5, fc="none", ec="C1", hatch="//", lw=0)
+    ax.set(xlabel="epoch", title=f"model[{number}]", xlim=(-0.5, 5.5))
+axes[0].set(ylabel="lr")
+plt.show()
+
+# %%
+# Why a warm-up?
+# --------------
+# The first step of Adam moves each weight by about ``lr``, whether its gradient is
+# large or small (but above ``eps``), because the averages hold only this gradient. So a
+# pretrained layer with small gradients makes full steps, and a rate that rises slowly
+# keeps these small.
+for scale in (1.0, 0.001):
+    weight = nn.Parameter(torch.zeros(3))
+    weight.grad = torch.tensor([3.0, -2.0, 1.0]) * scale
+    torch.optim.Adam([weight], lr=0.01).step()
+    print(weight.tolist())
+    torch.testing.assert_close(weight.abs(), torch.full((3,), 0.01), rtol=1e-3, atol=0)
+
+# %%
+# SGD begins with the gradient alone, and its momentum builds up. With 0.9 and a
+# constant gradient, a step is in the end ten times as long as the first.
+weight, lengths = nn.Parameter(torch.zeros(1)), []
+sgd = torch.optim.SGD([weight], lr=0.01, momentum=0.9)
+for _ in range(100):
+    before = weight.item()
+    weight.grad = torch.ones(1)
+    sgd.step()
+    lengths.append(before - weight.item())
+print(f"{lengths[0]:.3f} {lengths[-1]:.3f}")
+assert abs(lengths[-1] / lengths[0] - 10) < 0.01
+
+# %%
+# Do the frozen parameters cost memory in the optimizer?
+# ------------------------------------------------------
+# Most optimizers of ``torch.optim`` make the state of a parameter at its first
+# gradient. Adagrad makes it for all parameters when it is built.
+frozen = nn.Parameter(torch.ones(2), requires_grad=False)
+lazy = torch.optim.Adam([frozen])
+lazy.step()
+assert not lazy.state
+assert frozen in torch.optim.Adagrad([frozen]).state
+
+
+# %%
+# Freeze again, and unfreeze: what does Adam remember?
+# ----------------------------------------------------
+# The averages and the step counter of a layer stand still while its ``.grad`` is None.
+# Afterwards the layer goes on with them. To begin anew, drop its state.
+def steps():
+    return [optimizer.state[p]["step"].item() for p in model[0].parameters()]
 
 
 def train_step():
-    before = [p.clone() for p in model.parameters()]
     optimizer.zero_grad()
-    torch.nn.functional.mse_loss(model(inputs), targets).backward()
+    model(inputs).square().mean().backward()
     optimizer.step()
-    named = zip(model.named_parameters(), before, strict=True)
-    return [name for (name, p), old in named if not torch.equal(p, old)]
 
 
-stages, states = [], []
-for layer in (model[4], model[2], model[0]):
-    layer.requires_grad_(True)
-    stages.append(train_step())
-    states.append(len(optimizer.state))
-    print(len(stages[-1]), "parameters move:", *stages[-1])
-assert [len(stage) for stage in stages] == [2, 4, 6]
-assert stages[0] == ["4.weight", "4.bias"]
-
-# %%
-# Does it cost memory to hold the frozen ones?
-# --------------------------------------------
-# No. Adam makes its two averages when a parameter has its first gradient. After each
-# stage there are as many states as parameters that have moved.
-print(states)
-assert states == [2, 4, 6]
-
-# %%
-# Freeze again, and unfreeze: what Adam remembers
-# -----------------------------------------------
-# The averages of a layer that was frozen for a while stay as they were, and its step
-# counter stands still. Once unfrozen, the layer goes on in that old direction.
 model[0].requires_grad_(False)
-for _ in range(5):
-    train_step()
-steps = [optimizer.state[model[i].weight]["step"].item() for i in (0, 2, 4)]
-print(steps)
-assert steps == [1, 7, 8]
-
-# %%
-# To begin anew, drop what Adam remembers of that layer.
-for parameter in model[0].parameters():
-    optimizer.state.pop(parameter)
-model[0].requires_grad_(True)
+frozen_at = steps()
 train_step()
-assert optimizer.state[model[0].weight]["step"] == 1
+assert steps() == frozen_at == [8.0] * 4
+for parameter in model[0].requires_grad_(True).parameters():
+    optimizer.state.pop(parameter)
+train_step()
+assert steps() == [1.0] * 4
 
 # %%
 # Can I unfreeze by name?
 # -----------------------
 # :py:func:`gradguide.unfreeze` takes the name of a module or of a parameter, or a
-# pattern, and returns the names of the parameters that match. A batch norm that
-# :py:func:`gradguide.freeze` held moves again, too.
+# pattern. A batch norm that :py:func:`gradguide.freeze` held is updated again, too.
 from gradguide import freeze, unfreeze
 
 freeze(model)
-names = unfreeze(model, "4", "2.b*")
+names = unfreeze(model, "2", "1.0.b*")
 print(names)
-assert train_step() == list(names) == ["2.bias", "4.weight", "4.bias"]
+assert names == ("1.0.bias", "2.weight", "2.bias")
 
 # %%
 # Why not ``add_param_group()``?
 # ------------------------------
-# A scheduler lowers the rates of the groups that are there. A layer that is added later
-# starts at the rate that the optimizer was built with.
-late = torch.optim.SGD(model[4].parameters(), lr=1.0)
-schedule = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
+# A new group without an ``lr`` starts at the rate that the optimizer was built with,
+# not at the one that the scheduler has reached. And when you resume, you have to add
+# the same groups again before you load the state of the optimizer.
+late = torch.optim.SGD(model[2].parameters(), lr=1.0)
+decay = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
 late.step()
-schedule.step()
-late.add_param_group({"params": model[2].parameters()})
-rates = [group["lr"] for group in late.param_groups]
-print(rates)
-assert rates == [0.5, 1.0]
+decay.step()
+late.add_param_group({"params": model[1].parameters()})
+print([group["lr"] for group in late.param_groups])
+assert [group["lr"] for group in late.param_groups] == [0.5, 1.0]
+try:
+    torch.optim.SGD(model[2].parameters()).load_state_dict(late.state_dict())
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the groups fit")
 
 # %% tags=["hide-input"]
-# Which layer moves in which stage. Hatched: frozen, and already in the optimizer.
-import matplotlib.pyplot as plt
+# Where it ends
+# -------------
+# - LBFGS joins all its parameters into one vector and moves those without a gradient by
+#   its history: build it anew after each freeze.
+# - Fused SGD with momentum (PyTorch 2.13) fails if only some parameters of a group have
+#   a momentum yet. With one group per layer it does not.
+# - DDP decides when you wrap which gradients it exchanges: wrap anew in each stage
+#   (:doc:`/gallery/beyond/freezing_under_ddp`).
+# - DeepSpeed's ZeRO builds its buffers when it is initialised, from the parameters that
+#   `require a gradient then
+#   <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage_1_and_2.py>`__.
+#   Initialise it anew in each stage, with only those parameters.
+first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
+lbfgs = torch.optim.LBFGS([first, second], lr=0.1)
 
-_, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
-for number, stage in enumerate(stages, 1):
-    for layer in ("0", "2", "4"):
-        learns = f"{layer}.weight" in stage
-        look = {"ec": "C0"} if learns else {"ec": "C1", "hatch": "//////"}
-        ax.scatter(number, f"[{layer}]", s=400, marker="s", fc="none", lw=2, **look)
-ax.set(xlabel="stage", xticks=[1, 2, 3])
-ax.margins(0.3)
-plt.show()
+
+def closure():
+    lbfgs.zero_grad()
+    loss = ((first * second).exp().sum() - 1).square()
+    loss.backward()
+    return loss
+
+
+lbfgs.step(closure)
+first.requires_grad_(False).grad = None
+before = first.clone()
+lbfgs.step(closure)
+assert first.grad is None
+assert not first.equal(before)
+
+second.grad = torch.ones(2)
+first.requires_grad_(True)
+for groups in ([first, second], [{"params": [first]}, {"params": [second]}]):
+    fused = torch.optim.SGD(groups, lr=0.1, momentum=0.9, fused=True)
+    first.grad = None
+    fused.step()
+    first.grad = torch.ones(2)
+    try:
+        fused.step()
+    except TypeError:
+        assert groups[0] is first
 
 # %%
-# Build the optimizer once, over ``model.parameters()``, and unfreeze by flag alone.
-# ``add_param_group()`` also raises for a layer that is there already, and some
-# schedulers fail after it. That None skips the update is told at
-# :torch:`torch.optim.Optimizer.zero_grad`.
-#
-# Related: :doc:`different_learning_rates`,
+# Related: :doc:`different_learning_rates`, :doc:`freeze_a_backbone`,
 # :doc:`/gallery/beyond/schedulers_after_add_param_group`,
-# :doc:`/gallery/beyond/add_param_group_errors`.
+# :doc:`/gallery/beyond/add_param_group_errors`. That an optimizer skips a gradient that
+# is None: :torch:`torch.optim.Optimizer.zero_grad`.
