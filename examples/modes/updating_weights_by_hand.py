@@ -135,7 +135,7 @@ plt.show()
 #   noticed, and the gradient is wrong: here 2 instead of 4.
 # - ``w = w - lr * gradient`` works if the gradient comes from ``torch.autograd.grad``
 #   and nothing reads ``w.grad``. The graph then grows with each step, as it must to
-#   :doc:`differentiate through the steps </gallery/>`.
+#   :doc:`differentiate through the steps </gallery/beyond/complex_and_double_backward>`.
 # - Functions of ``torch.nn.init`` enter ``no_grad()`` themselves.
 
 
