@@ -1,6 +1,6 @@
 """
-The graph shows a cut that leaves no gradient None
-==================================================
+A gradient that is not None can be incomplete: the graph shows the cut
+======================================================================
 
 If two paths lead to a layer and one is cut, its gradient is there, but a part of it is
 missing. :py:func:`gradguide.graph` shows both paths: the cut one ends with

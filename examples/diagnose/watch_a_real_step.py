@@ -1,6 +1,6 @@
 """
-watch a real training step, to see which parameters it did not train
-====================================================================
+Watch a real training step to find the parameters that it did not train
+=======================================================================
 
 Put one iteration of your own loop under ``with gradguide.watch() as report:``. The
 report says which parameters trained, and for the others why not, and at which line.

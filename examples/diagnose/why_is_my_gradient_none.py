@@ -93,7 +93,7 @@ print(report)
 assert {"orphan", "not in optimizer"} <= {row.verdict for row in report}
 
 # %%
-# The loss reaches neither ``neck`` nor ``spare``. It does reach ``blocks``, which was
+# The loss reaches neither ``neck`` nor ``spare``. It does reach ``blocks``, which were
 # in no report so far: the forward calls the layers in the plain list, but
 # ``parameters()`` doesn't return theirs (``unregistered``).
 report = explain(model, loss, optimizer)

@@ -2,8 +2,8 @@
 enable_grad() undoes no_grad(), but not inference_mode()
 ========================================================
 
-Of nested modes the innermost decides, with one exception: ``enable_grad()`` does
-nothing inside ``inference_mode()``. What turns recording on there is
+The innermost mode decides whether an operation is recorded, with one exception:
+``enable_grad()`` has no effect inside ``inference_mode()``. There, use
 ``inference_mode(False)``.
 """
 

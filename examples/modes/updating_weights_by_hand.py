@@ -134,8 +134,8 @@ plt.show()
 #   Through ``.data``, or by ``step()`` of an optimizer with ``fused=True``, it is not
 #   noticed, and the gradient is wrong: here 2 instead of 4.
 # - ``w = w - lr * gradient`` works if the gradient comes from ``torch.autograd.grad``
-#   and nothing reads ``w.grad``. The graph then grows with each step, as it must to
-#   :doc:`differentiate through the steps </gallery/beyond/complex_and_double_backward>`.
+#   and nothing reads ``w.grad``. The graph then grows with each step, which is what
+#   meta-learning needs, to differentiate through the steps.
 # - Functions of ``torch.nn.init`` enter ``no_grad()`` themselves.
 
 
