@@ -178,9 +178,10 @@ assert not Reverse.apply(features).requires_grad
 try:
     reverse_by_hook(features)
 except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
+    message = str(error)
 else:
     raise AssertionError("a hook was registered where no gradient arrives")
+assert "cannot register a hook on a tensor that doesn't require grad" in message
 
 # %%
 # Related: :doc:`/gallery/graph/zero_is_not_none`,

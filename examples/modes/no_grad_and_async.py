@@ -3,7 +3,7 @@ On async def, @torch.no_grad() does nothing
 ===========================================
 
 The decorated coroutine records, without a warning. Put a ``with`` block inside it, and
-no ``await`` into the block: while a task is paused there, recording is off for others.
+no ``await`` into the block: while a task is paused there, other tasks don't record.
 """
 
 # %%
