@@ -7,85 +7,73 @@ iterations, reports what became of each parameter, and stops the script.
 """
 
 # %%
-# Write ``-m gradguide`` between ``python`` and your script
-# ---------------------------------------------------------
-# The arguments of the script stay behind it, as in
-# ``python -m gradguide train.py --lr 3e-4``. This script is right: the gradient reaches
-# ``neck``, and ``eval()`` holds the statistics of the frozen backbone. It prints a loss
-# in each of 100 iterations.
-import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import mkdtemp
 
-TRAIN = """\
+MISTAKES = """\
 import torch
-from torch import nn
-
-torch.manual_seed(0)
-backbone = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8)).requires_grad_(False)
-backbone.eval()
-neck, head = nn.Linear(8, 8), nn.Linear(8, 3)
-optimizer = torch.optim.AdamW([*neck.parameters(), *head.parameters()])
+norm = torch.nn.BatchNorm1d(4).requires_grad_(False)
+neck, head = torch.nn.Linear(4, 8), torch.nn.Linear(8, 1)
+optimizer = torch.optim.SGD([*neck.parameters(), *head.parameters()])
 for _ in range(100):
-    images, labels = torch.randn(16, 4), torch.randint(3, (16,))
-    features = neck(backbone(images))
-    loss = nn.functional.cross_entropy(head(features), labels)
-    optimizer.zero_grad()
-    loss.backward()
+    features = neck(norm(torch.randn(16, 4))).detach()
+    head(features).square().mean().backward()
     optimizer.step()
-    print("loss", loss.item())
+    optimizer.zero_grad()
 """
+script = Path(mkdtemp(), "train.py")
+script.write_text(MISTAKES, "utf-8")
+command = [sys.executable, "-m", "gradguide", script]
+wrong = subprocess.run(command, capture_output=True, text=True, check=False)
+print(wrong.stderr.strip())
 
+# %%
+# How to read the report
+# ----------------------
+# Write ``-m gradguide`` between ``python`` and your script. The arguments of the script
+# stay behind it, as in ``python -m gradguide train.py --lr 3e-4``.
+#
+# The first line counts the parameters. Each line below has a verdict, a name, the
+# number of values, and the reason. A name begins with the variable that holds the
+# network. Parameters with the same verdict share a line: ``neck.*`` is all of ``neck``.
+#
+# The script raises no error, and ``head`` learns. But ``detach()`` cuts the gradient of
+# ``neck``, and ``norm`` is frozen without ``eval()``. ``cut`` comes with the line that
+# cuts. ``moves`` names the running statistics, which are frozen and still change. Each
+# verdict, and what to do about it, is in :doc:`/reference/verdicts`.
+import re
 
-def run(script):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "train.py")
-        path.write_text(script, "utf-8")
-        command = [sys.executable, "-m", "gradguide", str(path)]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=60, check=False
-        )
+(line,) = [n for n, code in enumerate(MISTAKES.splitlines(), 1) if "detach" in code]
+assert re.search(rf"cut +neck.*detach\(\) at train.py:{line}\b", wrong.stderr)
+assert re.search(r"moves +norm.*the forward updates this buffer", wrong.stderr)
+assert wrong.returncode == 1
 
-
-right = run(TRAIN)
-print(right.stderr)
+# %%
+# What does it report for a script that is right?
+# -----------------------------------------------
+# Now the gradient reaches ``neck``, and ``eval()`` holds the statistics of ``norm``.
+# The script would print 100 times. It was stopped right after its third step, so it
+# printed twice.
+without_mistakes = MISTAKES.replace(".detach()", "")
+without_mistakes = without_mistakes.replace("(False)", "(False).eval()")
+without_mistakes += "    print('iteration')"
+script.write_text(without_mistakes, "utf-8")
+right = subprocess.run(command, capture_output=True, text=True, check=False)
+script.unlink()
+script.parent.rmdir()
+print(right.stderr.strip())
 print("exit code", right.returncode)
 assert "No problems." in right.stderr
 assert right.returncode == 0
-assert right.stdout.count("loss") == 2
-
-# %%
-# The first line counts the parameters. Below it are a verdict, a name, how many numbers
-# that is, and the reason. A name begins with the variable that holds the network.
-# Parameters with the same verdict share a line: ``neck.*`` is all of ``neck``. The
-# script was stopped right after its third step, so it printed two losses.
-#
-# What does it say of a mistake?
-# ------------------------------
-# Two lines are different here. ``features`` is computed under ``no_grad()``, which is
-# meant to save memory and now cuts the gradient of ``neck``. And ``eval()`` is missing.
-# The script raises no error, and its loss decreases, because ``head`` learns.
-no_grad = "    with torch.no_grad():"
-broken = TRAIN.replace("    features", f"{no_grad}\n        features")
-broken = broken.replace("backbone.eval()\n", "")
-wrong = run(broken)
-print(wrong.stderr)
-print("exit code", wrong.returncode)
-line = broken.splitlines().index(no_grad) + 1
-assert re.search(rf"cut +neck.*no_grad at train.py:{line}\b", wrong.stderr)
-assert re.search(r"moves +backbone.*the forward updates this buffer", wrong.stderr)
-assert wrong.returncode == 1
+assert right.stdout.count("iteration") == 2
 
 # %% tags=["hide-input"]
-# ``cut`` comes with the line of the ``with`` statement. ``moves`` names the running
-# statistics, which are frozen and still change. Each verdict, and what to do about it,
-# is in :doc:`/reference/verdicts`.
-#
 # The gradient comes from the loss (diamond) on the right. An open square trains, a
-# hatched one is frozen, a dashed one is cut. A cross marks a problem. In the broken
-# script the frozen backbone moves, and ``neck`` gets no gradient.
+# hatched one is frozen, the gradient of a dashed one is cut off. A cross marks a
+# problem. In the broken script the frozen ``norm`` moves, and ``neck`` gets no
+# gradient.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.4), layout="constrained")
@@ -112,29 +100,30 @@ plt.show()
 # When does it report, and how does it exit?
 # ------------------------------------------
 # An iteration is over when each optimizer has made a step. ``--steps 10`` watches ten.
-# With ``--go-on`` the script runs to its end after the report, and its results are the
-# same as without ``gradguide``. ``--json`` prints the report for a program. A module is
-# run by ``python -m gradguide -m package.train``, several processes by
-# ``torchrun --nproc-per-node 2 -m gradguide train.py``. The report goes to stderr.
+# With ``--go-on`` the script runs to its end after the report. ``--json`` prints the
+# report for a program. A module is run by ``python -m gradguide -m package.train``,
+# several processes by ``torchrun --nproc-per-node 2 -m gradguide train.py``. The report
+# goes to stderr.
 #
 # If the script raises an error, its traceback is printed as usual. The report follows,
-# with all that was seen until then. The exit code is one of these:
+# with what was seen until then. The exit code is one of these:
 #
 # - 0: no problem
 # - 1: problems, or an error that the script did not catch
 # - the script's own, if it leaves by ``sys.exit()`` with another code
 # - 2: there is no such script, or an option is wrong
 #
-# What can't it see?
-# ------------------
-# - Other processes: what runs under ``mp.spawn`` is not watched. The report then says
-#   that the script ended without a backward.
-# - Other threads and TorchScript: what they do to a parameter is ``unknown``.
-# - Compiled code: while it is watched, it runs without compilation. Its results are
-#   then equal up to rounding.
+# Where it ends
+# -------------
+# - It judges three iterations. A mistake that comes later needs ``--steps``.
+# - It watches one process. What runs under ``mp.spawn`` is not seen, and if the script
+#   trains there, the report says that it ended without a backward.
+# - What other threads and TorchScript do to a parameter is ``unknown``.
+# - Compiled code runs without compilation while it is watched. Its results are then
+#   equal up to rounding.
 #
-# Run this command first when a network does not learn. In a notebook, or in a loop that
-# you own, use :py:func:`gradguide.watch`.
+# Run this command first when a network does not learn. In a notebook, or in a loop of
+# your own, use :py:func:`gradguide.watch`. All limits: :doc:`/reference/limits`.
 #
 # Related: :doc:`watch_a_real_step`, :doc:`why_is_my_gradient_none`,
 # :doc:`/guide/frozen-checklist`.

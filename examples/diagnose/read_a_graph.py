@@ -1,24 +1,34 @@
 """
-The graph shows a cut that leaves no gradient None
-==================================================
+A gradient that is not None can be incomplete: the graph shows the cut
+======================================================================
 
-If two paths lead to a layer and one is cut, its gradient is there and wrong.
-:py:func:`gradguide.graph` shows each path, as text or as a picture.
+If two paths lead to a layer and one is cut, its gradient is there, but a part of it is
+missing. :py:func:`gradguide.graph` shows both paths: the cut one ends with
+``no history``.
 """
 
 # %%
-# How to read it
-# --------------
-# The loss is on top, and below each operation is what it was computed from. A chain
-# without branches is one line with arrows. Here a backbone and a critic are frozen, and
-# ``neck`` and ``gate`` train.
-from functools import partial
-
 import torch
 from torch import nn
 
 # Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import explain, graph
+
+layer = nn.Linear(2, 1, bias=False)
+hidden = layer(torch.ones(1, 2))
+for loss in ((hidden * hidden).sum(), (hidden * hidden.detach()).sum()):
+    gradient = torch.autograd.grad(loss, layer.weight, retain_graph=True)
+    print(gradient[0] / hidden.detach())
+print(graph(loss, layer))
+assert str(graph(loss, layer)).count("no history") == 2
+
+# %%
+# How to read it
+# --------------
+# The loss is on top, and below each operation is what it was computed from. A chain
+# without branches is one line with arrows. In the next network a backbone and a critic
+# are frozen, and ``neck`` and ``gate`` train.
+from functools import partial
 
 torch.manual_seed(0)
 linear = partial(nn.Linear, bias=False)
@@ -43,11 +53,11 @@ print(whole)
 assert "critic.weight (1, 8) frozen" in str(whole)
 
 # %%
-# - ``frozen``: the gradient is computed with this weight, and goes on to what comes
-#   before.
+# - ``frozen``: an operation keeps this weight, to compute the gradient of its input.
 # - ``[1]``: two operations use this result. It is shown once, then referred to.
-# - ``no history``: the path ends here. What the frozen backbone returns has none.
-# - ``not recorded``: frozen, and autograd kept nothing of it.
+# - ``no history``: the path ends here. The result of the frozen backbone has none.
+# - ``not recorded``: frozen, and no operation of the graph keeps it.
+assert "not recorded: backbone.weight frozen" in str(whole)
 
 # %%
 # Where is it cut?
@@ -67,8 +77,8 @@ assert str(whole).count("no history") == 1
 assert str(cut).count("no history") == 2
 
 # %%
-# :py:func:`gradguide.explain` finds no problem in either, since both losses reach all
-# that trains. The gradients differ all the same.
+# :py:func:`gradguide.explain` finds no problem in either, since both losses reach
+# ``neck`` and ``gate``. The gradients of ``neck`` differ.
 gradients = []
 for function in (compute_loss, compute_loss_detached):
     assert not explain(model, function).problems
@@ -77,8 +87,9 @@ assert not gradients[0].allclose(gradients[1])
 
 # %% tags=["hide-input"]
 # The graph with the cut as a picture, the loss on top, and far below it the two weights
-# that train. Two paths end with ``no history``: one at the frozen backbone, and one at
-# the cut, below the gate's sigmoid. The critic's weight is marked ``frozen``.
+# that train. Two paths end with ``no history``: one at the frozen backbone, and one
+# where ``detach()`` cuts it, below the sigmoid of the gate. The critic's weight is
+# marked ``frozen``.
 import matplotlib.pyplot as plt
 
 cut.draw()
@@ -93,8 +104,22 @@ print(near)
 assert len(near.parts) < len(whole.parts)
 
 # %%
-# Look at each end with ``no history``. It should be data or the result of something
-# frozen. One that is neither is a cut.
+# Where it ends
+# -------------
+# - Look at each end with ``no history``. If it is neither data nor the result of
+#   something frozen, the graph is cut there. The graph can't tell them apart: data and
+#   a detached tensor look the same.
+# - A cut may be intended, such as behind a target network.
+# - A frozen weight that no operation keeps, such as a bias that is added, is
+#   ``not recorded``, although the gradient passes through its layer.
+assert str(graph(hidden * hidden.detach())) == str(graph(hidden * torch.ones(1, 1)))
+body, head = nn.Linear(2, 2), nn.Linear(2, 1).requires_grad_(False)
+both = nn.ModuleDict({"body": body, "head": head})
+text = str(graph(head(body(torch.ones(1, 2))), both))
+assert "head.weight (1, 2) frozen" in text
+assert "not recorded: head.bias frozen" in text
+
+# %%
 #
 # Related: :doc:`why_is_my_gradient_none`, :doc:`where_did_the_memory_go`,
 # :doc:`/gallery/three-ways/through_or_blocked`.

@@ -1,25 +1,42 @@
 """
-watch sees what a real step does, with any number of optimizers
-===============================================================
+Watch a real training step to find the parameters that it did not train
+=======================================================================
 
-:py:func:`gradguide.watch` observes an iteration of your own loop. The step may be one
-method that returns nothing, with two optimizers and a tensor that is in no module.
+Put one iteration of your own loop under ``with gradguide.watch() as report:``. The
+report says which parameters trained, and for the others why not, and at which line.
 """
 
 # %%
-# Put one iteration into the block
-# --------------------------------
-# The critic of this agent trains the encoder. The actor reads the features detached. It
-# draws actions by ``rsample()``, through which the gradient of the critic reaches
-# ``actor`` and ``log_std``. Everything trains.
-import io
-from contextlib import redirect_stderr
-
 import torch
 from torch import nn
 
 # Install it: pip install git+https://github.com/gradguide/gradguide
 import gradguide
+
+body, head = nn.Linear(4, 8), nn.Linear(8, 1)
+parameters = [*body.parameters(), *head.parameters()]
+optimizer = torch.optim.SGD(parameters, lr=0.1)
+x = torch.ones(2, 4)
+with gradguide.watch() as report:
+    loss = head(body(x).detach()).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(report)
+assert {row.name for row in report.problems} == {"body.weight", "body.bias"}
+
+# %%
+# Several optimizers, and a tensor in no module
+# ---------------------------------------------
+# Without ``detach()`` all four parameters train. In the next step, too, nothing is
+# wrong: one method that returns nothing and uses two optimizers. The critic of this
+# agent trains the encoder. The actor reads the features detached. It draws actions by
+# ``rsample()``, through which the gradient of the critic reaches ``actor`` and
+# ``log_std``.
+with gradguide.watch() as report:
+    head(body(x)).square().mean().backward()
+    optimizer.step()
+assert not report.problems
 
 torch.manual_seed(0)
 
@@ -62,8 +79,8 @@ print(report)
 assert not report.problems
 
 # %%
-# What does it say of a mistake?
-# ------------------------------
+# What does the report say about sample()?
+# ----------------------------------------
 # ``sample()`` looks like ``rsample()`` and runs under ``no_grad()``. ``backward()`` of
 # ``actor_loss`` raises no error, because it still reaches the critic. The actor gets no
 # gradient from it. The report names the line of ``sample()``.
@@ -86,7 +103,7 @@ line = Sampling.act.__code__.co_firstlineno + 2
 assert rows["agent.log_std"].where.endswith(f":{line}")
 
 # %% tags=["hide-input"]
-# :py:func:`gradguide.explain` can't be asked here. There is no single model and no
+# :py:func:`gradguide.explain` doesn't fit here. There is no single model and no
 # function that returns the loss, and it takes one optimizer.
 #
 # What the step did to each network and to ``log_std``. Above, with ``rsample()``, all
@@ -113,9 +130,10 @@ plt.show()
 # As a decorator, ``watch`` observes the first three calls and prints the report to
 # stderr. Later calls run as if it were not there. In ``float32`` all three parameters
 # train. In ``bfloat16`` the update of a weight near 1 is rounded away, so the weight of
-# the norm stays ``still``. Only a real step shows this: the gradient is there, and the
-# optimizer holds the weight. Keep the weights in ``float32`` and compute under
-# ``torch.autocast``.
+# the norm stays ``still``, although it gets a gradient and the optimizer holds it. Keep
+# the weights in ``float32`` and compute under ``torch.autocast``.
+import io
+from contextlib import redirect_stderr
 
 
 def make_step(dtype):
@@ -144,18 +162,31 @@ assert "3 of 3 parameters train" in reports[0]
 assert "rounded away" in reports[1]
 
 # %%
-# What can't it see?
-# ------------------
-# - A part of an iteration: the block needs a forward, a backward and a step. Without a
-#   step the verdicts are ``unknown``.
-# - Other processes: watch in the process that trains, such as in the function that
-#   ``mp.spawn`` calls.
-# - Other threads and TorchScript: what they do to a parameter is ``unknown``.
-# - Compiled code: in the block it runs without compilation, which is equal up to
-#   rounding.
-#
-# It finds networks and tensors by itself. To have a model, an optimizer or a tensor
-# reported even if the iteration does not use it, pass it: ``watch(model, optimizer)``.
+# Where it ends
+# -------------
+# - The block needs a forward, a backward and a step. Without a step the verdicts are
+#   ``unknown``, and those are not in ``problems``.
+# - It finds the networks and tensors that the iteration uses. To have a model, an
+#   optimizer or a tensor reported even if the iteration does not use it, pass it:
+#   ``watch(model, optimizer)``.
+# - It watches one process. Put it where the training runs, such as into the function
+#   that ``mp.spawn`` calls.
+# - What other threads and TorchScript do to a parameter is ``unknown``.
+# - Compiled code runs without compilation in the block. Its results are then equal up
+#   to rounding.
+with gradguide.watch() as report:
+    head(body(x)).square().mean().backward()
+assert {row.verdict for row in report} == {"unknown"}
+assert not report.problems
+
+spare = nn.Linear(2, 1)
+with gradguide.watch(spare) as report:
+    head(body(x)).square().mean().backward()
+    optimizer.step()
+print(report)
+assert {row.name for row in report} >= {"spare.weight", "spare.bias"}
+
+# %%
 # ``problems`` holds the rows that you should act on, so
 # ``assert not report.problems`` is a test of a training step.
 #

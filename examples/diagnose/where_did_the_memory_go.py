@@ -7,10 +7,6 @@ layer that trains. :py:func:`gradguide.saved` measures it on the loss that you h
 """
 
 # %%
-# What does autograd keep?
-# ------------------------
-# The input and the outputs of six layers, each of shape ``(512, 64)``: seven times
-# 128 KiB. The weights are there anyway: pass ``model``, and they are not counted.
 import torch
 from torch import nn
 
@@ -19,8 +15,19 @@ from gradguide import describe, saved
 
 torch.manual_seed(0)
 blocks = (nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(6))
-model = nn.Sequential(*blocks)
-images = torch.randn(512, 64)
+model, images = nn.Sequential(*blocks), torch.randn(512, 64)
+print("all train   ", saved(model(images).mean(), model).bytes)
+model[1:].requires_grad_(False)
+print("last frozen ", saved(model(images).mean(), model).bytes)
+model.requires_grad_(True)[:5].requires_grad_(False)
+print("first frozen", saved(model(images).mean(), model).bytes)
+model.requires_grad_(True)
+
+# %%
+# What does autograd keep?
+# ------------------------
+# The input and the outputs of six layers, each of shape ``(512, 64)``: seven times
+# 128 KiB. The weights are there anyway: pass ``model``, and they are not counted.
 loss = model(images).mean()
 print(saved(loss, model))
 assert saved(loss, model).bytes == 7 * 512 * 64 * 4
@@ -28,9 +35,9 @@ assert saved(loss, model).bytes == 7 * 512 * 64 * 4
 # %%
 # Which layers should I freeze?
 # -----------------------------
-# Freeze a part, such as ``model[3:]``, run the forward again, and measure. What counts
-# is the first layer that still trains: to reach it, ``backward()`` has to come through
-# all that follow.
+# Freeze a part, such as ``model[3:]``, run the forward again, and measure. To reach the
+# first layer that still trains, ``backward()`` has to come through all layers behind
+# it, frozen or not.
 parts = {
     "[6:]": slice(6, 6),
     "[3:]": slice(3, 6),
@@ -70,19 +77,30 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Does freezing the last layers never help?
-# -----------------------------------------
-# It does if the activation keeps its input. ``Tanh``, like ``ReLU``, keeps its result,
-# which is the input of the next ``Linear`` as well: a frozen ``Linear`` lets go of it,
-# and ``Tanh`` still holds it. ``GELU`` keeps its input. So there are two tensors per
-# layer, and a frozen ``Linear`` saves one of them.
-blocks = (nn.Sequential(nn.Linear(64, 64), nn.GELU()) for _ in range(6))
-gelus = nn.Sequential(*blocks)
-all_train = saved(gelus(images).mean(), gelus).bytes // 1024
-gelus[1:].requires_grad_(False)
-last_frozen = saved(gelus(images).mean(), gelus).bytes // 1024
-print(all_train, last_frozen)
-assert (all_train, last_frozen) == (1536, 896)
+# When does freezing the last layers help?
+# ----------------------------------------
+# A frozen ``Linear`` does not keep its input. That saves memory unless the module
+# before it keeps the same tensor as its result, as ``Tanh``, ``ReLU`` and ``Sigmoid``
+# do. ``GELU``, ``SiLU``, ``LeakyReLU``, ``Dropout`` and ``LayerNorm`` keep their input
+# or a mask, and ``Identity`` nothing.
+
+
+def kib_with(activation):
+    blocks = (nn.Sequential(nn.Linear(64, 64), activation()) for _ in range(6))
+    model = nn.Sequential(*blocks)
+    all_train = saved(model(images).mean(), model).bytes // 1024
+    model[1:].requires_grad_(False)
+    return all_train, saved(model(images).mean(), model).bytes // 1024
+
+
+for activation in (nn.Tanh, nn.ReLU, nn.Sigmoid):
+    assert kib_with(activation) == (896, 896)
+for activation in (nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Dropout, nn.Identity):
+    print(f"{activation.__name__:10}", *kib_with(activation))
+    all_train, last_frozen = kib_with(activation)
+    assert last_frozen < 0.6 * all_train
+all_train, last_frozen = kib_with(lambda: nn.LayerNorm(64))
+assert last_frozen < 0.6 * all_train
 
 # %%
 # Why does memory grow from batch to batch?
@@ -96,8 +114,8 @@ print(saved(history, model))
 assert saved(history, model).bytes == (1 + 10 * 6) * 128 * 1024
 
 # %%
-# ``backward()`` frees the memory. The nodes stay for as long as the list does, and a
-# second backward finds nothing to work with.
+# ``backward()`` frees the memory of the graph that it goes through. The nodes stay for
+# as long as the list does, and a second backward raises an error.
 for loss in history:
     loss.backward()
 print(describe(history[0]))
@@ -111,11 +129,39 @@ else:
     raise AssertionError("a second backward ran through a freed graph")
 
 # %%
-# In training such a list costs little. In validation no backward frees anything, and
-# all that was saved stays. A detached loss holds no graph.
+# After a backward, such a list costs little. In validation no backward frees anything,
+# and what was saved stays. A detached loss holds no graph.
 losses = [loss.detach() for loss in history]
 print(saved(losses, model))
 assert saved(losses, model).nodes == 0
+
+# %%
+# Where it ends
+# -------------
+# - An input or a prompt that requires a gradient comes before the first layer. Then
+#   freezing the first five layers saves 128 KiB instead of 640.
+# - ``backward()`` does not free what it does not go through, such as a metric computed
+#   beside the loss, nor anything with ``retain_graph=True``.
+# - ``detach()`` between two parts drops what was kept before it, as soon as nothing
+#   holds the result that was not detached.
+kib = {}
+model[:5].requires_grad_(False)
+prompt = images.clone().requires_grad_()
+kib["first frozen, prompt"] = saved(model(prompt).mean(), model).bytes // 1024
+model.requires_grad_(True)
+result = model(images)
+loss, metric = result.mean(), result.square().mean()
+loss.backward()
+kib["metric"] = saved(metric, model).bytes // 1024
+loss = model(images).mean()
+loss.backward(retain_graph=True)
+kib["retain_graph"] = saved(loss, model).bytes // 1024
+features = model[:3](images)
+loss = model[3:](features.detach()).mean()
+kib["detach"] = saved(loss, model).bytes // 1024
+kib["detach, held"] = saved([loss, features], model).bytes // 1024
+print(kib)
+assert list(kib.values()) == [768, 128, 896, 512, 896]
 
 # %%
 # Freeze from the first layer on. Log ``loss.detach()``. Validate under ``no_grad()``.

@@ -1,23 +1,39 @@
 """
-A gradient is None for a reason, and explain names the line
-===========================================================
+Why a gradient is None: explain names the cause, and the line of a cut
+======================================================================
 
-After ``backward()``, ``param.grad`` is None for many reasons, which all look the same.
-This network has three, and two parts that get a gradient and still won't learn.
+After ``backward()``, ``param.grad`` can be None for many reasons, which all look the
+same. Pass :py:func:`gradguide.explain` the model, a function that computes the loss,
+and the optimizer.
 """
 
 # %%
-# Which gradients are None?
-# -------------------------
-# A pretrained backbone is frozen on purpose. All else that is wrong here is a mistake,
-# and it runs without a word.
-import re
-
 import torch
 from torch import nn
 
 # Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import explain
+
+model = nn.ModuleDict({"neck": nn.Linear(4, 8), "head": nn.Linear(8, 3)})
+
+
+def compute_loss():
+    features = model["neck"](torch.ones(2, 4)).detach()
+    return model["head"](features).sum()
+
+
+compute_loss().backward()
+print(model["neck"].weight.grad)
+print(explain(model, compute_loss, torch.optim.SGD(model.parameters())))
+assert model["neck"].weight.grad is None
+
+# %%
+# Which gradients are None?
+# -------------------------
+# The next network has three parts without a gradient, and two that get a gradient and
+# don't learn. The pretrained backbone is frozen on purpose. The other four are
+# mistakes, and no error is raised.
+import re
 
 
 class Network(nn.Module):
@@ -59,30 +75,36 @@ assert model.blocks[0].weight.grad is not None
 # %%
 # The more you pass, the more it knows
 # ------------------------------------
-# That list says which, not why. And two parts that won't learn, ``head`` and
-# ``blocks``, are not on it.
+# That list says which, not why. ``head`` and ``blocks`` don't learn either, and are not
+# on it.
 #
 # :py:func:`gradguide.explain` with the model alone tells what is frozen. The first line
-# counts the parameters. Each line below has a verdict, a name, how many numbers that
-# is, and why. ``trains`` means: nothing found yet that keeps it from training.
+# counts the parameters. Each line below has a verdict, a name, the number of values,
+# and the reason. ``trains`` means that nothing was found yet that keeps it from
+# training.
 print(explain(model))
 
 # %%
 # The optimizer was built before the new ``head``. It still holds the old one
-# (``orphan``), and nobody applies the gradient of the new one. The report knows the
-# name of the old one because the optimizer was given ``named_parameters()``.
-print(explain(model, optimizer))
+# (``orphan``), and no ``step()`` applies the gradient of the new one. The report knows
+# the name of the old one because the optimizer was given ``named_parameters()``.
+report = explain(model, optimizer)
+print(report)
+assert {"orphan", "not in optimizer"} <= {row.verdict for row in report}
 
 # %%
-# The loss reaches neither ``neck`` nor ``spare``. It does reach ``blocks``, which was
-# in no report so far: layers in a plain list compute, but ``parameters()`` doesn't know
-# them (``unregistered``).
-print(explain(model, loss, optimizer))
+# The loss reaches neither ``neck`` nor ``spare``. It does reach ``blocks``, which were
+# in no report so far: the forward calls the layers in the plain list, but
+# ``parameters()`` doesn't return theirs (``unregistered``).
+report = explain(model, loss, optimizer)
+print(report)
+assert {"unreached", "unregistered"} <= {row.verdict for row in report}
 
 # %%
-# Why ``unreached``? The loss can't tell, it comes too late. *The function that computes
-# it* can be watched. Now there is a cause, and the line to blame: the one with
-# the ``detach()`` in ``features``. And ``spare`` is never read.
+# Why ``unreached``? A loss that is already computed can't tell. So pass *the function
+# that computes it*, which ``explain`` runs once. Now there is a cause, and for ``neck``
+# a line: that of ``detach()`` in ``features``. ``spare`` is never read, so there is no
+# line to name.
 report = explain(model, compute_loss, optimizer)
 print(report)
 rows = {row.name: row for row in report}
@@ -100,7 +122,8 @@ report
 # -----------------------
 # Leave out ``detach()``, register the blocks, delete what is not used. Build the
 # optimizer last, since it takes the parameters that there are. ``problems`` holds the
-# rows that surprise: all but ``trains`` and ``frozen``.
+# rows that you should act on; ``trains``, ``frozen`` and ``unknown`` are not among
+# them.
 
 
 def check(fix):
@@ -146,7 +169,52 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# In a training script, before the first step:
+# Where it ends
+# -------------
+# - ``trains`` means that the gradient arrives. Its value is not judged: this ``relu()``
+#   makes it zero, and ``gradients=True`` finds that.
+# - A cause that can't be observed is ``unknown``, as for the last bias under a gradient
+#   penalty. The bias has no effect on that loss.
+# - The parameters of a second network are ``unregistered``. Pass both as one
+#   ``nn.ModuleDict``, or freeze the second while the first trains.
+# - The function is run. A ``torch.Generator`` of your own, and a second network that is
+#   not passed, are not reset afterwards.
+generator, critic = nn.Linear(4, 4), nn.Linear(4, 1)
+source = torch.Generator().manual_seed(0)
+state = source.get_state()
+
+
+def generator_loss():
+    noise = torch.randn(2, 4, generator=source)
+    return critic(generator(noise)).sum()
+
+
+def zero_loss():
+    return (generator(images) - 1000).relu().sum()
+
+
+def penalty():
+    inputs = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(inputs).sum(), inputs, create_graph=True)
+    return gradient.square().sum()
+
+
+def verdicts(model, function, **options):
+    return {row.verdict for row in explain(model, function, **options)}
+
+
+both = nn.ModuleDict({"generator": generator, "critic": critic})
+assert verdicts(generator, zero_loss) == {"trains"}
+assert verdicts(generator, zero_loss, gradients=True) == {"zero"}
+assert verdicts(critic, penalty) == {"trains", "unknown"}
+assert verdicts(generator, generator_loss) == {"trains", "unregistered"}
+assert not source.get_state().equal(state)
+assert verdicts(both, generator_loss) == {"trains"}
+critic.requires_grad_(False)
+assert verdicts(generator, generator_loss) == {"trains"}
+
+# %%
+# In a script that trains one network, before the first step:
 # ``assert not explain(model, compute_loss, optimizer).problems``.
 #
 # Related: :doc:`will_it_really_stay_frozen`, :doc:`read_a_graph`,

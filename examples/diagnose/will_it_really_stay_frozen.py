@@ -1,25 +1,44 @@
 """
-A layer that you froze by hand can still move
-=============================================
+A layer that you froze by hand can still change
+===============================================
 
-``requires_grad_(False)`` leaves an old gradient to the optimizer and doesn't stop a
-batch norm. :py:func:`gradguide.explain` predicts what will move,
-:py:func:`gradguide.changed` proves it.
+``requires_grad_(False)`` leaves an old ``.grad`` to the optimizer, and a batch norm
+goes on updating its statistics. :py:func:`gradguide.freeze` stops both, and
+:py:func:`gradguide.changed` shows it.
 """
 
 # %%
-# A backbone with a batch norm learns for one step and is then frozen. ``state`` is what
-# its ``.grad`` is at that moment.
-from collections import OrderedDict
-
 import torch
 from torch import nn
 
 # Install it: pip install git+https://github.com/gradguide/gradguide
 from gradguide import changed, explain, freeze
 
-torch.manual_seed(0)
 images = torch.randn(16, 4)
+backbone = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
+optimizer = torch.optim.AdamW(backbone.parameters())
+backbone(images).square().mean().backward()
+backbone.requires_grad_(False)
+with changed(backbone) as by_hand:
+    backbone(images)
+    optimizer.step()
+freeze(backbone)
+with changed(backbone) as by_freeze:
+    backbone(images)
+    optimizer.step()
+print("by hand: ", *by_hand)
+print("freeze():", by_freeze)
+assert len(by_hand) == 7
+assert not by_freeze
+
+# %%
+# In a network that goes on training
+# ----------------------------------
+# A backbone with a batch norm learns for one step and is then frozen. ``state`` is what
+# its ``.grad`` is at that moment: the old gradient, zero, or None.
+from collections import OrderedDict
+
+torch.manual_seed(0)
 
 
 def frozen(state, *, by_hand=True):
@@ -40,17 +59,16 @@ def frozen(state, *, by_hand=True):
 # %%
 # Will it really stay?
 # --------------------
-# The verdict ``moves`` means: frozen, and it will move all the same. The optimizer
-# holds the backbone and finds a gradient there. The forward updates the running
-# statistics.
+# The verdict ``moves`` means that it is frozen and will change. The optimizer holds the
+# backbone and finds a gradient there. The forward updates the running statistics.
 model, optimizer = frozen("old")
 report = explain(model, optimizer)
 print(report)
 assert len(report.problems) == 6
 
 # %%
-# Take that step, and list what has other values afterwards. It is what was predicted to
-# train or to move, no more and no less.
+# Take that step, and list what has other values afterwards. Here it is exactly what was
+# predicted to train or to move.
 
 
 def step(model, optimizer):
@@ -71,9 +89,9 @@ assert moved == predicted(report)
 # %%
 # How to freeze so that it stays
 # ------------------------------
-# A gradient of zero is no cure: weight decay and momentum go on. With None the weights
-# stay, the statistics don't. :py:func:`gradguide.freeze` takes the gradient away and
-# holds the batch norm, even through the ``model.train()`` of each step.
+# With AdamW, a gradient of zero is no cure: weight decay and momentum go on. With None
+# AdamW skips the weights, and the statistics still change. :py:func:`gradguide.freeze`
+# sets ``.grad`` to None and holds the batch norm, even after ``model.train()``.
 moves = {}
 for state, by_hand in [("old", True), ("0", True), ("None", True), ("old", False)]:
     model, optimizer = frozen(state, by_hand=by_hand)
@@ -87,9 +105,9 @@ assert "backbone.0.weight" not in moves[".grad: None"]
 assert moves["freeze()"] == {"head.weight", "head.bias"}
 
 # %% tags=["hide-input"]
-# What moved in a step (open square) and what stayed (hatched). Three times the backbone
-# is frozen by hand, and each time something of it moves. In the last column nothing but
-# the head does.
+# What changed in a step (open square) and what stayed (hatched). Three times the
+# backbone is frozen by hand, and each time something of it changes. In the last column
+# the head alone does.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(6, 3), layout="constrained")
@@ -102,8 +120,42 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Freeze with ``freeze()``, or let ``assert not explain(model, optimizer).problems``
-# stand guard after your own way of freezing.
+# Where it ends
+# -------------
+# - ``LBFGS`` moves all that it holds by its history, also what ``freeze()`` froze after
+#   a step. ``explain`` says so: create it anew, with what trains.
+# - Your own code can still write to a frozen weight. ``changed`` sees it, ``explain``
+#   doesn't foresee it.
+linear = nn.Linear(4, 1)
+optimizer = torch.optim.LBFGS(linear.parameters(), lr=0.1)
+
+
+def closure():
+    optimizer.zero_grad()
+    loss = (linear(images) - 1).square().mean()
+    if loss.requires_grad:
+        loss.backward()
+    return loss
+
+
+optimizer.step(closure)
+freeze(linear, "weight")
+report = explain(linear, optimizer)
+print(*{row.why for row in report.problems})
+with changed(linear) as names:
+    optimizer.step(closure)
+assert names == ["weight", "bias"]
+assert [row.name for row in report.problems] == ["weight"]
+
+optimizer = torch.optim.SGD(linear.parameters(), lr=0.1)
+assert not explain(linear, optimizer).problems
+with changed(linear) as names, torch.no_grad():
+    linear.weight.mul_(0.5)
+assert names == ["weight"]
+
+# %%
+# Freeze with ``freeze()``. After freezing in another way, check with
+# ``assert not explain(model, optimizer).problems``.
 #
 # Related: :doc:`why_is_my_gradient_none`, :doc:`where_did_the_memory_go`,
 # :doc:`/gallery/three-ways/freeze_before_or_after_the_optimizer`.

@@ -1,10 +1,75 @@
 """
-Hooks and functions change gradients, but a zero does not freeze
-================================================================
+A hook that makes the gradient zero does not freeze the weight
+==============================================================
 
-They can reverse a gradient, or skip one that nobody needs. A hook that makes a weight's
-gradient zero does not freeze the weight: AdamW moves it all the same.
+To AdamW a gradient of zero is a gradient, and weight decay goes on. Freeze with
+``requires_grad_(False)``. Hooks and custom functions are for gradients that must
+arrive, but changed.
 """
+
+# %%
+import torch
+from torch import nn
+
+
+def train(freeze, make=torch.optim.AdamW, after=0, **options):
+    w, v = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+    optimizer, values = make([w, v], lr=0.1, **options), [w.item()]
+    for step in range(50):
+        if step == after:
+            freeze(w)
+        optimizer.zero_grad()
+        (w * v).sum().backward()
+        optimizer.step()
+        values.append(w.item())
+    return values
+
+
+zeroed = train(lambda w: w.register_hook(torch.zeros_like))
+frozen = train(lambda w: w.requires_grad_(False))
+print(f"hook: {zeroed[-1]:.3f}  requires_grad_(False): {frozen[-1]:.3f}")
+assert zeroed[-1] < 0.96
+assert frozen == 51 * [1.0]
+
+# %% tags=["hide-input"]
+# The weight over 50 steps. Frozen, it stays where it is (solid line). With the hook it
+# drifts towards zero (crosses).
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.plot(frozen, "C1-", lw=3, label="requires_grad_(False)")
+ax.plot(zeroed, "C2x--", lw=2, ms=9, mew=2, markevery=5, label="register_hook")
+ax.set(xlabel="step", ylabel="w")
+ax.legend(loc="lower left")
+plt.show()
+
+# %%
+# Is there an optimizer with which zero is enough?
+# ------------------------------------------------
+# Yes: ``SGD`` without momentum and weight decay. ``AdamW`` with ``weight_decay=0``
+# keeps the weight only if the hook is there from the first step on. After a step with a
+# gradient, momentum carries the weight further. A hook that sets ``.grad`` to ``None``
+# stops both, because AdamW skips a parameter whose ``.grad`` is ``None``.
+
+
+def zero_by_hook(w):
+    w.register_hook(torch.zeros_like)
+
+
+def clear(w):
+    w.grad = None
+
+
+def none_by_hook(w):
+    w.register_post_accumulate_grad_hook(clear)
+
+
+assert train(zero_by_hook, torch.optim.SGD) == frozen
+assert train(zero_by_hook, weight_decay=0) == frozen
+late = train(zero_by_hook, after=1, weight_decay=0)
+assert late[2] < late[1]
+late = train(none_by_hook, after=1)
+assert late[1:] == 50 * [late[1]]
 
 # %%
 # Reverse a gradient
@@ -13,8 +78,6 @@ gradient zero does not freeze the weight: AdamW moves it all the same.
 # can't (`domain-adversarial training <https://arxiv.org/abs/1505.07818>`_). A custom
 # function or a hook between the two does it: the values pass, the gradient changes its
 # sign.
-import torch
-from torch import nn
 
 
 class Reverse(torch.autograd.Function):
@@ -49,8 +112,8 @@ for change in (Reverse.apply, reverse_by_hook):
     assert of_head.equal(plain[1])
 
 # %%
-# Skip a gradient that nobody needs
-# ---------------------------------
+# Skip a gradient that nothing needs
+# ----------------------------------
 # ``ctx.needs_input_grad`` tells which inputs want a gradient
 # (:torch:`torch.autograd.Function.backward`). With a frozen weight this layer saves no
 # input and returns ``None`` for the weight. The input gets its gradient as before.
@@ -71,70 +134,56 @@ class LinearFunction(torch.autograd.Function):
         return for_x, for_weight
 
 
-for frozen in (False, True):
+for is_frozen in (False, True):
     x = torch.ones(4, 3, requires_grad=True)
-    weight = nn.Parameter(torch.ones(2, 3), requires_grad=not frozen)
+    weight = nn.Parameter(torch.ones(2, 3), requires_grad=not is_frozen)
     y = LinearFunction.apply(x, weight)
-    assert (y.grad_fn.saved_tensors[0] is None) == frozen
+    assert (y.grad_fn.saved_tensors[0] is None) == is_frozen
     y.sum().backward()
-    assert (weight.grad is None) == frozen
+    assert (weight.grad is None) == is_frozen
     assert x.grad.tolist() == 4 * [[2.0, 2.0, 2.0]]
 
 # %%
-# Can I freeze a weight with a hook that returns zero?
-# ----------------------------------------------------
-# It seems so: no gradient comes through. But to an optimizer zero is a gradient like
-# any other, and AdamW applies its weight decay. It skips a weight only where ``.grad``
-# is ``None``, as it is for a weight that was frozen from the start.
+# Where it ends
+# -------------
+# - ``LBFGS`` moves all that it holds by its history. After a step with a gradient,
+#   neither ``requires_grad_(False)`` nor a ``.grad`` of ``None`` stops it: give it only
+#   what trains.
+# - A hook can't be registered on the features of a frozen backbone, which require no
+#   gradient. ``Reverse`` accepts them.
 
 
-def train(freeze, after=0, decay=0.01):
+def with_lbfgs(freeze):
     w, v = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    optimizer = torch.optim.AdamW([w, v], lr=0.1, weight_decay=decay)
-    values = [w.item()]
-    for step in range(50):
-        if step == after:
-            freeze(w)
+    optimizer = torch.optim.LBFGS([w, v], lr=0.1, max_iter=4)
+
+    def closure():
         optimizer.zero_grad()
-        (w * v).sum().backward()
-        optimizer.step()
-        values.append(w.item())
-    return values
+        loss = ((w - 3) ** 2 * (1 + v**2) + (v - 2) ** 4).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    freeze(w)
+    before = w.item()
+    optimizer.step(closure)
+    return w.item() - before
 
 
-def zero_by_hook(w):
-    w.register_hook(torch.zeros_like)
+for freeze in (zero_by_hook, none_by_hook, lambda w: w.requires_grad_(False)):
+    assert with_lbfgs(freeze) != 0
 
-
-zeroed = train(zero_by_hook)
-frozen = train(lambda w: w.requires_grad_(False))
-print(f"w: {zeroed[-1]:.3f} {frozen[-1]:.3f}")
-assert zeroed[-1] < 0.96
-assert frozen == 51 * [1.0]
-
-# %% tags=["hide-input"]
-# The weight over 50 steps. Frozen, it stays where it is (solid line). With the hook it
-# drifts towards zero (crosses).
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.plot(frozen, "C1-", lw=3, label="requires_grad_(False)")
-ax.plot(zeroed, "C2x--", lw=2, ms=9, mew=2, markevery=5, label="register_hook")
-ax.set(xlabel="step", ylabel="w")
-ax.legend(loc="lower left")
-plt.show()
+features = backbone.requires_grad_(False)(torch.ones(4, 3))
+assert not Reverse.apply(features).requires_grad
+try:
+    reverse_by_hook(features)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a hook was registered where no gradient arrives")
+assert "cannot register a hook on a tensor that doesn't require grad" in message
 
 # %%
-# ``weight_decay=0`` helps only if the hook is there from the first step on. After a
-# step with a gradient, momentum carries the weight further.
-late = train(zero_by_hook, after=1, decay=0)
-assert train(zero_by_hook, decay=0) == frozen
-assert late[2] < late[1]
-
-# %%
-# Freeze with the flag. Use hooks and functions for gradients that must arrive, but
-# changed.
-#
 # Related: :doc:`/gallery/graph/zero_is_not_none`,
 # :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`,
 # :doc:`/gallery/three-ways/through_or_blocked`. Source:

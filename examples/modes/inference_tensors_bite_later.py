@@ -1,66 +1,82 @@
 """
-Inference tensors fail later, or silently
-=========================================
+Inference tensors cannot be saved for backward, their clones can
+================================================================
 
-A tensor made under ``inference_mode()`` stays an inference tensor outside. Adding it
-works, multiplying raises an error, and in a layer made there only the bias gets a
-gradient.
+A tensor computed under ``inference_mode()`` stays an inference tensor outside, and
+autograd refuses to save it. Train on a ``clone()`` made outside, or compute it under
+``no_grad()``.
 """
 
 # %%
-# "Inference tensors cannot be saved for backward"
-# ------------------------------------------------
-# You cache the features of a frozen backbone under ``inference_mode()`` and train on
-# them. A sum works: its backward needs neither term. That of a product needs both
-# factors. But an inference tensor has no version counter, so autograd could not tell if
-# it is overwritten later, and refuses to save it.
-import copy
-
 import torch
+from torch import nn
 
-w = torch.ones(2, requires_grad=True)
+head = nn.Linear(2, 1)
 with torch.inference_mode():
-    features = torch.ones(2) * 2
-(w + features).sum().backward()
-assert w.grad.tolist() == [1.0, 1.0]
+    features = torch.ones(4, 2) * 2
 try:
-    w * features
+    head(features)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("an inference tensor was saved")
+head(features.clone()).sum().backward()
+print(head.weight.grad)
+assert head.weight.grad.tolist() == [[8.0, 8.0]]
 
 # %%
-# The cure is a copy made outside: ``clone()``. ``detach()`` copies nothing and returns
-# an inference tensor again. A tensor made under ``no_grad()`` needs no cure.
+# Why does a sum work and a product not?
+# --------------------------------------
+# The backward of a sum needs neither term, so nothing is saved. The gradient of ``w``
+# in ``w * features`` is computed with ``features``. An inference tensor has no version
+# counter, so autograd could not tell if it is overwritten before the backward. A frozen
+# layer does not save its input, and takes an inference tensor.
+w = torch.ones(2, requires_grad=True)
+(w + features).sum().backward()
+assert w.grad.tolist() == [4.0, 4.0]
+try:
+    w * features
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an inference tensor was saved")
+assert message.startswith("Inference tensors cannot be saved for backward")
+assert not nn.Linear(2, 1).requires_grad_(False)(features).requires_grad
+
+# %%
+# ``detach()`` is no cure: it copies nothing and returns an inference tensor again. A
+# tensor made under ``no_grad()`` needs no cure.
 assert features.detach().is_inference()
-assert (w * features.clone()).requires_grad
+assert not features.clone().is_inference()
 with torch.no_grad():
-    features = torch.ones(2) * 2
-assert (w * features).requires_grad
+    ordinary = torch.ones(4, 2) * 2
+assert (w * ordinary).requires_grad
 
 # %%
 # Why is weight.grad None and bias.grad not?
 # ------------------------------------------
-# Build a layer under ``inference_mode()``. Its parameters require a gradient, and
-# ``backward()`` runs without a word.
+# Build ``nn.Linear`` under ``inference_mode()`` and train it on ordinary data. Its
+# parameters require a gradient, and ``backward()`` raises no error.
+import copy
+
 with torch.inference_mode():
-    head = torch.nn.Linear(2, 1)
+    head = nn.Linear(2, 1)
 head(torch.ones(4, 2)).sum().backward()
 print(head.weight.grad, head.bias.grad)
+assert head.weight.requires_grad
 assert head.weight.grad is None
 assert head.bias.grad is not None
 
 # %%
-# An operation on nothing but inference tensors is not recorded, whatever their flags
-# say. The layer transposes its weight, and that is such an operation: the result is a
-# constant. The bias is added to an ordinary tensor, and that is recorded.
-assert head.weight.requires_grad
+# The layer transposes its weight. A view of an inference tensor is an inference tensor
+# again, and has no history. The bias is added to an ordinary tensor, and that is
+# recorded.
+assert head.weight.t().is_inference()
 assert not head.weight.t().requires_grad
 
 # %%
-# The optimizer is the first to complain, and only after it has moved the bias. A deep
-# copy made outside is an ordinary layer and trains.
+# The error comes from the optimizer, and SGD has moved the bias by then. A deep copy
+# made outside is an ordinary layer and trains.
 bias = head.bias.item()
 try:
     torch.optim.SGD(head.parameters(), lr=0.1).step()
@@ -69,7 +85,10 @@ except RuntimeError as error:
 else:
     raise AssertionError("an inference tensor was updated")
 assert head.bias.item() != bias
-assert not any(p.is_inference() for p in copy.deepcopy(head).parameters())
+trainable = copy.deepcopy(head)
+assert not any(p.is_inference() for p in trainable.parameters())
+trainable(torch.ones(4, 2)).sum().backward()
+assert trainable.weight.grad is not None
 
 # %% tags=["hide-input"]
 # From the loss (diamond) the gradient reaches the bias (solid). The path to the weight
@@ -90,8 +109,46 @@ ax.axis("off")
 plt.show()
 
 # %%
-# Build and load models outside ``inference_mode()``. To cache features for training,
-# use ``no_grad()``.
+# Where it ends
+# -------------
+# - Other layers made there fail in other ways. In ``nn.Embedding`` the weight gets its
+#   gradient. ``nn.Conv1d`` raises the first error of this page in its forward.
+# - With ``fused=True`` the optimizer raises no error: it moves the bias and leaves the
+#   weight.
+# - ``load_state_dict()`` copies the values of inference tensors into an ordinary layer,
+#   which stays ordinary. With ``assign=True`` it raises an error.
+with torch.inference_mode():
+    embedding, conv = nn.Embedding(3, 2), nn.Conv1d(1, 1, 1)
+    other = nn.Linear(2, 1)
+embedding(torch.tensor([0])).sum().backward()
+assert embedding.weight.grad is not None
+try:
+    conv(torch.ones(1, 1, 4))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the convolution saved an inference tensor")
+assert message.startswith("Inference tensors cannot be saved for backward")
+
+bias, weight = head.bias.item(), head.weight.tolist()
+torch.optim.SGD(head.parameters(), lr=0.1, fused=True).step()
+assert head.bias.item() != bias
+assert head.weight.tolist() == weight
+
+loaded = nn.Linear(2, 1)
+loaded.load_state_dict(other.state_dict())
+assert not loaded.weight.is_inference()
+try:
+    loaded.load_state_dict(other.state_dict(), assign=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the layer took inference tensors as its parameters")
+assert "Setting requires_grad=True on inference tensor" in message
+
+# %%
+# Build models outside ``inference_mode()``. To cache features for training, use
+# ``no_grad()``.
 #
 # Related: :doc:`no_grad_inference_mode_enable_grad`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`. Source:

@@ -1,47 +1,69 @@
 """
-no_grad() and await do not mix
-==============================
+On async def, @torch.no_grad() does nothing
+===========================================
 
-On ``async def``, the decorator ``no_grad()`` does nothing. A ``with`` block that awaits
-switches recording off for other tasks. When two such blocks overlap, it stays off after
-both have ended.
+The decorated coroutine records, without a warning. Put a ``with`` block inside it, and
+no ``await`` into the block: while a task is paused there, other tasks don't record.
 """
 
 # %%
-# Does @torch.no_grad() work on async def?
-# ----------------------------------------
-# It seems to: there is no error and no warning. But calling an ``async def`` only makes
-# a coroutine and runs none of its body, and the decorator covers that call alone. The
-# body runs when it is awaited, and records. ``inference_mode()`` does no better.
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-model = torch.nn.Linear(3, 1)
-x = torch.ones(2, 3)
+model, x = torch.nn.Linear(3, 1), torch.ones(2, 3)
 
 
 @torch.no_grad()
+async def wrong():
+    return model(x).requires_grad
+
+
+async def right():
+    with torch.no_grad():
+        return model(x).requires_grad
+
+
+# a thread of its own: in a notebook, this one already runs an event loop
+def run(coroutine):
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
+print("wrong:", run(wrong()), " right:", run(right()))
+assert run(wrong())
+assert not run(right())
+
+# %%
+# Why does the decorator do nothing?
+# ----------------------------------
+# Calling an ``async def`` makes a coroutine and runs none of its body, and the
+# decorator covers that call alone. The body runs when it is awaited, and records. The
+# same holds for ``inference_mode()``, and for an ``async def`` with a ``yield``.
+
+
 async def predict():
     return model(x)
 
 
-# in a thread of its own: in a notebook, an event loop already runs in this one
-def run(main):
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(main())).result()
+async def stream():
+    yield model(x)
 
 
-assert run(predict).requires_grad
-assert run(torch.inference_mode()(predict)).requires_grad
+async def collect():
+    return [y async for y in torch.no_grad()(stream)()]
+
+
+assert run(torch.inference_mode()(predict)()).requires_grad
+assert all(y.requires_grad for y in run(collect()))
 
 # %%
 # What happens in a with block that awaits?
 # -----------------------------------------
-# Inside the function, a ``with`` block does switch recording off. At an ``await`` the
-# task pauses without leaving the block. Grad mode belongs to the thread, not to the
-# task (:torch:`torch.no_grad`), so the task that runs next records nothing, either.
+# At an ``await`` the task may pause without leaving the block. Grad mode belongs to the
+# thread, not to the task (:torch:`torch.no_grad`), so the task that runs next does not
+# record either.
 steps = []
 
 
@@ -61,7 +83,7 @@ async def evaluate_and_train():
 
 
 try:
-    run(evaluate_and_train)
+    run(evaluate_and_train())
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
@@ -72,7 +94,8 @@ else:
 # -----------------------
 # On leaving, a ``with`` block restores the mode that it found. ``a`` found ``True`` and
 # restores it while ``b`` is still inside. ``b`` found ``False``, set by ``a``, and
-# restores that. From then on nothing in this thread records.
+# restores that. From then on recording is off in this thread, until it is switched on
+# again.
 
 
 async def overlap():
@@ -81,13 +104,13 @@ async def overlap():
 
 
 steps.clear()
-run(overlap)
+run(overlap())
 assert steps[-2:] == [("b", True), ("later", False)]
 
 # %% tags=["hide-input"]
-# Step by step: hatched where nothing is recorded, open where it is. In its last two
-# steps ``b`` records, although it is inside ``no_grad()``. ``later``, nothing is
-# recorded, although both ``with`` blocks have ended.
+# Step by step: hatched where recording is off, open where it is on. In its last two
+# steps ``b`` records, although it is inside ``no_grad()``. At ``later`` recording is
+# off, although both ``with`` blocks have ended.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -101,8 +124,9 @@ plt.show()
 # %%
 # Where to put no_grad() in async code
 # ------------------------------------
-# In a plain function. It can't await, so no other task gets in between. Call it from
-# the coroutine, or in another thread, which has a grad mode of its own.
+# Around code that does not await, so no other task of the thread runs in between. A
+# plain decorated function can't await. Call it from the coroutine, or in another
+# thread.
 
 
 @torch.no_grad()
@@ -114,8 +138,28 @@ async def serve():
     return predict_plain(), await asyncio.to_thread(predict_plain)
 
 
-assert not any(y.requires_grad for y in run(serve))
+assert not any(y.requires_grad for y in run(serve()))
 assert torch.is_grad_enabled()
+
+# %%
+# Where it ends
+# -------------
+# - A ``with`` block that awaits is harmless while no other task of the thread uses
+#   autograd or a mode.
+# - The block does not reach ``asyncio.to_thread()``: another thread has a grad mode of
+#   its own.
+
+
+async def alone():
+    with torch.no_grad():
+        await asyncio.sleep(0)
+        elsewhere = await asyncio.to_thread(model, x)
+        return model(x), elsewhere
+
+
+here, elsewhere = run(alone())
+assert not here.requires_grad
+assert elsewhere.requires_grad
 
 # %%
 # Related: :doc:`no_grad_as_decorator` (generators pause, too),

@@ -2,47 +2,57 @@
 Decorate functions and generators with no_grad, not classes
 ===========================================================
 
-``no_grad()`` as a decorator switches recording off for each call, and for each step of
-a generator. On a class it covers ``__init__`` alone. A ``with`` block in a generator
-covers the caller, too.
+On a class, ``no_grad()`` covers the call that builds the object, and ``forward()``
+records as before. Decorate ``forward()``, or another method that must not record.
 """
+
+# %%
+import torch
+from torch import nn
+
+
+@torch.no_grad()
+class Wrong(nn.Linear):
+    pass
+
+
+class Right(nn.Linear):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+x, teacher, student = torch.ones(4, 3), Right(3, 2), nn.Linear(3, 2)
+print(Wrong(3, 2)(x).requires_grad, teacher(x).requires_grad)
+assert Wrong(3, 2)(x).requires_grad
+assert not teacher(x).requires_grad
+
+# %%
+# PyTorch warns, and the decorated ``Wrong`` is a function: it can no longer be a base
+# class, and ``isinstance(layer, Wrong)`` fails.
+assert not isinstance(Wrong, type)
 
 # %%
 # With or without parentheses?
 # ----------------------------
-# Both work (:torch:`torch.no_grad`). `PyTorch 1.7
-# <https://pytorch.org/docs/1.7.0/generated/torch.no_grad.html>`_ still required them.
-import torch
-from torch import nn
-
-x, teacher, student = torch.ones(4, 3), nn.Linear(3, 2), nn.Linear(3, 2)
+# Both work for ``no_grad``, ``enable_grad`` and ``inference_mode``, `since PyTorch 2.1
+# <https://github.com/pytorch/pytorch/pull/107086>`_. Before, the parentheses were
+# required. A ``with`` statement needs them in any version.
 
 
 @torch.no_grad
 def predict(x):
-    return teacher(x)
+    return student(x)
+
+
+@torch.inference_mode
+def stream(x):
+    yield student(x)
 
 
 assert not predict(x).requires_grad
-assert not torch.no_grad()(teacher.forward)(x).requires_grad
-
-# %%
-# Can I decorate a whole class?
-# -----------------------------
-# PyTorch warns, and only the call that builds the object runs without recording.
-# ``forward()`` records as before, and ``Teacher`` is no longer a class.
-
-
-@torch.no_grad()
-class Teacher(nn.Linear):
-    def __init__(self):
-        super().__init__(3, 2)
-        self.recorded_in_init = torch.is_grad_enabled()
-
-
-assert not Teacher().recorded_in_init
-assert Teacher()(x).requires_grad
-assert not isinstance(Teacher, type)
+assert not torch.no_grad()(student.forward)(x).requires_grad
+assert [y.is_inference() for y in stream(x)] == [True]
 
 # %%
 # Why does backward() fail after a loop over a generator?
@@ -81,15 +91,19 @@ else:
 
 # %%
 # Decorated, the generator switches recording off when it resumes and restores it at
-# each ``yield``. The solid line goes up and down, and the student learns. The dashed
-# line is the ``with`` block. It stays at ``False``.
-import matplotlib.pyplot as plt
+# each ``yield``, so the student learns.
 
 # the same as @torch.no_grad() above def targets
 train(torch.no_grad()(targets), modes_decorated)
 assert student.weight.grad is not None
 assert modes_decorated == [False, True] * 3
 assert modes_with == [False] * 6
+
+# %% tags=["hide-input"]
+# The solid line is the decorated generator: recording is off at each ``yield`` and on
+# in the loop. The dashed line is the ``with`` block. It stays at ``False``.
+import matplotlib.pyplot as plt
+
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.plot(modes_decorated, "C0s-", mfc="white", ms=13, mew=2, label="@no_grad()")
 ax.plot(modes_with, "C2x--", ms=10, mew=2, label="with no_grad()")
@@ -100,10 +114,42 @@ ax.legend(loc="lower center", ncols=2)
 plt.show()
 
 # %%
-# Decorate functions, methods and generators. Of a class, decorate ``forward()`` or
-# whichever method must not record.
-#
+# Where it ends
+# -------------
+# - The decorator covers the call. What is computed after the return is recorded: by the
+#   generator expression, the ``map`` or the function that the call returned, and
+#   :doc:`by an async def <no_grad_and_async>`.
+# - Around a decorated ``forward()``, the hooks of the module run and record. So does a
+#   subclass with a ``forward()`` of its own.
+# - After a ``break``, a generator that is paused in its ``with`` block keeps recording
+#   off until it is closed or deleted.
+
+
+@torch.no_grad()
+def predict_lazily(batches):
+    return (student(batch) for batch in batches)
+
+
+class Subclass(Right):
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+assert all(y.requires_grad for y in predict_lazily([x, x]))
+assert Subclass(3, 2)(x).requires_grad
+
+teacher.register_forward_hook(lambda module, _inputs, y: y * module.weight.sum())
+assert teacher(x).requires_grad
+
+generator = targets_with([])
+for _ in generator:
+    break
+assert not torch.is_grad_enabled()
+generator.close()
+assert torch.is_grad_enabled()
+
+# %%
 # Related: :doc:`no_grad_and_async`, where the decorator does nothing;
 # :doc:`/gallery/three-ways/backward_without_a_graph` for the error above; the `pull
 # request <https://github.com/pytorch/pytorch/pull/89522>`_ that deprecates decorated
-# classes.
+# classes. Source: :torch:`torch.no_grad`.

@@ -2,21 +2,34 @@
 enable_grad() undoes no_grad(), but not inference_mode()
 ========================================================
 
-Of nested modes the innermost wins, with one exception: inside ``inference_mode()``
-nothing is recorded, even where ``torch.is_grad_enabled()`` says True.
+The innermost mode decides whether an operation is recorded, with one exception:
+``enable_grad()`` has no effect inside ``inference_mode()``. There, use
+``inference_mode(False)``.
 """
+
+# %%
+import torch
+
+w = torch.ones(2, requires_grad=True)
+with torch.no_grad(), torch.enable_grad():
+    print("no_grad, enable_grad:", (w * 2).requires_grad)
+    assert (w * 2).requires_grad
+with torch.inference_mode(), torch.enable_grad():
+    print("inference_mode, enable_grad:", (w * 2).requires_grad)
+    assert torch.is_grad_enabled()
+    assert not (w * 2).requires_grad
+with torch.inference_mode(), torch.inference_mode(False):
+    print("inference_mode, (False):", (w * 2).requires_grad)
+    assert (w * 2).requires_grad
 
 # %%
 # What does each mode do?
 # -----------------------
-# Without a mode, autograd records. ``enable_grad()`` turns on what is on already. Under
-# ``no_grad()`` the result is an ordinary tensor without a history. Under
-# ``inference_mode()`` it is an *inference tensor*.
+# Without a mode, autograd records this product, and ``enable_grad()`` changes nothing.
+# Under ``no_grad()`` the product is an ordinary tensor without a history. Under
+# ``inference_mode()`` it is an *inference tensor*: it has no version counter either.
 from itertools import product
 
-import torch
-
-w = torch.ones(2, requires_grad=True)
 functions = torch.enable_grad, torch.no_grad, torch.inference_mode
 modes = {f"{function.__name__}()": function for function in functions}
 
@@ -30,49 +43,28 @@ print(f"{'default':18}{kind(w * 2)}")
 for name, mode in modes.items():
     with mode():
         print(f"{name:18}{kind(w * 2)}")
-
-# %%
-# I forgot ``with``, or the parentheses
-# -------------------------------------
-# Alone on a line, ``torch.no_grad()`` does nothing. ``set_grad_enabled(False)`` alone
-# on a line does switch recording off, until you turn it on again.
-torch.no_grad()
-assert torch.is_grad_enabled()
-torch.set_grad_enabled(False)
-assert kind(w * 2) == "constant"
-torch.set_grad_enabled(True)
-try:
-    with torch.no_grad:
-        pass
-except TypeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a class served as a context manager")
+assert kind(w * 2) == "recorded"
 
 # %%
 # Why does ``enable_grad()`` not work inside ``inference_mode()``?
 # ----------------------------------------------------------------
 # Autograd has two switches. ``enable_grad()``, ``no_grad()`` and ``set_grad_enabled()``
 # set *grad mode* alone. ``inference_mode()`` also turns on *inference mode*, and while
-# that is on, grad mode has no say. The way out is ``inference_mode(False)``. It turns
-# grad mode on as well, so it even undoes a ``no_grad()`` around it.
+# that is on, setting grad mode has no effect. ``inference_mode(False)`` turns inference
+# mode off and grad mode on, so it also undoes a ``no_grad()`` around it.
 nested = {}
 for outer, inner in product(modes, repeat=2):
     with modes[outer](), modes[inner]():
         nested[outer, inner] = kind(w * 2)
 assert nested["no_grad()", "enable_grad()"] == "recorded"
 assert nested["inference_mode()", "enable_grad()"] == "inference"
-with torch.inference_mode(), torch.enable_grad():
-    print(f"{torch.is_grad_enabled()=}, {kind(w * 2)=}")
-    assert torch.is_grad_enabled()
-for mode in (torch.inference_mode, torch.no_grad):
-    with mode(), torch.inference_mode(False):
-        assert kind(w * 2) == "recorded"
+with torch.no_grad(), torch.inference_mode(False):
+    assert kind(w * 2) == "recorded"
 
 # %% tags=["hide-input"]
 # The same product under an outer mode (row) and an inner one (column). Open: recorded.
-# Dashed: without a history. Hatched: an inference tensor, wherever ``inference_mode()``
-# is on.
+# Dashed: without a history. Hatched: an inference tensor, in each field with
+# ``inference_mode()``.
 import matplotlib.pyplot as plt
 
 looks = {"recorded": {"ec": "C0"}, "constant": {"ec": "C2", "ls": "--"}}
@@ -88,10 +80,68 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Evaluate under ``no_grad()``, or under the faster ``inference_mode()`` where no result
-# comes back to training. Where one piece of code trains and evaluates, use
-# ``set_grad_enabled(training)``.
-#
+# I forgot ``with``, or the parentheses
+# -------------------------------------
+# Alone on a line, ``torch.no_grad()`` does nothing. ``set_grad_enabled(False)`` alone
+# on a line does switch recording off, until you turn it on again or leave a ``with``
+# block around it.
+torch.no_grad()
+assert torch.is_grad_enabled()
+torch.set_grad_enabled(False)
+assert kind(w * 2) == "constant"
+torch.set_grad_enabled(True)
+with torch.no_grad():
+    torch.set_grad_enabled(True)
+    torch.set_grad_enabled(False)
+assert torch.is_grad_enabled()
+try:
+    with torch.no_grad:
+        pass
+except TypeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a class served as a context manager")
+
+# %%
+# Where it ends
+# -------------
+# - A view of an ordinary tensor is an ordinary tensor, even under ``inference_mode()``.
+#   So is the result of an in-place operation on it.
+# - ``create_graph=True`` turns grad mode on for the backward pass. The gradient then
+#   has a history under ``no_grad()``, but not under ``inference_mode()``.
+# - ``torch.func.grad`` inside a mode computes its gradient under both.
+for mode, kind_of_gradient in (
+    (torch.no_grad, "recorded"),
+    (torch.inference_mode, "inference"),
+):
+    cube = (w**3).sum()
+    with mode():
+        assert not w[:1].is_inference()
+        (gradient,) = torch.autograd.grad(cube, w, create_graph=True)
+        assert kind(gradient) == kind_of_gradient
+        of_square = torch.func.grad(lambda v: (v**2).sum())(torch.ones(2))
+        assert of_square.tolist() == [2.0, 2.0]
+x = torch.ones(2)
+with torch.inference_mode():
+    assert not x.mul_(2).is_inference()
+
+# %%
+# Evaluate under ``no_grad()``. Use ``inference_mode()``, which also leaves out the
+# version counters, where no result comes back to training. Where one piece of code
+# trains and evaluates, use ``set_grad_enabled(training)``.
+with torch.no_grad():
+    assert (w * 2)._version == 0
+with torch.inference_mode():
+    try:
+        (w * 2)._version
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("an inference tensor has a version counter")
+assert "do not track version counter" in message
+
+# %%
 # Related: :doc:`/gallery/three-ways/no_grad_stops_recording`,
+# :doc:`inference_tensors_bite_later`,
 # :doc:`/gallery/three-ways/which_one_do_i_need`. Source: :torch:`Locally disabling
 # gradient computation <notes/autograd.html#locally-disable-grad-doc>`.

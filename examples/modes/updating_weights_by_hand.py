@@ -1,18 +1,37 @@
 """
-Update weights in place, under no_grad()
-========================================
+To update a leaf that requires grad in place, enter no_grad()
+=============================================================
 
 With recording on, an in-place update raises an error. ``w = w - lr * w.grad`` raises
-none at first, but ``w`` is then the name of a new tensor, and the second step fails.
+none at first, but makes a new tensor, and the next step fails. Write ``w -= ...`` under
+``no_grad()``.
 """
 
 # %%
-# "a leaf Variable that requires grad is being used in an in-place operation"
-# ---------------------------------------------------------------------------
-# To record a change, autograd would have to make ``w`` the result of an operation. Then
-# it would no longer be a leaf, and get no gradient. So autograd refuses. Setting one
-# element changes ``w`` through a view, and fails in the same way.
 import torch
+
+w = torch.nn.Parameter(torch.tensor([-4.0, 3.0]))
+(w**2).sum().backward()
+try:
+    w -= 0.1 * w.grad
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a leaf was changed in place, with recording on")
+with torch.no_grad():
+    w -= 0.1 * w.grad
+w.grad = None
+print(w)
+assert w.is_leaf
+assert w.requires_grad
+
+# %%
+# Why is "a leaf Variable that requires grad" refused?
+# ----------------------------------------------------
+# To record a change, autograd would have to make ``w`` the result of an operation. Then
+# it would no longer be a leaf, and ``backward()`` would not fill its ``.grad``. So
+# autograd refuses. Setting one element changes ``w`` through a view, and fails in the
+# same way.
 
 
 def loss_of(w):
@@ -25,28 +44,23 @@ def weight_with_gradient():
     return w
 
 
-def descend(w):
-    w -= 0.4 * w.grad
-
-
-def set_first(w):
-    w[0] = 1.0
-
-
 w = weight_with_gradient()
-for update in (descend, set_first):
-    try:
-        update(w)
-    except RuntimeError as error:
-        print(f"{type(error).__name__}: {error}")
-    else:
-        raise AssertionError("a leaf was changed in place, with recording on")
+try:
+    w[0] = 1.0
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("an element was set, with recording on")
+with torch.no_grad():
+    w[0] = 1.0
+assert w.tolist() == [1.0, 3.0]
 
 # %%
 # Why not write w = w - lr * w.grad?
 # ----------------------------------
 # That makes a new tensor, the result of a subtraction. It is not a leaf, so the next
 # ``backward()`` leaves its ``.grad`` at ``None``, and the next step fails.
+w = weight_with_gradient()
 w = w - 0.4 * w.grad
 assert not w.is_leaf
 loss_of(w).backward()
@@ -60,8 +74,7 @@ stuck = w.tolist()
 
 # %%
 # Under ``no_grad()`` the new tensor is a leaf, but it requires no gradient, and
-# ``backward()`` fails. A model or an optimizer would know nothing of it, either: they
-# still hold the old one.
+# ``backward()`` fails. A model or an optimizer still holds the old one.
 w = parameter = weight_with_gradient()
 with torch.no_grad():
     w = w - 0.4 * w.grad
@@ -78,15 +91,16 @@ else:
 # %%
 # What to do
 # ----------
-# Both: ``no_grad()``, and in place. ``w`` stays the same leaf and nothing is recorded.
-# Optimizers do it like this (:torch:`Autograd mechanics
-# <notes/autograd.html#no-grad-mode>`), and the result is the same.
+# Both: ``no_grad()``, and in place. ``w`` stays the same leaf and the update is not
+# recorded. ``step()`` of PyTorch's optimizers runs under ``no_grad()``, too
+# (:torch:`Autograd mechanics <notes/autograd.html#no-grad-mode>`). Here the result is
+# that of ``SGD``. Clear the gradient after each update, or the next one adds to it.
 w, reference = weight_with_gradient(), weight_with_gradient()
 optimizer = torch.optim.SGD([reference], lr=0.4)
 path = [w.tolist()]
 for _ in range(5):
     with torch.no_grad():
-        descend(w)
+        w -= 0.4 * w.grad
     w.grad = None
     loss_of(w).backward()
     path.append(w.tolist())
@@ -113,8 +127,57 @@ ax.set(xlabel="w[0]", ylabel="w[1]", ylim=(-4, 4))
 plt.show()
 
 # %%
-# Clear the gradient after each update, as ``zero_grad()`` does, or the next one adds to
-# it.
-#
+# Where it ends
+# -------------
+# - Update after ``backward()``. An update between the forward and ``backward()`` may
+#   overwrite a value that the gradient needs. Under ``no_grad()`` that raises an error.
+#   Through ``.data``, or by ``step()`` of an optimizer with ``fused=True``, it is not
+#   noticed, and the gradient is wrong: here 2 instead of 4.
+# - ``w = w - lr * gradient`` works if the gradient comes from ``torch.autograd.grad``
+#   and nothing reads ``w.grad``. The graph then grows with each step, which is what
+#   meta-learning needs, to differentiate through the steps.
+# - Functions of ``torch.nn.init`` enter ``no_grad()`` themselves.
+
+
+def by_hand(w):
+    with torch.no_grad():
+        w.sub_(1)
+
+
+def by_data(w):
+    w.data.sub_(1)
+
+
+def by_fused_step(w):
+    w.grad = torch.ones(1)
+    optimizer = torch.optim.SGD([w], lr=1.0, fused=True)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+gradients = {}
+for update in (by_hand, by_data, by_fused_step):
+    w = torch.nn.Parameter(torch.tensor([2.0]))
+    square = w * w
+    update(w)
+    try:
+        square.backward()
+    except RuntimeError as error:
+        assert update is by_hand
+        print(f"{type(error).__name__}: {error}")
+    else:
+        gradients[update.__name__] = w.grad.item()
+assert gradients == {"by_data": 2.0, "by_fused_step": 2.0}
+
+start = w = torch.nn.Parameter(torch.tensor([2.0]))
+for _ in range(3):
+    (gradient,) = torch.autograd.grad(w**2, w, create_graph=True)
+    w = w - 0.1 * gradient
+assert torch.autograd.grad(w, start)[0].allclose(torch.tensor(0.8**3))
+torch.nn.init.ones_(start)
+assert start.is_leaf
+
+# %%
 # Related: :doc:`/gallery/three-ways/what_requires_grad_records` on leaves,
-# :doc:`/gallery/three-ways/no_grad_stops_recording`, :doc:`no_grad_as_decorator`.
+# :doc:`/gallery/graph/inplace_modified`, :doc:`views_under_no_grad_lie`,
+# :doc:`no_grad_as_decorator`.

@@ -1,77 +1,62 @@
 """
-What no_grad() does not touch
-=============================
+no_grad() does not freeze parameters and does not reach other threads
+=====================================================================
 
-It stops recording in its own thread, and that is all. Other threads go on recording,
-and a tensor created inside with ``requires_grad=True`` requires a gradient.
+``no_grad()`` keeps the operations of its own thread from being recorded. It freezes
+nothing: for that, use ``requires_grad_(False)``. In other threads, enter it again.
 """
 
 # %%
-# requires_grad is True although I am under ``no_grad()``
-# -------------------------------------------------------
-# Take the same six tensors before the block, inside it and after it. ``no_grad()``
-# changes one of them: the result of an operation in its own thread.
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
+from torch import nn
+
+x = torch.ones(1, 2)
+with torch.no_grad():
+    layer = nn.Linear(2, 1)
+    print("no_grad:", layer.weight.requires_grad, layer(x).requires_grad)
+    assert layer.weight.requires_grad
+    assert not layer(x).requires_grad
+layer(x).sum().backward()
+assert layer.weight.grad.tolist() == [[1.0, 1.0]]
+
+frozen = nn.Linear(2, 1).requires_grad_(False)
+print("frozen: ", frozen.weight.requires_grad, frozen(x).requires_grad)
+assert not frozen.weight.requires_grad
+
+# %%
+# Does a model built under ``no_grad()`` train?
+# ---------------------------------------------
+# Yes, as ``layer`` did above. Creating a tensor is not an operation that could be
+# recorded, and ``nn.Parameter`` requires a gradient by default. Take six tensors before
+# the block, inside it and after it: ``no_grad()`` changes one of them, the result of an
+# operation in its own thread.
+from concurrent.futures import ThreadPoolExecutor
 
 w = torch.ones(2, requires_grad=True)
 
 
-def snapshot():
+def requires_grad_of_six():
     with ThreadPoolExecutor(1) as other_thread:
         elsewhere = other_thread.submit(torch.mul, w, 2).result()
-    found = {
+    tensors = {
         "w * 2": w * 2,
         "w * 2 in a thread": elsewhere,
         "w": w,
         "ones(requires_grad=True)": torch.ones(2, requires_grad=True),
         "ones.requires_grad_()": torch.ones(2).requires_grad_(),
-        "nn.Parameter(ones)": torch.nn.Parameter(torch.ones(2)),
+        "nn.Parameter(ones)": nn.Parameter(torch.ones(2)),
     }
-    return {name: tensor.requires_grad for name, tensor in found.items()}
+    return {name: tensor.requires_grad for name, tensor in tensors.items()}
 
 
-flags = {"before": snapshot()}
+flags = {"before": requires_grad_of_six()}
 with torch.no_grad():
-    flags["no_grad()"] = snapshot()
-flags["after"] = snapshot()
+    flags["no_grad()"] = requires_grad_of_six()
+flags["after"] = requires_grad_of_six()
 for name, flag in flags["no_grad()"].items():
     print(f"{name:26}{flag}")
 assert all([*flags["before"].values(), *flags["after"].values()])
 assert [name for name, flag in flags["no_grad()"].items() if not flag] == ["w * 2"]
-
-# %%
-# Does a model built under ``no_grad()`` train?
-# ---------------------------------------------
-# Yes. Creating a tensor is not an operation that could be recorded, and
-# ``nn.Parameter`` requires a gradient by default. Inside the block, nothing that the
-# layer computes is recorded. Outside, it trains like any other.
-x = torch.ones(1, 2)
-with torch.no_grad():
-    layer = torch.nn.Linear(2, 1)
-    assert not layer(x).requires_grad
-layer(x).sum().backward()
-assert layer.weight.grad.tolist() == [[1.0, 1.0]]
-
-
-# %%
-# How to switch recording off in a worker thread
-# ----------------------------------------------
-# Each thread has a mode of its own, and a new thread records. So enter the mode in the
-# function that the worker runs. It does not leak out: the caller goes on recording. The
-# flag of a tensor, however, is the same for all threads.
-@torch.no_grad()
-def evaluate():
-    return w * 2
-
-
-with ThreadPoolExecutor(1) as other_thread:
-    assert not other_thread.submit(evaluate).result().requires_grad
-    other_thread.submit(torch.set_grad_enabled, False).result()
-    assert torch.is_grad_enabled()
-    other_thread.submit(w.requires_grad_, False).result()
-assert not w.requires_grad
 
 # %% tags=["hide-input"]
 # Each line is a tensor: before the block, inside it (grey) and after it. Solid: it
@@ -88,9 +73,55 @@ ax.set_xticks([0.5, 1.5, 2.5], flags)
 ax.invert_yaxis()
 plt.show()
 
+
 # %%
-# Freeze a layer with ``requires_grad_(False)``. To switch recording off in several
-# threads, enter ``no_grad()`` in each.
+# How to switch recording off in a worker thread
+# ----------------------------------------------
+# Each thread has a mode of its own, and a new Python thread records. So enter the mode
+# in the function that the worker runs. It does not leak out: the caller goes on
+# recording. ``requires_grad`` belongs to the tensor, so all threads see the same value.
+@torch.no_grad()
+def evaluate():
+    return w * 2
+
+
+with ThreadPoolExecutor(1) as other_thread:
+    assert not other_thread.submit(evaluate).result().requires_grad
+    other_thread.submit(torch.set_grad_enabled, False).result()
+    assert torch.is_grad_enabled()
+    other_thread.submit(w.requires_grad_, False).result()
+assert not w.requires_grad
+
+# %%
+# Where it ends
+# -------------
+# Some things go on in the block, in the same thread:
 #
+# - ``backward()`` runs through a graph recorded before, and fills ``.grad``.
+# - ``create_graph=True`` records the backward pass.
+# - Code that turns recording on, such as ``enable_grad()`` or ``torch.func.grad``, gets
+#   its gradient.
+# - A batch norm in training mode updates its statistics, and an embedding with
+#   ``max_norm`` its weight.
+# - :doc:`A view of a parameter <views_under_no_grad_lie>` has ``requires_grad=True``.
+w = torch.ones(2, requires_grad=True)
+cube, square = (w**3).sum(), (w**2).sum()
+norm, embedding = nn.BatchNorm1d(2), nn.Embedding(3, 2, max_norm=0.1)
+before = embedding.weight.tolist()
+with torch.no_grad():
+    square.backward()
+    (gradient,) = torch.autograd.grad(cube, w, create_graph=True)
+    of_square = torch.func.grad(lambda v: (v**2).sum())(torch.ones(2))
+    with torch.enable_grad():
+        assert (w * 2).requires_grad
+    norm(torch.ones(4, 2))
+    embedding(torch.tensor([0]))
+    assert w[:1].requires_grad
+assert w.grad.tolist() == of_square.tolist() == [2.0, 2.0]
+assert gradient.requires_grad
+assert norm.running_mean.tolist() != [0.0, 0.0]
+assert embedding.weight.tolist() != before
+
+# %%
 # Related: :doc:`no_grad_inference_mode_enable_grad`, :doc:`views_under_no_grad_lie`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`. Source: :torch:`torch.no_grad`.
