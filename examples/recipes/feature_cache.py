@@ -3,8 +3,8 @@ Frozen backbone: compute the features once, in eval() and under no_grad()
 =========================================================================
 
 A frozen backbone that comes first can run once instead of in every epoch. In training
-mode, dropout and batch norm make each run another result, and the cache is one draw.
-Call ``eval()`` before you fill it.
+mode, dropout draws anew in each run and batch norm depends on the batch, so the cache
+would hold one random draw. Call ``eval()`` before you fill it.
 """
 
 # %%

@@ -134,10 +134,10 @@ else:
 # %%
 # Why freeze the discriminator, if its optimizer does not step?
 # -------------------------------------------------------------
-# First, its weights get no gradient in the generator's step, which saves that work.
-# Second, fakes that were detached, or made under ``no_grad()``, leave nothing to train,
-# and ``backward()`` says so. With the discriminator trainable it runs, and the
-# generator gets no gradient, without an error.
+# First, no gradients of its weights are computed in the generator's step. Second, fakes
+# that were detached, or made under ``no_grad()``, leave nothing to train, and
+# ``backward()`` raises an error. With the discriminator trainable it runs, and the
+# generator gets no gradient.
 with torch.no_grad():
     fake = generator(noise)
 generator.zero_grad()
@@ -158,8 +158,8 @@ else:
 #
 # - A step with ``fused=True`` overwrites the weights, and autograd does not notice it.
 #   The verdict that was kept then gives a wrong gradient.
-# - A generator that saves nothing for its backward, such as a sum, goes through it a
-#   second time. Both gradients are added.
+# - Without ``detach()``, a generator that saves nothing for its backward, such as an
+#   offset that is added, raises no error. The gradients of both losses are added.
 # - A second term in the generator's loss, such as a distance to a target, leaves
 #   something to train. With detached fakes, only that term trains the generator.
 # - Batch norm in the discriminator updates its statistics although it is frozen:

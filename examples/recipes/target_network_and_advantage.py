@@ -2,9 +2,9 @@
 Actor and critic: detach the target and the advantage, freeze the critic
 ========================================================================
 
-In DDPG and SAC, the actor's loss goes through the critic. ``detach()`` there leaves the
-actor without a gradient, and raises no error: freeze the critic instead. What you do
-detach is the target of the critic and the advantage, which are constants.
+In DDPG and SAC, the actor's loss goes through the critic. With ``detach()`` there, the
+actor learns nothing from the critic, and no error is raised: freeze the critic instead.
+What you do detach is the critic's target and the advantage, which are constants.
 """
 
 # %%
@@ -75,10 +75,12 @@ for _ in range(300):
             for old, new in zip(slow.parameters(), fast.parameters(), strict=True):
                 old.lerp_(new, 0.05)
 
-places = torch.tensor([[-0.8], [0.0], [0.8]])
-reached = (places + actor(places)).detach()
-print(places.flatten().tolist(), "->", [round(x, 1) for x in reached.flatten().tolist()])
-assert reached.abs().max() < 0.3
+places = [-0.8, 0.0, 0.8]
+with torch.no_grad():
+    moves = actor(torch.tensor(places)[:, None]).flatten().tolist()
+reached = [place + move for place, move in zip(places, moves, strict=True)]
+print(places, "->", [round(place, 1) for place in reached])
+assert max(map(abs, reached)) < 0.3
 
 # %%
 # The target moves with the prediction
@@ -147,8 +149,8 @@ assert not target_network.weight.requires_grad
 # ---------------------------------------------------
 # With a policy gradient, the actor's loss multiplies the log-probability with the
 # advantage: how much better it went than the critic expected. Without ``detach()`` that
-# loss trains the critic, too, and the return has no part in it. The log-probabilities
-# of discrete actions are negative, so it raises each estimate.
+# loss trains the critic, too, and the return has no part in that gradient. It raises
+# the estimate wherever the log-probability is negative, as for discrete actions.
 log_probs = torch.tensor([-0.5, -1.0], requires_grad=True)
 values = torch.tensor([0.3, 0.8], requires_grad=True)
 returns = torch.tensor([1.0, 0.0])
@@ -173,7 +175,9 @@ assert values.grad is not None
 #   is positive, and the same mistake then lowers each estimate.
 # - An action from ``sample()`` has no gradient, so nothing can go through the critic:
 #   use the log-probability and the advantage. SAC uses ``rsample()``.
-# - Residual-gradient methods keep the target in the graph, on purpose.
+# - Residual-gradient methods follow the gradient of the whole, 14.96 above, on purpose.
+# - In SAC the actor's loss also has an entropy term. With detached actions that term
+#   alone trains the actor.
 # - A frozen critic with batch norm or dropout also needs a decision about ``eval()``:
 #   its statistics move in the actor's step.
 policy = torch.distributions.Normal(torch.zeros(2), torch.tensor(0.1))
@@ -187,6 +191,16 @@ mean = torch.zeros(2, requires_grad=True)
 policy = torch.distributions.Normal(mean, 0.1)
 assert policy.rsample().requires_grad
 assert not policy.sample().requires_grad
+
+std = torch.tensor(0.1, requires_grad=True)
+policy = torch.distributions.Normal(torch.zeros(4, 1), std)
+actions = policy.rsample()
+entropy_term = 0.2 * policy.log_prob(actions).mean()
+loss = entropy_term - value(critic, states, actions.detach()).mean()
+(both,) = torch.autograd.grad(loss, std, retain_graph=True)
+(alone,) = torch.autograd.grad(entropy_term, std)
+assert alone != 0
+assert both == alone
 
 frozen = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)).requires_grad_(False)
 value(frozen, states, actor(states))
