@@ -2,9 +2,9 @@
 An EMA teacher: average under no_grad(), and copy the buffers too
 =================================================================
 
-The teacher is an exponential moving average (EMA) of its student. If only the
-parameters are averaged, its batch norm keeps the statistics that it began with, and its
-output is wrong. Freeze it, average under ``no_grad()``, and copy the buffers.
+The teacher is an exponential moving average (EMA) of its student. If only parameters
+are averaged, its batch norm keeps its first statistics, and its output in ``eval()`` is
+wrong. Freeze the teacher, average under ``no_grad()``, and copy the buffers.
 """
 
 # %%

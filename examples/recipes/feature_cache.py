@@ -32,9 +32,9 @@ assert same[False] == 1
 # The whole training loop
 # -----------------------
 # The backbone runs once for each image, and the head is trained on what was stored. The
-# last lines train the same head with a forward of the backbone in each step. The
-# weights are equal up to rounding: a matrix product of another size may round
-# otherwise.
+# last lines train the same head with a forward of the backbone in each step. Here the
+# weights are equal up to rounding, and not always bit for bit: a matrix product of
+# another size may round otherwise.
 import copy
 
 from torch.utils.data import DataLoader, TensorDataset

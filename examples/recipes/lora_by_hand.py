@@ -3,8 +3,8 @@ LoRA by hand: freeze the base, and keep no_grad() away from it
 ==============================================================
 
 ``no_grad()`` around the frozen base gives the same output, but the adapters before it
-get no gradient at first, and a wrong one later. Freeze the base with
-``requires_grad_(False)`` and record its forward.
+get a gradient of zero at first, and a wrong one later. Freeze the base with
+``requires_grad_(False)`` and let its forward be recorded.
 """
 
 # %%
@@ -181,6 +181,8 @@ plt.show()
 # -------------
 # - Around a base with nothing trainable before it, as in the first adapter here,
 #   ``no_grad()`` changes no gradient.
+# - With a skip connection around the layer, as in a transformer, part of the gradient
+#   arrives under ``no_grad()``. Then it is wrong from the first step.
 # - In a coarse dtype, a small adapter is rounded away by merging: the sum has the dtype
 #   of the base.
 # - A frozen base with dropout or batch norm still needs ``eval()``:
@@ -193,6 +195,16 @@ for model in (kept, cut):
 assert kept[0].B.grad.any()
 assert torch.equal(kept[0].B.grad, cut[0].B.grad)
 assert torch.equal(kept[2].A.grad, cut[2].A.grad)
+
+hidden = torch.randn(16, 8, requires_grad=True)
+flags, no_grad = LoRA(nn.Linear(8, 8)), Cut(nn.Linear(8, 8))
+no_grad.load_state_dict(flags.state_dict())
+right, wrong = (
+    torch.autograd.grad((hidden + layer(hidden)).square().sum(), hidden)[0]
+    for layer in (flags, no_grad)
+)
+assert wrong.any()
+assert not torch.allclose(wrong, right)
 
 coarse = LoRA(nn.Linear(8, 8)).bfloat16()
 nn.init.constant_(coarse.base.weight, 1.0)

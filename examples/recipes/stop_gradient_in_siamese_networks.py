@@ -91,8 +91,8 @@ assert spreads["without"] < 0.1
 # %%
 # Can I see the collapse in the loss?
 # -----------------------------------
-# No: it is lower there. Without ``detach()`` the loss comes close to its minimum of -1,
-# and every image has nearly the same output. Watch the spread of the outputs instead.
+# No: here it is even lower. Without ``detach()`` the loss comes close to its minimum of
+# -1, and every image has nearly the same output. Watch the spread of the outputs.
 assert losses["without"] < losses["detach()"]
 assert losses["without"] < -0.99
 
