@@ -1,20 +1,23 @@
 """
-GAN training: detach the fakes for the discriminator, freeze it for the generator
-=================================================================================
+GAN training: detach the fakes, then freeze the discriminator
+=============================================================
 
 Without ``detach()``, the generator's step fails with "Trying to backward through the
-graph a second time". Detach the fakes in the discriminator's step only, and freeze the
-discriminator in the generator's step. Then one batch of fakes serves both steps.
+graph a second time". Detach the fakes in the discriminator's step, and freeze the
+discriminator in the generator's step: one batch of fakes serves both.
 """
 
 # %%
-# The discriminator's step, without and with ``detach()``
-# -------------------------------------------------------
-# A mean stands for each of the two losses.
+# Each ``mean()`` stands for a loss: the discriminator's, then the generator's.
 import torch
 from torch import nn
 
 generator, discriminator = nn.Linear(2, 2), nn.Linear(2, 1)
+fake = generator(torch.randn(8, 2))
+discriminator(fake.detach()).mean().backward()
+(-discriminator(fake)).mean().backward()
+print("detached:", generator.weight.grad is not None)
+# Wrong: the first loss goes through the generator as well.
 fake = generator(torch.randn(8, 2))
 discriminator(fake).mean().backward()
 try:
@@ -23,14 +26,6 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the generator's graph was still there")
-# Right: the first step gets the detached fakes.
-fake = generator(torch.randn(8, 2))
-discriminator(fake.detach()).mean().backward()
-discriminator.requires_grad_(False)
-generator.zero_grad()
-(-discriminator(fake)).mean().backward()
-print("detached:", generator.weight.grad.any().item())
-assert generator.weight.grad.any()
 
 # %%
 # The whole training loop
@@ -111,6 +106,9 @@ def gradient(*losses):
 
 
 fake = generator(noise)
+generator.zero_grad()
+bce(discriminator(fake.detach()), 0.0).backward()
+assert generator[0].weight.grad is None
 d_loss, g_loss = bce(discriminator(fake), 0.0), bce(discriminator(fake), 1.0)
 mixed, wrong, right = gradient(d_loss, g_loss), gradient(d_loss), gradient(g_loss)
 assert torch.allclose(mixed, wrong + right, atol=1e-5)

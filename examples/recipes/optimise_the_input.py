@@ -97,8 +97,9 @@ print(generator.weight.grad is not None)
 assert generator.weight.grad is not None
 
 # %%
-# With both branches under ``no_grad()``, ``backward()`` raises the error above. With
-# another term in the loss there is no error, and the perceptual part does nothing.
+# With both branches under ``no_grad()``, ``backward()`` raises the error of the first
+# cell. With another term in the loss there is none, and the perceptual part does
+# nothing.
 with torch.no_grad():
     features = network(generator(source))
 perceptual = functional.mse_loss(features, wanted_features)

@@ -1,6 +1,6 @@
 """
-RNN "backward through the graph a second time": detach the hidden state
-=======================================================================
+RNN "backward through the graph a second time": detach the state
+================================================================
 
 Truncated BPTT trains a long sequence in chunks that hand on their hidden state. With
 its history, the second chunk's ``backward()`` goes through the graph that the first one
@@ -8,13 +8,17 @@ has freed. Hand on ``state.detach()``.
 """
 
 # %%
-# The hidden state with its history, and without
-# ----------------------------------------------
 import torch
 
 rnn = torch.nn.RNN(1, 4, batch_first=True)
 chunks = torch.randn(1, 12, 1).split(4, dim=1)
 state = None
+for chunk in chunks:
+    output, state = rnn(chunk, state)
+    output.sum().backward()
+    state = state.detach()
+print("detached:", state.requires_grad)
+# Wrong: the state keeps its history.
 try:
     for chunk in chunks:
         output, state = rnn(chunk, state)
@@ -23,13 +27,6 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the second chunk ran")
-# Right: the next chunk gets the values of the state only.
-state = None
-for chunk in chunks:
-    output, state = rnn(chunk, state)
-    output.sum().backward()
-    state = state.detach()
-print("detached:", state.requires_grad)
 
 # %%
 # The whole training loop
