@@ -69,7 +69,7 @@ for _ in range(150):
     follow(stale, student, buffers=False)
     errors.append([F.mse_loss(net(inputs), labels).item() for net in (teacher, stale)])
 print("copied: {:.2f}, not copied: {:.2f}".format(*errors[-1]))
-assert errors[-1][0] < 0.1
+assert errors[-1][0] < 0.2
 assert errors[-1][1] > 10 * errors[-1][0]
 assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
 
@@ -149,6 +149,7 @@ for use_buffers in (False, True):
         student(inputs)
         average.update_parameters(student)
     assert not average(inputs).requires_grad
+    assert average.use_buffers == use_buffers
     copied = torch.equal(average.module.running_mean, student.running_mean)
     assert copied != use_buffers
 

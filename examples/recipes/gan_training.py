@@ -112,6 +112,7 @@ assert generator[0].weight.grad is None
 d_loss, g_loss = bce(discriminator(fake), 0.0), bce(discriminator(fake), 1.0)
 mixed, wrong, right = gradient(d_loss, g_loss), gradient(d_loss), gradient(g_loss)
 assert torch.allclose(mixed, wrong + right, atol=1e-5)
+assert F.cosine_similarity(wrong.flatten(), right.flatten(), dim=0) < 0
 down, up = (torch.autograd.grad(loss, fake)[0] for loss in (d_loss, g_loss))
 torch.testing.assert_close(F.cosine_similarity(down, up), torch.full((300,), -1.0))
 

@@ -98,12 +98,19 @@ assert generator.weight.grad is not None
 
 # %%
 # With both branches under ``no_grad()``, ``backward()`` raises the error of the first
-# cell. With another term in the loss there is none, and the perceptual part does
-# nothing.
+# cell again.
 with torch.no_grad():
     features = network(generator(source))
 perceptual = functional.mse_loss(features, wanted_features)
-assert not perceptual.requires_grad
+try:
+    perceptual.backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the generator was reached")
+
+# %%
+# With another term in the loss there is no error, and the perceptual part does nothing.
 generator.zero_grad()
 pixels = functional.mse_loss(generator(source), target)
 pixels.backward()
