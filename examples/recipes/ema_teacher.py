@@ -1,38 +1,90 @@
 """
-An EMA teacher: frozen, and averaged under no_grad()
-====================================================
+An EMA teacher: average under no_grad(), and copy the buffers too
+=================================================================
 
-The teacher is an exponential moving average of its student. It is frozen, and yet you
-change its weights by hand. Forget ``no_grad()`` there, and the teacher becomes part of
-the graph.
+The teacher is an exponential moving average (EMA) of its student. If only parameters
+are averaged, its batch norm keeps its first statistics, and its output in ``eval()`` is
+wrong. Freeze the teacher, average under ``no_grad()``, and copy the buffers.
 """
 
 # %%
-# How is an EMA teacher updated?
-# ------------------------------
-# A frozen copy moves a tenth of the way to the student in each step.
+# The teacher's output for an input of 100, which is the mean
+# -----------------------------------------------------------
 import copy
 
 import torch
 
 torch.manual_seed(0)
-student = torch.nn.Linear(2, 1)
-teacher = copy.deepcopy(student).requires_grad_(False)
-optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
-inputs = torch.randn(32, 2)
-gaps = []
-for _ in range(30):
-    target = teacher(inputs) + 1
-    loss = torch.nn.functional.mse_loss(student(inputs), target)
+student = torch.nn.BatchNorm1d(1)
+teacher = copy.deepcopy(student).requires_grad_(False).eval()
+for _ in range(100):
+    student(torch.randn(64, 1) + 100)
+with torch.no_grad():
+    for name, old in teacher.named_parameters():
+        old.lerp_(student.get_parameter(name), 0.1)
+    wrong = teacher(torch.tensor([[100.0]])).item()
+    for name, old in teacher.named_buffers():
+        old.copy_(student.get_buffer(name))
+    right = teacher(torch.tensor([[100.0]])).item()
+print(f"parameters: {wrong:.1f}, and buffers: {right:.1f}")
+assert wrong > 99
+assert abs(right) < 0.1
+
+# %%
+# The whole training loop
+# -----------------------
+# The student learns from labels, and from the teacher's answer for the same inputs
+# without noise. After each step, the teacher moves a tenth of the way to the student.
+# The statistics of a batch norm are averages already, so the buffers are copied. For
+# comparison, a second teacher gets the parameters only.
+from torch import nn
+from torch.nn import functional as F
+
+
+@torch.no_grad()
+def follow(teacher, student, rate=0.1, *, buffers=True):
+    for name, old in teacher.named_parameters():
+        old.lerp_(student.get_parameter(name), rate)
+    if buffers:
+        for name, old in teacher.named_buffers():
+            old.copy_(student.get_buffer(name))
+
+
+student = nn.Sequential(
+    nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 1)
+)
+teacher, stale = (copy.deepcopy(student).requires_grad_(False).eval() for _ in range(2))
+optimizer = torch.optim.Adam(student.parameters(), lr=0.02)
+errors = []
+for _ in range(150):
+    inputs = torch.randn(64, 2) + 3
+    labels = inputs.sum(1, keepdim=True)
+    noisy = inputs + 0.1 * torch.randn_like(inputs)
+    loss = F.mse_loss(student(inputs), labels)
+    loss += F.mse_loss(student(noisy), teacher(inputs))
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    with torch.no_grad():
-        for old, new in zip(teacher.parameters(), student.parameters(), strict=True):
-            old.lerp_(new, 0.1)
-    gaps.append((student.bias - teacher.bias).item())
-assert not teacher.weight.requires_grad
-assert teacher.weight.grad is None
+    follow(teacher, student)
+    follow(stale, student, buffers=False)
+    errors.append([F.mse_loss(net(inputs), labels).item() for net in (teacher, stale)])
+print("copied: {:.2f}, not copied: {:.2f}".format(*errors[-1]))
+assert errors[-1][0] < 0.2
+assert errors[-1][1] > 10 * errors[-1][0]
+assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
+
+# %% tags=["hide-input"]
+# The error of the teacher in each step. Its buffers are copied (solid) or keep the
+# statistics that they began with (dashed).
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+copied, kept = zip(*errors, strict=True)
+ax.semilogy(copied, "C0-", label="buffers.copy_()")
+ax.semilogy(kept, "C2--", label="without")
+ax.set(xlabel="step", ylabel="mse_loss")
+ax.legend()
+plt.show()
 
 # %%
 # Forgotten ``no_grad()``, frozen teacher: no error
@@ -40,63 +92,90 @@ assert teacher.weight.grad is None
 # When a tensor that requires a gradient is written into one that does not, the second
 # becomes the result of a recorded operation. The frozen weight is no longer a leaf, and
 # its graph grows with each step.
-forgetful = copy.deepcopy(student).requires_grad_(False)
-forgetful.weight.lerp_(student.weight, 0.1)
+layer = nn.Linear(2, 1)
+forgetful = copy.deepcopy(layer).requires_grad_(False)
+forgetful.weight.lerp_(layer.weight, 0.1)
 print(forgetful.weight.requires_grad, forgetful.weight.is_leaf)
 assert forgetful.weight.requires_grad
 assert not forgetful.weight.is_leaf
 first_update = forgetful.weight.grad_fn
-forgetful.weight.lerp_(student.weight, 0.1)
+forgetful.weight.lerp_(layer.weight, 0.1)
 assert forgetful.weight.grad_fn.next_functions[0][0] == first_update
 
 # %%
-# So the target is no longer a constant. It leads back to the student, which learns to
-# pull its teacher towards itself.
-(leak,) = torch.autograd.grad(forgetful(inputs).sum(), student.weight)
+# So the target is no longer a constant: the loss has a second gradient, through the
+# target. It cancels a growing part of the first. In this linear layer, 0.9 to the power
+# of the number of updates is left.
+(leak,) = torch.autograd.grad(forgetful(inputs).sum(), layer.weight)
 assert leak.any()
-constant = teacher(inputs)
-assert not constant.requires_grad
+forgetful.weight.lerp_(layer.weight, 0.1)
+target = forgetful(inputs) + 1
+(right,) = torch.autograd.grad(F.mse_loss(layer(inputs), target.detach()), layer.weight)
+(wrong,) = torch.autograd.grad(F.mse_loss(layer(inputs), target), layer.weight)
+torch.testing.assert_close(wrong, 0.9**3 * right)
+assert not teacher(inputs).requires_grad
 
 # %%
 # Forgotten ``no_grad()``, teacher not frozen: an error
 # -----------------------------------------------------
-# Here PyTorch refuses at once. So it is the freezing that makes the mistake silent.
-trainable = copy.deepcopy(student)
+# PyTorch refuses to change a leaf that requires a gradient. So it is the freezing that
+# makes the mistake silent.
+trainable = copy.deepcopy(layer)
 try:
-    trainable.weight.lerp_(student.weight, 0.1)
+    trainable.weight.lerp_(layer.weight, 0.1)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("a leaf was changed")
 
-# %% tags=["hide-input"]
-# The student runs ahead of its teacher, and the teacher follows at a distance that
-# settles.
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.plot(gaps, "C0.-")
-ax.set(xlabel="step", ylabel="student.bias - teacher.bias", ylim=0)
-plt.show()
-
 # %%
 # The same from the library
 # -------------------------
-# ``AveragedModel`` updates under ``no_grad()``. Its copy is not frozen, so freeze it: a
-# target is recorded otherwise. Say ``use_buffers=True`` if the statistics of a batch
-# norm are to be averaged, too.
+# ``AveragedModel`` updates under ``no_grad()``, and copies the buffers. With
+# ``use_buffers=True`` it averages them. Its copy is not frozen, and its mode is that of
+# the student: freeze it, and call ``eval()``, or its targets are recorded and its
+# statistics follow its own batches.
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-average = AveragedModel(student, multi_avg_fn=get_ema_multi_avg_fn(0.9))
-assert all(parameter.requires_grad for parameter in average.parameters())
-average.requires_grad_(False)
-average.update_parameters(student)
-assert not average(inputs).requires_grad
-assert not average.use_buffers
+for use_buffers in (False, True):
+    student = nn.BatchNorm1d(2)
+    average = AveragedModel(
+        student, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=use_buffers
+    )
+    assert all(parameter.requires_grad for parameter in average.parameters())
+    assert average.training
+    average.requires_grad_(False).eval()
+    for _ in range(2):
+        student(inputs)
+        average.update_parameters(student)
+    assert not average(inputs).requires_grad
+    assert average.use_buffers == use_buffers
+    copied = torch.equal(average.module.running_mean, student.running_mean)
+    assert copied != use_buffers
 
 # %%
-# Freeze the teacher, update it under ``no_grad()``, and put it into ``eval()`` for its
-# targets. Sources: :torch:`torch.optim.swa_utils
+# Where it ends
+# -------------
+# - In a coarse dtype, a small step is rounded away: a teacher in ``bfloat16`` with a
+#   rate of 0.001 stays where it is. Keep its weights in ``float32``.
+# - A teacher in training mode normalises with its own batch, and the buffers don't
+#   matter for its output. Its dropout makes the targets random.
+coarse = torch.ones(4, dtype=torch.bfloat16)
+fine = torch.ones(4)
+for _ in range(100):
+    coarse.lerp_(torch.full_like(coarse, 1.5), 0.001)
+    fine.lerp_(torch.full_like(fine, 1.5), 0.001)
+assert torch.equal(coarse, torch.ones_like(coarse))
+assert (fine > 1.04).all()
+both = [net.train()(inputs) for net in (teacher, copy.deepcopy(teacher))]
+teacher[1].reset_running_stats()
+assert torch.equal(teacher(inputs), both[1])
+dropout = nn.Dropout(0.5)
+assert not torch.equal(dropout(inputs), dropout(inputs))
+
+# %%
+# Freeze the teacher, update it under ``no_grad()``, copy its buffers, and put it into
+# ``eval()`` for its targets. Sources: :torch:`torch.optim.swa_utils
 # <optim.html#weight-averaging-swa-and-ema>`, `Mean teachers are better role models
 # <https://arxiv.org/abs/1703.01780>`__.
 #

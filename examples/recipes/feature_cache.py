@@ -1,58 +1,83 @@
 """
-Compute frozen features once: right in eval(), wrong with dropout
-=================================================================
+Frozen backbone: compute the features once, in eval() and under no_grad()
+=========================================================================
 
-A frozen backbone that comes first gives the same features for an image in every epoch.
-Store them, and each epoch costs only the head. That holds if nothing in the backbone
-changes or is random.
+A frozen backbone that comes first can run once instead of in every epoch. In training
+mode, dropout draws anew in each run and batch norm depends on the batch, so the cache
+would hold one random draw. Call ``eval()`` before you fill it.
 """
 
 # %%
-# Does a cache give the same result as a forward each time?
-# ---------------------------------------------------------
-# Frozen and in ``eval()``, the backbone gives the same output for the same input. A
-# head that learns from the stored features ends with the same weights, bit for bit.
-import copy
-
+# Are the features the same in the next epoch?
+# --------------------------------------------
 import torch
+from torch import nn
 
 torch.manual_seed(0)
-backbone = torch.nn.Sequential(
-    torch.nn.Linear(8, 16), torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.5)
-)
-backbone.requires_grad_(False)
-head = torch.nn.Linear(16, 2)
-images, labels = torch.randn(32, 8), torch.arange(32) % 2
+backbone = nn.Sequential(
+    nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Dropout(0.5)
+).requires_grad_(False)
+images, labels = torch.randn(96, 8), torch.arange(96) % 2
+same = {}
+for mode in (True, False):
+    backbone.train(mode)
+    with torch.no_grad():
+        cache, again = backbone(images), backbone(images)
+    same[mode] = (cache == again).float().mean().item()
+    print(f"training={mode}: {same[mode]:.0%} of the features are the same")
+assert same[True] < 0.7
+assert same[False] == 1
+
+# %%
+# The whole training loop
+# -----------------------
+# The backbone runs once for each image, and the head is trained on what was stored. The
+# last lines train the same head with a forward of the backbone in each step. Here the
+# weights are equal up to rounding, and not always bit for bit: a matrix product of
+# another size may round otherwise.
+import copy
+
+from torch.utils.data import DataLoader, TensorDataset
+
+first_head = nn.Linear(16, 2)
 
 
-# Train a copy of the head; features is called in each step.
-def trained(features):
-    own = copy.deepcopy(head)
-    optimizer = torch.optim.AdamW(own.parameters(), lr=0.01)
+def train(dataset, features):
+    torch.manual_seed(0)
+    head = copy.deepcopy(first_head)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.01)
     for _ in range(5):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(own(features()), labels).backward()
-        optimizer.step()
-    return own.weight
+        for inputs, wanted in DataLoader(dataset, batch_size=32, shuffle=True):
+            loss = nn.functional.cross_entropy(head(features(inputs)), wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return head
 
 
 backbone.eval()
 with torch.no_grad():
-    cache = backbone(images)
-assert torch.equal(trained(lambda: cache), trained(lambda: backbone(images)))
+    loader = DataLoader(TensorDataset(images), batch_size=32)
+    cache = torch.cat([backbone(batch) for (batch,) in loader])
+head = train(TensorDataset(cache, labels), nn.Identity())
+
+slow_head = train(TensorDataset(images, labels), backbone)
+torch.testing.assert_close(head.weight, slow_head.weight)
+assert not torch.equal(head.weight, first_head.weight)
 
 # %%
 # When is it wrong?
 # -----------------
-# In training mode, dropout draws anew each time, but the cache keeps one draw forever.
-# Batch norm normalises with the current batch, and its running statistics move.
+# In training mode, dropout draws anew each time, but the cache keeps one draw. Batch
+# norm normalises with the current batch, and its running statistics move.
 backbone.train()
+statistics = backbone[1].running_mean.clone()
 with torch.no_grad():
     once, again = backbone(images), backbone(images)
 differ = (once != again).float().mean().item()
-print(f"{differ:.0%} of the features differ")
 assert differ > 0.3
 assert not torch.equal(once, again)
+assert not torch.equal(backbone[1].running_mean, statistics)
 
 # %%
 # Random augmentation comes before the backbone, so it is lost, too: the cache has one
@@ -62,9 +87,9 @@ assert not torch.equal(once, again)
 # Don't store the graph with it
 # -----------------------------
 # If something before the features trains, or one layer was not frozen, each stored
-# feature holds its graph and is out of date after a step. ``no_grad()`` makes sure that
-# there is no graph.
-stem = torch.nn.Linear(8, 8)
+# feature holds its graph and is out of date after a step. Under ``no_grad()`` no graph
+# is recorded.
+stem = nn.Linear(8, 8)
 backbone.eval()
 assert backbone(stem(images)).grad_fn is not None
 with torch.no_grad():
@@ -72,8 +97,8 @@ with torch.no_grad():
 assert cache.grad_fn is None
 
 # %% tags=["hide-input"]
-# The value of one feature in ten epochs. In ``eval()`` (solid) it is always the same.
-# In training mode (dashed) it is drawn again each time.
+# The value of one feature in ten epochs. In ``eval()`` (solid) it stays the same. In
+# training mode (dashed) it is drawn again each time.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -85,8 +110,34 @@ ax.set(xlabel="epoch", ylabel="feature")
 plt.show()
 
 # %%
-# Freeze, ``eval()``, ``no_grad()``, store; and keep the cache only as long as the
-# backbone stays. Features as inputs of a new classifier: the `Transfer Learning
+# Where it ends
+# -------------
+# ``eval()`` reaches modules that look at it. A call of ``functional.dropout`` without
+# ``training=`` stays random, and a batch norm without running statistics goes on using
+# those of the batch, so a feature depends on its neighbours. Compute some features
+# twice, in other batches, before you trust the cache. And fill it under ``no_grad()``,
+# not in inference mode: the head can't save such a tensor for its backward.
+
+
+class Random(nn.Module):
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5)
+
+
+for layer in (Random().eval(), nn.BatchNorm1d(8, track_running_stats=False).eval()):
+    assert not torch.equal(layer(images)[:32], layer(images[:32]))
+with torch.inference_mode():
+    unusable = backbone(images)
+try:
+    head(unusable)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("an inference tensor was saved")
+
+# %%
+# Freeze, ``eval()``, ``no_grad()``, store; and compute the cache again when the
+# backbone changes. Features as inputs of a new classifier: the `Transfer Learning
 # tutorial
 # <https://docs.pytorch.org/tutorials/beginner/transfer_learning_tutorial.html>`__ calls
 # it the network as fixed feature extractor.

@@ -1,20 +1,62 @@
 """
-Freezing between two micro-batches leaves half a gradient
-=========================================================
+Frozen during gradient accumulation, the weight still moves
+===========================================================
 
 Gradient accumulation adds up several backward passes before one step. Freeze in
-between, and the part that is there already is applied, as if it were the whole.
+between, and ``step()`` applies the part that was added before. Freeze after ``step()``
+and ``zero_grad()``, or set ``.grad`` to None as well.
 """
+
+# %%
+# Frozen after the second of four micro-batches
+# ---------------------------------------------
+import torch
+
+torch.manual_seed(0)
+parts = torch.randn(4, 2, 2)
+for clear in (False, True):
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for number, part in enumerate(parts):
+        if number == 2:
+            model.weight.requires_grad_(False)
+            if clear:
+                model.weight.grad = None
+        (model(part).square().mean() / 4).backward()
+    before = model.weight.clone()
+    optimizer.step()
+    print(f"{clear=} moved={not torch.equal(model.weight, before)}")
+    assert torch.equal(model.weight, before) == clear
+
+# %%
+# The whole loop: freeze at the boundary
+# --------------------------------------
+# The boundary is after ``step()`` and ``zero_grad()``, where no gradient is left. Here
+# the weight is frozen after two steps.
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+accumulate, freeze_after, steps, weights = 4, 2, 0, []
+for number, part in enumerate(torch.randn(16, 2, 2), 1):
+    loss = model(part).square().mean() / accumulate
+    loss.backward()
+    if number % accumulate == 0:
+        optimizer.step()
+        optimizer.zero_grad()
+        steps += 1
+        weights.append(model.weight.tolist())
+        if steps == freeze_after:
+            model.weight.requires_grad_(False)
+assert weights[0] != weights[1]
+assert weights[1] == weights[2] == weights[3]
 
 # %%
 # Are four micro-batches the same as one batch?
 # ---------------------------------------------
-# Yes, if each loss is divided by their number, and the loss is a mean over equal parts.
-import torch
-
-torch.manual_seed(0)
+# Up to rounding, if each loss is divided by their number and is a mean over equally
+# many elements, and if no layer mixes the samples of a batch or draws random numbers.
 model = torch.nn.Linear(2, 1)
-batch = torch.randn(8, 2)
+batch = parts.flatten(0, 1)
 
 
 def loss(inputs):
@@ -29,13 +71,13 @@ for part in batch.split(2):
 torch.testing.assert_close(model.weight.grad, whole)
 
 # %%
-# What if you freeze after the second of four?
-# --------------------------------------------
-# From there on, nothing is added. What was added stays, and ``step()`` does not look at
-# the flag.
+# What is left in ``.grad``?
+# --------------------------
+# From the freeze on, nothing is added. What was added stays, and ``step()`` looks at
+# ``.grad``, not at ``requires_grad``.
 model.zero_grad()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-parts, grown = batch.split(2), []
+grown = []
 for number, part in enumerate(parts):
     if number == 2:
         model.weight.requires_grad_(False)
@@ -49,8 +91,8 @@ assert grown[1] == grown[2] == grown[3]
 assert not torch.equal(model.weight, before)
 
 # %% tags=["hide-input"]
-# The length of the gradient after each micro-batch: solid when the weight is not
-# frozen, dashed when it is frozen after the second.
+# The norm of the gradient after each micro-batch: solid when the weight is not frozen,
+# dashed when it is frozen after the second.
 import matplotlib.pyplot as plt
 
 model.weight.requires_grad_(True)
@@ -66,10 +108,10 @@ ax.set(xlabel="micro-batches", ylabel="norm of .grad", xticks=range(1, 5), ylim=
 plt.show()
 
 # %%
-# Freeze at the boundary, and clear the gradient
-# ----------------------------------------------
-# The boundary is after ``step()`` and ``zero_grad()``. If you must freeze in between,
-# drop the gradient that is there.
+# Must I wait for the boundary?
+# -----------------------------
+# If you freeze in between, drop the gradient that is there. Unfreezing in between has
+# the opposite fault: the gradient is that of the later parts only.
 model.zero_grad()
 for number, part in enumerate(parts):
     if number == 2:
@@ -79,9 +121,63 @@ before = model.weight.clone()
 optimizer.step()
 assert torch.equal(model.weight, before)
 
+model.zero_grad()
+for number, part in enumerate(parts):
+    if number == 2:
+        model.weight.requires_grad_(True)
+    (loss(part) / 4).backward()
+(later,) = torch.autograd.grad(sum(loss(part) / 4 for part in parts[2:]), model.weight)
+torch.testing.assert_close(model.weight.grad, later)
+
 # %%
-# The other way round, unfreezing in between gives a gradient from fewer parts, which is
-# too small. Do that at the boundary, too. Accumulation is described in the
+# Where it ends
+# -------------
+# - ``LBFGS`` moves all that it holds by its history, even where ``.grad`` is None.
+#   Create it again without the frozen parameters.
+# - ``zero_grad(set_to_none=False)`` leaves zeros. With momentum or weight decay, a step
+#   still changes the weight: :doc:`/gallery/graph/zero_is_not_none`.
+# - A batch norm in training mode normalises each part by itself, so that four parts
+#   are not one batch. Nor are they if ``ignore_index`` leaves unequal numbers of
+#   targets.
+model.requires_grad_(True)
+lbfgs = torch.optim.LBFGS(model.parameters(), lr=0.1)
+
+
+def closure():
+    model.zero_grad()
+    value = sum(loss(part) / 4 for part in parts)
+    value.backward()
+    return value
+
+
+lbfgs.step(closure)
+model.weight.requires_grad_(False).grad = None
+before = model.weight.clone()
+lbfgs.step(closure)
+assert model.weight.grad is None
+assert not torch.equal(model.weight, before)
+
+model.weight.requires_grad_(True)
+decaying = torch.optim.AdamW([model.weight], lr=0.1)
+loss(batch).backward()
+decaying.zero_grad(set_to_none=False)
+model.weight.requires_grad_(False)
+before = model.weight.clone()
+decaying.step()
+assert not torch.equal(model.weight, before)
+
+norm = torch.nn.BatchNorm1d(2)
+assert not torch.allclose(norm(batch)[:2], norm(batch[:2]))
+labels = torch.tensor([0, -100, 0, 1])
+logits = torch.tensor([[2.0, 0.0]] * 4)
+unequal = [
+    torch.nn.functional.cross_entropy(*pair) / 2
+    for pair in zip(logits.split(2), labels.split(2), strict=True)
+]
+assert sum(unequal) != torch.nn.functional.cross_entropy(logits, labels)
+
+# %%
+# Accumulation is described in the
 # :torch:`notes on mixed precision <notes/amp_examples.html#gradient-accumulation>`.
 #
 # Related: :doc:`/gallery/still-moves/stale_gradients`,

@@ -1,20 +1,39 @@
 """
-A GAN trains in two steps that share one batch of fakes
-=======================================================
+GAN training: detach the fakes, then freeze the discriminator
+=============================================================
 
-Detach the fakes while the discriminator learns, freeze the discriminator while the
-generator learns. Then one forward of the generator serves both steps, and a mistake
-raises an error.
+Without ``detach()``, the generator's step fails with "Trying to backward through the
+graph a second time". Detach the fakes in the discriminator's step, and freeze the
+discriminator in the generator's step: one batch of fakes serves both.
 """
 
 # %%
-# What does a GAN training loop look like?
-# ----------------------------------------
-# The generator learns to put points on a ring. It runs once per round.
-import copy
-
+# Each ``mean()`` stands for a loss: the discriminator's, then the generator's.
 import torch
 from torch import nn
+
+generator, discriminator = nn.Linear(2, 2), nn.Linear(2, 1)
+fake = generator(torch.randn(8, 2))
+discriminator(fake.detach()).mean().backward()
+(-discriminator(fake)).mean().backward()
+print("detached:", generator.weight.grad is not None)
+# Wrong: the first loss goes through the generator as well.
+fake = generator(torch.randn(8, 2))
+discriminator(fake).mean().backward()
+try:
+    (-discriminator(fake)).mean().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the generator's graph was still there")
+
+# %%
+# The whole training loop
+# -----------------------
+# The generator learns to put points on a ring. It runs once per round. Each
+# ``backward()`` comes after the ``zero_grad()`` of its own network.
+import copy
+
 from torch.nn import functional as F
 
 torch.manual_seed(0)
@@ -52,14 +71,17 @@ for _ in range(300):
     g_optimizer.step()
     discriminator.requires_grad_(True)
 
-# %%
+noise = torch.randn(300, 2)
+with torch.no_grad():
+    before, after = first(noise), generator(noise)
+assert before.norm(dim=1).max() < 1
+assert abs(after.norm(dim=1).mean() - 2) < 0.3
+
+# %% tags=["hide-input"]
 # The ring (line) and what the generator makes of noise: gray crosses before the
 # training, blue circles after it.
 import matplotlib.pyplot as plt
 
-noise = torch.randn(300, 2)
-with torch.no_grad():
-    before, after = first(noise), generator(noise)
 _, ax = plt.subplots(figsize=(4.5, 4), layout="constrained")
 ax.add_patch(plt.Circle((0, 0), 2, fill=False, ec="C3", lw=2))
 ax.plot(*before.T, "C1x", label="0")
@@ -68,29 +90,14 @@ ax.legend(title="round", loc="center")
 ax.set_aspect("equal")
 ax.axis("off")
 plt.show()
-assert before.norm(dim=1).max() < 1
-assert abs(after.norm(dim=1).mean() - 2) < 0.3
-
-# %%
-# Trying to backward through the graph a second time
-# --------------------------------------------------
-# You get this without ``detach()`` in the first step. Its ``backward()`` runs through
-# the generator, too, and frees the graph that the second step needs.
-fake = generator(noise)
-bce(discriminator(fake), 0.0).backward()
-try:
-    bce(discriminator(fake), 1.0).backward()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("the generator's graph was still there")
 
 
 # %%
 # Does ``retain_graph=True`` help, as the message says?
 # -----------------------------------------------------
-# The message goes away. But now the discriminator's loss gives the generator a
-# gradient, too, and that one asks for worse fakes. Unless you clear it, the two add up.
+# The message goes away. But the discriminator's loss now reaches the generator, too,
+# and asks each fake to move the opposite way. Unless you clear that gradient, the two
+# add up.
 def gradient(*losses):
     generator.zero_grad()
     for loss in losses:
@@ -99,14 +106,20 @@ def gradient(*losses):
 
 
 fake = generator(noise)
+generator.zero_grad()
+bce(discriminator(fake.detach()), 0.0).backward()
+assert generator[0].weight.grad is None
 d_loss, g_loss = bce(discriminator(fake), 0.0), bce(discriminator(fake), 1.0)
 mixed, wrong, right = gradient(d_loss, g_loss), gradient(d_loss), gradient(g_loss)
 assert torch.allclose(mixed, wrong + right, atol=1e-5)
 assert F.cosine_similarity(wrong.flatten(), right.flatten(), dim=0) < 0
+down, up = (torch.autograd.grad(loss, fake)[0] for loss in (d_loss, g_loss))
+torch.testing.assert_close(F.cosine_similarity(down, up), torch.full((300,), -1.0))
 
 # %%
-# And if you keep the verdict of the first step, to save a forward, the optimizer
-# overwrites the weights that its graph needs.
+# To save a forward, you may want to keep the verdict of the first step. But the
+# optimizer has overwritten the weights that its graph needs.
+fake = generator(noise)
 verdict = discriminator(fake)
 bce(verdict, 0.0).backward(retain_graph=True)
 d_optimizer.step()
@@ -120,10 +133,10 @@ else:
 # %%
 # Why freeze the discriminator, if its optimizer does not step?
 # -------------------------------------------------------------
-# It spares the gradients of the discriminator's weights, and it turns mistakes into
-# errors. Fakes that are detached, or made under ``no_grad()``, are fine for the first
-# step. In the second, nothing is left to train, and ``backward()`` says so. Without
-# freezing it runs, and the generator silently learns nothing.
+# First, no gradients of its weights are computed in the generator's step. Second, fakes
+# that were detached, or made under ``no_grad()``, leave nothing to train, and
+# ``backward()`` raises an error. With the discriminator trainable it runs, and the
+# generator gets no gradient.
 with torch.no_grad():
     fake = generator(noise)
 generator.zero_grad()
@@ -136,6 +149,50 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("something still had a gradient")
+
+# %%
+# Where it ends
+# -------------
+# Not each of these mistakes raises an error:
+#
+# - A step with ``fused=True`` overwrites the weights, and autograd does not notice it.
+#   The verdict that was kept then gives a wrong gradient.
+# - Without ``detach()``, a generator that saves nothing for its backward, such as an
+#   offset that is added, raises no error. The gradients of both losses are added.
+# - A second term in the generator's loss, such as a distance to a target, leaves
+#   something to train. With detached fakes, only that term trains the generator.
+# - Batch norm in the discriminator updates its statistics although it is frozen:
+#   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+discriminator.requires_grad_(True)
+verdict = discriminator(generator(noise)).mean()
+weights = list(generator.parameters())
+right = torch.autograd.grad(verdict, weights, retain_graph=True)
+verdict.backward(retain_graph=True)
+torch.optim.SGD(discriminator.parameters(), lr=0.1, fused=True).step()
+wrong = torch.autograd.grad(verdict, weights)
+assert not torch.allclose(wrong[0], right[0])
+
+offset = torch.zeros(2, requires_grad=True)
+fake = noise + offset
+for label in (0.0, 1.0):
+    bce(discriminator(fake), label).backward()
+fakes = [(noise + offset).detach().requires_grad_() for _ in range(2)]
+parts = [
+    torch.autograd.grad(bce(discriminator(fake), label), fake)[0].sum(0)
+    for fake, label in zip(fakes, (0.0, 1.0), strict=True)
+]
+torch.testing.assert_close(offset.grad, sum(parts))
+
+discriminator.requires_grad_(False)
+generator.zero_grad()
+fake = generator(noise)
+(bce(discriminator(fake.detach()), 1.0) + F.mse_loss(fake, noise)).backward()
+(alone,) = torch.autograd.grad(F.mse_loss(generator(noise), noise), weights[:1])
+torch.testing.assert_close(weights[0].grad, alone)
+
+critic = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)).requires_grad_(False)
+critic(generator(noise))
+assert critic[0].running_mean.any()
 
 # %%
 # One batch of fakes, detached in the first step and whole in the second; freeze and

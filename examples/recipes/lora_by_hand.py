@@ -2,86 +2,154 @@
 LoRA by hand: freeze the base, and keep no_grad() away from it
 ==============================================================
 
-An adapter is a small trainable detour around a frozen layer. The layer is frozen by its
-flags. ``no_grad()`` around it looks the same, but the adapters before it get no
-gradient at first, and a wrong one later.
+``no_grad()`` around the frozen base gives the same output, but the adapters before it
+get a gradient of zero at first, and a wrong one later. Freeze the base with
+``requires_grad_(False)`` and let its forward be recorded.
 """
 
 # %%
-# A frozen layer with an adapter
-# ------------------------------
-# Two matrices of low rank beside the weight. ``B`` begins at zero, so the output of the
-# network is what it was.
+# The gradient of an adapter before a frozen base
+# -----------------------------------------------
 import torch
+from torch import nn
+
+torch.manual_seed(0)
+before, base = nn.Linear(8, 8), nn.Linear(8, 4).requires_grad_(False)
+A, B = torch.randn(2, 8), torch.zeros(4, 2)
+hidden = before(torch.randn(16, 8))
+with torch.no_grad():
+    frozen = base(hidden)
+wrong = frozen + hidden @ A.T @ B.T
+right = base(hidden) + hidden @ A.T @ B.T
+assert torch.equal(wrong, right)
+for name, output in {"no_grad()": wrong, "frozen": right}.items():
+    before.zero_grad()
+    output.sum().backward(retain_graph=True)
+    print(f"{name}: {before.weight.grad.norm():.2f}")
+    assert before.weight.grad.any() == (output is right)
+
+# %%
+# The whole loop: adapters in every linear layer
+# ----------------------------------------------
+# Two matrices of low rank beside the weight. ``B`` begins at zero, so the output of the
+# network is what it was. The optimizer gets what is trainable.
+import copy
 
 
-class LoRA(torch.nn.Module):
-    def __init__(self, base, rank=2, *, cut=False):
+class LoRA(nn.Module):
+    def __init__(self, base, rank=2, alpha=2):
         super().__init__()
         self.base = base.requires_grad_(False)
-        self.A = torch.nn.Parameter(torch.randn(rank, base.in_features) * 0.1)
-        self.B = torch.nn.Parameter(torch.zeros(base.out_features, rank))
-        self.cut = cut
+        self.A = nn.Parameter(torch.randn(rank, base.in_features) * 0.1)
+        self.B = nn.Parameter(torch.zeros(base.out_features, rank))
+        self.scale = alpha / rank
 
     def forward(self, x):
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.cut):
-            frozen = self.base(x)
-        return frozen + x @ self.A.T @ self.B.T
+        return self.base(x) + x @ self.A.T @ self.B.T * self.scale
+
+    @torch.no_grad()
+    def merged(self):
+        layer = copy.deepcopy(self.base)
+        layer.weight += self.B @ self.A * self.scale
+        return layer
 
 
-def network(*, cut):
+def network():
     torch.manual_seed(0)
-    first, last = torch.nn.Linear(8, 8), torch.nn.Linear(8, 4)
-    layers = LoRA(first, cut=cut), torch.nn.ReLU(), LoRA(last, cut=cut)
-    return torch.nn.Sequential(*layers)
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
 
 
-model = network(cut=False)
+def with_adapters(model, kind=LoRA):
+    for name, layer in list(model.named_children()):
+        if isinstance(layer, nn.Linear):
+            setattr(model, name, kind(layer))
+    return model
+
+
+x = torch.randn(16, 8)
+wanted = torch.randn(16, 4)
+model = with_adapters(network())
+assert torch.equal(model(x), network()(x))
 trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
 total = sum(p.numel() for p in model.parameters())
 print(trained, "of", total)
 assert (trained, total) == (56, 164)
 
+base = model[0].base.weight.clone()
+optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.01)
+losses, zero = [], []
+for _ in range(200):
+    loss = nn.functional.mse_loss(model(x), wanted)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+    zero.append(not model[0].A.grad.any())
+    assert model[0].B.grad.any()
+print(f"{losses[0]:.2f} -> {losses[-1]:.2f}")
+assert losses[-1] < 0.7 * losses[0]
+assert torch.equal(model[0].base.weight, base)
+
+# %%
+# Save the adapters, and merge them
+# ---------------------------------
+# The file has only what is trained. ``strict=False`` lets the base be missing, so check
+# that nothing unexpected was in the file. A merged layer is an ordinary one, as large
+# as the base, and its output is the same up to rounding.
+import io
+
+trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+adapters = {k: v for k, v in model.state_dict().items() if k in trainable}
+file = io.BytesIO()
+torch.save(adapters, file)
+file.seek(0)
+print(sorted(adapters))
+
+again = with_adapters(network())
+result = again.load_state_dict(torch.load(file), strict=False)
+assert not result.unexpected_keys
+assert not trainable & set(result.missing_keys)
+assert torch.equal(again(x), model(x))
+
+merged = nn.Sequential(model[0].merged(), nn.ReLU(), model[2].merged())
+torch.testing.assert_close(merged(x), model(x))
+assert merged.state_dict().keys() == network().state_dict().keys()
+
 # %%
 # Why is the gradient of ``A`` zero in the first step?
 # ----------------------------------------------------
 # Because it comes through ``B``, and ``B`` is zero. After one step ``B`` has moved.
-x = torch.randn(16, 8)
-optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.01)
-base = model[0].base.weight.clone()
-zero = []
-for _ in range(2):
-    optimizer.zero_grad()
-    model(x).square().sum().backward()
-    zero.append(not model[0].A.grad.any())
-    assert model[0].B.grad.any()
-    optimizer.step()
-print(zero)
-assert zero == [True, False]
-assert torch.equal(model[0].base.weight, base)
+print(zero[:2])
+assert zero[:2] == [True, False]
+
 
 # %%
 # The base layers are frozen anyway. May I run them under ``no_grad()``?
 # ----------------------------------------------------------------------
-# It seems to save memory and change nothing. But the gradient of the first adapter has
-# to come through the frozen base of the second. Under ``no_grad()`` that path is cut.
-# What is left leads through the second adapter. Its ``B`` is zero at first, and so is
-# the gradient. Later, the part that belongs to the base is missing.
+# The output stays the same. But the gradient of the first adapter has to come through
+# the frozen base of the second. Under ``no_grad()`` that path is cut. What is left
+# leads through the second adapter. Its ``B`` is zero at first, and so is the gradient.
+# Later, the part that belongs to the base is missing.
+class Cut(LoRA):
+    def forward(self, x):
+        with torch.no_grad():
+            frozen = self.base(x)
+        return frozen + x @ self.A.T @ self.B.T * self.scale
 
 
-def gradients(*, cut, b=0.0):
-    model = network(cut=cut)
-    torch.nn.init.constant_(model[2].B, b)
+def gradients(kind, b=0.0):
+    model = with_adapters(network(), kind)
+    nn.init.constant_(model[2].B, b)
     model(x).square().sum().backward()
     return [model[i].B.grad.abs().sum().item() for i in (0, 2)]
 
 
-with_flags, with_no_grad = gradients(cut=False), gradients(cut=True)
+with_flags, with_no_grad = gradients(LoRA), gradients(Cut)
 print([g > 0 for g in with_flags], [g > 0 for g in with_no_grad])
 assert all(g > 0 for g in with_flags)
 assert with_no_grad[0] == 0
 assert with_no_grad[1] > 0
-assert 0 < gradients(cut=True, b=0.1)[0] < gradients(cut=False, b=0.1)[0]
+assert 0 < gradients(Cut, b=0.1)[0] < gradients(LoRA, b=0.1)[0]
 
 # %% tags=["hide-input"]
 # The path of the gradient from the loss to the first adapter. Above: through the frozen
@@ -107,6 +175,43 @@ ax.set_frame_on(False)
 ax.margins(0.15, 0.4)
 ax.invert_yaxis()
 plt.show()
+
+# %%
+# Where it ends
+# -------------
+# - Around a base with nothing trainable before it, as in the first adapter here,
+#   ``no_grad()`` changes no gradient.
+# - With a skip connection around the layer, as in a transformer, part of the gradient
+#   arrives under ``no_grad()``. Then it is wrong from the first step.
+# - In a coarse dtype, a small adapter is rounded away by merging: the sum has the dtype
+#   of the base.
+# - A frozen base with dropout or batch norm still needs ``eval()``:
+#   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+kept, cut = with_adapters(network()), with_adapters(network())
+cut[0] = Cut(network()[0])
+for model in (kept, cut):
+    nn.init.constant_(model[2].B, 0.1)
+    model(x).square().sum().backward()
+assert kept[0].B.grad.any()
+assert torch.equal(kept[0].B.grad, cut[0].B.grad)
+assert torch.equal(kept[2].A.grad, cut[2].A.grad)
+
+hidden = torch.randn(16, 8, requires_grad=True)
+flags, no_grad = LoRA(nn.Linear(8, 8)), Cut(nn.Linear(8, 8))
+no_grad.load_state_dict(flags.state_dict())
+right, wrong = (
+    torch.autograd.grad((hidden + layer(hidden)).square().sum(), hidden)[0]
+    for layer in (flags, no_grad)
+)
+assert wrong.any()
+assert not torch.allclose(wrong, right)
+
+coarse = LoRA(nn.Linear(8, 8)).bfloat16()
+nn.init.constant_(coarse.base.weight, 1.0)
+nn.init.constant_(coarse.A, 0.01)
+nn.init.constant_(coarse.B, 0.01)
+assert (coarse.B @ coarse.A).all()
+assert torch.equal(coarse.base.weight + coarse.B @ coarse.A, coarse.base.weight)
 
 # %%
 # Freeze the base with ``requires_grad_(False)``, initialise ``B`` to zero, and give the

@@ -2,42 +2,73 @@
 Optimize the input: freeze the network, not the forward
 =======================================================
 
-An adversarial example, a perceptual loss, a prompt that is trained: the network is
-frozen, and the gradient goes through it to its input. ``no_grad()`` would stop it.
+An adversarial example, a perceptual loss, a prompt that is trained: the gradient goes
+through a frozen network to its input. ``no_grad()`` around the forward stops it: freeze
+the network with ``requires_grad_(False)``.
 """
 
 # %%
-# Train an image, not the network
-# -------------------------------
-# The input is a leaf that requires a gradient, and the optimizer gets nothing else.
+# The gradient of the image
+# -------------------------
 import torch
-from torch.nn import functional
+from torch import nn
 
 torch.manual_seed(0)
-network = torch.nn.Sequential(
-    torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)
-)
+network = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+image = torch.full((1, 4), 0.5, requires_grad=True)
+try:
+    with torch.no_grad():
+        output = network(image)
+    output[0, 1].backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the image was reached")
 network.requires_grad_(False).eval()
-image = torch.zeros(1, 4, requires_grad=True)
+network(image)[0, 1].backward()
+print("frozen:", image.grad)
+assert image.grad.any()
+
+# %%
+# The whole loop: train an image, not the network
+# -----------------------------------------------
+# The image is a leaf that requires a gradient, and the optimizer gets nothing else. It
+# is kept between 0 and 1 by writing to it under ``no_grad()``.
+from torch.nn import functional
+
 wanted = torch.tensor([1])
 optimizer = torch.optim.Adam([image], lr=0.1)
 losses = []
 for _ in range(50):
-    optimizer.zero_grad()
     loss = functional.cross_entropy(network(image), wanted)
+    optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    with torch.no_grad():
+        image.clamp_(0, 1)
     losses.append(loss.item())
-print(losses[-1] < losses[0], [p.grad for p in network.parameters()])
+print(f"{losses[0]:.2f} -> {losses[-1]:.2f}", [p.grad for p in network.parameters()])
 assert losses[-1] < losses[0]
 assert all(p.grad is None for p in network.parameters())
+assert ((image >= 0) & (image <= 1)).all()
+
+# %%
+# The optimizer refuses an image that is the result of an operation, such as a product
+# or a move to another device. Compute first, and require the gradient last.
+try:
+    torch.optim.Adam([0.5 * torch.ones(1, 4, requires_grad=True)])
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a result was taken")
+torch.optim.Adam([(0.5 * torch.ones(1, 4)).requires_grad_()])
 
 # %%
 # An adversarial example: one step is enough
 # ------------------------------------------
-# ``autograd.grad`` returns the gradient of the images and leaves every ``.grad`` alone,
-# even if the network is not frozen. ``backward()`` would add a gradient to the weights
-# as well, unseen, with each image.
+# ``autograd.grad`` returns the gradient of the images and leaves the ``.grad`` of the
+# weights alone, even if the network is not frozen. ``backward()`` would add a gradient
+# to the weights as well, with each batch.
 network.requires_grad_(True)
 clean = torch.randn(8, 4, requires_grad=True)
 labels = network(clean).argmax(1)
@@ -47,14 +78,16 @@ attacked = clean.detach() + 0.5 * gradient.sign()
 after = functional.cross_entropy(network(attacked), labels)
 assert after > before
 assert all(p.grad is None for p in network.parameters())
-network.requires_grad_(False)
+functional.cross_entropy(network(clean), labels).backward()
+assert all(p.grad is not None for p in network.parameters())
+network.requires_grad_(False).zero_grad()
 
 # %%
 # A perceptual loss: frozen, and not under ``no_grad()``
 # ------------------------------------------------------
 # A frozen network compares what the generator made with what it should have made. The
 # branch of the target needs no graph. That of the prediction must have one, or the
-# generator learns nothing.
+# generator learns nothing from this loss.
 generator = torch.nn.Linear(4, 4)
 source, target = torch.randn(2, 4), torch.randn(2, 4)
 with torch.no_grad():
@@ -64,11 +97,13 @@ print(generator.weight.grad is not None)
 assert generator.weight.grad is not None
 
 # %%
-# With both branches under ``no_grad()``:
+# With both branches under ``no_grad()``, ``backward()`` raises the error of the first
+# cell again.
 with torch.no_grad():
     features = network(generator(source))
+perceptual = functional.mse_loss(features, wanted_features)
 try:
-    functional.mse_loss(features, wanted_features).backward()
+    perceptual.backward()
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
@@ -82,7 +117,7 @@ pixels.backward()
 alone = generator.weight.grad.clone()
 generator.zero_grad()
 pixels = functional.mse_loss(generator(source), target)
-(pixels + functional.mse_loss(features, wanted_features)).backward()
+(pixels + perceptual).backward()
 assert torch.equal(generator.weight.grad, alone)
 
 # %% tags=["hide-input"]
@@ -96,10 +131,45 @@ ax.set(xlabel="step", ylabel="loss", ylim=0)
 plt.show()
 
 # %%
-# Freeze with flags, put the network into ``eval()``, and keep ``no_grad()`` for the
-# branch of the target. Sources: `Explaining and Harnessing Adversarial Examples
-# <https://arxiv.org/abs/1412.6572>`__, `Perceptual Losses for Real-Time Style Transfer
-# <https://arxiv.org/abs/1603.08155>`__.
+# Where it ends
+# -------------
+# - In training mode, a frozen network still changes: the statistics of its batch norm
+#   follow the image that you train. So call ``eval()``.
+# - No gradient passes through weights that were made in inference mode, frozen or not:
+#   :doc:`/gallery/modes/inference_tensors_bite_later`.
+# - An integer input, such as token ids, has no gradient. Train its embeddings instead,
+#   as a leaf: that is a trained prompt.
+# - ``autograd.grad`` fills the ``.grad`` of a result that ``retain_grad()`` was called
+#   on.
+norm = nn.BatchNorm1d(4).requires_grad_(False)
+norm(torch.rand(8, 4))
+assert norm.running_mean.any()
+
+with torch.inference_mode():
+    unusable = nn.Linear(4, 2).requires_grad_(False)
+try:
+    unusable(image)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("an inference tensor was saved")
+
+embedding = nn.Embedding(10, 4).requires_grad_(False)
+prompt = embedding(torch.tensor([1, 2])).requires_grad_()
+network(prompt).sum().backward()
+assert prompt.is_leaf
+assert prompt.grad.any()
+
+hidden = network[0](clean)
+hidden.retain_grad()
+torch.autograd.grad(network[2](hidden).sum(), clean)
+assert hidden.grad is not None
+
+# %%
+# Freeze with ``requires_grad_(False)``, put the network into ``eval()``, and keep
+# ``no_grad()`` for the branch of the target. Sources: `Explaining and Harnessing
+# Adversarial Examples <https://arxiv.org/abs/1412.6572>`__, `Perceptual Losses for
+# Real-Time Style Transfer <https://arxiv.org/abs/1603.08155>`__.
 #
 # Related: :doc:`/gallery/three-ways/through_or_blocked`, :doc:`gan_training`,
 # :doc:`/gallery/graph/gradients_of_some_inputs`.

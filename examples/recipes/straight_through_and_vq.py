@@ -1,39 +1,44 @@
 """
-The straight-through estimator: x + (round(x) - x).detach()
-===========================================================
+round() gives a gradient of zero: the straight-through estimator
+================================================================
 
-Rounding has a gradient of zero everywhere, so nothing before it learns. Add the change
-as a constant, and the value is rounded while the gradient passes as if it were not.
+Through ``round()``, everything before it gets a gradient of zero, so it is not trained.
+Write ``x + (round(x) - x).detach()``: the value is rounded, and the gradient passes as
+if it were not.
 """
 
 # %%
-# Why does nothing before ``round()`` learn?
-# ------------------------------------------
-# Not because the graph is cut. The gradient is there, and it is zero.
+# ``round()``, and the one line that trains
+# -----------------------------------------
 import torch
 
 x = torch.tensor([0.2, 0.7, 1.4], requires_grad=True)
 torch.round(x).sum().backward()
-print(x.grad)
+print("round(x):        ", x.grad.tolist())
 assert x.grad.tolist() == [0, 0, 0]
 
-# %%
-# The one line
-# ------------
-# The bracket is detached: in the forward it adds what is missing to the rounded value,
-# in the backward it is a constant.
 x.grad = None
 y = x + (torch.round(x) - x).detach()
 y.sum().backward()
-print(y.tolist(), x.grad)
+print("straight through:", x.grad.tolist(), "value:", y.tolist())
 assert y.tolist() == [0, 1, 1]
 assert x.grad.tolist() == [1, 1, 1]
 
 # %%
-# With ``round`` the sum is exact, because the rounded value is close to ``x``. With a
-# value further away, like an entry of the codebook below, it need not be.
+# The graph of ``round(x)`` is not cut: the gradient is there, and it is zero. In the
+# one line, the bracket is detached. In the forward it adds what is missing to the
+# rounded value, in the backward it is a constant. The sum is exact for finite numbers,
+# here for all of two dtypes. For an infinite one it is ``nan``.
+assert torch.round(x).requires_grad
+for dtype in (torch.float16, torch.bfloat16):
+    values = torch.arange(-(2**15), 2**15).to(torch.int16).view(dtype)
+    values = values[values.isfinite()]
+    assert len(values) > 60_000
+    assert torch.equal(values + (values.round() - values), values.round())
 values = torch.linspace(-1000, 1000, 99_999)
 assert torch.equal(values + (values.round() - values), values.round())
+infinite = torch.tensor(torch.inf)
+assert (infinite + (infinite.round() - infinite)).isnan()
 
 # %% tags=["hide-input"]
 # Left: the forward is a staircase. Right: the gradient of ``round(x)`` is zero
@@ -53,16 +58,48 @@ right.set(xlabel="x", ylabel="gradient", ylim=(-0.2, 1.4))
 plt.show()
 
 # %%
-# A codebook: two detaches, two losses
-# ------------------------------------
-# A vector-quantised autoencoder replaces each ``z`` by the nearest entry of a codebook.
-# The choice, an ``argmin``, has no gradient at all. Straight through, the task teaches
-# the encoder, and not the codebook. With the entry outside the bracket, the value is
-# exact: the bracket is zero, and still passes the gradient.
+# The whole loop: a vector-quantised autoencoder
+# ----------------------------------------------
+# Each ``z`` is replaced by the nearest entry of a codebook. The choice, an ``argmin``,
+# has no gradient. So the decoder's loss goes straight through to the encoder, the
+# codebook has a loss of its own, and a third one holds the encoder to its entry.
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+centers = torch.tensor([[-2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+encoder, decoder = nn.Linear(2, 2), nn.Linear(2, 2)
+codebook = nn.Embedding(8, 2)
+networks = nn.ModuleList([encoder, decoder, codebook])
+optimizer = torch.optim.Adam(networks.parameters(), lr=0.02)
+losses = []
+for _ in range(300):
+    inputs = centers[torch.randint(4, (64,))] + 0.1 * torch.randn(64, 2)
+    z = encoder(inputs)
+    nearest = torch.cdist(z, codebook.weight).argmin(1)
+    entry = codebook(nearest)
+    quantised = entry.detach() + (z - z.detach())
+    reconstruction = F.mse_loss(decoder(quantised), inputs)
+    codebook_loss = F.mse_loss(entry, z.detach())
+    commitment = F.mse_loss(z, entry.detach())
+    optimizer.zero_grad()
+    (reconstruction + codebook_loss + 0.25 * commitment).backward()
+    optimizer.step()
+    losses.append(reconstruction.item())
+print(f"reconstruction: {losses[0]:.2f} -> {losses[-1]:.2f}")
+assert losses[-1] < 0.2 * losses[0]
+
+# %%
+# Which loss trains what?
+# -----------------------
+# Straight through, the task trains the encoder, and not the codebook. An entry is not
+# close to ``z``, so here the sum ``z + (entry - z)`` is rounded. With the entry outside
+# of the bracket the value is exact: the bracket is zero, and passes the gradient.
 torch.manual_seed(0)
 codebook = torch.nn.Embedding(4, 2)
 z = torch.randn(3, 2, requires_grad=True)
 nearest = torch.cdist(z, codebook.weight).argmin(1)
+assert not nearest.requires_grad
 entry = codebook(nearest)
 quantised = entry.detach() + (z - z.detach())
 assert torch.equal(quantised, entry)
@@ -73,13 +110,16 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
-# The codebook learns from a loss of its own, with ``z`` detached. Another loss holds
-# the encoder to its entry, with the entry detached.
+# In the two other losses, what is detached is the target, and the other moves towards
+# it.
 z.grad = None
 (entry - z.detach()).square().mean().backward(retain_graph=True)
 print("codebook:", z.grad is not None, codebook.weight.grad is not None)
 assert z.grad is None
 assert codebook.weight.grad is not None
+unused = sorted(set(range(4)) - set(nearest.tolist()))
+assert unused
+assert not codebook.weight.grad[unused].any()
 codebook.weight.grad = None
 (z - entry.detach()).square().mean().backward()
 print("encoder: ", z.grad is not None, codebook.weight.grad is not None)
@@ -87,7 +127,33 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
-# In both losses, what is detached is the target, and the other moves towards it.
+# Where it ends
+# -------------
+# - The gradient is not that of the rounded function. For the loss ``(y - 0.4) ** 2``
+#   the best ``y`` is 0, but there each step raises ``x``, until ``y`` jumps to 1 and
+#   back.
+# - A limit inside of the bracket lets the gradient pass beyond it. Clamp before.
+# - An entry of the codebook that is never the nearest gets a gradient of zero (above).
+x, seen = torch.tensor(0.3, requires_grad=True), []
+for _ in range(20):
+    y = x + (x.round() - x).detach()
+    x.grad = None
+    (y - 0.4).square().backward()
+    with torch.no_grad():
+        x -= 0.1 * x.grad
+    seen.append(y.item())
+assert seen[0] == 0
+assert seen[10:].count(0) > 2
+assert seen[10:].count(1) > 2
+
+x = torch.tensor(5.0, requires_grad=True)
+inside = x + (x.clamp(0, 1).round() - x).detach()
+limited = x.clamp(0, 1)
+before = limited + (limited.round() - limited).detach()
+assert inside == before == 1
+assert [torch.autograd.grad(y, x)[0].item() for y in (inside, before)] == [1, 0]
+
+# %%
 # Sources: `Estimating or Propagating Gradients Through Stochastic Neurons
 # <https://arxiv.org/abs/1308.3432>`_, `Neural Discrete Representation Learning
 # <https://arxiv.org/abs/1711.00937>`_.

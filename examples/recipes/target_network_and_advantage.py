@@ -1,11 +1,86 @@
 """
-Detach the target and the advantage
-===================================
+Actor and critic: detach the target and the advantage, freeze the critic
+========================================================================
 
-In reinforcement learning a network is trained on its own estimates. Without
-``detach()`` the target moves towards the prediction, and the critic learns from the
-actor's loss.
+In DDPG and SAC, the actor's loss goes through the critic. With ``detach()`` there, the
+actor learns nothing from the critic, and no error is raised: freeze the critic instead.
+What you do detach is the critic's target and the advantage, which are constants.
 """
+
+# %%
+# Why does the actor get no gradient?
+# -----------------------------------
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+actor, critic = nn.Linear(3, 1), nn.Linear(4, 1)
+states = torch.randn(8, 3)
+actions = actor(states).tanh()
+(-critic(torch.cat([states, actions.detach()], 1))).mean().backward()
+print("detached:", actor.weight.grad, critic.weight.grad is None)
+assert actor.weight.grad is None
+
+critic.requires_grad_(False).zero_grad()
+(-critic(torch.cat([states, actions], 1))).mean().backward()
+print("frozen:  ", actor.weight.grad, critic.weight.grad is None)
+assert actor.weight.grad.any()
+assert critic.weight.grad is None
+
+# %%
+# The whole training loop
+# -----------------------
+# The agent moves on a line and should stay at 0: its reward is minus the square of the
+# place that it reaches. This is DDPG: the critic learns from targets that are made
+# under ``no_grad()``, and the actor through the frozen critic. Two copies of the
+# networks make the targets, and follow slowly.
+import copy
+
+actor = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1), nn.Tanh())
+critic = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 1))
+slow_actor, slow_critic = (
+    copy.deepcopy(network).requires_grad_(False) for network in (actor, critic)
+)
+actor_optimizer = torch.optim.Adam(actor.parameters(), lr=0.003)
+critic_optimizer = torch.optim.Adam(critic.parameters(), lr=0.01)
+
+
+def value(critic, states, actions):
+    return critic(torch.cat([states, actions], 1))
+
+
+for _ in range(300):
+    states = 2 * torch.rand(64, 1) - 1
+    with torch.no_grad():
+        actions = actor(states) + 0.3 * torch.randn(64, 1)
+        next_states = states + actions
+        rewards = -next_states.square()
+        next_values = value(slow_critic, next_states, slow_actor(next_states))
+        targets = rewards + 0.9 * next_values
+
+    critic_loss = nn.functional.mse_loss(value(critic, states, actions), targets)
+    critic_optimizer.zero_grad()
+    critic_loss.backward()
+    critic_optimizer.step()
+
+    critic.requires_grad_(False)
+    actor_loss = -value(critic, states, actor(states)).mean()
+    actor_optimizer.zero_grad()
+    actor_loss.backward()
+    actor_optimizer.step()
+    critic.requires_grad_(True)
+
+    with torch.no_grad():
+        for slow, fast in ((slow_actor, actor), (slow_critic, critic)):
+            for old, new in zip(slow.parameters(), fast.parameters(), strict=True):
+                old.lerp_(new, 0.05)
+
+places = [-0.8, 0.0, 0.8]
+with torch.no_grad():
+    moves = actor(torch.tensor(places)[:, None]).flatten().tolist()
+reached = [place + move for place, move in zip(places, moves, strict=True)]
+print(places, "->", [round(place, 1) for place in reached])
+assert max(map(abs, reached)) < 0.3
 
 # %%
 # The target moves with the prediction
@@ -14,8 +89,6 @@ actor's loss.
 # difference should move the prediction towards the target. With the target in the
 # graph, the gradient has the other sign here: it makes ``theta`` smaller, which lowers
 # the target faster than the prediction.
-import torch
-
 theta = torch.tensor(2.0, requires_grad=True)
 state, next_state, reward, discount = 1.0, 3.0, 1.0, 0.9
 
@@ -52,11 +125,9 @@ plt.show()
 # %%
 # A target network is a detached estimate that stands still
 # ---------------------------------------------------------
-# A copy of the network makes the targets, and is updated from time to time. Between two
-# updates the same state has the same target, whatever the network learns.
-import copy
-
-network = torch.nn.Linear(1, 1)
+# In DQN, a copy of the network makes the targets and is updated from time to time.
+# Between two updates the same state has the same target, while the network learns.
+network = nn.Linear(1, 1)
 target_network = copy.deepcopy(network).requires_grad_(False)
 optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
 states = torch.ones(4, 1)
@@ -65,9 +136,10 @@ for _ in range(3):
     target = reward + discount * target_network(next_state * states)
     targets.append(target)
     optimizer.zero_grad()
-    torch.nn.functional.mse_loss(network(states), target).backward()
+    nn.functional.mse_loss(network(states), target).backward()
     optimizer.step()
 assert torch.equal(targets[0], targets[2])
+assert not torch.equal(target_network.weight, network.weight)
 target_network.load_state_dict(network.state_dict())
 assert torch.equal(target_network.weight, network.weight)
 assert not target_network.weight.requires_grad
@@ -75,10 +147,10 @@ assert not target_network.weight.requires_grad
 # %%
 # The advantage is a weight, not a path for gradients
 # ---------------------------------------------------
-# The actor's loss multiplies the log-probability with how much better it went than
-# expected. The expectation comes from the critic. Without ``detach()`` the actor's loss
-# teaches the critic, too: to raise each estimate, whatever the return was, because a
-# log-probability is negative.
+# With a policy gradient, the actor's loss multiplies the log-probability with the
+# advantage: how much better it went than the critic expected. Without ``detach()`` that
+# loss trains the critic, too, and the return has no part in that gradient. It raises
+# the estimate wherever the log-probability is negative, as for discrete actions.
 log_probs = torch.tensor([-0.5, -1.0], requires_grad=True)
 values = torch.tensor([0.3, 0.8], requires_grad=True)
 returns = torch.tensor([1.0, 0.0])
@@ -97,11 +169,51 @@ assert log_probs.grad is not None
 assert values.grad is not None
 
 # %%
-# Detach what is a target or a weight, in the line that uses it. Sources: `Reinforcement
-# Learning (DQN) Tutorial
+# Where it ends
+# -------------
+# - The sign of the log-probability decides. The log-density of a narrow Gaussian policy
+#   is positive, and the same mistake then lowers each estimate.
+# - An action from ``sample()`` has no gradient, so nothing can go through the critic:
+#   use the log-probability and the advantage. SAC uses ``rsample()``.
+# - Residual-gradient methods follow the gradient of the whole, 14.96 above, on purpose.
+# - In SAC the actor's loss also has an entropy term. With detached actions that term
+#   alone trains the actor.
+# - A frozen critic with batch norm or dropout also needs a decision about ``eval()``:
+#   its statistics move in the actor's step.
+policy = torch.distributions.Normal(torch.zeros(2), torch.tensor(0.1))
+log_density = policy.log_prob(torch.tensor([0.01, 0.02]))
+values.grad = None
+(-log_density * (returns - values)).mean().backward()
+assert (log_density > 0).all()
+assert (values.grad > 0).all()
+
+mean = torch.zeros(2, requires_grad=True)
+policy = torch.distributions.Normal(mean, 0.1)
+assert policy.rsample().requires_grad
+assert not policy.sample().requires_grad
+
+std = torch.tensor(0.1, requires_grad=True)
+policy = torch.distributions.Normal(torch.zeros(4, 1), std)
+actions = policy.rsample()
+entropy_term = 0.2 * policy.log_prob(actions).mean()
+loss = entropy_term - value(critic, states, actions.detach()).mean()
+(both,) = torch.autograd.grad(loss, std, retain_graph=True)
+(alone,) = torch.autograd.grad(entropy_term, std)
+assert alone != 0
+assert both == alone
+
+frozen = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 1)).requires_grad_(False)
+value(frozen, states, actor(states))
+assert frozen[0].running_mean.any()
+
+# %%
+# Detach what is a target or a weight, in the line that uses it, and freeze what the
+# gradient goes through. Sources: `Continuous control with deep reinforcement learning
+# <https://arxiv.org/abs/1509.02971>`__, `Reinforcement Learning (DQN) Tutorial
 # <https://docs.pytorch.org/tutorials/intermediate/reinforcement_q_learning.html>`__,
 # `Asynchronous Methods for Deep Reinforcement Learning
 # <https://arxiv.org/abs/1602.01783>`__.
 #
-# Related: :doc:`ema_teacher`, :doc:`stop_gradient_in_siamese_networks`,
+# Related: :doc:`ema_teacher`, :doc:`gan_training`,
+# :doc:`stop_gradient_in_siamese_networks`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

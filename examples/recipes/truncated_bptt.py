@@ -1,23 +1,24 @@
 """
-Truncated BPTT: detach the hidden state between two chunks
-==========================================================
+RNN "backward through the graph a second time": detach the state
+================================================================
 
-A long sequence is trained in chunks that hand on their hidden state. Hand it on with
-its history, and the second ``backward()`` fails, or each step is slower than the one
-before.
+Truncated BPTT trains a long sequence in chunks that hand on their hidden state. With
+its history, the second chunk's ``backward()`` goes through the graph that the first one
+has freed. Hand on ``state.detach()``.
 """
 
 # %%
-# Trying to backward through the graph a second time
-# --------------------------------------------------
-# The state of the first chunk leads back into its graph, which its own ``backward()``
-# has freed.
 import torch
 
-torch.manual_seed(0)
 rnn = torch.nn.RNN(1, 4, batch_first=True)
 chunks = torch.randn(1, 12, 1).split(4, dim=1)
 state = None
+for chunk in chunks:
+    output, state = rnn(chunk, state)
+    output.sum().backward()
+    state = state.detach()
+print("detached:", state.requires_grad)
+# Wrong: the state keeps its history.
 try:
     for chunk in chunks:
         output, state = rnn(chunk, state)
@@ -28,10 +29,36 @@ else:
     raise AssertionError("the second chunk ran")
 
 # %%
+# The whole training loop
+# -----------------------
+# The network learns to predict the next value of a wave. It reads the wave eight times,
+# in ten chunks, and begins each time without a state.
+torch.manual_seed(0)
+wave = torch.sin(0.3 * torch.arange(201.0))[None, :, None]
+network, head = torch.nn.RNN(1, 16, batch_first=True), torch.nn.Linear(16, 1)
+parameters = [*network.parameters(), *head.parameters()]
+optimizer = torch.optim.Adam(parameters, lr=0.01)
+losses = []
+for _ in range(8):
+    state = None
+    for first in range(0, 200, 20):
+        chunk, following = wave[:, first : first + 20], wave[:, first + 1 : first + 21]
+        output, state = network(chunk, state)
+        state = state.detach()
+        loss = torch.nn.functional.mse_loss(head(output), following)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+    losses.append(loss.item())
+print(f"{losses[0]:.3f} -> {losses[-1]:.3f}")
+assert losses[-1] < 0.1 * losses[0]
+
+# %%
 # Does ``retain_graph=True`` help?
 # --------------------------------
-# Only where no optimizer steps in between. A step overwrites the weights that the graph
-# of the first chunk needs.
+# No. A step overwrites the weights that the graph of the first chunk needs.
+torch.manual_seed(0)
 optimizer = torch.optim.SGD(rnn.parameters(), lr=0.1)
 state = None
 try:
@@ -92,8 +119,8 @@ plt.show()
 # %%
 # What does detaching lose?
 # -------------------------
-# The forward is the same: the state still carries what came before. The gradient is
-# not: no chunk can teach an earlier one what to remember.
+# With the same weights, the forward is the same: the state still carries what came
+# before. The gradient is not: no chunk can teach an earlier one what to remember.
 def gradient(pieces):
     rnn.zero_grad()
     state, outputs = None, []
@@ -108,6 +135,13 @@ truncated_output, truncated = gradient(chunks)
 whole_output, whole = gradient([torch.cat(chunks, 1)])
 torch.testing.assert_close(truncated_output, whole_output)
 assert not torch.allclose(truncated, whole)
+
+earlier = chunks[0].clone().requires_grad_()
+_, state = rnn(earlier)
+for handed_on, taught in ((state, True), (state.detach(), False)):
+    loss = rnn(chunks[1], handed_on)[0].sum()
+    (reached,) = torch.autograd.grad(loss, earlier, allow_unused=True)
+    assert (reached is not None) == taught
 
 # %%
 # An LSTM has two states
@@ -126,6 +160,29 @@ _, (h, c) = lstm(chunks[0])
 cut = nodes(lstm(chunks[1], (h.detach(), c.detach()))[0].sum())
 assert nodes(lstm(chunks[1], (h.detach(), c))[0].sum()) > cut
 assert nodes(lstm(chunks[1], (h, c.detach()))[0].sum()) > cut
+
+# %%
+# Where it ends
+# -------------
+# - ``retain_graph=True`` raises no error if the optimizer has ``fused=True``, because
+#   autograd does not notice its writes. The gradient is wrong.
+# - A frozen RNN hands on a state without a history, so a head after it trains without
+#   ``detach()`` and without an error.
+optimizer = torch.optim.SGD(rnn.parameters(), lr=0.1, fused=True)
+_, state = rnn(chunks[0])
+loss = rnn(chunks[1], state)[0].sum()
+(right,) = torch.autograd.grad(loss, rnn.weight_hh_l0, retain_graph=True)
+loss.backward(retain_graph=True)
+optimizer.step()
+(wrong,) = torch.autograd.grad(loss, rnn.weight_hh_l0)
+assert not torch.allclose(wrong, right)
+
+rnn.requires_grad_(False)
+head, state = torch.nn.Linear(4, 1), None
+for chunk in chunks:
+    output, state = rnn(chunk, state)
+    head(output).sum().backward()
+    assert not state.requires_grad
 
 # %%
 # Detach every part of the state after each chunk, and make the chunks as long as the
