@@ -114,7 +114,7 @@ backwards.load_state_dict(whole.state_dict())
 bias = model[1].bias
 assert backwards.state[bias]["exp_avg"].shape == model[0].weight.shape != bias.shape
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # An optimizer that has all parameters from the start needs no ``add_param_group()``:

@@ -80,8 +80,9 @@ assert block.weight.grad is None
 # ``requires_grad`` again. In the reentrant form, the new values hold. In the other one,
 # switching the weight of a linear layer changes which tensors are saved, and
 # ``backward()`` raises ``CheckpointError``: *A different number of tensors was saved*
-# or *Recomputed values for the following tensors have different metadata*. Change
-# ``requires_grad`` before the forward.
+# or *Recomputed values for the following tensors have different metadata*. A bias is
+# not saved, so switching it raises nothing: on comes too late, off still stops the
+# gradient. Change ``requires_grad`` before the forward.
 from torch.utils.checkpoint import CheckpointError
 
 
@@ -109,21 +110,18 @@ assert found["weight to True, reentrant=True"] == "gradient"
 assert found["weight to False, reentrant=True"] == "no gradient"
 assert found["weight to True, reentrant=False"] == "CheckpointError"
 assert found["weight to False, reentrant=False"] == "CheckpointError"
-
-# %%
-# The node of a linear layer does not save the bias. So the form without reentrance does
-# not notice that it was switched: on comes too late, off still stops the gradient, as
-# without a checkpoint.
 assert found["bias to True, reentrant=True"] == "gradient"
 assert found["bias to False, reentrant=True"] == "no gradient"
 assert found["bias to True, reentrant=False"] == "no gradient"
 assert found["bias to False, reentrant=False"] == "no gradient"
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # ``no_grad()`` and ``detach()`` inside the checkpointed function cut the gradient as
-# they do outside, in both forms.
+# they do outside, in both forms. One difference is left: if the function cuts
+# everything, the result of the reentrant form still requires a gradient, and only
+# ``backward()`` raises.
 first = torch.nn.Linear(2, 2)
 
 
@@ -133,29 +131,24 @@ def half_cut(value):
     return block(middle)
 
 
+def all_cut(value):
+    return block(value).detach()
+
+
 for reentrant in (True, False):
     block.zero_grad()
     checkpoint(half_cut, asked, use_reentrant=reentrant).sum().backward()
     assert first.weight.grad is None
     assert block.weight.grad is not None
-
-
-# %%
-# One difference is left: if the function cuts everything, the result of the reentrant
-# form still requires a gradient, and only ``backward()`` raises.
-def all_cut(value):
-    return block(value).detach()
-
-
-results = [checkpoint(all_cut, asked, use_reentrant=form) for form in (True, False)]
-assert [result.requires_grad for result in results] == [True, False]
-try:
-    results[0].sum().backward()
-except RuntimeError as error:
-    message = str(error)
-else:
-    raise AssertionError("a result without a gradient was walked")
-assert "none of output has requires_grad=True" in message
+    result = checkpoint(all_cut, asked, use_reentrant=reentrant)
+    assert result.requires_grad == reentrant
+    try:
+        result.sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a result without a gradient was walked")
+    assert ("none of output has requires_grad=True" in message) == reentrant
 
 # %% tags=["hide-input"]
 # Does the gradient reach the block? Cross: not with a reentrant checkpoint whose input

@@ -123,7 +123,7 @@ assert counts == [1, 2, 2, 3], "before PyTorch 2.12, freezing compiles nothing"
 assert torch._dynamo.config.recompile_limit == 8
 
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``torch.export`` loses ``inference_mode()``.
@@ -133,7 +133,8 @@ assert torch._dynamo.config.recompile_limit == 8
 # - ``requires_grad_()`` inside a compiled function is not compiled: it runs outside of
 #   the graph, or raises with ``fullgraph=True``.
 # - A compiled model does not follow ``requires_grad`` if its checks are switched off: a
-#   layer that was frozen when it was compiled gets no gradient, as before PyTorch 2.12.
+#   layer that was frozen when it was compiled gets no gradient. It was so before
+#   PyTorch 2.12, with the default backend and others that use AOTAutograd.
 import warnings
 
 
@@ -160,9 +161,6 @@ assert gradient_of(decomposed.module()) == 111
 assert gradient_of(torch.jit.script(Scripted())) == 1
 
 
-# %%
-# The same for what is compiled. ``aot_eager`` makes the graphs of the default backend,
-# without compiling them to machine code.
 def freezes(batch):
     model[1].requires_grad_(False)
     return model(batch)

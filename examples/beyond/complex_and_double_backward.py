@@ -102,7 +102,7 @@ ax.set_aspect("equal")
 plt.show()
 
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # ``create_graph=True`` records what the backward of each operation does. Sometimes this

@@ -195,7 +195,7 @@ ax.margins(0.5, 0.25)
 ax.invert_yaxis()
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # Freezing after the wrapping works with ``find_unused_parameters=True``, as above, and

@@ -174,15 +174,18 @@ ax.tick_params(length=0)
 ax.set_frame_on(False)
 plt.show()
 
-# %%
+
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
-# After a forward without a backward, such as a validation, the parameters of the root
-# are whole tensors that stand in for the sharded ones. What you change then is lost:
-# unfrozen, a layer trains for one step. An optimizer that is made then updates nothing
-# of it. Call ``model.reshard()`` first.
-
-
+# - After a forward without a backward, such as a validation, the parameters of the root
+#   are whole tensors that stand in for the sharded ones. What you change then is lost:
+#   an unfrozen layer trains for one step, and an optimizer that is made then updates
+#   nothing of it. Call ``model.reshard()`` first.
+# - Between the forward and the backward, unfreezing comes too late.
+# - Parameters of one group that train must have one dtype. A frozen layer in
+#   ``bfloat16`` beside a trainable one in ``float32`` is allowed. If both train, the
+#   forward raises.
 def sharded():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
     model[0].requires_grad_(False)
@@ -206,21 +209,17 @@ for reshards in (False, True):
     assert trained == [True, reshards]
     assert held == (["DTensor"] if reshards else ["Parameter"]) * 4
 
-
-# %%
-# Between the forward and the backward, unfreezing comes too late. And parameters of one
-# group that train must have one dtype: a frozen layer in ``bfloat16`` beside a
-# trainable one in ``float32`` is allowed, but you can't thaw it later.
-class Mixed(nn.Sequential):
-    def forward(self, x):
-        return self[1](self[0](x.bfloat16()).float())
-
-
 model = sharded()
 loss = model(x).sum()
 model.requires_grad_(True)
 loss.backward()
 assert model[0].weight.grad is None
+
+
+class Mixed(nn.Sequential):
+    def forward(self, x):
+        return self[1](self[0](x.bfloat16()).float())
+
 
 for trains in (False, True):
     model = Mixed(nn.Linear(4, 4, dtype=torch.bfloat16), nn.Linear(4, 1))

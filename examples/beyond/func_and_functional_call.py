@@ -119,7 +119,7 @@ else:
 assert grad(assigns)(point.clone()).tolist() == [0, 0]
 
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # ``inference_mode()`` inside the function cuts in both modes. Outside of

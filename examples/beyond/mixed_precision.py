@@ -58,31 +58,26 @@ assert not torch.equal(head.weight, before)
 # %%
 # Does the error always come?
 # ---------------------------
-# No. An optimizer with ``fused=True`` looks for infinite gradients itself: its step
-# does nothing, without an error. If no other optimizer steps, ``update()`` raises in
-# its place.
-fused = torch.optim.SGD(backbone.parameters(), lr=0.1, fused=True)
-scaler = torch.amp.GradScaler("cpu")
-scaler.scale(torch.ones(1))
-scaler.step(fused)
-try:
-    scaler.update()
-except AssertionError as error:
-    message = str(error)
-else:
-    raise AssertionError("the scaler was updated without gradients")
+# No. A step does nothing, without an error, if the optimizer has ``fused=True``: it
+# looks for infinite gradients itself. If no other optimizer steps, ``update()`` raises.
+#
+# And if the parameters still have a gradient from the time before they were frozen, the
+# step applies it: the frozen weights change. Clear ``.grad`` when you freeze.
+for fused in (True, False):
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    scaler.scale(torch.ones(1))
+    if not fused:
+        backbone.weight.grad = torch.ones(4, 4)
+    before = backbone.weight.clone()
+    scaler.step(optimizer)
+    assert torch.equal(backbone.weight, before) == fused
+    try:
+        scaler.update()
+    except AssertionError as error:
+        assert fused
+        message = str(error)
 assert "No inf checks were recorded prior to update" in message
-
-# %%
-# It does not come either if the parameters still have a gradient from the time before
-# they were frozen. The step applies it: the frozen weights change. Clear ``.grad`` when
-# you freeze.
-backbone.weight.grad = torch.ones(4, 4)
-before = backbone.weight.clone()
-scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
-scaler.scale(torch.ones(1))
-scaler.step(optimizers[0])
-assert not torch.equal(backbone.weight, before)
 backbone.zero_grad()
 assert not has_gradients(optimizers[0])
 
@@ -130,24 +125,22 @@ ax.margins(0.5, 0.6)
 ax.invert_yaxis()
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
-# A copy that autocast keeps does not follow its weight: change a weight inside the
-# block, and the next forward there still computes with the old values. A frozen weight
-# is copied anew each time.
-with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+# - A copy that autocast keeps does not follow its weight: change a weight inside the
+#   block, and the next forward there still computes with the old values. A frozen
+#   weight is copied anew each time.
+# - ``Tensor.grad_dtype`` (PyTorch 2.10) changes the dtype of a gradient.
+# - ``clip_grad_norm_`` takes frozen parameters without an error. Their norm is 0, as
+#   long as no old gradient is left.
+with torch.autocast("cpu", torch.bfloat16):
     for part, is_kept in ((head, True), (backbone, False)):
-        with torch.enable_grad():
-            old = part(x)
-        part.weight.add_(1)
-        with torch.enable_grad():
-            assert torch.equal(part(x), old) == is_kept
+        old = part(x)
+        with torch.no_grad():
+            part.weight.add_(1)
+        assert torch.equal(part(x), old) == is_kept
 
-# %%
-# ``Tensor.grad_dtype`` (PyTorch 2.10) changes the dtype of a gradient. And
-# ``clip_grad_norm_`` takes frozen parameters without an error. Their norm is 0, as long
-# as no old gradient is left.
 head.zero_grad()
 head.weight.grad_dtype = torch.bfloat16
 head(x).sum().backward()

@@ -95,7 +95,7 @@ value.grad = None
 program(value).sum().backward()
 assert value.grad is not None
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - The ``float8`` dtypes are floating point: such a tensor can require a gradient, and

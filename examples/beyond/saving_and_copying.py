@@ -151,7 +151,7 @@ batch = next(iter(torch.utils.data.DataLoader([scale * i for i in range(2)])))
 print(batch.requires_grad)
 assert batch.requires_grad
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``torch.save()`` and ``pickle`` take a result without an error, and leave its graph

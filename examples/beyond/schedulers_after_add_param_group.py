@@ -31,17 +31,15 @@ print([group["lr"] for group in optimizer.param_groups])
 assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
 
 # %%
-# With the group there from the start, the frozen backbone has a learning rate that
-# follows the schedule, and :doc:`unfreezing </gallery/freezing/unfreeze_gradually>` is
-# a matter of ``requires_grad`` alone. (DeepSpeed is an exception: its ZeRO optimizers
-# take over only what requires a gradient when they are made.)
+# With the group there from the start, unfreezing is a matter of ``requires_grad``
+# alone. (DeepSpeed is an exception: its ZeRO optimizers take over only the parameters
+# that require a gradient when they are made. DeepSpeed was not run here.)
 #
 # If the group must come later
 # ----------------------------
 # A new scheduler alone starts the schedule again: the rate of the old group jumps back.
-# To go on, write ``initial_lr`` into the new group, and pass the step of the old
-# scheduler as ``last_epoch``. A scheduler takes one step when it is made, so the number
-# is one less.
+# To go on, write ``initial_lr`` into the new group, and pass ``last_epoch`` of the old
+# scheduler, less one, because a scheduler takes one step when it is made.
 
 
 def new_parameter():
@@ -79,7 +77,7 @@ make_lambda(optimizer, last_epoch=scheduler.last_epoch - 1)
 print("initial_lr, last_epoch:", rates(optimizer))
 assert rates(optimizer) == [0.0625, 0.00625]
 
-# %%
+# %% tags=["hide-input"]
 # Which schedulers raise?
 # -----------------------
 # Each gets an optimizer with one group, then a second group is added, with ``lr=0.1``,
@@ -178,7 +176,7 @@ ax.margins(0.5, 0.08)
 ax.invert_yaxis()
 plt.show()
 
-# %%
+# %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - In a ``SequentialLR``, one scheduler that raises is enough.
