@@ -3,8 +3,8 @@ Expected to have finished reduction: freeze before DDP wraps the model
 ======================================================================
 
 ``DistributedDataParallel`` notes what trains when it wraps the model. Freeze later, and
-the second iteration fails. Unfreeze later, and no error says that the gradients are not
-averaged. Wrap again after each change.
+by default the second iteration fails. Unfreeze later, and no error says that gradients
+are not averaged. Wrap again after each change.
 """
 
 # %%

@@ -3,7 +3,7 @@ No inf checks were recorded: GradScaler and an optimizer of frozen parameters
 =============================================================================
 
 ``scaler.step()`` raises this error if no parameter of the optimizer has a gradient, for
-instance because all are frozen. Step only optimizers that have one to apply.
+instance because all are frozen (unless it is fused). Step only those that have one.
 """
 
 # %%

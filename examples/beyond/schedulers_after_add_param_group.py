@@ -37,9 +37,9 @@ assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.05]
 #
 # If the group must come later
 # ----------------------------
-# A new scheduler alone starts the schedule again: the rate of the old group jumps back.
-# To go on, write ``initial_lr`` into the new group, and pass ``last_epoch`` of the old
-# scheduler, less one, because a scheduler takes one step when it is made.
+# A new ``LambdaLR`` alone starts the schedule again: the rate of the old group jumps
+# back. To go on, write ``initial_lr`` into the new group, and pass ``last_epoch`` of
+# the old scheduler, less one, because a scheduler takes one step when it is made.
 
 
 def new_parameter():
