@@ -2,19 +2,34 @@
 some parameters appear in more than one parameter group
 =======================================================
 
-The errors of ``add_param_group()``, and the mistake that gives none: to unfreeze a
-layer and forget that the optimizer doesn't have it.
+``add_param_group()`` refuses a parameter that the optimizer already has. To unfreeze
+such a parameter, ``requires_grad_(True)`` is enough. Add only what is missing.
 """
+
+# %%
+# The optimizer got all parameters, the frozen ones too. Now they are unfrozen.
+import torch
+
+torch.manual_seed(0)
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+model[0].requires_grad_(False)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+model[0].requires_grad_(True)
+try:
+    optimizer.add_param_group({"params": model[0].parameters()})
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+held = {p for group in optimizer.param_groups for p in group["params"]}
+missing = [p for p in model.parameters() if p not in held]
+print(len(missing))
+assert missing == []
 
 # %%
 # I unfroze the layer, and it does not move
 # -----------------------------------------
-# It gets a gradient, which nobody applies and nobody clears: the optimizer was made
-# from the parameters that trained then, so its ``step()`` and ``zero_grad()`` pass it
-# by.
-import torch
-
-torch.manual_seed(0)
+# This mistake raises no error. The optimizer was made from the parameters that trained
+# then. So the layer gets a gradient, and neither ``step()`` nor
+# ``optimizer.zero_grad()`` touches it.
 model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
 model[0].requires_grad_(False)
 trainable = [p for p in model.parameters() if p.requires_grad]
@@ -32,7 +47,7 @@ assert torch.equal(model[0].weight, before)
 assert norms[0] < norms[1] < norms[2]
 
 # %% tags=["hide-input"]
-# The norm of the gradient that nobody applies or clears: it grows with each step.
+# The norm of the gradient that is neither applied nor cleared: it grows with each step.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
@@ -42,7 +57,7 @@ plt.show()
 
 # %%
 # Add it, and it moves. Clear the gradient before the next backward, or the first step
-# applies the whole pile.
+# applies what three backwards have added up.
 optimizer.add_param_group({"params": model[0].parameters(), "lr": 1e-4})
 optimizer.zero_grad()
 assert model[0].weight.grad is None
@@ -51,23 +66,31 @@ optimizer.step()
 assert not torch.equal(model[0].weight, before)
 
 # %%
-# Which groups are refused?
-# -------------------------
-# One with a parameter that is there already, and one that is a set, which has no order.
-for group in (list(model[0].parameters()), {model[0].weight}):
+# Which other groups are refused?
+# -------------------------------
+# A set, because it has no order, and a result, because it is computed anew in each
+# forward. A parameter that is twice in the same new group only gives a warning.
+import warnings
+
+for group in ({model[0].weight}, [model[0].weight * 2]):
     try:
         optimizer.add_param_group({"params": group})
     except (ValueError, TypeError) as error:
         print(f"{type(error).__name__}: {error}")
     else:
         raise AssertionError("the group was added")
+new = torch.nn.Parameter(torch.ones(1))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    torch.optim.SGD([torch.ones(1)]).add_param_group({"params": [new, new]})
+assert "duplicate parameters" in str(caught[0].message)
 
 # %%
 # loaded state dict has a different number of parameter groups
 # ------------------------------------------------------------
-# A checkpoint from after ``add_param_group()`` needs an optimizer with as many groups.
-# One from an optimizer that had only the head does not fit an optimizer with all
-# parameters: both have one group, but of another size.
+# The state of an optimizer from after ``add_param_group()`` needs an optimizer with as
+# many groups. The state of an optimizer that had only the head does not fit one with
+# all parameters: both have one group, but of another size.
 fresh = torch.optim.Adam(model[1].parameters(), lr=0.01)
 whole = torch.optim.Adam(model.parameters(), lr=0.01)
 for loads, saved in ((fresh, optimizer), (whole, fresh)):
@@ -82,11 +105,49 @@ fresh.load_state_dict(optimizer.state_dict())
 assert len(fresh.param_groups) == 2
 
 # %%
-# None of this happens if the optimizer has all parameters from the start, and flags
-# alone decide which of them train. :py:func:`gradguide.explain` reports a layer that
-# was forgotten as ``not in optimizer``. Source:
-# :torch:`torch.optim.Optimizer.add_param_group`.
+# Only the numbers are compared. The same parameters in another order load without an
+# error, and each gets the state of another one.
+backwards = torch.optim.Adam(reversed(list(model.parameters())))
+model(torch.ones(1, 2)).sum().backward()
+whole.step()
+backwards.load_state_dict(whole.state_dict())
+bias = model[1].bias
+assert backwards.state[bias]["exp_avg"].shape == model[0].weight.shape != bias.shape
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# An optimizer that has all parameters from the start needs no ``add_param_group()``:
+# ``requires_grad`` decides which of them train. Three exceptions:
+#
+# - A frozen parameter that still has a gradient moves. Clear ``.grad`` when you freeze.
+# - ``LBFGS`` has one group only. It takes a second one and raises in ``step()``.
+# - DeepSpeed's ZeRO optimizers take over only the parameters that require a gradient
+#   when they are made: pass them only these, and make them again after unfreezing.
+#   (DeepSpeed was not run here.)
+model[0].requires_grad_(False)
+before = model[0].weight.clone()
+assert model[0].weight.grad is not None
+whole.step()
+assert not torch.equal(model[0].weight, before)
+model.zero_grad()
+before = model[0].weight.clone()
+model(torch.ones(1, 2)).sum().backward()
+whole.step()
+assert torch.equal(model[0].weight, before)
+
+lbfgs = torch.optim.LBFGS(model[1].parameters())
+lbfgs.add_param_group({"params": model[0].parameters()})
+try:
+    lbfgs.step(lambda: model(torch.ones(1, 2)).sum())
+except AssertionError:
+    assert len(lbfgs.param_groups) == 2
+else:
+    raise AssertionError("LBFGS stepped with two groups")
+
+# %%
+# :py:func:`gradguide.explain` reports a layer that was forgotten as
+# ``not in optimizer``. Source: :torch:`torch.optim.Optimizer.add_param_group`.
 #
 # Related: :doc:`/gallery/freezing/unfreeze_gradually`,
-# :doc:`schedulers_after_add_param_group`,
-# :doc:`/gallery/diagnose/why_is_my_gradient_none`.
+# :doc:`schedulers_after_add_param_group`, :doc:`/gallery/still-moves/stale_gradients`.

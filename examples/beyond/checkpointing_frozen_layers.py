@@ -2,23 +2,36 @@
 None of the inputs have requires_grad=True: checkpoints behind frozen layers
 ============================================================================
 
-A reentrant checkpoint asks its inputs whether a gradient is wanted. Behind a frozen
-layer they say no, and the trainable layer inside gets none.
+A reentrant checkpoint trains the layers inside it only if one of its inputs requires a
+gradient. Behind a frozen layer none does. Pass ``use_reentrant=False``.
 """
 
 # %%
-# Why does the checkpointed layer not train?
-# ------------------------------------------
-# The embedding is frozen, so what comes out of it needs no gradient. The block behind
-# it trains, and is checkpointed to save memory. Without ``use_reentrant``, PyTorch
-# takes the reentrant form and warns.
+# The embedding is frozen, so ``hidden`` requires no gradient. The block trains, and is
+# checkpointed to save memory.
 import torch
 from torch.utils.checkpoint import checkpoint
 
 torch.manual_seed(0)
 embedding = torch.nn.Linear(2, 2).requires_grad_(False)
-block = torch.nn.Linear(2, 2)
+block, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
 hidden = embedding(torch.ones(1, 2))
+for reentrant in (True, False):
+    block.zero_grad()
+    out = checkpoint(block, hidden, use_reentrant=reentrant)
+    head(out).sum().backward()
+    trains = block.weight.grad is not None
+    print(f"use_reentrant={reentrant}: {trains}")
+    assert trains == (not reentrant)
+
+# %%
+# Why? The reentrant form runs the block under ``no_grad()`` and puts one node into the
+# graph for all of it. That node requires a gradient if one of its inputs does. The
+# parameters inside are no inputs of it, so their ``requires_grad`` is not read. The
+# other form records the block as usual and drops the tensors that its nodes saved.
+#
+# Without ``use_reentrant``, PyTorch takes the reentrant form and warns. Without a
+# trainable head behind the block, ``backward()`` raises, too.
 out = checkpoint(block, hidden)
 try:
     out.sum().backward()
@@ -28,55 +41,87 @@ else:
     raise AssertionError("the block was reached")
 
 # %%
-# The second warning says it. With a trainable head behind the block there is not even
-# an error: the head learns, the block does not.
-head = torch.nn.Linear(2, 1)
-head(checkpoint(block, hidden, use_reentrant=True)).sum().backward()
-print(head.weight.grad is not None, block.weight.grad)
-assert head.weight.grad is not None
-assert block.weight.grad is None
+# If you must stay with the reentrant form
+# ----------------------------------------
+# Let the input require a gradient, as ``model.enable_input_require_grads()`` does in
+# the library transformers. Pass it as an argument of its own: a tensor inside a
+# dictionary or a list does not count.
+
+
+def by_key(inputs):
+    return block(inputs["hidden"])
+
+
+asked = hidden.clone().requires_grad_()
+block.zero_grad()
+checkpoint(block, asked, use_reentrant=True).sum().backward()
+assert block.weight.grad is not None
+assert not checkpoint(by_key, {"hidden": asked}, use_reentrant=True).requires_grad
 
 # %%
-# Why? The reentrant form runs the block under ``no_grad()`` and puts one node into the
-# graph for all of it. That node requires a gradient if one of its inputs does. The
-# parameters inside are no inputs of it, so nobody asks them.
-
-# %%
-# Two cures
-# ---------
-# ``use_reentrant=False`` records the block itself, and only drops what its nodes saved.
-# Or let the input require a gradient, as ``model.enable_input_require_grads()`` does in
-# the library transformers.
-
-
-def reached(value, *, reentrant):
-    block.zero_grad()
-    checkpoint(block, value, use_reentrant=reentrant).sum().backward()
-    return block.weight.grad is not None
-
-
-cures = {
-    "use_reentrant=False": reached(hidden, reentrant=False),
-    "hidden.requires_grad_()": reached(hidden.clone().requires_grad_(), reentrant=True),
-}
-print(cures)
-assert all(cures.values())
-
-# %%
-# The reentrant form has other limits: no ``autograd.grad()``, no ``backward(inputs=)``.
-value = hidden.clone().requires_grad_()
+# ``autograd.grad()`` and ``backward(inputs=…)`` raise if the way leads through a
+# reentrant checkpoint. A parameter inside it, named as an input, gets nothing, without
+# an error.
 try:
-    torch.autograd.grad(checkpoint(block, value, use_reentrant=True).sum(), value)
+    torch.autograd.grad(checkpoint(block, asked, use_reentrant=True).sum(), asked)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("autograd.grad ran")
+block.zero_grad()
+loss = checkpoint(block, asked, use_reentrant=True).sum()
+loss.backward(inputs=[block.weight])
+assert block.weight.grad is None
 
 # %%
-# What a cut inside does
-# ----------------------
-# ``no_grad()`` and ``detach()`` in the checkpointed function cut as they do outside, in
-# both forms.
+# May I freeze or unfreeze between forward and backward?
+# ------------------------------------------------------
+# Better not: the checkpoint runs the block again in the backward, and reads
+# ``requires_grad`` again. In the reentrant form, the new values hold. In the other one,
+# switching the weight of a linear layer changes which tensors are saved, and
+# ``backward()`` raises ``CheckpointError``: *A different number of tensors was saved*
+# or *Recomputed values for the following tensors have different metadata*. A bias is
+# not saved, so switching it raises nothing: on comes too late, off still stops the
+# gradient. Change ``requires_grad`` before the forward.
+from torch.utils.checkpoint import CheckpointError
+
+
+def switched(name, *, to, reentrant):
+    layer = torch.nn.Linear(2, 2)
+    parameter = layer.get_parameter(name).requires_grad_(not to)
+    loss = checkpoint(layer, asked, use_reentrant=reentrant).sum()
+    parameter.requires_grad_(to)
+    try:
+        loss.backward()
+    except CheckpointError as error:
+        return type(error).__name__
+    return "no gradient" if parameter.grad is None else "gradient"
+
+
+found = {
+    f"{name} to {to}, reentrant={reentrant}": switched(name, to=to, reentrant=reentrant)
+    for name in ("weight", "bias")
+    for reentrant in (True, False)
+    for to in (True, False)
+}
+for case, outcome in found.items():
+    print(f"{case:34}{outcome}")
+assert found["weight to True, reentrant=True"] == "gradient"
+assert found["weight to False, reentrant=True"] == "no gradient"
+assert found["weight to True, reentrant=False"] == "CheckpointError"
+assert found["weight to False, reentrant=False"] == "CheckpointError"
+assert found["bias to True, reentrant=True"] == "gradient"
+assert found["bias to False, reentrant=True"] == "no gradient"
+assert found["bias to True, reentrant=False"] == "no gradient"
+assert found["bias to False, reentrant=False"] == "no gradient"
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# ``no_grad()`` and ``detach()`` inside the checkpointed function cut the gradient as
+# they do outside, in both forms. One difference is left: if the function cuts
+# everything, the result of the reentrant form still requires a gradient, and only
+# ``backward()`` raises.
 first = torch.nn.Linear(2, 2)
 
 
@@ -86,19 +131,37 @@ def half_cut(value):
     return block(middle)
 
 
+def all_cut(value):
+    return block(value).detach()
+
+
 for reentrant in (True, False):
     block.zero_grad()
-    checkpoint(half_cut, value, use_reentrant=reentrant).sum().backward()
+    checkpoint(half_cut, asked, use_reentrant=reentrant).sum().backward()
     assert first.weight.grad is None
     assert block.weight.grad is not None
+    result = checkpoint(all_cut, asked, use_reentrant=reentrant)
+    assert result.requires_grad == reentrant
+    try:
+        result.sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a result without a gradient was walked")
+    assert ("none of output has requires_grad=True" in message) == reentrant
 
 # %% tags=["hide-input"]
-# Does the gradient reach the block? Cross: not with a reentrant checkpoint on an input
-# that needs no gradient.
+# Does the gradient reach the block? Cross: not with a reentrant checkpoint whose input
+# requires no gradient.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 2.2), layout="constrained")
-for way, ok in {"use_reentrant=True": False, **cures}.items():
+ways = {
+    "use_reentrant=True": False,
+    "use_reentrant=False": True,
+    "hidden.requires_grad_()": True,
+}
+for way, ok in ways.items():
     square = {"marker": "s", "fc": "none", "ec": "C0"}
     ax.scatter(0, way, s=250, lw=2, **(square if ok else {"marker": "x", "c": "C2"}))
 ax.set_xticks([0], ["block.weight.grad"])
@@ -107,8 +170,8 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# Always pass ``use_reentrant=False``. :torch:`torch.utils.checkpoint <checkpoint.html>`
-# lists the differences.
+# Pass ``use_reentrant=False``, and change ``requires_grad`` between two iterations.
+# :torch:`torch.utils.checkpoint <checkpoint.html>` lists the differences of the forms.
 #
 # Related: :doc:`/gallery/three-ways/through_or_blocked`,
 # :doc:`/gallery/diagnose/why_is_my_gradient_none`,

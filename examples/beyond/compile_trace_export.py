@@ -1,21 +1,88 @@
 """
-torch.compile compiles again when you freeze; jit.trace drops no_grad()
-=======================================================================
+jit.trace drops no_grad(), and torch.compile compiles again when you freeze
+===========================================================================
 
-A compiled model checks the flags in each call and follows them. A trace is a list of
-operations, and ``with torch.no_grad()`` is none: it is lost, and gradients flow where
-they were cut.
+A trace is a list of operations. ``with torch.no_grad()`` is none, so it is lost, and
+gradients flow where they were cut. ``detach()`` is an operation, and stays.
 """
+
+# %%
+# Of three terms, only ``x`` should count. The gradient should be 1.
+import torch
+
+
+def function(x):
+    with torch.no_grad():
+        lost = x * 10
+    kept = (x * 100).detach()
+    return x + lost + kept
+
+
+x = torch.ones(1, requires_grad=True)
+traced = torch.jit.trace(function, x)
+for way in (function, traced):
+    (gradient,) = torch.autograd.grad(way(x), x)
+    print(gradient.item())
+
+
+# %%
+# Which tools keep a no_grad()?
+# -----------------------------
+# ``torch.compile`` and ``torch.export`` do. A compiled function switches the grad mode
+# itself, an exported one has a submodule for the block.
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return function(x)
+
+
+def gradient_of(way):
+    (gradient,) = torch.autograd.grad(way(x).sum(), x)
+    return gradient.item()
+
+
+example = (torch.ones(1),)
+exported = torch.export.export(Model(), example)
+ways = {
+    "eager": Model(),
+    "torch.compile": torch.compile(Model(), backend="eager"),
+    "torch.export": exported.module(),
+    "torch.fx": torch.fx.symbolic_trace(Model()),
+    "torch.jit.trace": torch.jit.trace(Model(), example),
+}
+found = {way: gradient_of(module) for way, module in ways.items()}
+for way, value in found.items():
+    print(f"{way:17}{value}")
+assert found == {
+    "eager": 1,
+    "torch.compile": 1,
+    "torch.export": 1,
+    "torch.fx": 11,
+    "torch.jit.trace": 11,
+}
+
+# %% tags=["hide-input"]
+# The gradient that each way gives, where 1 (line) is right.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
+for way, value in found.items():
+    look = {"ec": "C0"} if value == 1 else {"ec": "C2", "ls": "--"}
+    ax.barh(way, value, fc="none", lw=2, **look)
+    if value != 1:
+        ax.plot(value + 0.5, way, "C2x", ms=10, mew=3)
+ax.axvline(1, color="C3")
+ax.set(xlabel="gradient", xlim=(0, 13))
+ax.invert_yaxis()
+plt.show()
 
 # %%
 # Does a compiled model see that I froze a layer?
 # -----------------------------------------------
-# Yes. Each new pattern of flags costs a compilation, one that it has seen before costs
-# none (:since:`2.12`; before, a graph was used again when only flags of parameters had
-# changed). The backend here only counts the graphs that it is given, so no C++ compiler
-# is needed.
-import torch
-
+# Yes (:since:`2.12`; before, a graph was used again when only ``requires_grad`` of
+# parameters had changed, `issue 139476
+# <https://github.com/pytorch/pytorch/issues/139476>`__). Each new pattern of
+# ``requires_grad`` costs a compilation, a known one costs none. The backend here only
+# counts the graphs that it is given, so no C++ compiler is needed.
 graphs = []
 
 
@@ -27,24 +94,24 @@ def count(graph, inputs):
 torch.manual_seed(0)
 model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
 compiled = torch.compile(model, backend=count)
-x = torch.ones(2, 4)
-compiled(x).sum().backward()
-compiled(x).sum().backward()
+batch = torch.ones(2, 4)
+compiled(batch).sum().backward()
+compiled(batch).sum().backward()
 counts = [len(graphs)]
 
 model.zero_grad()
 model[0].requires_grad_(False)
-compiled(x).sum().backward()
+compiled(batch).sum().backward()
 counts.append(len(graphs))
 print(model[0].weight.grad, model[1].weight.grad is not None)
 assert model[0].weight.grad is None
 assert model[1].weight.grad is not None
 
 model[0].requires_grad_(True)
-compiled(x).sum().backward()
+compiled(batch).sum().backward()
 counts.append(len(graphs))
 with torch.no_grad():
-    compiled(x)
+    compiled(batch)
 counts.append(len(graphs))
 print(counts)
 assert counts == [1, 2, 2, 3], "before PyTorch 2.12, freezing compiles nothing"
@@ -56,72 +123,74 @@ assert counts == [1, 2, 2, 3], "before PyTorch 2.12, freezing compiles nothing"
 assert torch._dynamo.config.recompile_limit == 8
 
 
-# %%
-# What happens to a no_grad() inside?
-# -----------------------------------
-# The model adds ``3x``, which is recorded, and ``2x``, which is not. Its gradient is 3.
-# If the ``with`` is lost on the way, it is 5.
-class Model(torch.nn.Module):
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``torch.export`` loses ``inference_mode()``.
+# - ``run_decompositions()`` of an exported program loses both cuts, ``no_grad()`` and
+#   ``detach()``. What it returns is for inference.
+# - ``torch.jit.script`` keeps ``with torch.no_grad()``.
+# - ``requires_grad_()`` inside a compiled function is not compiled: it runs outside of
+#   the graph, or raises with ``fullgraph=True``.
+# - A compiled model does not follow ``requires_grad`` if its checks are switched off: a
+#   layer that was frozen when it was compiled gets no gradient. It was so before
+#   PyTorch 2.12, with the default backend and others that use AOTAutograd.
+import warnings
+
+
+class InferenceMode(torch.nn.Module):
+    def forward(self, x):
+        with torch.inference_mode():
+            lost = x * 10
+        return x + lost.clone()
+
+
+class Scripted(torch.nn.Module):
     def forward(self, x):
         with torch.no_grad():
-            constant = x * 2
-        return x * 3 + constant
+            kept = x * 10
+        return x + kept
 
 
-def gradient(function):
-    x = torch.ones(2, requires_grad=True)
-    function(x).sum().backward()
-    return x.grad[0].item()
+assert gradient_of(InferenceMode()) == 1
+assert gradient_of(torch.export.export(InferenceMode(), example).module()) == 11
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)
+    decomposed = exported.run_decompositions()
+assert gradient_of(decomposed.module()) == 111
+assert gradient_of(torch.jit.script(Scripted())) == 1
 
 
-example = (torch.ones(2),)
-ways = {
-    "eager": Model(),
-    "torch.compile": torch.compile(Model(), backend="eager"),
-    "torch.export": torch.export.export(Model(), example).module(),
-    "torch.fx": torch.fx.symbolic_trace(Model()),
-    "torch.jit.trace": torch.jit.trace(Model(), example),
-}
-found = {way: gradient(function) for way, function in ways.items()}
-for way, value in found.items():
-    print(f"{way:17}{value}")
-assert found == {
-    "eager": 3,
-    "torch.compile": 3,
-    "torch.export": 3,
-    "torch.fx": 5,
-    "torch.jit.trace": 5,
-}
+def freezes(batch):
+    model[1].requires_grad_(False)
+    return model(batch)
 
 
-# %%
-# ``detach()`` is an operation, so it stays in the trace.
-def with_detach(x):
-    return x * 3 + (x * 2).detach()
+try:
+    torch.compile(freezes, backend="eager", fullgraph=True)(batch)
+except torch._dynamo.exc.Unsupported as error:
+    message = str(error)
+else:
+    raise AssertionError("requires_grad_() was compiled")
+assert "requires_grad_()" in message
+torch.compiler.reset()
+torch.compile(freezes, backend="eager")(batch)
+assert not model[1].weight.requires_grad
 
-
-assert gradient(torch.jit.trace(with_detach, example)) == 3
-assert gradient(torch.fx.symbolic_trace(with_detach)) == 3
-
-# %% tags=["hide-input"]
-# The gradient that each way gives, where 3 (line) is right.
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5.5, 2.8), layout="constrained")
-for way, value in found.items():
-    look = {"ec": "C0"} if value == 3 else {"ec": "C2", "ls": "--"}
-    ax.barh(way, value, fc="none", lw=2, **look)
-    if value != 3:
-        ax.plot(value + 0.25, way, "C2x", ms=10, mew=3)
-ax.axvline(3, color="C3")
-ax.set(xlabel="gradient", xlim=(0, 6))
-ax.invert_yaxis()
-plt.show()
+for unchecked in (False, True):
+    torch.compiler.reset()
+    layer = torch.nn.Linear(1, 1).requires_grad_(False)
+    compiled = torch.compile(layer, backend="aot_eager")
+    compiled(x).backward()
+    layer.requires_grad_(True)
+    with torch.compiler.set_stance(skip_guard_eval_unsafe=unchecked):
+        compiled(x).backward()
+    assert (layer.weight.grad is None) == unchecked
 
 # %%
-# Freeze before the first call of a compiled model, and you compile once. In code that
-# is traced, cut with ``detach()``. Sources: :torch:`torch.compile`,
-# :torch:`torch.export <user_guide/torch_compiler/export.html>`.
+# In code that is traced, cut with ``detach()``. If you freeze before the first call of
+# a compiled model, the freeze costs no second compilation. Sources:
+# :torch:`torch.compile`, :torch:`torch.export <user_guide/torch_compiler/export.html>`.
 #
 # Related: :doc:`func_and_functional_call`, :doc:`quantised_and_scripted`,
 # :doc:`/gallery/three-ways/detach_is_not_no_grad`.

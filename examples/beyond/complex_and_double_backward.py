@@ -1,20 +1,34 @@
 """
-Gradients of gradients need create_graph=True, complex losses a real part
-=========================================================================
+Gradient penalty without effect: autograd.grad needs create_graph=True
+======================================================================
 
-A gradient penalty has an effect only if the gradient itself is recorded. And
-``backward()`` starts from a real number only.
+``autograd.grad`` returns a gradient without a graph, so a penalty on it trains nothing.
+Pass ``create_graph=True``. A complex loss needs a real quantity, such as ``abs()``.
 """
 
 # %%
-# Why does my gradient penalty not train?
-# ---------------------------------------
-# The gradient that ``autograd.grad`` returns is a constant, unless you say
-# ``create_graph=True``.
+# The loss is ``w x²`` plus a penalty on its gradient. Without a penalty, the gradient
+# of the weight is ``x² = 4``. With it, ``88`` are added.
 import torch
 
 x = torch.tensor(2.0, requires_grad=True)
 weight = torch.tensor(3.0, requires_grad=True)
+found = []
+for create_graph in (False, True):
+    weight.grad = None
+    loss = weight * x.square()
+    (gradient,) = torch.autograd.grad(
+        loss, x, retain_graph=True, create_graph=create_graph
+    )
+    (loss + (gradient - 1).square()).backward()
+    found.append(weight.grad.item())
+print(found)
+assert found == [4, 4 + 88]
+
+# %%
+# The gradient is ``2wx = 12``, the penalty ``(12 - 1)²``, and its derivative by the
+# weight ``2 · 11 · 2x = 88``. The loss beside it hides the mistake. The penalty alone
+# raises.
 (gradient,) = torch.autograd.grad(weight * x.square(), x)
 try:
     (gradient - 1).square().backward()
@@ -22,42 +36,34 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the penalty had a graph")
-
-# %%
-# With it the penalty reaches the weight. The gradient is ``2wx = 12``, the penalty
-# ``(12 - 1)²``, and its derivative by the weight ``2 · 11 · 2x = 88``.
-(gradient,) = torch.autograd.grad(weight * x.square(), x, create_graph=True)
-(gradient - 1).square().backward()
-print(gradient.item(), weight.grad.item())
-assert weight.grad == 88
-
-# %%
-# In real code the penalty is added to a loss, and that hides the mistake: no error, and
-# no effect. The 4 is the gradient of the first term, ``x²``.
 weight.grad = None
-(constant,) = torch.autograd.grad(weight * x.square(), x)
-loss = weight * x.square() + (constant - 1).square()
-loss.backward()
-assert weight.grad == 4
+(gradient,) = torch.autograd.grad(weight * x.square(), x, create_graph=True)
+assert gradient == 12
+(gradient - 1).square().backward()
+assert weight.grad == 88
 
 # %%
 # Does no_grad() stop it?
 # -----------------------
 # A graph that exists can be walked under ``no_grad()``. With ``create_graph=True`` the
-# walk is even recorded.
+# walk is even recorded, but not in ``inference_mode()``.
 y = x**3
 with torch.no_grad():
     (first,) = torch.autograd.grad(y, x, create_graph=True)
 print(first.requires_grad)
 assert first.requires_grad
 assert torch.autograd.grad(first, x)[0] == 12
+y = x**3
+with torch.inference_mode():
+    (first,) = torch.autograd.grad(y, x, create_graph=True)
+assert not first.requires_grad
 
 # %%
 # backward(create_graph=True) warns
 # ---------------------------------
-# It puts a gradient with a graph into ``.grad``, and the parameter and its gradient
-# keep each other alive. ``autograd.grad`` returns the gradient instead, so there is no
-# such circle.
+# It puts a gradient with a graph into ``.grad``. If that graph leads back to the
+# parameter, the parameter and its gradient keep each other alive. ``autograd.grad``
+# returns the gradient instead, so there is no such circle.
 x.grad = None
 (x**3).backward(create_graph=True)
 assert x.grad.requires_grad
@@ -94,6 +100,53 @@ ax.plot(0, 0, "C3D", mfc="none", ms=10, mew=2)
 ax.set(xlabel="z.real", ylabel="z.imag")
 ax.set_aspect("equal")
 plt.show()
+
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# ``create_graph=True`` records what the backward of each operation does. Sometimes this
+# is nothing:
+#
+# - The gradient of ``3x`` is a constant. It has no graph.
+# - A ``Function`` whose backward is ``once_differentiable`` gives a gradient without a
+#   graph, and so a penalty without effect.
+# - A function that ``torch.compile`` has compiled with its default backend, or with any
+#   other that uses AOTAutograd, raises: a second backward is not supported.
+class Cube(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * 3 * x**2
+
+
+for result in (3 * x, Cube.apply(x)):
+    (gradient,) = torch.autograd.grad(result, x, create_graph=True)
+    assert not gradient.requires_grad
+
+compiled = torch.compile(lambda x: x**3, backend="aot_eager")
+(gradient,) = torch.autograd.grad(compiled(x), x, create_graph=True)
+try:
+    gradient.backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a compiled function was differentiated twice")
+assert "does not currently support double backward" in message
+
+# %%
+# The transforms of ``torch.func`` need no ``create_graph``. And ``backward()`` starts
+# from a complex number if you pass a ``gradient`` for it.
+assert torch.func.grad(torch.func.grad(lambda x: x**3))(x) == 12
+z.grad = None
+(z * z).backward(gradient=torch.tensor(1 + 0j))
+assert torch.allclose(z.grad, 2 * z.detach().conj())
 
 # %%
 # Write ``create_graph=True`` where a gradient goes into a loss, and make the loss a

@@ -1,24 +1,49 @@
 """
-DDP: freeze before you wrap, and wrap again to unfreeze
-=======================================================
+Expected to have finished reduction: freeze before DDP wraps the model
+======================================================================
 
 ``DistributedDataParallel`` notes what trains when it wraps the model. Freeze later, and
-the second iteration fails. Unfreeze later, and the processes drift apart without an
-error.
+by default the second iteration fails. Unfreeze later, and no error says that gradients
+are not averaged. Wrap again after each change.
 """
 
 # %%
+# One process shows the error. The second turn wraps a model that is frozen already.
+import torch
+import torch.distributed as dist
+from torch import nn
+
+store, x = dist.HashStore(), torch.ones(1, 2)
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+found = []
+for order in ("wrap, freeze", "freeze, wrap"):
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    model[0].requires_grad_(False)
+    wrapped(x).sum().backward()
+    try:
+        found.append((order, wrapped(x).requires_grad))
+    except RuntimeError as error:
+        found.append((order, str(error)[:58]))
+print(*found, sep="\n")
+
+# %% tags=["hide-input"]
 # Two processes, from one script
 # ------------------------------
-# Usually ``torchrun`` starts them. Here each process gets the source of one function.
-# It runs on the CPU with the gloo backend, and both meet by way of a file, so no port
-# is needed.
+# Whether gradients are averaged takes two processes. Usually ``torchrun`` starts them.
+# Here each process gets the source of one function. It runs on the CPU with the gloo
+# backend, and both meet by way of a file, so no port is needed.
 import inspect
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+dist.destroy_process_group()
+(_, message), freeze_wrap = found
+assert message.startswith("Expected to have finished reduction in the prior iteration")
+assert freeze_wrap == ("freeze, wrap", True)
 
 
 # Run a function in two processes, and return what the first one prints.
@@ -51,9 +76,9 @@ def run(worker):
 
 
 # %%
-# What happens when the flags change after the wrapping?
-# ------------------------------------------------------
-# Five experiments on one model of two layers. Each process has its own input, so their
+# What happens when requires_grad changes after the wrapping?
+# -----------------------------------------------------------
+# Experiments on one model of two layers. Each process has its own input, so their
 # gradients agree only if DDP averages them. Each line says whether they do, layer by
 # layer. None stands for no gradient.
 def train():
@@ -68,13 +93,16 @@ def train():
         "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
     )
 
-    def model():
+    def new_model(*, frozen=False):
         torch.manual_seed(0)
-        return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+        model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+        model[0].requires_grad_(not frozen)
+        return model
 
-    def step(wrapped):
-        wrapped.zero_grad()
-        wrapped(torch.full((1, 2), rank + 1.0)).sum().backward()
+    def step(wrapped, times=1):
+        for _ in range(times):
+            wrapped.zero_grad()
+            wrapped(torch.full((1, 2), rank + 1.0)).sum().backward()
 
     def agrees(layer):
         if layer.weight.grad is None:
@@ -83,14 +111,11 @@ def train():
         dist.all_gather(found, layer.weight.grad)
         return torch.equal(*found)
 
-    before = model()
-    before[0].requires_grad_(False)
-    wrapped = DistributedDataParallel(before)
-    step(wrapped)
-    step(wrapped)
+    before = new_model(frozen=True)
+    step(DistributedDataParallel(before), times=2)
     print("frozen before:", *map(agrees, before))
 
-    after = model()
+    after = new_model()
     wrapped = DistributedDataParallel(after)
     after[0].requires_grad_(False)
     step(wrapped)
@@ -100,17 +125,16 @@ def train():
     except RuntimeError as error:
         print(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
-    thawed = model()
-    thawed[0].requires_grad_(False)
-    wrapped = DistributedDataParallel(thawed)
-    thawed[0].requires_grad_(True)
-    step(wrapped)
-    print("thawed after:", *map(agrees, thawed))
-    wrapped = DistributedDataParallel(thawed)
-    step(wrapped)
+    for option in ("", "find_unused_parameters", "static_graph"):
+        thawed = new_model(frozen=True)
+        wrapped = DistributedDataParallel(thawed, **{option: True} if option else {})
+        thawed[0].requires_grad_(True)
+        step(wrapped, times=2)
+        print("thawed after:", *map(agrees, thawed), option)
+    step(DistributedDataParallel(thawed))
     print("wrapped again:", *map(agrees, thawed))
 
-    both = model()
+    both = new_model()
     wrapped = DistributedDataParallel(both, find_unused_parameters=True)
     for trains in (False, True):
         both[0].requires_grad_(trains)
@@ -118,7 +142,7 @@ def train():
         print("find_unused_parameters:", *map(agrees, both))
 
     try:
-        DistributedDataParallel(model().requires_grad_(False))
+        DistributedDataParallel(new_model().requires_grad_(False))
     except RuntimeError as error:
         print(f"{type(error).__name__}: {error}")
     dist.barrier()
@@ -134,17 +158,21 @@ print(*lines, sep="\n")
 # - *Frozen after:* the second iteration raises, and the first was wrong already. DDP
 #   sends gradients in buckets and waits until a bucket is full. The gradient of the
 #   frozen layer never comes, so the other layer, in the same bucket, is not averaged.
-# - *Thawed after:* no error. DDP doesn't watch this layer, so each process keeps its
-#   own gradient, and from the next step on the copies of the model differ. Wrapped
-#   again, it works.
+# - *Thawed after:* no error. DDP doesn't average the gradient of this layer, so each
+#   process keeps its own, and from the next step on the copies of the model differ.
+#   That is so with ``find_unused_parameters`` and ``static_graph``, too. Wrapped again,
+#   it works.
 # - *find_unused_parameters:* what trained when it was wrapped can be frozen and thawed.
 # - *All frozen:* there is nothing to average, and DDP says so.
 assert lines[:2] == ["frozen before: None True", "frozen after: None False"]
 assert "Expected to have finished reduction in the prior iteration" in lines[2]
-assert lines[3:5] == ["thawed after: False True", "wrapped again: True True"]
-assert lines[5] == "find_unused_parameters: None True"
-assert lines[6] == "find_unused_parameters: True True"
-assert "doesn't have any parameter that requires a gradient" in lines[7]
+assert [line.split()[:4] for line in lines[3:6]] == [
+    ["thawed", "after:", "False", "True"]
+] * 3
+assert lines[6] == "wrapped again: True True"
+assert lines[7] == "find_unused_parameters: None True"
+assert lines[8] == "find_unused_parameters: True True"
+assert "doesn't have any parameter that requires a gradient" in lines[9]
 
 # %% tags=["hide-input"]
 # What becomes of the first layer, in each order? Hatched: it is frozen, as it should
@@ -167,10 +195,45 @@ ax.margins(0.5, 0.25)
 ax.invert_yaxis()
 plt.show()
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# Freezing after the wrapping works with ``find_unused_parameters=True``, as above, and
+# with ``static_graph=True`` before the first iteration. After that, it raises with
+# ``static_graph=True``, too. A forward under ``no_grad()`` doesn't raise.
+store = dist.HashStore()
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+for iterations, expected in ((0, 3), (2, 1)):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    wrapped = nn.parallel.DistributedDataParallel(model, static_graph=True)
+    for _ in range(iterations):
+        wrapped(x).sum().backward()
+    model[0].requires_grad_(False)
+    done, message = 0, ""
+    try:
+        while done < 3:
+            wrapped(x).sum().backward()
+            done += 1
+    except RuntimeError as error:
+        message = str(error)
+    assert done == expected
+    assert ("Expected to have finished reduction" in message) == (done < 3)
+
+model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+weight = model[0].weight
+wrapped = nn.parallel.DistributedDataParallel(model)
+assert wrapped.module[0].weight is weight
+model[0].requires_grad_(False)
+wrapped(x).sum().backward()
+with torch.no_grad():
+    assert not wrapped(x).requires_grad
+dist.destroy_process_group()
+
 # %%
-# Wrap again after each change of flags. ``find_unused_parameters=True``, which the
-# message recommends, costs a walk through the graph in each step; it pays if flags
-# change often, and only if everything trained when you wrapped. Source:
+# Wrap again after each change of ``requires_grad``. The parameters stay the same ones,
+# so the optimizer can stay. ``find_unused_parameters=True``, which the message
+# recommends, costs a walk through the graph in each step; it pays if ``requires_grad``
+# changes often, and only if everything trained when you wrapped. Source:
 # :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed parameters.
 #
 # Related: :doc:`freezing_under_fsdp`, :doc:`/gallery/freezing/unfreeze_gradually`,

@@ -1,17 +1,46 @@
 """
-FSDP2: frozen and trainable parameters in one group, and thawed later
-=====================================================================
+FSDP2: freeze single layers, and make the optimizer after fully_shard()
+=======================================================================
 
-``fully_shard`` splits each parameter by itself, so a group may mix frozen and trainable
-ones, and a flag may change afterwards. The older ``FullyShardedDataParallel`` refuses
-the mixture.
+``fully_shard`` replaces the parameters. An optimizer that was made before updates
+nothing of the model, without an error. Frozen and trainable parameters may share a
+group.
 """
 
 # %%
+# One process is enough to see it. One layer of the group is frozen.
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+
+store, x = dist.HashStore(), torch.ones(1, 4)
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+mesh = dist.init_device_mesh("cpu", (1,))
+model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+model[0].requires_grad_(False)
+early = torch.optim.SGD(model.parameters(), lr=0.1)
+fully_shard(model, mesh=mesh)
+late = torch.optim.SGD(model.parameters(), lr=0.1)
+model(x).sum().backward()
+for optimizer in (early, late):
+    groups = optimizer.param_groups
+    print([p.grad is not None for p in groups[0]["params"]])
+
+# %%
+# The early optimizer sees no gradient: it has the old parameters. For the late one, the
+# frozen layer has none and the other layer has. FSDP2 needs no GPU (:since:`2.9`; in
+# 2.6, it raised an error on a CPU).
+has_gradient = [
+    [p.grad is not None for p in optimizer.param_groups[0]["params"]]
+    for optimizer in (early, late)
+]
+assert has_gradient == [[False] * 4, [False, False, True, True]]
+
+# %% tags=["hide-input"]
 # Two processes, from one script
 # ------------------------------
 # As in :doc:`freezing_under_ddp`: each process gets the source of one function.
-# FSDP2 needs no GPU (:since:`2.9`; in 2.6, it raised an error on a CPU).
 import inspect
 import os
 import subprocess
@@ -50,8 +79,8 @@ def run(worker):
 
 
 # %%
-# Does FSDP2 take a frozen layer?
-# -------------------------------
+# May I unfreeze after the sharding?
+# ----------------------------------
 # In one group, a layer is frozen before the sharding and thawed after it. Then two
 # optimizers make a step, one from before the sharding, one from after it. Last comes
 # the first version of FSDP, with the same model.
@@ -119,11 +148,11 @@ print(*lines, sep="\n")
 # has no gradient. Thawed after the sharding, it gets the mean over both processes,
 # unlike under DDP.
 #
-# But ``fully_shard`` replaces the parameters, and an optimizer that was made before has
-# the old ones. They never get a gradient, so it moves nothing, without an error.
+# The optimizer that was made before the sharding has the old parameters. They get no
+# gradient any more, so it updates nothing of the model, without an error.
 #
-# The first version flattens a whole group into one tensor, which can have only one
-# flag, unless it is told to keep the original parameters.
+# The first version flattens a whole group into one tensor, which has one
+# ``requires_grad`` for all, unless it is told to keep the original parameters.
 assert lines[:2] == ["frozen: None DTensor", "thawed: True"]
 assert lines[2:4] == ["early optimizer moves: False", "late optimizer moves: True"]
 assert "Must flatten tensors with uniform `requires_grad`" in lines[4]
@@ -145,9 +174,69 @@ ax.tick_params(length=0)
 ax.set_frame_on(False)
 plt.show()
 
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - After a forward without a backward, such as a validation, the parameters of the root
+#   are whole tensors that stand in for the sharded ones. What you change then is lost:
+#   an unfrozen layer trains for one step, and an optimizer that is made then updates
+#   nothing of it. Call ``model.reshard()`` first.
+# - Between the forward and the backward, unfreezing comes too late.
+# - Parameters of one group that train must have one dtype. A frozen layer in
+#   ``bfloat16`` beside a trainable one in ``float32`` is allowed. If both train, the
+#   forward raises.
+def sharded():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+    model[0].requires_grad_(False)
+    return fully_shard(model, mesh=mesh)
+
+
+for reshards in (False, True):
+    model = sharded()
+    with torch.no_grad():
+        model(x)
+    if reshards:
+        model.reshard()
+    model.requires_grad_(True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trained = []
+    for _ in range(2):
+        model(x).sum().backward()
+        trained.append(model[0].weight.grad is not None)
+        model.zero_grad()
+    held = [type(p).__name__ for p in optimizer.param_groups[0]["params"]]
+    assert trained == [True, reshards]
+    assert held == (["DTensor"] if reshards else ["Parameter"]) * 4
+
+model = sharded()
+loss = model(x).sum()
+model.requires_grad_(True)
+loss.backward()
+assert model[0].weight.grad is None
+
+
+class Mixed(nn.Sequential):
+    def forward(self, x):
+        return self[1](self[0](x.bfloat16()).float())
+
+
+for trains in (False, True):
+    model = Mixed(nn.Linear(4, 4, dtype=torch.bfloat16), nn.Linear(4, 1))
+    model[0].requires_grad_(trains)
+    fully_shard(model, mesh=mesh)
+    message = ""
+    try:
+        model(x).sum().backward()
+    except AssertionError as error:
+        message = str(error)
+    assert ("uniform original parameter dtype" in message) == trains
+    assert (model[1].weight.grad is None) == trains
+dist.destroy_process_group()
+
 # %%
-# Shard first, then make the optimizer. Change flags between two steps, in all processes
-# alike. Source: :torch:`torch.distributed.fsdp.fully_shard
+# Shard first, then make the optimizer. Change ``requires_grad`` after a backward, in
+# all processes alike. Source: :torch:`torch.distributed.fsdp.fully_shard
 # <distributed.fsdp.fully_shard.html>`.
 #
 # Related: :doc:`freezing_under_ddp`, :doc:`/gallery/freezing/unfreeze_gradually`,

@@ -1,45 +1,41 @@
 """
-torch.func ignores requires_grad, and no_grad() splits jacrev from jacfwd
-=========================================================================
+torch.func transforms ignore requires_grad; cut with detach(), not no_grad()
+============================================================================
 
-In ``torch.func`` you differentiate by an argument, whatever its flag says. Inside the
-function, ``detach()`` cuts in forward and in reverse mode, ``no_grad()`` in reverse
-mode only.
+``grad(f)`` differentiates by the first argument of ``f``, frozen or not. To freeze a
+parameter, pass it in another argument.
 """
 
 # %%
-# I froze the model, and ``grad`` still gives gradients
-# -----------------------------------------------------
-# ``grad(f)`` differentiates by the first argument of ``f``, whatever its flag says.
+# All parameters are frozen, and get a gradient. Below it, the weight stays out.
 import torch
-from torch.func import functional_call, grad, jacfwd, jacrev
+from torch.func import functional_call, grad
 
 model = torch.nn.Linear(2, 1).requires_grad_(False)
-x = torch.ones(1, 2)
+parameters = dict(model.named_parameters())
 
 
-def loss(parameters):
-    return functional_call(model, parameters, (x,)).sum()
+def loss(trained, frozen):
+    return functional_call(model, (trained, frozen), torch.ones(1, 2)).sum()
 
 
-gradients = grad(loss)(dict(model.named_parameters()))
-print({name: gradient.tolist() for name, gradient in gradients.items()})
-assert gradients["bias"].item() == 1
-
+print(list(grad(loss)(parameters, {})))
+frozen = {"weight": parameters.pop("weight")}
+print(list(grad(loss)(parameters, frozen)))
 
 # %%
-# To freeze here is to pass separately
-# ------------------------------------
-# Two dictionaries: what is differentiated comes first, what is frozen second.
-def split_loss(trained, frozen):
-    return functional_call(model, (trained, frozen), (x,)).sum()
-
-
-trained = {"bias": model.bias}
-frozen = {"weight": model.weight}
-gradients = grad(split_loss)(trained, frozen)
-print(list(gradients))
+# ``functional_call`` alone is no transform. With ``backward()``, it obeys
+# ``requires_grad`` as a call of the model does.
+gradients = grad(loss)(parameters, frozen)
 assert list(gradients) == ["bias"]
+assert gradients["bias"].item() == 1
+everything = grad(loss)({**parameters, **frozen}, {})
+assert set(everything) == {"weight", "bias"}
+assert not any(p.requires_grad for p in model.parameters())
+model.bias.requires_grad_(True)
+loss({**parameters, **frozen}, {}).backward()
+assert model.bias.grad is not None
+assert model.weight.grad is None
 
 
 # %%
@@ -49,6 +45,9 @@ assert list(gradients) == ["bias"]
 # derivative should be ``2x``. With ``no_grad()``, forward mode gives zero. It computes
 # derivatives along with the values and records nothing, so there is no recording that
 # ``no_grad()`` could switch off.
+from torch.func import jacfwd, jacrev
+
+
 def with_no_grad(x):
     with torch.no_grad():
         constant = x.square()
@@ -86,18 +85,62 @@ ax.set(xlabel="derivative", xlim=(0, 4.4))
 ax.invert_yaxis()
 plt.show()
 
+
 # %%
-# Around a transform, ``no_grad()`` does nothing
+# Around a transform, no_grad() does not stop it
 # ----------------------------------------------
-# The transform switches recording on for itself. Inside it, flags can't be set.
+# The transform switches recording on for itself. What ``no_grad()`` does switch off is
+# the recording of the transform, so its result has no graph.
+def cubes(x):
+    return x.pow(3).sum()
+
+
+leaf = point.clone().requires_grad_()
+assert grad(cubes)(leaf).requires_grad
 with torch.no_grad():
-    assert grad(lambda x: x.square().sum())(point).tolist() == [2, 4]
+    assert grad(cubes)(leaf).tolist() == [3, 12]
+    assert not grad(cubes)(leaf).requires_grad
+
+
+# %%
+# Inside a transform, ``requires_grad_()`` raises. The assignment ``x.requires_grad =
+# False`` raises nothing, and the gradient silently becomes zero: leave it out, too.
+def assigns(x):
+    x.requires_grad = False
+    return x.sum()
+
+
 try:
     grad(lambda x: x.requires_grad_().sum())(point)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
-    raise AssertionError("a flag was set in a transform")
+    raise AssertionError("requires_grad_() ran in a transform")
+assert grad(assigns)(point.clone()).tolist() == [0, 0]
+
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# ``inference_mode()`` inside the function cuts in both modes. Outside of
+# ``torch.func``, the forward mode of ``torch.autograd.forward_ad`` treats ``no_grad()``
+# as ``jacfwd`` does.
+def with_inference_mode(x):
+    with torch.inference_mode():
+        constant = x.square()
+    return x.square() - constant
+
+
+for jacobian in (jacrev, jacfwd):
+    assert jacobian(with_inference_mode)(point).diag().tolist() == [2, 4]
+
+from torch.autograd import forward_ad
+
+with forward_ad.dual_level():
+    dual = forward_ad.make_dual(point, torch.ones(2))
+    for function, expected in ((with_no_grad, [0, 0]), (with_detach, [2, 4])):
+        tangent = forward_ad.unpack_dual(function(dual)).tangent
+        assert tangent.tolist() == expected
 
 # %%
 # To freeze, pass a parameter as another argument. To cut, use ``detach()``. Source:

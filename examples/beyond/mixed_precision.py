@@ -2,36 +2,32 @@
 No inf checks were recorded: GradScaler and an optimizer of frozen parameters
 =============================================================================
 
-``GradScaler`` checks the gradients for inf and NaN before it lets an optimizer step. If
-all parameters of the optimizer are frozen, there is nothing to check, and
-``scaler.step()`` raises.
+``scaler.step()`` raises this error if no parameter of the optimizer has a gradient, for
+instance because all are frozen (unless it is fused). Step only those that have one.
 """
 
 # %%
-# How you get the error
-# ---------------------
 # Each part has its own optimizer, and the backbone is frozen for the first epochs.
 import torch
 
 torch.manual_seed(0)
-backbone, head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+parts = backbone, head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
 backbone.requires_grad_(False)
-optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in (backbone, head)]
+optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in parts]
+before = head.weight.clone()
 scaler = torch.amp.GradScaler("cpu")
-x = torch.ones(2, 4)
-scaler.scale(head(backbone(x)).sum()).backward()
+scaler.scale(head(backbone(torch.ones(2, 4))).sum()).backward()
 try:
     scaler.step(optimizers[0])
 except AssertionError as error:
     print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("the scaler stepped without gradients")
+for part, optimizer in zip(parts, optimizers, strict=True):
+    if any(p.grad is not None for p in part.parameters()):
+        scaler.step(optimizer)
 
 # %%
-# The optimizer of the head steps. Step only those optimizers that have a gradient, or
-# give all parameters to one.
-before = head.weight.clone()
-scaler.step(optimizers[1])
+# The loop is the cure: the head steps, the backbone is left out. Or give all parameters
+# to one optimizer, frozen ones too: then one gradient is enough.
 scaler.update()
 assert not torch.equal(head.weight, before)
 
@@ -43,14 +39,55 @@ def has_gradients(optimizer):
 
 print([has_gradients(optimizer) for optimizer in optimizers])
 assert [has_gradients(optimizer) for optimizer in optimizers] == [False, True]
+try:
+    scaler.step(optimizers[0])
+except AssertionError as error:
+    message = str(error)
+else:
+    raise AssertionError("the scaler stepped without gradients")
+assert "No inf checks were recorded for this optimizer" in message
+
+together = torch.optim.SGD([*backbone.parameters(), *head.parameters()], lr=0.1)
+head.zero_grad()
+before = head.weight.clone()
+scaler.scale(head(backbone(torch.ones(2, 4))).sum()).backward()
+scaler.step(together)
+scaler.update()
+assert not torch.equal(head.weight, before)
+
+# %%
+# Does the error always come?
+# ---------------------------
+# No. A step does nothing, without an error, if the optimizer has ``fused=True``: it
+# looks for infinite gradients itself. If no other optimizer steps, ``update()`` raises.
+#
+# And if the parameters still have a gradient from the time before they were frozen, the
+# step applies it: the frozen weights change. Clear ``.grad`` when you freeze.
+for fused in (True, False):
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    scaler.scale(torch.ones(1))
+    if not fused:
+        backbone.weight.grad = torch.ones(4, 4)
+    before = backbone.weight.clone()
+    scaler.step(optimizer)
+    assert torch.equal(backbone.weight, before) == fused
+    try:
+        scaler.update()
+    except AssertionError as error:
+        assert fused
+        message = str(error)
+assert "No inf checks were recorded prior to update" in message
+backbone.zero_grad()
+assert not has_gradients(optimizers[0])
 
 # %%
 # Does autocast change what is frozen?
 # ------------------------------------
-# No. The result is in ``bfloat16``, a gradient has the dtype of its parameter, and a
-# frozen parameter gets none.
-backbone.zero_grad()
+# No. The result is in ``bfloat16``, and a frozen parameter gets no gradient. A gradient
+# has the dtype of its parameter, unless you set ``grad_dtype``.
 head.zero_grad()
+x = torch.ones(2, 4)
 with torch.autocast("cpu", torch.bfloat16):
     out = head(backbone(x))
 out.float().sum().backward()
@@ -60,10 +97,10 @@ assert head.weight.grad.dtype == torch.float32
 assert backbone.weight.grad is None
 
 # %%
-# Autocast keeps the weights that it has cast. If it kept one from a forward under
-# ``no_grad()``, a later forward in the same block would find a weight without a graph.
-# That does not happen (:since:`2.11`; before, the ``backward()`` below raised): the
-# second forward trains.
+# Autocast keeps the ``bfloat16`` copies of weights that train until its block ends. If
+# it kept one from a forward under ``no_grad()``, a later forward in the same block
+# would find a weight without a graph. That does not happen (:since:`2.11`; before, the
+# ``backward()`` below raised): the second forward trains.
 head.zero_grad()
 with torch.autocast("cpu", torch.bfloat16):
     with torch.no_grad():
@@ -88,16 +125,36 @@ ax.margins(0.5, 0.6)
 ax.invert_yaxis()
 plt.show()
 
-# %%
-# ``clip_grad_norm_`` takes frozen parameters without complaint: their norm is 0.
-norm = torch.nn.utils.clip_grad_norm_(backbone.parameters(), 1.0)
-assert norm == 0
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - A copy that autocast keeps does not follow its weight: change a weight inside the
+#   block, and the next forward there still computes with the old values. A frozen
+#   weight is copied anew each time.
+# - ``Tensor.grad_dtype`` (PyTorch 2.10) changes the dtype of a gradient.
+# - ``clip_grad_norm_`` takes frozen parameters without an error. Their norm is 0, as
+#   long as no old gradient is left.
+with torch.autocast("cpu", torch.bfloat16):
+    for part, is_kept in ((head, True), (backbone, False)):
+        old = part(x)
+        with torch.no_grad():
+            part.weight.add_(1)
+        assert torch.equal(part(x), old) == is_kept
+
+head.zero_grad()
+head.weight.grad_dtype = torch.bfloat16
+head(x).sum().backward()
+assert head.weight.grad.dtype == torch.bfloat16
+assert torch.nn.utils.clip_grad_norm_(backbone.parameters(), 1.0) == 0
+backbone.weight.grad = torch.ones(4, 4)
+assert torch.nn.utils.clip_grad_norm_(backbone.parameters(), 1.0) == 4
 
 # %%
-# Prefer one optimizer with all parameters. Source: :torch:`Automatic mixed precision
+# Prefer one optimizer with all parameters, and clear the gradients when you freeze.
+# Source: :torch:`Automatic mixed precision
 # <notes/amp_examples.html#working-with-multiple-models-losses-and-optimizers>`, which
 # says how a scaler works with several optimizers. This page was not run on a GPU.
 #
 # Related: :doc:`/gallery/freezing/unfreeze_gradually`,
-# :doc:`/gallery/recipes/freeze_in_gradient_accumulation`,
-# :doc:`add_param_group_errors`.
+# :doc:`/gallery/still-moves/stale_gradients`,
+# :doc:`/gallery/recipes/freeze_in_gradient_accumulation`.

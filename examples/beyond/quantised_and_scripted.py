@@ -1,44 +1,62 @@
 """
-Quantised and scripted layers: frozen for good
-==============================================
+only Tensors of floating point dtype can require gradients: quantised weights
+=============================================================================
 
-Integers have no gradient, so a quantised weight can't train. Quantisation-aware
-training keeps the weight floating point, and rounds it in a way that lets the gradient
-through.
+Integers have no gradient, so ``model.requires_grad_(True)`` raises if a parameter is
+quantised to them. Unfreeze only the parameters of floating point dtype.
 """
 
 # %%
-# only Tensors of floating point dtype can require gradients
-# ----------------------------------------------------------
-# A quantised tensor holds integers and a scale.
+# A quantised weight beside a layer that can train.
 import torch
 
-quantised = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+model = torch.nn.Linear(2, 1).requires_grad_(False)
+codes = torch.ones(2, dtype=torch.int8)
+model.codes = torch.nn.Parameter(codes, requires_grad=False)
 try:
-    quantised.requires_grad_()
+    model.requires_grad_(True)
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("an integer requires a gradient")
+for parameter in model.parameters():
+    parameter.requires_grad_(parameter.is_floating_point())
+print({n: p.requires_grad for n, p in model.named_parameters()})
 
 # %%
-# A parameter may hold integers if you say that it does not train. A whole module can't
-# be converted to them.
-parameter = torch.nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
-print(parameter.dtype, parameter.requires_grad)
-assert not parameter.requires_grad
-try:
-    torch.nn.Linear(2, 1).to(torch.int8)
-except TypeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a module was converted to integers")
+# A parameter may hold integers if you say that it does not train. A quantised tensor
+# holds integers and a scale, and can't train either.
+flags = {name: p.requires_grad for name, p in model.named_parameters()}
+assert flags == {"weight": True, "bias": True, "codes": False}
+quantised = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
+for integers in (codes, quantised):
+    try:
+        integers.requires_grad_()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("an integer requires a gradient")
+    assert "floating point dtype" in message
+
+# %%
+# ``module.to()`` refuses each dtype that is neither floating point nor complex, before
+# it looks at the parameters. Integers that are there already stay integers.
+messages = set()
+for module in (torch.nn.Linear(2, 1).requires_grad_(False), torch.nn.ReLU()):
+    try:
+        module.to(torch.int8)
+    except TypeError as error:
+        messages.add(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("a module was converted to integers")
+(message,) = messages
+print(message)
+assert model.half().codes.dtype == torch.int8
 
 # %%
 # Quantisation-aware training
 # ---------------------------
 # A fake quantisation rounds in the forward. In the backward it lets the gradient
 # through, inside the range that the integers have. Outside of it, the gradient is zero.
+# So the weight stays floating point, and trains.
 x = torch.tensor([0.12, 0.77, 99.0], requires_grad=True)
 rounded = torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127)
 rounded.sum().backward()
@@ -63,20 +81,43 @@ plt.show()
 # %%
 # torch.jit.freeze means something else
 # -------------------------------------
-# It turns the parameters of a scripted module into constants of the program. None are
-# left that could train or be loaded. The input still gets its gradient.
+# A scripted module trains as any other. ``torch.jit.freeze`` turns its parameters into
+# constants of the program: none is left that could train or be loaded. The input still
+# gets its gradient.
 module = torch.jit.script(torch.nn.Linear(2, 1).eval())
+value = torch.ones(1, 2, requires_grad=True)
+module(value).sum().backward()
+assert module.weight.grad is not None
 program = torch.jit.freeze(module)
 print(len(list(program.parameters())))
 assert len(list(program.parameters())) == 0
-value = torch.ones(1, 2, requires_grad=True)
+value.grad = None
 program(value).sum().backward()
 assert value.grad is not None
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - The ``float8`` dtypes are floating point: such a tensor can require a gradient, and
+#   gets one. A complex tensor can, too, whatever the error says.
+# - ``module.type()`` does convert a whole module to integers, if it is frozen.
+# - ``torch.jit.freeze`` keeps a parameter that ``preserved_attrs`` names, and it
+#   trains.
+small = torch.ones(2).to(torch.float8_e4m3fn).requires_grad_()
+small.float().sum().backward()
+assert small.grad.dtype == torch.float8_e4m3fn
+assert torch.ones(2, dtype=torch.complex64).requires_grad_().requires_grad
+frozen = torch.nn.Linear(2, 1).requires_grad_(False)
+assert frozen.type(torch.int8).weight.dtype == torch.int8
+program = torch.jit.freeze(module, preserved_attrs=["weight"])
+program.weight.grad = None
+program(value).sum().backward()
+assert program.weight.grad is not None
+
 # %%
-# Quantise after training, or train through the fake. To freeze in order to train the
-# rest, use ``requires_grad_(False)``, not ``torch.jit.freeze``. Sources:
+# Quantise after training, or train through a fake quantisation. To freeze in order to
+# train the rest, use ``requires_grad_(False)``, not ``torch.jit.freeze``. Sources:
 # :torch:`torch.fake_quantize_per_tensor_affine`, :torch:`torch.jit.freeze`.
 #
 # Related: :doc:`/gallery/recipes/straight_through_and_vq`, :doc:`compile_trace_export`,
-# :doc:`/gallery/three-ways/backward_without_a_graph`.
+# :doc:`/gallery/recipes/lora_by_hand`.

@@ -1,28 +1,42 @@
 """
-state_dict() keeps no flags: freeze again after loading
-=======================================================
+state_dict() does not save requires_grad: freeze again after loading
+====================================================================
 
-A checkpoint holds values, not which parameters were frozen. A copy of a whole module
-keeps the flags. A tensor with a graph can be neither copied nor sent.
+A ``state_dict()`` holds values, not which parameters are frozen. After you have created
+the model again and loaded its weights, it trains. Save the names of what is frozen,
+too.
 """
 
 # %%
-# I saved a frozen model, and it trains after loading
-# ---------------------------------------------------
-# The values in a ``state_dict()`` are detached. After ``load_state_dict()``, the model
-# that loads has the flags that it had before.
+# The same file, loaded without and with the names.
+import torch
+
+saved = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+saved[0].requires_grad_(False)
+names = [n for n, p in saved.named_parameters() if not p.requires_grad]
+file = {"weights": saved.state_dict(), "frozen": names}
+
+loaded = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+loaded.load_state_dict(file["weights"])
+print(loaded[0].weight.requires_grad)
+for name in file["frozen"]:
+    loaded.get_parameter(name).requires_grad_(False)
+print(loaded[0].weight.requires_grad, loaded[1].weight.requires_grad)
+
+# %%
+# The values in a ``state_dict()`` are detached. After ``load_state_dict()``, the
+# parameters of the model have the ``requires_grad`` that they had before.
 import copy
 import io
 import pickle
 
-import torch
-
 saved = torch.nn.Linear(2, 1).requires_grad_(False)
-loaded = torch.nn.Linear(2, 1)
-loaded.load_state_dict(saved.state_dict())
-print(saved.weight.requires_grad, loaded.weight.requires_grad)
-assert torch.equal(saved.weight, loaded.weight)
-assert loaded.weight.requires_grad
+again = torch.nn.Linear(2, 1)
+again.load_state_dict(saved.state_dict())
+assert torch.equal(saved.weight, again.weight)
+assert again.weight.requires_grad
+flags = [p.requires_grad for p in loaded.parameters()]
+assert flags == [False, False, True, True]
 
 # %%
 # So a frozen model that loads a checkpoint stays frozen, also with ``assign=True``. But
@@ -37,9 +51,10 @@ for assign in (False, True):
 
 
 # %%
-# Which copies keep the flag?
-# ---------------------------
-# Those that copy a module or a parameter as a whole.
+# Which copies stay frozen?
+# -------------------------
+# Copies of a whole module, and a parameter that is pickled. A new ``Parameter`` made
+# from a frozen one trains.
 def through_a_file(thing):
     file = io.BytesIO()
     torch.save(thing, file)
@@ -48,20 +63,24 @@ def through_a_file(thing):
 
 
 kept = {
-    "load_state_dict": not loaded.weight.requires_grad,
+    "load_state_dict": not again.weight.requires_grad,
     "deepcopy": not copy.deepcopy(saved).weight.requires_grad,
     "torch.save(module)": not through_a_file(saved).weight.requires_grad,
     "pickle(parameter)": not pickle.loads(pickle.dumps(saved.weight)).requires_grad,
     "module.double()": not copy.deepcopy(saved).double().weight.requires_grad,
+    "Parameter(parameter)": not torch.nn.Parameter(saved.weight).requires_grad,
 }
 print(kept)
-assert [way for way, ok in kept.items() if not ok] == ["load_state_dict"]
+assert [way for way, ok in kept.items() if not ok] == [
+    "load_state_dict",
+    "Parameter(parameter)",
+]
 
 # %% tags=["hide-input"]
-# Square: the copy is frozen, too. Cross: it trains.
+# Hatched square: the copy is frozen, too. Cross: it trains.
 import matplotlib.pyplot as plt
 
-_, ax = plt.subplots(figsize=(5, 2.8), layout="constrained")
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 for way, ok in kept.items():
     hatched = {"marker": "s", "fc": "none", "ec": "C1", "hatch": "//////"}
     ax.scatter(0, way, s=180, lw=2, **(hatched if ok else {"marker": "x", "c": "C2"}))
@@ -74,7 +93,8 @@ plt.show()
 # Why can't my model be copied? Only graph leaves support the deepcopy protocol
 # -----------------------------------------------------------------------------
 # A result is tied to its graph, and ``deepcopy`` does not copy graphs. So a module that
-# keeps an output as an attribute can't be copied. Detach the output before you keep it.
+# keeps an output with a graph as an attribute can't be deep-copied. Detach the output
+# before you keep it.
 model = torch.nn.Linear(2, 1)
 model.cache = model(torch.ones(1, 2))
 try:
@@ -89,11 +109,13 @@ copy.deepcopy(model)
 # %%
 # Cowardly refusing to serialize non-leaf tensor which requires_grad
 # ------------------------------------------------------------------
-# A graph can't go from one process to another. A queue, a pipe and a worker of a
-# ``DataLoader`` pickle what they send, and all raise this error.
+# A graph can't go from one process to another. The queues and pipes of
+# ``multiprocessing`` pickle what they send with a ``ForkingPickler``, which raises this
+# error. Leaves can be sent. A pipe raises it where you send. A queue raises it in a
+# thread of the sender: its traceback is printed there, and the receiver waits. Send
+# ``result.detach()``.
+import multiprocessing
 from multiprocessing.reduction import ForkingPickler
-
-import torch.multiprocessing  # teaches it to pickle tensors
 
 result = torch.ones(2, requires_grad=True) * 2
 try:
@@ -103,19 +125,56 @@ except RuntimeError as error:
 else:
     raise AssertionError("a result was sent")
 ForkingPickler.dumps(result.detach())
+ForkingPickler.dumps(torch.ones(2, requires_grad=True))
+
+_, pipe = multiprocessing.Pipe()
+try:
+    pipe.send(result)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a result was sent")
+assert "Cowardly refusing" in message
+raised = []
+queue = multiprocessing.Queue()
+queue._on_queue_feeder_error = lambda error, _: raised.append(str(error))
+queue.put(result)
+queue.close()
+queue.join_thread()
+assert "Cowardly refusing" in raised[0]
 
 # %%
-# Without workers there is no error: the ``DataLoader`` hands the graph on, and each
-# batch leads back to what made it.
+# Without workers, a ``DataLoader`` hands the graph on without an error, and each batch
+# leads back to the tensor that made it.
 scale = torch.ones(1, requires_grad=True)
 batch = next(iter(torch.utils.data.DataLoader([scale * i for i in range(2)])))
 print(batch.requires_grad)
 assert batch.requires_grad
 
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - ``torch.save()`` and ``pickle`` take a result without an error, and leave its graph
+#   behind: what is loaded is a leaf that requires a gradient. ``clone()`` copies a
+#   result with its graph.
+# - ``state_dict(keep_vars=True)`` holds the parameters themselves, with
+#   ``requires_grad``. Loaded with ``assign=True``, both models have the same parameter,
+#   and it takes the value of the model that loads: the frozen one is unfrozen.
+for thing in (through_a_file(result), pickle.loads(pickle.dumps(result))):
+    assert thing.is_leaf
+    assert thing.requires_grad
+assert result.clone().grad_fn is not None
+
+assert saved.state_dict(keep_vars=True)["weight"] is saved.weight
+assert not saved.weight.requires_grad
+again.load_state_dict(saved.state_dict(keep_vars=True), assign=True)
+assert again.weight is saved.weight
+assert saved.weight.requires_grad
+
 # %%
-# Write down what was frozen, beside the checkpoint, or freeze by rule after loading.
+# Save the names of what is frozen beside the weights, or freeze by rule after loading.
 # Detach what leaves the process. Source: :torch:`Serialization semantics
 # <notes/serialization.html>`.
 #
-# Related: :doc:`/gallery/detach/clone_and_detach`,
-# :doc:`/gallery/detach/logging_a_loss`, :doc:`/gallery/freezing/freeze_a_backbone`.
+# Related: :doc:`/gallery/freezing/nn_parameter_unfreezes`,
+# :doc:`/gallery/detach/clone_and_detach`, :doc:`/gallery/freezing/freeze_a_backbone`.
