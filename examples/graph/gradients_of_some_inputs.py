@@ -57,6 +57,8 @@ calls = []
 features.register_hook(calls.append)
 head(features).sum().backward(inputs=list(head.parameters()), retain_graph=True)
 assert not calls
+assert all(p.grad is None for p in backbone.parameters())
+assert all(p.grad is not None for p in head.parameters())
 head(features).sum().backward(inputs=[features])
 print(features.grad.shape)
 assert features.grad.allclose(head.weight)

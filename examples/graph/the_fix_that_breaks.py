@@ -33,6 +33,7 @@ assert wrong.grad.item() == 1
 # %%
 # The error that it hides
 # -----------------------
+# Without ``requires_grad_(True)``, ``backward()`` raises.
 with torch.no_grad():
     loss = model(x).sum()
 try:
