@@ -129,7 +129,7 @@ assert counter.get_total_flops() == (17 + 6) * one
 with FlopCounterMode(display=False) as counter:
     x.relu().sum()
     torch.optim.Adam(model.parameters()).step()
-    nn.functional.scaled_dot_product_attention(x[None], x[None], x[None])
+    torch.nn.functional.scaled_dot_product_attention(x[None], x[None], x[None])
 assert counter.get_total_flops() == 0
 with FlopCounterMode(display=False) as counter:
     torch.nn.Conv2d(1, 1, 3)(x[None])
