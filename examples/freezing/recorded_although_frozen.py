@@ -84,8 +84,8 @@ plt.show()
 # - Under ``no_grad()`` nothing is recorded, and neither are results that have no
 #   gradient, such as those of ``argmax`` or a comparison.
 # - An image with ``requires_grad=True`` makes the first layer record, too.
-# - Layer norm and activations such as GELU save their input, frozen or not: the gradient
-#   of the input depends on it. Frozen batch norm saves it, too.
+# - Layer norm and activations such as GELU save their input, frozen or not: the
+#   gradient of the input depends on it. Frozen batch norm saves it, too.
 # - Under autocast a frozen linear layer saves a copy of its weight in the lower dtype.
 with torch.no_grad():
     assert frozen(stem(image)).grad_fn is None
