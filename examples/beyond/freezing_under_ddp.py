@@ -163,7 +163,7 @@ print(*lines, sep="\n")
 #   That is so with ``find_unused_parameters`` and ``static_graph``, too. Wrapped again,
 #   it works.
 # - *find_unused_parameters:* what trained when it was wrapped can be frozen and thawed.
-# - *All frozen:* there is nothing to average, and DDP says so.
+# - *All frozen:* there is nothing to average, and DDP raises an error.
 assert lines[:2] == ["frozen before: None True", "frozen after: None False"]
 assert "Expected to have finished reduction in the prior iteration" in lines[2]
 assert [line.split()[:4] for line in lines[3:6]] == [

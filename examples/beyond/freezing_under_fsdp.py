@@ -28,7 +28,7 @@ for optimizer in (early, late):
     print([p.grad is not None for p in groups[0]["params"]])
 
 # %%
-# The early optimizer sees no gradient: it has the old parameters. For the late one, the
+# The early optimizer gets no gradient: it has the old parameters. In the late one, the
 # frozen layer has none and the other layer has. FSDP2 needs no GPU (:since:`2.9`; in
 # 2.6, it raised an error on a CPU).
 has_gradient = [
