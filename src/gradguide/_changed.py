@@ -17,23 +17,23 @@ from gradguide._select import require_module
 def changed(model: nn.Module) -> Iterator[list[str]]:
     """Collect the names of the parameters and buffers that change in a ``with`` block.
 
-    The list is filled when the block ends, after an exception too. Values are
-    compared, not version counters: batch norm statistics and fused optimizers
-    change a tensor without counting it. NaN equals NaN here.
+    The list is filled when the block ends, even after an exception. Values are
+    compared, not version counters: the version counter of a tensor does not count the
+    writes of batch norm and of fused optimizers. Two NaN are equal here.
 
-    It does not say who changed a value, nor see one that was changed and changed
-    back. Tensors on the meta device have no values and change only in shape. A
-    sharded parameter is compared by the shard that this process holds, and a sparse
-    tensor by the entries that it stores.
+    It does not tell which code changed a value, and does not notice a value that was
+    changed and changed back. Tensors on the meta device have no values, so only their
+    shape, dtype and layout are compared. Of a sharded parameter, the shard of this
+    process is compared; of a sparse tensor, the entries that it stores.
 
     Args:
-        model: The module whose parameters and buffers are watched. They are copied
-            once, where they are: the block needs as many bytes again.
+        model: The module whose parameters and buffers are compared. They are copied
+            once, on their own device, so the block needs as much memory again.
 
     Yields:
-        A list that is empty at first and then holds the parameters, then the buffers,
-        that changed their values, shape, dtype or layout, came or went, named as in
-        ``named_parameters()`` and ``named_buffers()``.
+        A list that is empty at first. At the end it has the names of the parameters,
+        then of the buffers, that were added or removed, or whose values, shape, dtype
+        or layout changed, as in ``named_parameters()`` and ``named_buffers()``.
 
     Raises:
         TypeError: If ``model`` is not a module.

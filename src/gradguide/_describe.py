@@ -8,18 +8,19 @@ from gradguide._saved import saved
 
 
 def describe(tensor: Tensor) -> str:
-    """Say what a tensor is to autograd, and why its ``.grad`` is there or not.
+    """Describe how autograd treats a tensor, and why it has a ``.grad`` or not.
 
-    It does not say who made a leaf: ``detach()``, ``no_grad`` and ``torch.zeros``
-    leave the same behind. ``explain`` finds that out by running the code.
+    It does not tell where a leaf comes from: those of ``detach()``, ``no_grad`` and
+    ``torch.zeros`` are alike. ``explain`` finds that out by running the code.
 
     Args:
         tensor: Any tensor, of any shape.
 
     Returns:
-        One sentence on whether the tensor is a leaf or the result of what, on its
-        ``.grad``, and for a result on how many nodes and bytes it keeps alive. After
-        a backward, these are the ones that it did not go through.
+        One sentence. It says whether the tensor is a leaf or the result of an
+        operation, and whether it has a ``.grad``. For a result, it says how many nodes
+        and bytes it keeps alive: after a backward, those that the backward did not go
+        through.
 
     Raises:
         TypeError: If ``tensor`` is not a tensor.

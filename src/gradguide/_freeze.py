@@ -1,4 +1,4 @@
-"""Freezes parts of a module so that they really stay, and undoes it."""
+"""Freezes parts of a module so that training leaves them unchanged, and undoes it."""
 
 from collections.abc import Iterable
 
@@ -19,46 +19,49 @@ from gradguide._select import select
 
 
 def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
-    """Freeze parameters, so that no ``step()`` and no forward pass moves them.
+    """Freeze parameters, and the running statistics of their layers, against training.
 
-    Each matched parameter gets ``requires_grad=False`` and ``.grad=None``. The
-    second half matters: an optimizer reads ``.grad``, never ``requires_grad``, and
-    applies a gradient that was left behind.
+    Each matched parameter gets ``requires_grad=False`` and ``.grad=None``. Both are
+    needed: the optimizers of ``torch.optim`` read ``.grad``, not ``requires_grad``, and
+    would apply a gradient that was left behind.
 
     Normalisation layers whose parameters are then all frozen stop updating their
-    running statistics and use them, even after ``module.train()``. These are all
-    layers that inherit from PyTorch's batch, instance or sync batch norm, or from the
-    base class of these. The parametrization ``spectral_norm`` keeps its estimate, too,
-    so that the weight that it computes stays.
+    running statistics and normalise with them, even after ``module.train()``. These are
+    all layers that inherit from PyTorch's batch, instance or sync batch norm, or from
+    the base class of these. The parametrization ``spectral_norm`` keeps its estimate,
+    too, so that the weight that it computes stays the same.
 
-    An embedding with ``max_norm`` shortens rows of its weight in each forward, also
-    when it is frozen and in eval mode. While it is frozen, the rows of its output are
-    shortened instead: the output is the same, and the weight stays. Its attribute
-    ``max_norm`` is None for that time.
+    An embedding with ``max_norm`` shortens rows of its weight in each forward, even
+    when it is frozen and in eval mode. While ``freeze`` holds it, the rows of its
+    output are shortened instead: the output is the same, and the weight does not
+    change. Its attribute ``max_norm`` is None during that time.
 
-    Hooks do both: ``state_dict()`` keys stay as they are, and the hooks survive
-    ``copy.deepcopy`` and pickling. They run when the layer is called, not when its
-    ``forward`` is: freeze before ``torch.compile``, or call
-    ``torch.compiler.reset()`` after. ``torch.jit.script`` can't compile them.
+    Statistics and ``max_norm`` are held by hooks: the keys of ``state_dict()`` stay as
+    they are, and the hooks survive ``copy.deepcopy`` and pickling. They run when the
+    layer is called, not when its ``forward`` is called directly. Freeze before
+    ``torch.compile``, or call ``torch.compiler.reset()`` afterwards.
+    ``torch.jit.script`` can't compile the hooks.
 
-    It does not touch the optimizer. The parameters may stay in it: without a
-    gradient it skips them, save LBFGS, which is to be built anew. It does not stop
-    dropout, gradients that flow through the frozen part to what comes before it, code
-    that writes to the parameters itself, nor updates of other buffers.
+    It does not change the optimizer. The parameters may stay in it: the optimizers of
+    ``torch.optim`` skip a parameter without a gradient. ``LBFGS`` does not, so create
+    it again. A parameter can still change if your code or the layer's own forward
+    writes to it. ``freeze`` does not stop dropout, updates of other buffers, or
+    gradients that flow through the frozen part to the layers before it.
 
     Args:
-        module: The module to freeze, or that holds what to freeze.
+        module: The module to freeze, or a module that contains what to freeze.
         *patterns: What to freeze: the name of a parameter, the name of a module
-            (``"layer1"`` is all of ``layer1``, never ``layer10``), or a glob over
-            either (``"*.bias"``). Without patterns: everything.
-        stats: Whether normalisation layers keep their running statistics too, and
+            (``"layer1"`` stands for all of ``layer1``, and does not match
+            ``layer10``), or a glob over either (``"*.bias"``). Without patterns:
+            everything.
+        stats: Whether normalisation layers keep their running statistics, too, and
             spectral norm its estimate. A layer without parameters of its own is
             matched by its own name or that of a module around it.
 
     Returns:
-        A ``Frozen``, which knows what was frozen; the freeze is in force already. Its
-        ``undo()``, or the end of its ``with`` block, puts everything back. For as long
-        as it is alive, the gradients that it took away still take up memory.
+        A ``Frozen`` object with the names of what was frozen. The freeze is in force
+        already. ``undo()``, or the end of a ``with`` block, restores everything. As
+        long as the object exists, the gradients that it removed still occupy memory.
 
     Raises:
         ValueError: If a pattern matches no parameter and, with ``stats``, no
@@ -80,13 +83,13 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
         >>> frozen.stats
         ('1',)
 
-        The statistics hold, even in training mode:
+        The statistics don't change, even in training mode:
 
         >>> output = model.train()(torch.ones(8, 3))
         >>> model[1].num_batches_tracked.item()
         0
 
-        For a while only:
+        Freeze for a while only:
 
         >>> frozen.undo()
         >>> with freeze(model):
@@ -95,7 +98,7 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
         >>> all(parameter.requires_grad for parameter in model.parameters())
         True
 
-        A name that is not there:
+        A name that does not exist:
 
         >>> freeze(model, "3")
         Traceback (most recent call last):
@@ -128,18 +131,18 @@ def freeze(module: nn.Module, *patterns: str, stats: bool = True) -> Frozen:
 
 
 def unfreeze(module: nn.Module, *patterns: str) -> tuple[str, ...]:
-    """Let parameters train again, and running statistics move again.
+    """Unfreeze parameters, and let running statistics be updated again.
 
     A normalisation layer that ``freeze`` held takes the training mode of the module
-    around it, so that its statistics move at once if that module is training. An
-    embedding gets its ``max_norm`` back.
+    around it: if that module is training, its statistics are updated again from the
+    next forward on. An embedding gets its ``max_norm`` back.
 
-    It does not add anything to an optimizer: one built from only the trainable
-    parameters does not hold these. It does not bring gradients back.
+    It does not add anything to an optimizer: an optimizer that was created with only
+    the trainable parameters does not hold these. It does not restore gradients.
 
     Args:
-        module: The module to train, or that holds what to train.
-        *patterns: What to train, as in ``freeze``. Without patterns: everything.
+        module: The module to unfreeze, or a module that contains what to unfreeze.
+        *patterns: What to unfreeze, as in ``freeze``. Without patterns: everything.
 
     Returns:
         The names of the parameters that matched, as in ``named_parameters()``.

@@ -13,21 +13,22 @@ from gradguide._hold import hold, is_held, learns_in_training, release
 
 
 class Frozen:
-    """What a call of ``freeze`` froze, and the way back.
+    """The names of what ``freeze`` froze, and a method that undoes it.
 
-    ``undo()``, or the end of a ``with`` block, restores each flag, each ``.grad``
-    and each training mode exactly as it was, after an exception too. What was
-    frozen before stays frozen. Undo several in the reverse order.
+    ``undo()``, or the end of a ``with`` block, restores each ``requires_grad``, each
+    ``.grad`` and each training mode, even after an exception. What was frozen before
+    stays frozen. Undo several freezes in the reverse order.
 
-    If other parameters took the place of frozen ones since, as with
-    ``load_state_dict(assign=True)``, ``to_empty()`` or a parametrization, those that
-    inherited the freeze train again. They are found by their names, and get no
-    ``.grad``: the old one belongs to other values. A ``UserWarning`` names new
-    parameters that stay frozen because their names tell nothing.
+    Frozen parameters may have been replaced in the meantime, for example by
+    ``load_state_dict(assign=True)``, ``to_empty()`` or a parametrization. New
+    parameters that inherited the freeze are then found by their names and unfrozen.
+    They get no ``.grad``, because the old one belongs to other values. If a new
+    parameter can't be recognised by its name, it stays frozen, and a ``UserWarning``
+    names it.
 
     Attributes:
         names: The parameters that matched, as in ``named_parameters()``. Tied
-            parameters are one, under their first name.
+            parameters count as one, under their first name.
         stats: The modules whose running statistics are held.
 
     Examples:
@@ -53,7 +54,7 @@ class Frozen:
         self._before: Before | None = before
 
     def undo(self) -> None:
-        """Put everything back as it was; a second call does nothing."""
+        """Restore everything as it was; a second call does nothing."""
         self._undo()
 
     def _undo(self) -> None:

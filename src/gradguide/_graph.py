@@ -19,23 +19,24 @@ if TYPE_CHECKING:
 def graph(
     loss: Loss, model: nn.Module | None = None, *, depth: int | None = None
 ) -> "Graph":
-    """Show what backward from a loss walks through, and where it ends.
+    """Show the graph that a backward pass from a loss goes through.
 
-    Each line is an operation, named as ``grad_fn`` prints it, with what it was computed
-    from below it. Parameters have their names. An operation that several others use is
-    shown once, with a number that the others refer to.
+    A line begins with an operation, named as ``grad_fn`` prints it. The inputs of the
+    operation are on the same line, behind the arrow, or on the lines below it.
+    Parameters have their names. An operation that several others use is shown once,
+    with a number to which the others refer.
 
-    The graph can't tell why something is not in it: data and a tensor that was cut off
-    look the same there, ``no history``. ``explain`` tells them apart. A frozen
-    parameter is recognised where an operation kept it for its backward. One that was
-    added, such as a bias, is not kept; nor is one that was not used: ``not recorded``.
+    The graph does not contain the reason why a tensor is missing: data and a tensor
+    that was cut off look the same, ``no history``. ``explain`` tells them apart. A
+    frozen parameter is shown where an operation saved it for the backward pass. If it
+    was only added, such as a bias, or not used, it is ``not recorded``.
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
-        model: The module whose parameters are named. Those that backward from the
-            loss does not reach are listed, too, however little is shown.
-        depth: How many operations away from the loss to show, 2,000 operations at
-            most. By default the nearest 200. The rest is counted.
+        model: The module whose parameters are named. Parameters that the backward pass
+            does not reach are always listed, whatever ``depth`` is.
+        depth: How many operations away from the loss to show, at most 2,000 operations.
+            By default, the nearest 200 operations are shown. The others are counted.
 
     Returns:
         The graph. ``print`` it, ``draw`` it, or let a notebook show it.
@@ -62,7 +63,7 @@ def graph(
               └─ TBackward0 ← 0.weight (4, 3)
         not recorded: 2.bias frozen
 
-        A loss that was cut off has no graph:
+        A loss that was detached has no graph:
 
         >>> print(graph(model(torch.ones(8, 3)).sum().detach()))
         loss ()
@@ -90,10 +91,11 @@ def _require_depth(depth: object) -> None:
 
 
 class Graph:
-    """The graph behind a loss; ``print`` it for a tree, ``draw`` it for a picture.
+    """The graph of a loss; ``print`` shows a tree, ``draw`` draws a picture.
 
     Attributes:
-        parts: What is shown: the loss first, then operations, parameters and ends.
+        parts: The parts that are shown: the loss first, then operations, parameters and
+            the ends of paths.
     """
 
     def __init__(self, parts: list[Part], rows: list[Row], hidden: int) -> None:
@@ -113,17 +115,19 @@ class Graph:
     def draw(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the graph with matplotlib, the loss on top.
 
-        The loss is a diamond, in C3 as the arrows, which go the way of the gradient.
-        What trains has an outline in C0, what is frozen is hatched, in C1, and gets no
-        arrow. What has no history is an input, without a box; or, if the model has
-        parameters that are not reached, a place where a cut can be, dashed, in C2. The
-        colours are those of the property cycle; all else has the colour of text.
+        The loss is a diamond, and arrows show the way of the gradient; both have the
+        colour C3. A parameter that trains has an outline in C0. A frozen parameter is
+        hatched, in C1, and no arrow leads to it. A tensor without a history is an input
+        and has no box. But if the backward pass does not reach some parameters of the
+        model, the graph may be cut there, and the tensor has a dashed box in C2. The
+        colours are those of matplotlib's property cycle. Everything else has the colour
+        of text.
 
-        It does not choose a size for ``ax``: the text shrinks until it fits. Without
-        ``ax``, it makes a figure that fits.
+        The size of ``ax`` stays as it is, and the text shrinks until it fits. Without
+        ``ax``, a new figure of the right size is made.
 
         Args:
-            ax: The axes to draw on. Without them: new ones.
+            ax: The axes to draw on. By default, new axes are made.
 
         Returns:
             The axes.

@@ -14,17 +14,18 @@ from gradguide._select import require_module
 
 
 class Saved(NamedTuple):
-    """What a graph keeps in memory; ``print`` it for a table.
+    """What a graph keeps in memory; ``print`` shows a table.
 
     Attributes:
         bytes: The memory in bytes, each storage counted once.
-        by_op: The bytes by operation, largest first, named as ``grad_fn`` prints it.
-            What several operations share counts for the one nearest to the loss.
+        by_op: The bytes of each operation, largest first. Operations are named as
+            ``grad_fn`` prints them. A tensor that several operations share counts for
+            the one nearest to the loss.
         nodes: How many nodes the graph has.
         freed: Whether a backward has freed a part of it.
-        by_module: The bytes by module, largest first, under its path as in
-            ``named_modules()``. What belongs to no module, or to the whole model, is
-            under ``""``.
+        by_module: The bytes of each module, largest first, under its path as in
+            ``named_modules()``. The key ``""`` is for tensors that belong to no module
+            or to the whole model.
     """
 
     bytes: int
@@ -46,33 +47,36 @@ class Saved(NamedTuple):
 def saved(loss: Loss, model: nn.Module | None = None) -> Saved:
     """Measure what autograd keeps in memory for a backward from ``loss``.
 
-    It walks the graph that is there, and needs no second forward. What lives anyway
-    is not counted: leaves that require grad, and all that ``model`` owns. Without
-    ``model``, frozen weights that the graph holds are counted too.
+    It traverses the existing graph and needs no second forward. Tensors that are in
+    memory anyway are not counted: leaves that require a gradient, and the parameters
+    and buffers of ``model``. Without ``model``, frozen weights that the graph holds are
+    counted, too.
 
-    The graph knows no modules. An operation is counted for the module that owns the
-    parameters or buffers that it uses; one that uses none, for the innermost module
-    around the two layers that ran before and after it. So an activation counts for the
-    ``Sequential`` or block that it is in. What comes before the first layer or after
-    the last one, such as a loss function, counts for no module, and so do operations on
-    a tied weight, those between two calls of one module, and parameterless ones whose
-    order is not known as several threads ran them.
+    The graph has no modules. An operation that uses parameters or buffers is counted
+    for the module that owns them. An operation that uses none is counted for the
+    innermost module around the layers that ran before and after it, so the result of an
+    activation function counts for the ``Sequential`` or block that it is in. Some
+    operations count for no module: those before the first layer or after the last one,
+    such as a loss function, those on a tied weight, those between two calls of one
+    module, and those without parameters whose order is unknown because several threads
+    ran them.
 
-    After a backward it measures what is left: all that the backward did not go through,
-    such as a metric that was computed beside the loss and is kept.
+    After a backward it measures what is left: the tensors of the part of the graph that
+    the backward did not go through, such as that of a metric that you keep.
 
-    It does not count what Python code keeps beside the graph, such as attributes of
+    It does not count what Python code keeps outside of the graph, such as attributes of
     a custom function's ``ctx``, or the inputs of a checkpoint that is not reentrant.
-    What a checkpoint will recompute is not kept, so it is not counted. Tensors that a
-    hook packed count as they are packed.
+    What a checkpoint will recompute is not in memory, so it is not counted. Tensors
+    that a hook has packed are counted as packed.
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.
-        model: The module whose parameters and buffers live anyway. Of several, pass
-            ``nn.ModuleList([generator, critic])``.
+        model: The module whose parameters and buffers are in memory anyway. For several
+            modules, pass ``nn.ModuleList([generator, critic])``.
 
     Returns:
-        The bytes, in all, by operation and by module, and the number of nodes.
+        The bytes: the total, and those of each operation and each module; and the
+        number of nodes.
 
     Raises:
         TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
@@ -87,13 +91,13 @@ def saved(loss: Loss, model: nn.Module | None = None) -> Saved:
         224 B saved by 10 nodes
           AddmmBackward0  224 B
 
-        Who keeps them:
+        The modules that keep them:
 
         >>> saved(model(x).sum(), model).by_module
         {'2': 128, '0': 96}
 
-        Freezing the last layer saves nothing here, as the tanh keeps the same tensor
-        anyway. Freezing the first one does:
+        Freezing the last layer saves nothing here, because the tanh keeps the same
+        tensor anyway. Freezing the first one does:
 
         >>> _ = model[2].requires_grad_(False)
         >>> saved(model(x).sum(), model).bytes

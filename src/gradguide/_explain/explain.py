@@ -25,41 +25,46 @@ def explain(
     *,
     gradients: bool = False,
 ) -> Report:
-    """Say what will happen to each parameter, and why, and at which line.
+    """Tell what will happen to each parameter, why, and which line is the cause.
 
-    The more you pass, the more it knows. With the model alone: what is frozen; then
-    ``trains`` means that nothing speaks against it yet. With an optimizer: what it
-    holds, and what its next ``step()`` moves although it is frozen. With a loss: what
-    backward reaches. With a function that computes the loss: why the rest is not
-    reached.
+    The more you pass, the more it can tell:
 
-    The function is run once, in the current grad mode. Afterwards parameters, buffers
-    and submodules, ``requires_grad``, gradients, training modes, random numbers and
-    the grad mode are as before. Not restored are the state of other Python code, such
-    as a counter or a ``torch.Generator``, an optimizer, and modules outside of
-    ``model``, such as the batch norm of a second network.
+    - the model alone: which parameters are frozen. ``trains`` then means only that
+      nothing was found that prevents it;
+    - an optimizer: which parameters it holds, and which frozen ones its next
+      ``step()`` would change;
+    - a loss: which parameters the backward pass reaches;
+    - a function that computes the loss: why the others are not reached.
 
-    It does not train. If one of two paths from a parameter to the loss is cut, backward
-    still reaches it by the other, and it counts as ``trains``; ``graph`` shows both. It
-    trusts a custom function to give gradients to its inputs. Where the function runs
-    code in other threads, what seems unused is ``unknown``.
+    The function is run once, in the current grad mode. Afterwards the parameters,
+    buffers and submodules of ``model``, their ``requires_grad``, gradients and training
+    modes, the global random numbers of PyTorch, Python and NumPy, and the grad mode are
+    as before. Other state is not restored: an optimizer, a second network and its batch
+    norm, a ``torch.Generator`` of your own, a counter.
+
+    The model is not trained. If one of two paths from a parameter to the loss is cut,
+    the backward pass still reaches it by the other, and the verdict is ``trains``;
+    ``graph`` shows both. A custom function is assumed to give its inputs a gradient. If
+    the function runs code in other threads, a parameter that seems unused is
+    ``unknown``.
 
     Args:
         model: The module whose parameters are explained.
         loss: A function without arguments that computes the loss, or the loss. A loss
-            is a tensor, or a tuple, list or dict of tensors, of any shape. The
-            optimizer may be given here instead.
-        optimizer: The optimizer as it is before its next ``step()``.
-        gradients: Whether to run one backward on the side, to find gradients that are
-            exactly zero. No parameter's ``.grad`` is touched; a tensor in the graph of
-            a loss that retains its grad gets one. A loss of several numbers is summed.
+            is a tensor, or a tuple, list or dict of tensors, of any shape. You may
+            pass the optimizer here instead.
+        optimizer: The optimizer in its state before the next ``step()``.
+        gradients: Whether to run one more backward pass, to find gradients that are
+            exactly zero. The ``.grad`` of the parameters stays as it is. If you pass a
+            loss tensor, results in its graph that retain their gradient get one. A loss
+            with several elements is summed.
 
     Returns:
-        A row for each parameter, in the model's order; then buffers that move
-        although their module is frozen, tensors that the loss reaches outside of the
-        model, except those of a second module that an optimizer holds, and tensors
-        that the optimizer holds outside of the model. ``problems`` are the rows that
-        surprise.
+        A row for each parameter, in the model's order. Then rows for buffers that
+        change although their module is frozen, for tensors outside of the model that
+        the loss depends on (without those of a second module that an optimizer holds),
+        and for tensors outside of the model that the optimizer holds. ``problems`` has
+        the rows that need your attention.
 
     Raises:
         TypeError: If ``model`` is not a module, ``optimizer`` not an optimizer, the
@@ -83,7 +88,7 @@ def explain(
         >>> explain(model, loss).problems == ()
         True
 
-        What the optimizer does not know:
+        Parameters that the optimizer does not hold:
 
         >>> optimizer = torch.optim.SGD(model["body"].parameters(), lr=0.1)
         >>> explain(model, loss, optimizer)

@@ -11,12 +11,13 @@ from gradguide._report.row import Row
 
 
 class Report(Sequence[Row]):
-    """Rows in the model's order; printed, rows that say the same are one line.
+    """A sequence of rows, in the model's order.
 
-    It is a sequence, and equal to a tuple of the same rows.
+    ``print`` shows rows with the same verdict and reason as one line. A report is equal
+    to a tuple of the same rows.
 
     Attributes:
-        notes: What else there is to say, such as how much was watched.
+        notes: Further lines of the report, such as how many iterations were watched.
     """
 
     def __init__(self, rows: Iterable[Row] = (), notes: Iterable[str] = ()) -> None:
@@ -54,9 +55,10 @@ class Report(Sequence[Row]):
 
     @property
     def problems(self) -> Report:
-        """Return the rows on which a user should act.
+        """Return the rows that need your attention.
 
-        These are all but ``trains``, ``frozen``, ``unknown``, and what is normal.
+        These are all rows except ``trains``, ``frozen``, ``unknown``, and a few that
+        are normal at the start of a training.
         """
         problems = _Problems(row for row in self if row.is_problem)
         problems.whole = self._whole()

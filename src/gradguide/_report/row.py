@@ -4,17 +4,17 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """What is said about one tensor.
+    """The verdict on one tensor.
 
     Attributes:
         name: The name, as in ``named_parameters()`` or ``named_buffers()``; for a
             tensor that the model does not register, the path to it.
-        verdict: One word of a fixed list, such as ``trains`` or ``cut``.
-        why: The reason; empty if there is nothing to say.
-        where: File and line, and the module the line lies in; empty if unknown.
-        numel: How many numbers the tensor holds.
-        kind: ``parameter``, ``buffer``, ``optimizer``, ``tensor`` or, of what is said
-            about a whole run, ``run``.
+        verdict: The verdict, such as ``trains`` or ``cut``, from a fixed list.
+        why: The reason; empty if there is none.
+        where: The file, the line and the module of the line; empty if unknown.
+        numel: The number of elements of the tensor.
+        kind: ``parameter``, ``buffer``, ``optimizer`` or ``tensor``; ``run`` for a row
+            about the whole run.
     """
 
     name: str

@@ -27,24 +27,24 @@ CALLS = 3
 
 
 class watch:  # noqa: N801 it is used like a function
-    """Watch real iterations, and report what became of each parameter, and why.
+    """Watch real iterations, and report what happened to each parameter, and why.
 
-    What got a gradient and what moved is observed, at each ``step()`` and each
-    ``backward()`` in the block. Only the cause, why the rest did not, is told from the
-    operations on tensors. Nothing of the run is changed, and nothing is left behind:
-    values, random numbers and gradients are those of a run that is not watched. Code
-    that ``torch.compile`` has compiled runs without compilation meanwhile, which is
-    equal up to rounding.
+    At each ``step()`` and each ``backward()`` in the block, it observes which
+    parameters got a gradient and which values changed. Why the others did not is
+    concluded from the operations on tensors. The run itself is not changed: values,
+    random numbers and gradients are those of a run that is not watched, and no hooks
+    are left. There is one exception: code that ``torch.compile`` has compiled runs
+    without compilation in the block, and its results are equal up to rounding.
 
-    The block needs at least one whole iteration: forward, backward and step. What runs
-    in other threads or other processes is not seen; then a verdict is ``unknown``.
+    The block needs at least one whole iteration: forward, backward and step. Code in
+    other threads makes a verdict ``unknown``. Other processes are not seen.
 
     As a decorator of a training step, it watches the first three calls and prints the
-    report to stderr; later calls run as if it were not there.
+    report to stderr. Later calls run as if they were not decorated.
 
     Args:
-        *objects: Modules, optimizers and tensors to watch. All that takes part in the
-            block is found without them. A module that is given is reported also if
+        *objects: Modules, optimizers and tensors to watch. Those that the block uses
+            are found without being passed. A module that you pass is also reported if
             its forward does not run.
 
     Raises:
