@@ -75,8 +75,8 @@ def saved(loss: Loss, model: nn.Module | None = None) -> Saved:
             modules, pass ``nn.ModuleList([generator, critic])``.
 
     Returns:
-        The bytes: the total, and those of each operation and each module; and the
-        number of nodes.
+        The bytes in total, of each operation and of each module, and the number of
+        nodes.
 
     Raises:
         TypeError: If ``loss`` holds no tensor, or ``model`` is not a module.
