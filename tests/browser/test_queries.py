@@ -12,7 +12,7 @@ from .searching import addresses, ask
 
 HERE = Path(__file__).parent
 SETS = ("queries.toml", "fresh_queries.toml")
-"""The ranking was tuned on the first set; others collected the second one for a test."""
+"""The ranking was tuned on the first set. Others collected the second to test it."""
 
 QUERIES = [
     query | {"kind": kind, "set": name}
@@ -24,7 +24,7 @@ FOUND = 0.95
 """The part of the queries whose page has to be among the first three results."""
 
 FIRST = 0.8
-"""The part of the queries whose page has to be the very first, of pasted errors more."""
+"""The part of the queries whose page has to be the very first."""
 
 FIRST_OF_ERRORS = 0.9
 
