@@ -63,10 +63,10 @@ ax.legend()
 plt.show()
 
 # %%
-# Where do people write to ``.data``?
-# -----------------------------------
-# When they clip weights. Between forward and backward, ``w.data.clamp_()`` spoils the
-# gradients that are computed from ``w``: here the result is 1, and 5 is right. Clip
+# Where does this go wrong in practice?
+# -------------------------------------
+# Where weights are clipped. Between forward and backward, ``w.data.clamp_()`` spoils
+# the gradients that are computed from ``w``: here the result is 1, and 5 is right. Clip
 # after ``backward()``, under ``no_grad()``.
 h = torch.ones(1, requires_grad=True)
 w = torch.nn.Parameter(torch.tensor([5.0]))
@@ -114,8 +114,8 @@ with torch.no_grad():
 # Where it ends
 # -------------
 # A write to ``.data`` does no harm where ``backward()`` does not need the value. And
-# ``detach()`` does not notice each write: one through ``y.detach().numpy()`` is not
-# counted until you count it yourself, with
+# not every write through ``detach()`` is counted: one through ``y.detach().numpy()`` is
+# not, unless you count it yourself with
 # :torch:`torch.autograd.graph.increment_version`. An optimizer with ``fused=True`` does
 # not count its writes either (:doc:`detach_shares_memory_and_version`).
 x = torch.ones(2, requires_grad=True)

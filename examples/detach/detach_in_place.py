@@ -123,8 +123,8 @@ assert not (x * 2)[[0]].detach_().requires_grad
 # Where it ends
 # -------------
 # Some operations may return their input itself, such as ``contiguous()`` or ``to()``:
-# then ``detach_()`` changes that input. A view that was made in inference mode is not
-# tracked, and ``detach_()`` accepts it.
+# then ``detach_()`` changes that input. A view of an inference tensor is not tracked,
+# and ``detach_()`` accepts it.
 y = x * 2
 y.contiguous().detach_()
 assert not y.requires_grad

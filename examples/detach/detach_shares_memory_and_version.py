@@ -1,15 +1,15 @@
 """
-A write to a detached tensor changes the original, and backward() may fail
-==========================================================================
+A write to a detached tensor can break backward()
+=================================================
 
-``detach()`` returns a second tensor with the memory and the version counter of the
-first. Before you write to it, copy it: ``detach().clone()``.
+The write changes the original: ``detach()`` shares its memory and its version counter.
+Before you write, copy: ``detach().clone()``.
 """
 
 # %%
 # "modified by an inplace operation"
 # ----------------------------------
-# You round an output for display. ``backward()`` still needs the output of ``sigmoid``.
+# Here, ``backward()`` needs the output of ``sigmoid``.
 import torch
 
 x = torch.tensor([-1.0, 0.0, 1.0], requires_grad=True)

@@ -2,25 +2,96 @@
 ``element 0 of tensors does not require grad and does not have a grad_fn``
 ==========================================================================
 
-The loss has no graph: all parameters that it depends on are frozen, or a call on the
-way dropped the graph. Remove that call; ``loss.requires_grad_()`` only hides the error.
+The loss has no graph: no tensor that it depends on requires a gradient, or a call on
+the way dropped the graph. Unfreeze what should train, or remove that call.
+``loss.requires_grad_()`` only hides the error: no parameter gets a gradient.
 """
 
 # %%
 import torch
 
-layer = torch.nn.Linear(2, 1)
-output = layer(torch.ones(1, 2))
-
-loss = torch.tensor(output.sum())  # wrong: copies the number without its graph
+layer, x = torch.nn.Linear(2, 1), torch.ones(1, 2)
+# Wrong: item() returns a number, which has no graph.
+loss = torch.tensor(layer(x).sum().item())
 try:
     loss.backward()
 except RuntimeError as error:
     print(f"RuntimeError: {error}")
 else:
-    raise AssertionError
+    raise AssertionError("the loss had a graph")
+# Right: the loss is a result of the layer.
+loss = layer(x).sum()
+loss.backward()
+print(layer.weight.grad)
+assert layer.weight.grad.tolist() == [[1.0, 1.0]]
 
-loss = output.sum()  # right: the loss is a result of the layer
+# %%
+# Everything is frozen
+# --------------------
+# If all parameters are frozen and the data requires no gradient, no operation is
+# recorded. Unfreeze what should train, and run the forward pass again.
+layer.requires_grad_(False)
+# Wrong: the layer is frozen.
+loss = layer(x).sum()
+print(loss.requires_grad)
+assert not loss.requires_grad
+# Right: the layer is unfrozen before the forward pass.
+layer.requires_grad_(True)
+loss = layer(x).sum()
+loss.backward()
+print(loss.requires_grad)
+assert loss.requires_grad
+
+# %%
+# Which calls drop the graph
+# --------------------------
+# ``detach()``, ``.data``, ``item()``, ``tolist()``, ``numpy()`` and
+# ``torch.tensor(...)`` do, and so do operations that have no gradient, such as
+# ``argmax`` and comparisons. Under ``no_grad()`` and ``inference_mode()``, operations
+# are not recorded. Print ``requires_grad`` line by line: where it turns from True to
+# False, the graph is dropped. :py:func:`gradguide.explain` looks for this line.
+output = layer(x)
+with torch.no_grad():
+    unrecorded = layer(x)
+with torch.inference_mode():
+    inference = layer(x)
+results = {
+    "layer(x)": output,
+    "detach()": output.detach(),
+    "data": output.data,
+    "argmax()": output.argmax(),
+    "output > 0": output > 0,
+    "no_grad()": unrecorded,
+    "inference_mode()": inference,
+}
+for name, result in results.items():
+    print(f"{name:17}", result.requires_grad)
+    assert result.requires_grad == (name == "layer(x)")
+
+# %%
+# Why requires_grad_() on the loss does not help
+# ----------------------------------------------
+# The loss becomes a leaf. ``backward()`` fills the ``.grad`` of the loss, and no
+# parameter gets a gradient.
+layer.zero_grad()
+loss = layer(x).detach().sum().requires_grad_()
+loss.backward()
+print(loss.grad, layer.weight.grad)
+assert loss.grad == 1
+assert layer.weight.grad is None
+
+# %%
+# A reentrant checkpoint behind a frozen layer
+# --------------------------------------------
+# Its result requires no gradient if none of its inputs does, although the layer inside
+# is trainable. PyTorch warns. Pass ``use_reentrant=False``.
+from torch.utils.checkpoint import checkpoint
+
+# Wrong: a reentrant checkpoint.
+loss = checkpoint(layer, x, use_reentrant=True).sum()
+assert not loss.requires_grad
+# Right: a checkpoint that is not reentrant.
+loss = checkpoint(layer, x, use_reentrant=False).sum()
 loss.backward()
 print(layer.weight.grad)
 assert layer.weight.grad is not None

@@ -29,8 +29,8 @@ assert head.weight.grad.tolist() == [[8.0, 8.0]]
 # --------------------------------------
 # The backward of a sum needs neither term, so nothing is saved. The gradient of ``w``
 # in ``w * features`` is computed with ``features``. An inference tensor has no version
-# counter, so autograd could not tell if it is overwritten before the backward. A frozen
-# layer does not save its input, and takes an inference tensor.
+# counter, so autograd could not tell if it is overwritten before the backward. If a
+# frozen layer gets nothing but the features, nothing is recorded, and it works.
 w = torch.ones(2, requires_grad=True)
 (w + features).sum().backward()
 assert w.grad.tolist() == [4.0, 4.0]

@@ -108,7 +108,8 @@ assert not w[:2].detach().requires_grad
 # - Under ``inference_mode()`` a view of ``w`` misleads in the same way.
 # - Not every write raises an error. Under ``no_grad()`` it changes ``w``, which is
 #   :doc:`how to set a slice <updating_weights_by_hand>`. A write through ``.data`` is
-#   not noticed. If the base requires no gradient, its view may be written to.
+#   not noticed. If neither the base nor the value requires a gradient, the view may be
+#   written to.
 with torch.no_grad():
     assert not w.detach().requires_grad
     assert w.contiguous() is w

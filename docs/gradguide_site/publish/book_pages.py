@@ -1,7 +1,8 @@
 """Adapt pages that were written for the site to the book.
 
 The cards of the gallery become plain links, and each page states its language, which
-the style sheet needs.
+the style sheet needs. The table of contents, which Sphinx names in English, has a title
+in the language of the book.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.locale import _
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from gradguide_site.project import language
@@ -23,7 +25,7 @@ class PlainLinks(SphinxPostTransform):
     default_priority = 400
     builders = ("epub",)
 
-    def run(self, **_: object) -> None:
+    def run(self, **_options: object) -> None:
         for node in list(self.document.findall(nodes.raw)):
             text = node.astext().strip()
             if text.startswith(("<div", "</div")) and any(
@@ -44,6 +46,15 @@ def _state_language(
         context["html_tag"] = context["html_tag"].replace("<html", html_tag)
 
 
+def _translate_contents(app: Sphinx) -> None:
+    if app.builder.name == "epub":
+        titles = app.builder.guide_titles  # type: ignore[attr-defined]
+        app.builder.guide_titles = titles | {  # type: ignore[attr-defined]
+            "toc": _("Table of Contents")
+        }
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", _translate_contents)
     app.add_post_transform(PlainLinks)
     app.connect("html-page-context", _state_language)

@@ -36,23 +36,28 @@ const NAMES = [
 
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
 
-// Return the names of the pages that explain a pasted error or warning, the last one
-// first, or undefined if the query is none. The name is a part of the text, see
-// errors/messages.py; the text may be cut in half.
+// Return the names of the pages that explain a pasted error or warning, or undefined if
+// the query is none. The name is a part of the text, see errors/messages.py. The text may
+// be cut in half. Other versions have other words, so most words of a name are enough.
 export function errorsIn(query, names) {
   const start = [...query.matchAll(MESSAGE)].at(-1)?.index;
   const text = slug(query.slice(start ?? 0));
   const said = slug(query.slice(start ?? 0).replace(/^\w+: /, ""));
-  const found = names.filter(
+  const whole = names.filter(
     (name) => text.includes(name) || (said.length > 20 && name.includes(said)),
   );
-  return found.length || start !== undefined ? found : undefined;
+  if (whole.length || start === undefined) return whole.length ? whole : undefined;
+  const words = new Set(text.split("_"));
+  return names.filter((name) => {
+    const parts = name.split("_");
+    return parts.length > 4 && parts.filter((part) => words.has(part)).length > 0.8 * parts.length;
+  });
 }
 
 const slug = (text) =>
   text
     .toLowerCase()
-    .replaceAll("'", "")
+    .replace(/['’]/g, "")
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/_$/, "");
 

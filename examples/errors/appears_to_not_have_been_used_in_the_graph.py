@@ -1,0 +1,87 @@
+"""
+``appears to not have been used in the graph``
+==============================================
+
+``autograd.grad`` was asked for the gradient of a tensor that the loss was not computed
+from. Often the loss was computed from another tensor with the same values. Ask for the
+tensor that was used. If it is unused on purpose, pass ``allow_unused=True``.
+"""
+
+# %%
+import torch
+
+x = torch.ones(2, requires_grad=True)
+# Wrong: x[0] is a new tensor, and the loss depends on x.
+loss = x.square().sum()
+try:
+    torch.autograd.grad(loss, x[0])
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the loss depended on x[0]")
+# Right: ask for x, and index the gradient.
+loss = x.square().sum()
+(gradient,) = torch.autograd.grad(loss, x)
+print(gradient[0])
+assert gradient[0] == 2
+
+# %%
+# The loss was computed from another tensor
+# -----------------------------------------
+# ``x.to(...)`` is another tensor if it has to convert, and a second forward pass gives
+# another result. After ``detach()``, the loss does not depend on ``x`` either.
+layer = torch.nn.Linear(2, 1)
+hidden = layer(x)
+# Wrong: in each case, the loss depends on another tensor.
+for loss, tensor in (
+    (x.square().sum(), x.to(torch.float64)),
+    (layer(x).sum(), hidden),
+    (layer(x.detach()).sum(), x),
+):
+    try:
+        torch.autograd.grad(loss, tensor)
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the loss depended on the tensor")
+    assert "not have been used in the graph" in message
+# Right: the loss is computed from the tensor that is asked for.
+(gradient,) = torch.autograd.grad(hidden.square().sum(), hidden)
+assert gradient.allclose(2 * hidden)
+
+# %%
+# requires_grad was set after the forward pass
+# --------------------------------------------
+# What the graph contains is decided in the forward pass. Set ``requires_grad`` before.
+image = torch.ones(2)
+# Wrong: the forward pass did not record anything for the image.
+loss = layer(image).sum()
+image.requires_grad_()
+try:
+    torch.autograd.grad(loss, image)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the image was in the graph")
+# Right: the forward pass comes after requires_grad_().
+loss = layer(image).sum()
+(gradient,) = torch.autograd.grad(loss, image)
+assert gradient.equal(layer.weight[0])
+
+# %%
+# The tensor is unused on purpose
+# -------------------------------
+# With ``allow_unused=True`` its gradient is None, with ``materialize_grads=True`` it is
+# zeros. ``backward(inputs=...)`` does not raise, and leaves ``.grad`` at None.
+unused = torch.ones(1, requires_grad=True)
+asked = [x, unused]
+allowed = torch.autograd.grad(x.square().sum(), asked, allow_unused=True)
+filled = torch.autograd.grad(x.square().sum(), asked, materialize_grads=True)
+x.square().sum().backward(inputs=asked)
+print(allowed[1], filled[1].item(), unused.grad)
+assert allowed[1] is None
+assert filled[1] == 0
+assert unused.grad is None
+
+# %%
+# Read on: :doc:`/gallery/graph/gradients_of_some_inputs`.

@@ -1,0 +1,115 @@
+"""
+``Expected to have finished reduction in the prior iteration before starting a new one``
+========================================================================================
+
+A parameter that was trainable when ``DistributedDataParallel`` wrapped the model got no
+gradient in the step before. After you freeze a part, wrap the model again. For a part
+that is not used in each step, pass ``find_unused_parameters=True``.
+"""
+
+# %%
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel as DDP
+
+store, x = dist.HashStore(), torch.ones(1, 2)
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+
+# Wrong: freezes after wrapping
+wrapped = DDP(model)
+model[0].requires_grad_(False)
+try:
+    for _ in range(2):
+        wrapped(x).sum().backward()
+except RuntimeError as error:
+    print("RuntimeError:", *str(error).split())
+else:
+    raise AssertionError("a frozen parameter was not missed")
+
+# Right: wraps again
+wrapped = DDP(model)
+for _ in range(2):
+    wrapped(x).sum().backward()
+print(model[1].weight.grad is not None)
+assert model[1].weight.grad is not None
+
+# %%
+# The error comes one step late. In the step before, the gradients in the same bucket as
+# the missing one were not averaged, so the processes already differ.
+#
+# A part that is not used in each step
+# ------------------------------------
+# The message is the same if the output does not depend on a layer, or only on its
+# detached result. With ``find_unused_parameters=True``, DDP looks for such parameters
+# in each step.
+
+
+class Branches(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+
+    def forward(self, x, kind="first"):
+        first, second = self.first(x), self.second(x)
+        detached = first + second.detach()
+        return {"first": first, "detached": detached, "both": (first, second)}[kind]
+
+
+def fails(step, **options):
+    wrapped, message = DDP(Branches(), **options), ""
+    try:
+        for _ in range(3):
+            step(wrapped).sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    return message.startswith("Expected to have finished reduction")
+
+
+def skips(wrapped):
+    return wrapped(x, "first")
+
+
+def detaches(wrapped):
+    return wrapped(x, "detached")
+
+
+# Wrong: the default
+print(fails(skips), fails(detaches))
+assert fails(skips)
+assert fails(detaches)
+
+# Right: DDP looks for unused parameters
+for step in (skips, detaches):
+    print(fails(step, find_unused_parameters=True))
+    assert not fails(step, find_unused_parameters=True)
+
+# %%
+# An output that the loss does not use
+# ------------------------------------
+# If the forward pass returns a result and the loss leaves it out, return only what the
+# loss needs, or add the rest with a factor of zero.
+
+
+# Wrong: the second output is dropped
+def drops(wrapped):
+    return wrapped(x, "both")[0]
+
+
+# Right: both outputs are in the loss
+def keeps(wrapped):
+    first, second = wrapped(x, "both")
+    return first + 0 * second
+
+
+print(fails(drops), fails(keeps))
+assert fails(drops)
+assert not fails(keeps)
+dist.destroy_process_group()
+
+# %%
+# PyTorch 1.1 spoke only of ``parameters that were not used in producing its output (the
+# return value of `forward`)`` (quoted from an `issue
+# <https://github.com/open-mmlab/mmdetection/issues/2117>`__, not run).
+#
+# Read on: :doc:`/gallery/beyond/freezing_under_ddp`.

@@ -1,0 +1,76 @@
+"""
+``grad can be implicitly created only for scalar outputs``
+==========================================================
+
+The loss has several elements, or none, and without an argument ``backward()`` needs
+exactly one. Reduce the loss with ``mean()`` or ``sum()``, or pass a gradient of the
+shape of the loss.
+"""
+
+# %%
+import torch
+
+prediction = torch.tensor([1.0, 2.0], requires_grad=True)
+# Wrong: the loss has one element for each example.
+loss = prediction.square()
+try:
+    loss.backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the loss had one element")
+# Right: the mean has one element.
+loss = prediction.square().mean()
+loss.backward()
+print(prediction.grad)
+assert prediction.grad.tolist() == [1, 2]
+
+# %%
+# Where a loss with several elements comes from
+# ---------------------------------------------
+# The loss function has ``reduction="none"``, or the network itself returns the loss
+# and is wrapped in :torch:`torch.nn.DataParallel`, which returns one loss for each GPU:
+# ``loss.mean()``.
+target = torch.zeros(2)
+# Wrong: no reduction.
+loss = torch.nn.functional.mse_loss(prediction, target, reduction="none")
+print(loss.shape)
+assert loss.numel() == 2
+# Right: the default, the mean.
+loss = torch.nn.functional.mse_loss(prediction, target)
+loss.backward()
+assert loss.shape == ()
+
+# %%
+# Pass a gradient
+# ---------------
+# A gradient of ones gives the same as ``sum()``. Its shape has to be that of the loss.
+# ``autograd.grad`` raises the same error, and takes the gradient as ``grad_outputs``.
+prediction.grad = None
+loss = prediction.square()
+loss.backward(torch.ones_like(loss))
+print(prediction.grad)
+(of_sum,) = torch.autograd.grad(prediction.square().sum(), prediction)
+assert prediction.grad.equal(of_sum)
+
+# %%
+# A loss with one element
+# -----------------------
+# Its shape does not matter: ``(1, 1)`` works, too. An empty tensor raises, for example
+# the loss of a batch of which a mask leaves nothing. Skip such a batch.
+prediction[:1].reshape(1, 1).backward()
+# Wrong: no element is left.
+loss = prediction.square()[prediction > 5]
+try:
+    loss.backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("an element was left")
+# Right: an empty loss is skipped.
+if loss.numel():
+    loss.mean().backward()
+assert loss.numel() == 0
+
+# %%
+# Read on: :doc:`/gallery/three-ways/no_grad_stops_recording`.

@@ -1,0 +1,90 @@
+"""
+``Inplace update to inference tensor outside InferenceMode is not allowed``
+===========================================================================
+
+A tensor that was created under ``inference_mode()`` is changed in place outside of it.
+The error comes after the change, so the values are new. Change a ``clone()`` that you
+make outside, or create the tensor under ``no_grad()``.
+"""
+
+# %%
+import torch
+
+with torch.inference_mode():
+    features = torch.ones(2)
+
+# Wrong: changes the inference tensor
+try:
+    features.mul_(2)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("an inference tensor was changed")
+print(features)
+
+# Right: changes a copy, an ordinary tensor
+copied = features.clone().mul_(2)
+print(features, copied)
+assert features.tolist() == [2, 2]
+assert copied.tolist() == [4, 4]
+
+# %%
+# ``no_grad()`` around the change doesn't prevent the error. Around the creation it
+# does.
+try:
+    with torch.no_grad():
+        features.mul_(2)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an inference tensor was changed")
+assert message.startswith("Inplace update to inference tensor outside")
+
+with torch.no_grad():
+    features = torch.ones(2)
+assert features.mul_(2).tolist() == [2, 2]
+
+# %%
+# Modules that were created under inference_mode()
+# ------------------------------------------------
+# Their parameters and buffers are inference tensors. A batch norm in training mode
+# updates its buffers in place, and ``optimizer.step()`` by default updates the
+# parameters in place, so both raise this error. Create the module outside, or make a
+# deep copy of it outside.
+import copy
+
+with torch.inference_mode():
+    norm = torch.nn.BatchNorm1d(2)
+
+# Wrong: the module itself
+try:
+    norm(torch.ones(2, 2))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("buffers in inference mode were updated")
+assert message.startswith("Inplace update to inference tensor outside")
+
+# Right: a deep copy
+norm = copy.deepcopy(norm)
+norm(torch.ones(2, 2)).sum().backward()
+torch.optim.SGD(norm.parameters(), lr=0.1).step()
+print(norm.num_batches_tracked)
+assert not norm.num_batches_tracked.is_inference()
+assert not any(p.is_inference() for p in norm.parameters())
+
+# %%
+# Some changes of an inference tensor raise no error: those through ``data`` or
+# ``detach()``, and those of an optimizer with ``fused=True``. They change the values,
+# and nothing checks what was computed from the old ones.
+with torch.inference_mode():
+    features, weight = torch.ones(2), torch.nn.Parameter(torch.ones(2))
+features.data.mul_(2)
+features.detach().mul_(2)
+assert features.tolist() == [4, 4]
+weight.grad = torch.ones(2)
+torch.optim.SGD([weight], lr=0.5, fused=True).step()
+assert weight.tolist() == [0.5, 0.5]
+
+# %%
+# Read on: :doc:`/gallery/modes/inference_tensors_bite_later`.

@@ -1,0 +1,135 @@
+"""
+``variables needed for gradient computation has been modified by an inplace operation``
+=======================================================================================
+
+The graph has saved a value, and it was overwritten before the backward pass: by ``+=``,
+a method that ends in ``_``, ``inplace=True``, or, if it is a weight, ``step()``. Write
+``y = y + 1`` instead of ``y += 1``, and call ``step()`` after the last backward pass.
+"""
+
+# %%
+import torch
+
+x = torch.ones(3, requires_grad=True)
+y = x.exp()
+# Wrong: exp() has saved its result, and += overwrites it.
+y += 1
+try:
+    y.sum().backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("exp() did not need its result")
+# Right: y + 1 is a new tensor.
+y = x.exp()
+y = y + 1
+y.sum().backward()
+print(x.grad)
+assert x.grad.allclose(x.exp())
+
+# %%
+# step() comes before the last backward()
+# ---------------------------------------
+# ``step()`` writes to the weights. The message has the shape of the overwritten tensor
+# and the operation that its current value comes from. ``AsStrided`` with a transposed
+# shape is the weight of ``nn.Linear``. Call every ``backward()`` before ``step()``, or
+# run the forward pass again after it.
+layer = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+# Wrong: the second backward() needs the weight from before the step.
+loss = layer(x).sum()
+loss.backward(retain_graph=True)
+optimizer.step()
+try:
+    loss.backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("step() did not write to the weight")
+# Right: a new forward pass, with the new weight.
+x.grad = None
+layer(x).sum().backward()
+assert x.grad.equal(layer.weight[0])
+
+# %%
+# A write to shared memory
+# ------------------------
+# Slices, views, ``detach()`` and, in most cases, ``reshape()`` share the memory of the
+# tensor. Write to a ``clone()``.
+y = x.exp()
+# Wrong: detach() shares the memory with y.
+y.detach()[0] = 0
+try:
+    y.sum().backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the memory was not shared")
+# Right: a clone has its own memory.
+y = x.exp()
+y.detach().clone()[0] = 0
+y.sum().backward()
+
+# %%
+# Which line is it?
+# -----------------
+# ``set_detect_anomaly(True)`` shows the line of the operation that needs the value. The
+# write comes after this line. It is slow: switch it on for the search only.
+import warnings
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    with torch.autograd.set_detect_anomaly(True):
+        y = x.exp()
+        y += 1
+        try:
+            y.sum().backward()
+        except RuntimeError as error:
+            message = str(error)
+        else:
+            raise AssertionError("exp() did not need its result")
+lines = str(caught[-1].message).splitlines()
+(line,) = [line.strip() for line in lines if "exp()" in line]
+print(line)
+assert line == "y = x.exp()"
+
+# %%
+# A wrong gradient without an error
+# ---------------------------------
+# Autograd counts writes and does not compare values. A write through ``.data`` or
+# NumPy is not counted, nor is ``step()`` of an optimizer with ``fused=True``, nor the
+# update of statistics by a batch norm that was in ``eval()`` in the forward pass.
+
+
+def change(loss, write):
+    (before,) = torch.autograd.grad(loss, x, retain_graph=True)
+    write()
+    (after,) = torch.autograd.grad(loss, x)
+    return (after - before).abs().max().item()
+
+
+data, array = x.exp(), x.exp()
+fused = torch.optim.SGD(layer.parameters(), lr=0.1, fused=True)
+norm = torch.nn.BatchNorm1d(3).eval()
+changes = {
+    "data": change(data.sum(), data.data.zero_),
+    "numpy": change(array.sum(), lambda: array.detach().numpy().fill(0)),
+    "fused": change(layer(x).sum(), fused.step),
+    "batch norm": change(norm(x[None]).sum(), lambda: norm.train()(torch.eye(3))),
+}
+for name, size in changes.items():
+    print(f"{name:10} {size:.2f}")
+    assert size > 0.01
+
+# %%
+# Reported for ``DistributedDataParallel`` on GPUs: of two forward passes before one
+# backward pass, the second overwrites the statistics of a batch norm with those of the
+# first process. ``broadcast_buffers=False`` prevents it (`issue 110363
+# <https://github.com/pytorch/pytorch/issues/110363>`__).
+#
+# In PyTorch 1.10.1, the transposed weight of ``nn.Linear`` is ``output 0 of TBackward``
+# (quoted from `NNR 3
+# <https://github.com/Veason-silverbullet/NNR/issues/3>`__).
+
+# %%
+# Read on: :doc:`/gallery/graph/inplace_modified`.

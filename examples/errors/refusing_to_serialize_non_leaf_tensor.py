@@ -1,0 +1,68 @@
+"""
+``Cowardly refusing to serialize non-leaf tensor which requires_grad``
+======================================================================
+
+A result with a graph is sent to another process, by a pipe, by a queue or by a worker
+of a ``DataLoader``. A graph can't be sent. Call ``detach()`` before you send the
+tensor.
+"""
+
+# %%
+import torch
+from torch import multiprocessing
+
+receiver, sender = multiprocessing.Pipe()
+result = torch.ones(2, requires_grad=True) * 2
+
+# Wrong: sends a result with its graph
+try:
+    sender.send(result)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("a graph was sent")
+
+# Right: sends the values
+sender.send(result.detach())
+received = receiver.recv()
+print(received)
+assert received.tolist() == [2, 2]
+
+# %%
+# Queues and workers
+# ------------------
+# A queue raises the error in a thread of the sender. Its traceback is printed there,
+# and the receiver waits. It is so, too, in a ``DataLoader`` with workers and
+# ``batch_size=None``; pass ``timeout``, so that it doesn't wait for ever. If a worker
+# makes a batch of several results, ``torch.stack()`` raises another error there.
+queue = multiprocessing.Queue()
+errors = []
+queue._on_queue_feeder_error = lambda error, _: errors.append(str(error))
+
+# Wrong: put() raises nothing
+queue.put(result)
+
+# Right: the values
+queue.put(result.detach())
+print(queue.get())
+assert len(errors) == 1
+assert errors[0].startswith("Cowardly refusing to serialize non-leaf tensor")
+queue.close()
+queue.join_thread()
+
+# %%
+# A leaf can be sent, and still requires a gradient where it is received. ``pickle``
+# and ``torch.save()`` take a result and drop its graph: what is loaded is a leaf that
+# requires a gradient.
+import pickle
+
+sender.send(torch.ones(2, requires_grad=True))
+received = receiver.recv()
+assert received.is_leaf
+assert received.requires_grad
+loaded = pickle.loads(pickle.dumps(result))
+assert loaded.is_leaf
+assert loaded.requires_grad
+
+# %%
+# Read on: :doc:`/gallery/beyond/saving_and_copying`.

@@ -1,0 +1,129 @@
+"""
+``Trying to backward through the graph a second time``
+======================================================
+
+``backward()`` frees the tensors that its part of the graph has saved, and a second
+backward pass needs them. Add losses that share a forward pass. In a training loop, find
+the result of an earlier step that the loss still depends on.
+"""
+
+# %%
+import torch
+
+weight = torch.ones(2, requires_grad=True)
+features = weight.exp()
+# Wrong: the first backward() frees what the second one needs.
+features.sum().backward()
+try:
+    features.mean().backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the graph was still there")
+# Right: a new forward pass, and one backward() for both losses.
+weight.grad = None
+features = weight.exp()
+(features.sum() + features.mean()).backward()
+print(weight.grad)
+assert weight.grad.allclose(1.5 * weight.exp())
+
+# %%
+# A state is passed from one step to the next
+# -------------------------------------------
+# Through the state, the loss of the second step depends on the first step, whose graph
+# has been freed. ``detach()`` the state between the steps.
+state = torch.zeros(2)
+# Wrong: the state keeps the graph of the step before.
+state = (state + weight).tanh()
+state.sum().backward()
+state = (state + weight).tanh()
+try:
+    state.sum().backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the second step did not reach the first")
+# Right: each step begins with a state that has no graph.
+for _ in range(2):
+    state = (state.detach() + weight).tanh()
+    state.sum().backward()
+
+# %%
+# Something is computed before the loop
+# -------------------------------------
+# Move it into the loop. ``retain_graph=True`` makes the error go away and hides the
+# cause: here the gradient stays at ``exp(1)``, that of the first weight, in each step.
+
+
+def train(*, before, retain_graph=None):
+    weight = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    features, gradients = weight.exp(), []
+    for _ in range(3):
+        if not before:
+            features = weight.exp()
+        optimizer.zero_grad()
+        features.sum().backward(retain_graph=retain_graph)
+        gradients.append(round(weight.grad.item(), 2))
+        optimizer.step()
+    return gradients
+
+
+# Wrong: the features are computed once, before the loop.
+try:
+    train(before=True)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("nothing was saved before the loop")
+# Wrong, too: the graph of the first weight is kept.
+hidden = train(before=True, retain_graph=True)
+# Right: the features are computed in each step.
+right = train(before=False)
+print(hidden, right)
+assert hidden == [2.72, 2.72, 2.72]
+assert right[0] == 2.72
+assert right[2] < right[1] < right[0]
+
+# %%
+# Two networks share a result
+# ---------------------------
+# The backward pass of the discriminator also goes through the generator, and frees its
+# graph. Give the discriminator the detached result.
+generator, discriminator = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+# Wrong: the first pass goes through both networks.
+fake = generator(torch.ones(1, 2)).tanh()
+discriminator(fake).sum().backward()
+try:
+    discriminator(fake).sum().backward()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the generator was not reached")
+# Right: the first pass ends at the discriminator.
+fake = generator(torch.ones(1, 2)).tanh()
+discriminator(fake.detach()).sum().backward()
+discriminator(fake).sum().backward()
+
+# %%
+# If you need two backward passes
+# -------------------------------
+# Pass ``retain_graph=True`` to each backward pass through this graph except the last.
+weight.grad = None
+features = weight.exp()
+features.sum().backward(retain_graph=True)
+features.mean().backward()
+print(weight.grad)
+assert weight.grad.allclose(1.5 * weight.exp())
+
+# %%
+# In other versions, as quoted in issues: ``Trying to backward through the graph a
+# second time, but the buffers have already been freed. Specify retain_graph=True when
+# calling backward the first time.`` (PyTorch 0.4.0, `PyTorch-GAN 6
+# <https://github.com/eriklindernoren/PyTorch-GAN/issues/6>`__), and ``Trying to
+# backward through the graph a second time, but the saved intermediate results have
+# already been freed.`` (PyTorch 1.7.1, `instant-nerf 2
+# <https://github.com/JonathonLuiten/instant-nerf-pytorch/issues/2>`__).
+
+# %%
+# Read on: :doc:`/gallery/graph/backward_twice`.

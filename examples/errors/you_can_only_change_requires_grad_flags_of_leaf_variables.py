@@ -1,0 +1,78 @@
+"""
+``you can only change requires_grad flags of leaf variables``
+=============================================================
+
+A recorded operation computed this tensor, so its ``requires_grad`` is True and
+can't be set. Use ``result.detach()``, or freeze the parameters before the forward pass.
+"""
+
+# %%
+import torch
+
+layer, x = torch.nn.Linear(2, 1), torch.ones(1, 2)
+result = layer(x)
+# Wrong: the result was computed from parameters that train.
+try:
+    result.requires_grad = False
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the result was a leaf")
+# Right: detach() returns a tensor without a graph.
+constant = result.detach()
+print(constant.requires_grad)
+assert not constant.requires_grad
+
+# %%
+# Or freeze the layer before the forward pass.
+layer.requires_grad_(False)
+frozen = layer(x)
+print(frozen.requires_grad)
+assert not frozen.requires_grad
+layer.requires_grad_(True)
+
+# %%
+# The message is short
+# --------------------
+# It comes from ``result.requires_grad = True``, and ``requires_grad`` is already True.
+# To read the gradient of the result, call ``retain_grad()``. The method
+# ``requires_grad_()`` raises nothing here and changes nothing.
+result = layer(x)
+# Wrong: requires_grad of a result is set.
+try:
+    result.requires_grad = True
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the result was a leaf")
+assert result.requires_grad_() is result
+# Right: the result keeps its gradient.
+result.retain_grad()
+result.sum().backward()
+print(result.grad)
+assert result.grad == 1
+
+# %%
+# A weight that is computed
+# -------------------------
+# A slice of a parameter, taken while autograd records, is a result. So is the weight of
+# a parametrized layer: freeze ``original``. The rows of a parameter can't be frozen one
+# by one with ``requires_grad``: split it into two parameters.
+from torch.nn.utils import parametrizations
+
+layer = parametrizations.spectral_norm(torch.nn.Linear(3, 2))
+# Wrong: the weight is computed from another parameter, and the row from the weight.
+for tensor in (layer.weight, layer.weight[0]):
+    try:
+        tensor.requires_grad_(False)
+    except RuntimeError as error:
+        print(f"RuntimeError: {error}")
+    else:
+        raise AssertionError("the weight was a leaf")
+# Right: the parameter that the weight is computed from.
+layer.parametrizations.weight.original.requires_grad_(False)
+print(layer.weight.requires_grad)
+assert not layer.weight.requires_grad
+
+# %%
+# Read on: :doc:`/gallery/graph/leaf_or_not`.
