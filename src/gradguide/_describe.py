@@ -37,7 +37,7 @@ has added to it since it was made or its .grad was last set to None, as zero_gra
 does.
         >>> print(describe(x.exp().sum()))
         A result of SumBackward0 of shape (): a backward passes through it, and its \
-.grad stays None, as only leaves keep one; it keeps 3 graph nodes and 24 bytes alive.
+.grad stays None without retain_grad(); it keeps 3 graph nodes and 24 bytes alive.
         >>> describe(3.0)
         Traceback (most recent call last):
         ...
@@ -114,8 +114,8 @@ def _result(tensor: Tensor, shape: str) -> str:
     graph = _graph(tensor)
     if not tensor.retains_grad:
         return (
-            f"{state}: a backward passes through it, and its .grad stays None, as only "
-            f"leaves keep one; {graph}"
+            f"{state}: a backward passes through it, and its .grad stays None without "
+            f"retain_grad(); {graph}"
         )
     if tensor.grad is None:
         return (

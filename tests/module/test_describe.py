@@ -103,7 +103,7 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     "result": (
         lambda: exp_of_ones().sum(),
         """A result of SumBackward0 of shape (): a backward passes through it, and its
-        .grad stays None, as only leaves keep one; it keeps 3 graph nodes and 12
+        .grad stays None without retain_grad(); it keeps 3 graph nodes and 12
         bytes alive.""",
     ),
     "retained": (
@@ -115,13 +115,13 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     "freed": (
         freed,
         """A result of SumBackward0 of shape (): a backward passes through it, and its
-        .grad stays None, as only leaves keep one; a backward has freed its graph, and
+        .grad stays None without retain_grad(); a backward has freed its graph, and
         a second one through it raises.""",
     ),
     "freed in part": (
         freed_in_part,
         """A result of MulBackward0 of shape (3,): a backward passes through it, and its
-        .grad stays None, as only leaves keep one; a backward has freed a part of its
+        .grad stays None without retain_grad(); a backward has freed a part of its
         graph, and a second one through that part raises; it still keeps 5 graph
         nodes and 36 bytes alive, most of them for MulBackward0.""",
     ),

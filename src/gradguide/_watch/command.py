@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "every minute. Several processes: torchrun --nproc-per-node 2 -m gradguide "
         "train.py; the first process reports, and says what differs in the others. "
         "Exit code: 0 without a problem, 1 with problems; if the script failed or "
-        "called sys.exit(), its own; 2 if the command can't run it.",
+        "called sys.exit(), its own; 130 after Ctrl-C; 2 if the command can't run it.",
     )
     parser.add_argument(
         "--steps",
