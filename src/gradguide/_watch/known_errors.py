@@ -48,6 +48,13 @@ NAMES = (
     "must_flatten_tensors_with_uniform_requires_grad",
     "only_tensors_created_explicitly_by_the_user",
     "refusing_to_serialize_non_leaf_tensor",
+    "setting_requires_grad_true_on_inference_tensor",
+    "layout_tensor_to_numpy",
+    "a_different_number_of_tensors_was_saved",
+    "recomputed_values_for_the_following_tensors_have_different_metadata",
+    "lbfgs_doesnt_support_per_parameter_options",
+    "expected_tensor_as_element",
+    "element_1_of_tensors_does_not_require_grad",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
