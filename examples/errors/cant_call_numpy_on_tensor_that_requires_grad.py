@@ -1,0 +1,73 @@
+"""
+``Can't call numpy() on Tensor that requires grad``
+===================================================
+
+A NumPy array has no graph, and autograd does not record what NumPy computes. To read
+the values: ``t.detach().numpy()``, or ``t.numpy(force=True)``, which also copies from a
+GPU. If the gradient should pass, use the PyTorch function instead of NumPy's.
+"""
+
+# %%
+import torch
+
+x = torch.tensor([0.0, 1.0], requires_grad=True)
+output = x.exp()
+try:
+    # Wrong: an array has no graph.
+    output.numpy()
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the tensor became an array")
+# Right: drop the graph explicitly.
+array = output.detach().numpy()
+print(array)
+assert (array == output.numpy(force=True)).all()
+
+# %%
+# I never called ``numpy()``
+# --------------------------
+# NumPy and matplotlib convert their arguments. If you need the gradient, call the
+# function of PyTorch. If not, convert the argument yourself.
+import numpy as np
+
+try:
+    # Wrong: np.exp() converts x.
+    np.exp(x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("NumPy took a tensor that requires grad")
+assert "Can't call numpy() on Tensor that requires grad" in message
+# Right, with a gradient:
+x.exp().sum().backward()
+print(x.grad)
+# Right, without:
+print(np.exp(x.detach().numpy()))
+assert x.grad.equal(x.exp())
+
+# %%
+# Before you write to the array
+# -----------------------------
+# On a CPU, the array of ``detach().numpy()`` uses the memory of the tensor, and
+# autograd does not notice a write to it. Here ``exp()`` has saved its output, so the
+# gradient would be wrong. Write to a ``copy()``.
+
+# Wrong: the array and the tensor use the same memory.
+output = x.exp()
+output.detach().numpy()[:] = 0
+(wrong,) = torch.autograd.grad(output.sum(), x)
+# Right: a copy.
+output = x.exp()
+output.detach().numpy().copy()[:] = 0
+(right,) = torch.autograd.grad(output.sum(), x)
+print(wrong, right)
+assert wrong.tolist() == [0, 0]
+assert right.equal(x.exp())
+
+# %%
+# PyTorch 1.3, quoted and not run here: ``Can't call numpy() on Variable that requires
+# grad. Use var.detach().numpy() instead.``
+# (`fastai issue 455 <https://github.com/fastai/course-v3/issues/455>`__)
+#
+# Read on: :doc:`/gallery/detach/to_numpy`.

@@ -1,0 +1,79 @@
+"""
+``a leaf Variable that requires grad is being used in an in-place operation``
+=============================================================================
+
+A leaf that requires a gradient, or a view of it, is changed in place while autograd
+records. Update a weight under ``torch.no_grad()``. If the change is a part of the
+forward pass, write ``x = x + 1`` instead of ``x += 1``.
+"""
+
+# %%
+import torch
+
+weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+weight.square().sum().backward()
+try:
+    # Wrong: this update would be recorded.
+    weight -= 0.1 * weight.grad
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("a leaf was changed in place")
+# Right: under no_grad() it is not recorded.
+with torch.no_grad():
+    weight -= 0.1 * weight.grad
+weight.grad = None
+print(weight.detach())
+assert weight.is_leaf
+assert weight.requires_grad
+
+# %%
+# - Setting an element, as in ``weight[0] = 1``, writes through a view, and the error
+#   begins with ``a view of a leaf Variable``. The cure is the same.
+# - Update after ``backward()``: the gradient of ``weight.square()`` is computed from
+#   the value of ``weight`` in the forward pass.
+# - ``weight = weight - 0.1 * weight.grad`` raises no error, but makes a new tensor. It
+#   is no parameter, and the model and the optimizer still have the old one.
+# - The functions of ``torch.nn.init`` enter ``no_grad()`` themselves.
+try:
+    weight[0] = 1.0
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an element of a leaf was set")
+assert message.startswith("a view of a leaf Variable")
+with torch.no_grad():
+    weight[0] = 1.0
+torch.nn.init.ones_(weight)
+weight.square().sum().backward()
+new = weight - 0.1 * weight.grad
+assert not isinstance(new, torch.nn.Parameter)
+assert not new.is_leaf
+
+# %%
+# In a forward pass
+# -----------------
+# Here the gradient should pass through the change, so ``no_grad()`` is wrong. Use the
+# operation that returns a new tensor, or ``inplace=False``.
+x = torch.tensor([-1.0, 2.0], requires_grad=True)
+try:
+    # Wrong: the layer writes into its input.
+    torch.nn.ReLU(inplace=True)(x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a layer wrote into a leaf")
+assert "leaf Variable that requires grad" in message
+# Right: the layer returns a new tensor.
+torch.nn.ReLU()(x).sum().backward()
+print(x.grad)
+assert x.grad.tolist() == [0, 1]
+
+# %%
+# Other versions, quoted and not run here: ``a leaf Variable that requires grad has been
+# used in an in-place operation`` in
+# `PyTorch 0.4 <https://github.com/dasguptar/treelstm.pytorch/pull/26>`__. And
+# ``leaf variable has been moved into the graph interior`` from ``backward()`` in
+# `PyTorch 1.4 <https://github.com/huggingface/transformers/issues/11245>`__.
+#
+# Read on: :doc:`/gallery/modes/updating_weights_by_hand`.

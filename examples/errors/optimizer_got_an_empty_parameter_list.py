@@ -1,0 +1,80 @@
+"""
+``optimizer got an empty parameter list``
+=========================================
+
+The optimizer got no parameters: all were frozen and filtered out, an earlier loop used
+up the generator, or the module has not registered its layers. Unfreeze before you
+filter, pass a list, or keep the layers in ``nn.ModuleList``.
+"""
+
+# %%
+import torch
+
+model = torch.nn.Linear(2, 1).requires_grad_(False)
+try:
+    # Wrong: all parameters are frozen, so none is left.
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    torch.optim.SGD(trainable, lr=0.1)
+except ValueError as error:
+    print(f"ValueError: {error}")
+else:
+    raise AssertionError("an optimizer got no parameters")
+# Right: unfreeze first, then filter.
+model.bias.requires_grad_(True)
+trainable = [p for p in model.parameters() if p.requires_grad]
+optimizer = torch.optim.SGD(trainable, lr=0.1)
+print(len(optimizer.param_groups[0]["params"]))
+assert trainable == [model.bias]
+
+# %%
+# A generator was used up
+# -----------------------
+# ``parameters()`` and ``filter()`` return an iterator, which can be read only once.
+parameters = model.parameters()
+count = sum(p.numel() for p in parameters)
+try:
+    # Wrong: sum() has read all of them.
+    torch.optim.SGD(parameters, lr=0.1)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("an iterator was read twice")
+assert message == "optimizer got an empty parameter list"
+# Right: a list can be read again.
+parameters = list(model.parameters())
+count = sum(p.numel() for p in parameters)
+optimizer = torch.optim.SGD(parameters, lr=0.1)
+print(count, len(optimizer.param_groups[0]["params"]))
+assert len(optimizer.param_groups[0]["params"]) == 2
+
+
+# %%
+# The module has no parameters
+# ----------------------------
+# A module registers the parameters and modules that are assigned to its attributes, not
+# those in a plain list or dict. Use ``nn.ModuleList``, ``nn.ModuleDict`` or
+# ``nn.ParameterList``.
+class Layers(torch.nn.Module):
+    def __init__(self, container):
+        super().__init__()
+        layers = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)]
+        self.layers = container(layers)
+
+
+# Wrong: a plain list.
+wrong = Layers(list)
+# Right: a ModuleList.
+right = Layers(torch.nn.ModuleList)
+print([len(list(m.parameters())) for m in (wrong, right)])
+assert list(wrong.parameters()) == []
+assert len(list(right.parameters())) == 4
+
+# %%
+# Parameter groups can be empty without an error, and then nothing trains: print their
+# lengths.
+optimizer = torch.optim.SGD([{"params": []}], lr=0.1)
+print([len(group["params"]) for group in optimizer.param_groups])
+assert optimizer.param_groups[0]["params"] == []
+
+# %%
+# Read on: :doc:`/gallery/three-ways/filter_parameters_into_the_optimizer`.
