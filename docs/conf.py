@@ -37,6 +37,7 @@ nitpick_ignore_regex = [("py:class", r"(collections|types|typing)\..*|Axes")]
 
 # only for the book, but equal for all builders: Sphinx reads all pages again after a
 # change of a setting
+epub_tocscope = "includehidden"  # the toctrees are hidden on the site
 epub_exclude_files = ["_static/cards/en.png", "_static/cards/zh-CN.png"]
 
 html_theme = "furo"

@@ -1,6 +1,6 @@
 """
-```inputs` argument to `backward()` cannot be empty``
-=====================================================
+``inputs argument to backward() cannot be empty``
+=================================================
 
 The list that was passed as ``backward(inputs=...)`` is empty, for example because a
 filter removed everything. Leave ``inputs`` out, and each leaf that requires a gradient

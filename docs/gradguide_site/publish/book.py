@@ -23,7 +23,6 @@ def book(project: Project, language: Language) -> Build:
             "epub_language": language.tag,
             "epub_identifier": settings(project, language)["epub_uid"],
             "epub_show_urls": "no",  # don't print the address behind each link
-            "epub_tocscope": "includehidden",  # the toctrees are hidden on the site
             "epub_description": project.metadata["description"],
             "epub_contributor": project.metadata["authors"][0]["name"],
         },
