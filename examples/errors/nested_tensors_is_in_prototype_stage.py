@@ -45,10 +45,14 @@ assert slow[0, 2].any()
 # --------------------------
 # ``torch.nested.nested_tensor()`` gives the same warning. With ``layout=torch.jagged``,
 # the layout that PyTorch recommends, it gives none.
+import warnings
+
 parts = [torch.ones(1), torch.ones(2)]
 
 # Wrong: the strided layout, which is the default
-nested = torch.nested.nested_tensor(parts)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    nested = torch.nested.nested_tensor(parts)
 
 # Right: the jagged layout
 nested = torch.nested.nested_tensor(parts, layout=torch.jagged)

@@ -126,12 +126,12 @@ import warnings
 def freezing_changes(tokens=tokens, padding=padding, **options):
     options = {"batch_first": True, **options}
     layer = nn.TransformerEncoderLayer(8, 2, 16, **options)
-    with warnings.catch_warnings(action="ignore"):
-        encoder = nn.TransformerEncoder(layer, 1).eval()
     if not options["batch_first"]:
         tokens = tokens.transpose(0, 1)
-    before = encoder(tokens, src_key_padding_mask=padding)
-    frozen = encoder.requires_grad_(False)(tokens, src_key_padding_mask=padding)
+    with warnings.catch_warnings(action="ignore"):
+        encoder = nn.TransformerEncoder(layer, 1).eval()
+        before = encoder(tokens, src_key_padding_mask=padding)
+        frozen = encoder.requires_grad_(False)(tokens, src_key_padding_mask=padding)
     return not torch.allclose(before, frozen, atol=1e-5)
 
 

@@ -65,9 +65,11 @@ def _prose(element):
 
 @cache
 def _printed():
-    """Return all that scripts printed: many pages quote PyTorch's messages."""
+    """Return all that scripts printed, and the titles of errors, which quote messages."""
     outputs = [" ".join(read(CHINESE, name).outputs) for name in NAMES[CHINESE]]
-    return " ".join(" ".join(outputs).split())
+    errors = (name for name in NAMES[CHINESE] if name.startswith("reference/errors/"))
+    titles = [read(CHINESE, name).tree.xpath("string(//h1)") for name in errors]
+    return " ".join(" ".join([*outputs, *titles]).split())
 
 
 def _twins(page):

@@ -12,11 +12,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
@@ -48,11 +49,7 @@ class ShowMessages(SphinxTransform):
             page += nodes.container("", *self._messages(name), classes=["message"])
 
     def _messages(self, name: str) -> list[nodes.Element]:
-        tree = Path(self.env.srcdir)
-        for folder in chapters(tree):
-            for source in folder.glob("*.rst"):
-                self.env.note_dependency(str(source))
-        found = {t: pages for t, pages in printed(tree).items() if name in slug(t)}
+        found = _of(name, self.env.messages)  # type: ignore[attr-defined]
         elsewhere = {t: v for t, v in new_messages().items() if name in slug(t)}
         # The gettext builder runs no script, so there are no messages to find.
         if self.env.app.builder.name != "gettext" and not found and not elsewhere:
@@ -125,22 +122,39 @@ def printed(tree: Path) -> dict[str, list[str]]:
     return pages_of
 
 
-def _warn_of_unexplained(app: Sphinx, doctree: nodes.document) -> None:
+def _of(name: str, printed: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the messages that the page of this name explains."""
+    return {text: pages for text, pages in printed.items() if name in slug(text)}
+
+
+def _find_messages(
+    app: Sphinx, env: BuildEnvironment, *_changes: set[str]
+) -> list[str]:
+    """Find all messages; return the pages of errors that show others than before."""
+    old = getattr(env, "messages", {})
+    env.messages = printed(Path(app.srcdir))  # type: ignore[attr-defined]
+    return [
+        page
+        for page in env.all_docs
+        if page.startswith(f"{INDEX}/")
+        and _of(PurePosixPath(page).name, old)
+        != _of(PurePosixPath(page).name, env.messages)  # type: ignore[attr-defined]
+    ]
+
+
+def _warn_of_unexplained(app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of each message that no page of an error explains."""
-    if app.env.docname != INDEX:
-        return
     names = [path.stem for path in Path(app.srcdir, ERRORS).glob("*.py")]
-    for text, pages in printed(Path(app.srcdir)).items():
-        if not any(name in slug(text) for name in names):
+    for text, pages in env.messages.items():  # type: ignore[attr-defined]
+        if names and not any(name in slug(text) for name in names):
             logger.warning(
                 "%s printed a message that is not explained: %s",
-                pages[0],
-                text,
-                location=doctree,
+                *(pages[0], text),
                 type="messages",
             )
 
 
 def setup(app: Sphinx) -> None:
     app.add_transform(ShowMessages)
-    app.connect("doctree-read", _warn_of_unexplained)
+    app.connect("env-get-outdated", _find_messages)
+    app.connect("env-check-consistency", _warn_of_unexplained)
