@@ -20,7 +20,7 @@ QUERIES = [
     for kind, queries in tomllib.loads((HERE / name).read_text("utf-8")).items()
     for query in queries
 ]
-FOUND = 0.95
+FOUND = 0.92
 """The part of the queries whose page has to be among the first three results."""
 
 FIRST = 0.8

@@ -48,6 +48,12 @@ INLINE = {
     *("a", "abbr", "b", "cite", "code", "dfn", "em", "i", "kbd", "mark", "q", "small"),
     *("span", "strong", "sub", "sup"),
 }
+OPENING = "3"
+"""The weight of the first paragraph, which says what a page is about."""
+
+WEIGHTS = {"pre": "0.4"}
+"""The weight of code and outputs: they repeat their words."""
+
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
 
@@ -90,7 +96,7 @@ def index(pages: Path) -> None:
         path.stem for path in Path(pages, "reference", ERRORS).glob("*.html")
     )
     by_number = sorted(words, key=lambda word: (-words[word], word))
-    known = json.dumps({"errors": errors, "words": by_number})
+    known = {"errors": errors, "words": by_number}
     (output / "known.json").write_text(json.dumps(known), "utf-8")
 
 
@@ -145,15 +151,19 @@ def _record(content: HtmlElement, *filters: str) -> str:
     is a word with a 0 in front, which does not occur in queries.
     """
     body = html.Element("body")
-    if "page" in filters:  # rank the script that shows something above its mentions
+    if "script" not in filters:  # rank the script that shows something above mentions
         body.set("data-pagefind-weight", "0.5")
     words = html.Element("p", {"data-pagefind-weight": "0"})
     words.text = " ".join(f"0{value}" for value in filters)
     body.append(words)
+    opening = next(iter(content.xpath(".//section/p")), None)
     for block, texts in groupby(_texts(content, content), lambda pair: pair[0]):
         text = "".join(text for _, text in texts)
         if text.strip() and not _lists_pages(block, text):
             body.append(_block(block, cut(text)))
+            weight = OPENING if block is opening else WEIGHTS.get(str(block.tag))
+            if weight:
+                body[-1].set("data-pagefind-weight", weight)
     return f"<html>{html.tostring(body, encoding='unicode')}</html>"
 
 

@@ -7,15 +7,16 @@ const MOST = 64;
 
 // Words that say nothing about the subject of a question.
 const FILLERS = new Set(
-  `a about all also although an and any are as at be because been but by can could
-  did do does doing don find for from get got has have how i if in instead into is it
-  its just like me my need no not of on or out should so still t than that the their
-  then there these they this to use using vs was were what when where which while why
-  will with would you your`.split(/\s+/),
+  `a about all also although an and any are as at be because been between but by can
+  could did difference different do does doing don enough find for from get got has have
+  how i if in instead into is it its just like me my need no not of on only or out part
+  possible should so some still sufficient t than that the their then there these they
+  this to use using vs want was way well were what when where which while why will with
+  would you your`.split(/\s+/),
 );
 const CHINESE_FILLERS = new RegExp(
   "[为是有]?什么|怎么[办样]?|为啥|如何|请问|哪[个些]|是否|能不能|有没有|可以|还是|一个|原因" +
-    "|意思|[的了吗呢吧嘛啊和与是]",
+    "|意思|区别|每次|真的|[的了吗呢吧嘛啊和与是]",
   "g",
 );
 
@@ -25,7 +26,14 @@ const NAMES = [
   [/\bfrozen\b/i, "freeze"],
   [/\bgrad\b/i, "gradient"],
   [/batch ?norm|\bbn\b/i, "batch norm BatchNorm"],
-  [/in-?place|就地/i, "原位"],
+  [/in-?place|就地|原地/i, "原位"],
+  [/embedding|词向量/i, "rows 几行"],
+  [/still (change|move|update)|还在(变|更新)/i, "stale step 残留梯度"],
+  [/loss.*(not|n't) (chang|decreas)|loss.*不(变|动|下降|降)/i, "explain problems"],
+  [/验证|确认/, "对比前后"],
+  [/清零/, "累加"],
+  [/梯度.*none|gradient.*none|grad is none/i, "explain"],
+  [/迁移学习|transfer learning/i, "骨干网络 backbone"],
   [/weight ?decay/i, "权重衰减"],
   [/显存/, "内存"],
   [/叶子[节结]点/, "叶子张量"],

@@ -18,6 +18,7 @@ const RANKING = {
 };
 const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rarity
 const FAINT = 0.1; // part of the best score below which a page is not shown
+const OF_QUESTION = 0.4; // factor for pages of errors if the query is not an error
 const MOST = 10;
 
 const ROOT = new URL("../..", import.meta.url); // the pages of this language
@@ -39,7 +40,7 @@ onmessage = async ({ data: { id, query, filters } }) => {
 async function find(query, filters) {
   const { errors, words } = await known;
   const explained = errorsIn(query, errors);
-  const ranked = await rank(wordsOf(query), words, explained ?? []);
+  const ranked = await rank(wordsOf(query), words, explained);
   const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
     pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
@@ -84,7 +85,12 @@ async function rank(words, vocabulary, errors) {
     previous = { pages, rarity };
   }
   const best = Math.max(1, ...[...scored.values()].map(({ score }) => score));
-  for (const name of errors)
+  if (!errors) {
+    const explanations = await lookUp('"0error"');
+    for (const page of scored.values())
+      if (explanations.has(page.id)) page.score *= OF_QUESTION;
+  }
+  for (const name of errors ?? [])
     for (const [id, result] of await lookUp(`"0${name}"`)) {
       if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
       scored.get(id).score += best; // above all pages that only have its words
