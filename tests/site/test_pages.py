@@ -65,7 +65,7 @@ def _prose(element):
 
 @cache
 def _printed():
-    """Return all that scripts printed, and the titles of errors, which quote messages."""
+    """Return what scripts printed, and the titles of errors, which quote messages."""
     outputs = [" ".join(read(CHINESE, name).outputs) for name in NAMES[CHINESE]]
     errors = (name for name in NAMES[CHINESE] if name.startswith("reference/errors/"))
     titles = [read(CHINESE, name).tree.xpath("string(//h1)") for name in errors]
