@@ -1,6 +1,6 @@
 """
-``Must flatten tensors with uniform requires_grad when use_orig_params=False``
-==============================================================================
+``Must flatten tensors with uniform requires_grad``
+===================================================
 
 ``FullyShardedDataParallel`` puts frozen and trainable parameters into one flat tensor,
 which has one ``requires_grad`` for all. Pass ``use_orig_params=True``, wrap the layers
@@ -20,7 +20,6 @@ model[0].requires_grad_(False)
 # for a single process on a CPU; leave these options out
 one = {"sharding_strategy": ShardingStrategy.NO_SHARD}
 one["device_id"] = torch.device("cpu")
-
 # Wrong: one flat tensor for both layers
 try:
     FSDP(model, **one)
@@ -28,12 +27,11 @@ except ValueError as error:
     print(f"ValueError: {error}")
 else:
     raise AssertionError("different values were flattened")
-
 # Right: keeps the parameters
 wrapped = FSDP(model, use_orig_params=True, **one)
 wrapped(x).sum().backward()
-print([p.grad is not None for p in wrapped.parameters()])
 trained = [p.grad is not None for p in wrapped.parameters()]
+print(trained)
 assert trained == [False, False, True, True]
 
 # %%

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradguide_site.project import (
+    GALLERY,
     SCRIPTS,
     Language,
     Project,
@@ -51,7 +52,7 @@ def stage(
     reruns.forget_outdated(project, tree, executed)
     for path, content in contents.items():
         write(tree / path, content)
-    generated = chapters(tree)
+    generated = {tree / GALLERY, *chapters(tree)}
     for path in _files(tree):
         is_generated = any((tree / path).is_relative_to(folder) for folder in generated)
         if not is_generated and path not in contents and path.suffix != ".mo":
