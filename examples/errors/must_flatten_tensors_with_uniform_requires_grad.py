@@ -18,8 +18,7 @@ dist.init_process_group("gloo", store=store, rank=0, world_size=1)
 model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
 model[0].requires_grad_(False)
 # for a single process on a CPU; leave these options out
-one = {"sharding_strategy": ShardingStrategy.NO_SHARD}
-one["device_id"] = torch.device("cpu")
+one = {"sharding_strategy": ShardingStrategy.NO_SHARD, "device_id": torch.device("cpu")}
 # Wrong: one flat tensor for both layers
 try:
     FSDP(model, **one)
