@@ -27,6 +27,11 @@ def page_of(script: PurePath) -> PurePosixPath:
     return PurePosixPath(above, script.with_suffix(""))
 
 
+def is_generated(path: PurePath) -> bool:
+    """Whether sphinx-gallery writes a page or file, given in a source tree."""
+    return path.is_relative_to(GALLERY) or path.is_relative_to(f"reference/{ERRORS}")
+
+
 def script_of(page: str) -> str | None:
     """Return the script that a page is made of, as ``page_of`` takes it; or None."""
     match = re.fullmatch(rf"(?:{GALLERY}/|reference/(?={ERRORS}/))([^/]+/[^/]+)", page)

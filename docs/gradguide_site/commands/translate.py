@@ -15,12 +15,11 @@ from babel.support import Translations
 
 from gradguide_site.project import (
     ENGLISH,
-    ERRORS,
-    GALLERY,
     LANGUAGES,
     Language,
     PipelineError,
     Project,
+    is_generated,
 )
 from gradguide_site.running.sphinx_builds import Build, Job, run
 from gradguide_site.running.stage import stage, write
@@ -111,8 +110,7 @@ def _page_messages(project: Project) -> dict[Path, list[str]]:
     messages = {}
     for path in sorted(templates.rglob("*.pot")):
         domain = path.relative_to(templates).with_suffix(".po")
-        is_generated = domain.is_relative_to(f"reference/{ERRORS}")
-        if not is_generated and domain.parts[0] not in (GALLERY, "sphinx.po"):
+        if not is_generated(domain) and domain.name != "sphinx.po":
             with path.open("rb") as file:
                 messages[domain] = [str(m.id) for m in pofile.read_po(file) if m.id]
     return messages

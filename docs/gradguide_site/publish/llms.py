@@ -45,10 +45,8 @@ def _pages(project: Project, pages: Path, language: Language) -> str:
         if page.endswith(".html"):
             found = [page]
             if page == f"reference/{ERRORS}.html":  # the sidebar leaves them out
-                folder = pages / page.removesuffix(".html")
-                found += [
-                    str(p.relative_to(pages)) for p in sorted(folder.glob("*.html"))
-                ]
+                errors = sorted(Path(pages, "reference", ERRORS).glob("*.html"))
+                found += [path.relative_to(pages).as_posix() for path in errors]
             lines += [_line(project, language, pages, name) for name in found]
     return "\n".join(lines) + "\n"
 

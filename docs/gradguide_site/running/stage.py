@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gradguide_site.project import (
-    GALLERY,
     SCRIPTS,
     Language,
     Project,
-    chapters,
+    is_generated,
     staged_as,
 )
 from gradguide_site.running import reruns
@@ -52,10 +51,8 @@ def stage(
     reruns.forget_outdated(project, tree, executed)
     for path, content in contents.items():
         write(tree / path, content)
-    generated = {tree / GALLERY, *chapters(tree)}
     for path in _files(tree):
-        is_generated = any((tree / path).is_relative_to(folder) for folder in generated)
-        if not is_generated and path not in contents and path.suffix != ".mo":
+        if not is_generated(path) and path not in contents and path.suffix != ".mo":
             (tree / path).unlink()
 
 

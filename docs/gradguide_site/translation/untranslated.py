@@ -5,7 +5,7 @@ Because the build treats warnings as errors, no page is published half translate
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -13,7 +13,7 @@ from sphinx.util import logging
 from sphinx.util.nodes import extract_messages
 
 from gradguide_site.chinese import CHINESE
-from gradguide_site.project import ENGLISH, GALLERY, language, script_of
+from gradguide_site.project import ENGLISH, is_generated, language
 from gradguide_site.translation import catalogues
 
 logger = logging.getLogger(__name__)
@@ -23,9 +23,7 @@ def _warn(app: Sphinx, doctree: nodes.document) -> None:
     docname = app.env.docname
     page_language = language(app.config.language)
     # The pages of the gallery are made of scripts that are translated already.
-    if page_language == ENGLISH or (
-        docname.startswith(f"{GALLERY}/") or script_of(docname)
-    ):
+    if page_language == ENGLISH or is_generated(PurePosixPath(docname)):
         return
     path = Path("locale", page_language.code, "LC_MESSAGES", f"{docname}.po")
     catalogue = catalogues.read(Path(app.srcdir, path), page_language)
