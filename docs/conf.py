@@ -3,6 +3,7 @@
 from importlib import metadata
 
 import gradguide_site
+from gradguide_site.running.packages import filename_pattern
 
 project = html_title = "gradguide"
 author = "The gradguide authors"
@@ -64,7 +65,7 @@ copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
 sphinx_gallery_conf = {
     "examples_dirs": ["examples", "errors"],
     "gallery_dirs": ["gallery", "reference/errors"],
-    "filename_pattern": r"\.py$",  # run them all
+    "filename_pattern": filename_pattern("examples", "errors"),
     "subsection_order": "gradguide_site.running.reading_order.chapter",
     "within_subsection_order": "gradguide_site.running.reading_order.Pages",
     "reset_modules": ("gradguide_site.running.fresh_start.guard",),

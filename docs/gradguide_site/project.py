@@ -151,7 +151,8 @@ class Project:
     @property
     def packages(self) -> list[str]:
         """The names of the packages that the site is made with."""
-        requirements = self._pyproject["dependency-groups"]["docs"]
+        groups = self._pyproject["dependency-groups"]
+        requirements = [*groups["site"], *groups["chapter-frameworks"]]
         return [re.split(r"[^\w.-]", requirement)[0] for requirement in requirements]
 
     @cached_property

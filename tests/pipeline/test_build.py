@@ -24,6 +24,11 @@ def outputs(page):
     return [block.get_text() for block in blocks]
 
 
+def checked(page):
+    """Return what the bar of a page says about the versions it was checked with."""
+    return BeautifulSoup(page, "lxml").select_one(".page-bar .checked").get_text()
+
+
 def test_two_clean_builds_run_every_script_and_give_the_same_bytes(tiny):
     """The site depends on the commit, not on the day or the run."""
     sites = []
@@ -76,6 +81,24 @@ def test_an_edited_script_runs_in_both_languages_and_no_other_does(tiny):
         assert scripts_run(tiny.build()) == [("en", "one"), ("zh-CN", "one")]
     for language in ("en", "zh-cn"):
         assert "1234" in outputs(tiny.page(f"{language}/gallery/chapter/one.html"))[0]
+
+
+def test_without_a_package_its_scripts_do_not_run_and_their_pages_say_so(tiny):
+    """They run as soon as it is installed; the other pages are as before."""
+    tiny.build()
+    old = "import torch\n"
+    with tiny.edited("examples/chapter/one.py", old, f"{old}import absent_package\n"):
+        output = tiny.build()
+        assert scripts_run(output) == []
+        assert "chapter/one.py does not run: absent_package not installed." in output
+        for language in ("en", "zh-cn"):
+            page = tiny.page(f"{language}/gallery/chapter/one.html")
+            assert "Not run: absent_package not installed" in checked(page)
+            assert outputs(page) == []
+            other = tiny.page(f"{language}/gallery/chapter/two.html")
+            assert "Not run" not in checked(other)
+    assert scripts_run(tiny.build()) == [("en", "one"), ("zh-CN", "one")]
+    assert outputs(tiny.page("en/gallery/chapter/one.html"))
 
 
 def test_a_changed_translation_of_a_script_changes_its_own_page_only(tiny):

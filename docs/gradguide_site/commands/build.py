@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from importlib.metadata import version
 from tempfile import TemporaryFile
 
 from filelock import FileLock, Timeout
@@ -17,6 +16,7 @@ from gradguide_site.project import LANGUAGES, Language, PipelineError, Project
 from gradguide_site.publish import assemble
 from gradguide_site.publish.book import add_book, book
 from gradguide_site.publish.inspection import inspect
+from gradguide_site.running import packages
 from gradguide_site.running.sphinx_builds import PROCESSES, Build, Job, prepare, run
 from gradguide_site.running.stage import stage
 from gradguide_site.search.index import index
@@ -53,6 +53,10 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         print("Nothing has changed since the last build.")
         return
     record.unlink(missing_ok=True)
+    for script in project.scripts():
+        absent = packages.missing((project.examples / script).read_text("utf-8"))
+        if absent:
+            print(f"{script} does not run: {', '.join(absent)} not installed.")
     prepare()
     for language in languages:
         stage(project, language, project.staged(language), strict=strict)
@@ -93,8 +97,8 @@ def _finish(project: Project, language: Language, *, with_book: bool) -> None:
 
 def _digest(project: Project, *, strict: bool) -> str:
     """Return a digest of the sources, settings and packages of the site."""
-    packages = [(name, version(name)) for name in project.packages]
-    settings = (sys.version, packages, project.epoch, project.address, strict)
+    used = packages.versions(project.packages)
+    settings = (sys.version, used, project.epoch, project.address, strict)
     digest = hashlib.sha256(repr(settings).encode())
     for folder in (project.docs, project.examples, project.root / "src"):
         for path in sorted(folder.rglob("*")):

@@ -13,12 +13,10 @@ The sidebar does not list these pages: they would make every page of the site lo
 
 from __future__ import annotations
 
-from typing import Any
-
 from docutils import nodes
-from lxml.html import fragment_fromstring, tostring
 from sphinx.addnodes import toctree
 from sphinx.application import Sphinx
+from sphinx.builders import Builder
 from sphinx.util.docutils import SphinxDirective
 
 from gradguide_site.errors.messages import INDEX, link
@@ -49,22 +47,16 @@ class ErrorsDirective(SphinxDirective):
         return [rows, nodes.compound("", order, classes=["toctree-wrapper"])]
 
 
-def _shorten_sidebar(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
-    """Leave the pages of errors out of the tree that Furo makes the sidebar of."""
-    whole = context["toctree"]
-    index = app.builder.get_relative_uri(page, INDEX) or "#"
+def _shorten_sidebar(app: Sphinx, builder: Builder) -> None:
+    """Leave the pages of errors out of the tree that Furo makes the sidebar of.
 
-    def shortened(**options: Any) -> str:
-        tree = fragment_fromstring(whole(**options), create_parent="div")
-        for pages in tree.xpath(".//li[a[@href=$index]]/ul", index=index):
-            pages.drop_tree()
-        return "".join(tostring(child, encoding="unicode") for child in tree)
-
-    context["toctree"] = shortened
+    The book is made of the environment that Sphinx saved before, so it has them.
+    """
+    if builder.name == "html":
+        for order in list(app.env.tocs[INDEX].findall(toctree)):
+            order.parent.remove(order)
 
 
 def setup(app: Sphinx) -> None:
     app.add_directive("errors", ErrorsDirective)
-    app.connect("html-page-context", _shorten_sidebar, priority=400)  # before Furo
+    app.connect("write-started", _shorten_sidebar)

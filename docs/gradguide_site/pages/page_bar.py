@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import zipfile
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import urlencode
 
 from docutils import nodes
@@ -27,7 +27,9 @@ from gradguide_site.project import (
     language,
     page_of,
     script_of,
+    staged_as,
 )
+from gradguide_site.running.packages import missing
 from gradguide_site.running.record import results, spans
 from gradguide_site.running.stage import write
 
@@ -111,12 +113,21 @@ class BarBelowTitle(SphinxPostTransform):
             link = nodes.reference("", label, refuri=address)
             link["internal"] = ":" not in address
             bar += nodes.list_item("", nodes.paragraph("", "", link))
-        checked = _("Checked with PyTorch %(version)s, %(date)s") % {
+        checked = nodes.paragraph("", self._checked(script))
+        bar += nodes.list_item("", checked, classes=["checked"])
+        return bar
+
+    def _checked(self, script: str) -> str:
+        """Say on which versions a script was checked, or why it did not run."""
+        source = Path(self.env.srcdir, staged_as(PurePath(f"{script}.py")))
+        if absent := missing(source.read_text("utf-8")):
+            return _("Not run: %(packages)s not installed") % {
+                "packages": ", ".join(absent)
+            }
+        return _("Checked with PyTorch %(version)s, %(date)s") % {
             "version": self._versions(script),
             "date": format_date("%Y-%m-%d", language=self.config.language),
         }
-        bar += nodes.list_item("", nodes.paragraph("", checked), classes=["checked"])
-        return bar
 
     def _versions(self, script: str) -> str:
         """Return the versions on which the assertions of a script hold."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import zip_longest
-from os.path import normpath
 from pathlib import Path
+from posixpath import dirname, join, normpath
 from urllib.parse import unquote, urlsplit
 
 from lxml.html import HtmlElement
@@ -121,20 +121,20 @@ def _compare(english: Pages, chinese: Pages) -> Iterator[str]:
 
 def _links(project: Project, pages: Pages) -> Iterator[str]:
     """Each link inside the site leads to an existing file and an existing anchor."""
+    root = project.candidate
+    files = {path.relative_to(root).as_posix() for path in root.rglob("*")}
     anchors = {
-        project.candidate / name: {*page.anchors, "furo-main-content"}
-        for name, page in pages.items()
+        name: {*page.anchors, "furo-main-content"} for name, page in pages.items()
     }
     for name, page in pages.items():
-        here = project.candidate / name
         for address in sorted(page.links):
             parts = urlsplit(address)
-            target = here
-            if parts.path:
-                target = Path(normpath(here.parent / unquote(parts.path)))
-            if target.is_dir():
-                target /= "index.html"
-            if not target.exists():
+            target = normpath(join(dirname(name), unquote(parts.path)))
+            if not parts.path:
+                target = name
+            elif f"{target}/index.html" in files:
+                target += "/index.html"
+            if target not in files:
                 yield f"{name}: {address} leads nowhere"
             elif parts.fragment and parts.fragment not in anchors.get(
                 target, {parts.fragment}

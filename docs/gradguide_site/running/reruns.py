@@ -8,7 +8,6 @@ updated.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import re
 import shutil
@@ -17,11 +16,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gradguide_site.project import Project, chapters, page_of
+from gradguide_site.running import packages
 
 RECORD = "{}.runs.json"
 """The file beside a source tree that holds the digest of each script's last run."""
 
 PACKAGES = ("torch", "numpy", "matplotlib", "sphinx-gallery")
+"""Packages that affect every script, besides those that it imports."""
+
 RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle", "../chinese.py")
 """Files of this package that affect what a script prints and draws."""
 
@@ -37,11 +39,7 @@ def forget_outdated(
     _forget_removed(tree, scripts)
     record = tree.with_name(RECORD.format(tree.name))
     old = json.loads(record.read_text()) if record.exists() else {}
-    versions = "".join(map(importlib.metadata.version, PACKAGES)).encode()
-    new = {
-        path.as_posix(): _digest(project, versions + text)
-        for path, text in scripts.items()
-    }
+    new = {path.as_posix(): _digest(project, text) for path, text in scripts.items()}
     for script in scripts:
         if old.get(script.as_posix()) != new[script.as_posix()]:
             _forget_run(tree / page_of(script).with_suffix(script.suffix))
@@ -51,7 +49,8 @@ def forget_outdated(
 
 def _digest(project: Project, script: bytes) -> str:
     """Return a digest of everything that affects what a script prints and draws."""
-    digest = hashlib.sha256(sys.version.encode() + script)
+    used = packages.versions([*PACKAGES, *packages.imported(script.decode())])
+    digest = hashlib.sha256(f"{sys.version}{used}".encode() + script)
     code = [Path(__file__).parent / name for name in RUNNERS]
     if b"gradguide" in script:
         code += sorted((project.root / "src").rglob("*.py"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
 
 from docutils.utils import column_width
@@ -167,14 +168,21 @@ def _breakable(text: str) -> list[str]:
     return [text[a:b] for a, b in pairwise(ends)]
 
 
+@cache
+def _columns(piece: str) -> int:
+    return column_width(piece)
+
+
 def _fill(pieces: Sequence[str], width: int) -> list[str]:
     """Join pieces to lines of at most ``width`` columns."""
-    lines = [""]
+    lines, used = [""], 0
     for piece in pieces:
-        is_full = column_width(lines[-1] + piece.rstrip()) > width
+        is_full = used + _columns(piece.rstrip()) > width
         # docutils could read a line of punctuation alone as the rule of a title.
         has_text = any(character.isalnum() for character in piece)
         if lines[-1] and is_full and has_text:
             lines.append("")
+            used = 0
         lines[-1] += piece
+        used += _columns(piece)
     return [line.rstrip() for line in lines]

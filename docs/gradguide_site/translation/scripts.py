@@ -12,6 +12,8 @@ import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import CodeType
 
 from gradguide_site.project import PipelineError
 from gradguide_site.translation import rest
@@ -63,14 +65,7 @@ def translate(source: str, gettext: rest.Translate, name: str) -> str:
         PipelineError: The script can't be parsed, or a translation would change its
             code.
     """
-    lines = source.split("\n")
-    for passage in _passages(source, name):
-        place = slice(passage.first, passage.first + len(passage.texts))
-        try:
-            lines[place] = passage.translated(gettext)
-        except PipelineError as error:
-            raise PipelineError(f"{name}: {error}") from None
-    translated = "\n".join(lines)
+    translated = _rewritten(source, gettext, name)
     if _code(source, name) != _code(translated, name):
         raise PipelineError(
             f"{name}: a translation changes its code: look for quotes or a backslash "
@@ -82,7 +77,7 @@ def translate(source: str, gettext: rest.Translate, name: str) -> str:
 def messages(source: str, name: str) -> list[str]:
     """Return the messages of a script, in order."""
     with rest.collected() as (found, gettext):
-        translate(source, gettext, name)
+        _rewritten(source, gettext, name)
     return found
 
 
@@ -96,12 +91,25 @@ def headings(source: str, name: str) -> list[str]:
     ]
 
 
-def _code(source: str, name: str) -> str:
-    """Return the syntax tree of a script, with positions, without the docstring."""
+def _rewritten(source: str, gettext: rest.Translate, name: str) -> str:
+    """Return a script with its prose translated; its code has not been compared."""
+    lines = source.split("\n")
+    for passage in _passages(source, name):
+        place = slice(passage.first, passage.first + len(passage.texts))
+        try:
+            lines[place] = passage.translated(gettext)
+        except PipelineError as error:
+            raise PipelineError(f"{name}: {error}") from None
+    return "\n".join(lines)
+
+
+def _code(source: str, name: str) -> tuple[CodeType, list[tuple[int, int, int]]]:
+    """Return the bytecode of a script without its docstring, and the line numbers."""
     tree = _parse(source, name)
     if ast.get_docstring(tree) is not None:
         del tree.body[0]
-    return ast.dump(tree, include_attributes=True)
+    code = compile(tree, name, "exec")
+    return code, list(code.co_lines())
 
 
 def _parse(source: str, name: str) -> ast.Module:
@@ -113,7 +121,8 @@ def _parse(source: str, name: str) -> ast.Module:
         ) from None
 
 
-def _passages(source: str, name: str) -> list[Passage]:
+@cache
+def _passages(source: str, name: str) -> tuple[Passage, ...]:
     """Find the prose of a script, in order."""
     tree = _parse(source, name)
     if ast.get_docstring(tree) is None:
@@ -121,7 +130,7 @@ def _passages(source: str, name: str) -> list[Passage]:
             f"{name}: it has no docstring. Begin it with one that holds the title, "
             "a rule of = below it, and the claim."
         )
-    return [_docstring(source, tree), *_comments(source)]
+    return _docstring(source, tree), *_comments(source)
 
 
 def _docstring(source: str, tree: ast.Module) -> Passage:
