@@ -64,7 +64,8 @@ FAULTS = (
         COUNTED, '"three-ways/detach_cuts_one_tensor.py" = ',
         Replace(DETACH,
             "    else:\n"
-            '        raise AssertionError("requires_grad of a result was changed")\n', "")),
+            "        raise AssertionError("
+            '"requires_grad of a result was changed")\n', "")),
     running("an assertion inverted", "`assert result.is_leaf` where it is none",
         "AssertionError", Append(ONE, f"{NEW_CELL}assert result.is_leaf\n")),
     emptied("`assert z.grad == z.grad`", "z.grad == z.grad"),
