@@ -1,0 +1,184 @@
+"""
+Freeze before accelerator.prepare(), not after
+==============================================
+
+In one process the order makes no difference. With several, ``prepare()`` wraps the
+model in DDP, which decides then what to average. Freezing later raises an error, and
+what is unfrozen later gets another gradient in each process, without an error.
+"""
+
+# %% tags=["hide-input"]
+# ``run()`` calls a function in two processes, each with an ``Accelerator``, and returns
+# what the first one prints.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+START = """
+import os, torch
+from accelerate import Accelerator
+from torch import nn
+torch.distributed.init_process_group(
+    "gloo", init_method=os.environ["MEET"], rank=int(os.environ["RANK"]), world_size=2
+)
+"""
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+
+
+def run(worker):
+    # os._exit does not wait for threads that a failed step has left behind
+    end = "import os; print(flush=True); os._exit(0)"
+    source = "\n".join(map(inspect.getsource, (network, worker)))
+    code = f"{START}\n{source}\n{worker.__name__}(Accelerator(cpu=True))\n{end}"
+    with tempfile.TemporaryDirectory() as folder:
+        shared = os.environ | {
+            "MEET": Path(folder, "meet").as_uri(),
+            "WORLD_SIZE": "2",
+            "LOCAL_WORLD_SIZE": "2",
+            "OMP_NUM_THREADS": "1",
+        }
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=shared | {"RANK": rank, "LOCAL_RANK": rank},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        try:
+            said = [process.communicate(timeout=120) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    for process, (_, complaint) in zip(processes, said, strict=True):
+        assert process.returncode == 0, complaint
+    lines = said[0][0].splitlines()
+    return [line for line in lines if line and not line.startswith("[Gloo]")]
+
+
+# %%
+# *Thaw*: a frozen layer is unfrozen. The numbers are the gradient of one of its weights
+# in each of the two processes. They should be equal.
+def orders(accelerator):
+    for order in ("thaw, prepare", "prepare, thaw", "prepare, thaw, prepare", "freeze"):
+        model = network()
+        model[0].requires_grad_(not order.startswith("prepare"))
+        wrapped = accelerator.prepare(model)
+        model[0].requires_grad_(order != "freeze")
+        if order == "prepare, thaw, prepare":
+            wrapped = accelerator.prepare(accelerator.unwrap_model(wrapped))
+        x = torch.full((1, 2), accelerator.process_index + 1.0)
+        try:
+            for _ in range(2):
+                wrapped.zero_grad()
+                accelerator.backward(wrapped(x).sum())
+            grad = accelerator.gather(model[0].weight.grad[0, :1])
+            print(order, [round(g, 2) for g in grad.tolist()], sep=": ")
+        except RuntimeError as error:
+            print(f"prepare, freeze: {type(error).__name__}", error, sep="\n")
+
+
+lines = run(orders)
+print(*lines[:4], sep="\n")
+
+# %%
+# Right are the orders that end with ``prepare()``. To unfreeze during the training,
+# prepare the unwrapped model again, as in the third line. With the option
+# ``find_unused_parameters``, layers that were trainable at ``prepare()`` may be frozen
+# later: :doc:`/gallery/beyond/freezing_under_ddp`. The whole text of the error, which
+# comes in the second iteration:
+import textwrap
+
+assert lines[:4] == [
+    "thaw, prepare: [-0.02, -0.02]",
+    "prepare, thaw: [-0.01, -0.03]",
+    "prepare, thaw, prepare: [-0.02, -0.02]",
+    "prepare, freeze: RuntimeError",
+]
+print(textwrap.fill(" ".join(lines[4:]), 88))
+assert lines[4].startswith("Expected to have finished reduction in the prior iteration")
+
+# %%
+# The optimizer, and parts of a prepared model
+# --------------------------------------------
+# In one process ``prepare()`` returns the same model and changes no ``requires_grad``.
+# That is why a script with the wrong order passes a test on one device. With several,
+# it returns a ``DistributedDataParallel``, which has no ``[0]``, ``backbone`` or other
+# part of your model. ``unwrap_model()`` returns the model in both cases, but freezing
+# there is freezing after ``prepare()``.
+#
+# The optimizer may be made before or after the freezing: what gets no gradient is not
+# updated. What you unfreeze later has to be in it.
+
+accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+x = torch.ones(1, 2)
+model = network()
+everything = torch.optim.AdamW(model.parameters(), lr=0.1)
+model[0].requires_grad_(False)
+trainable = torch.optim.AdamW(
+    [p for p in model.parameters() if p.requires_grad], lr=0.1
+)
+for optimizer in (everything, trainable):
+    wrapped, prepared = accelerator.prepare(model, optimizer)
+    assert wrapped is model
+    assert accelerator.unwrap_model(wrapped) is model
+    before = model[0].weight.clone(), model[1].weight.clone()
+    accelerator.backward(wrapped(x).sum())
+    prepared.step()
+    moved = [not torch.equal(model[i].weight, before[i]) for i in (0, 1)]
+    print(len(prepared.param_groups[0]["params"]), moved)
+    assert moved == [False, True]
+
+# %%
+# Freezing inside ``accumulate()``
+# --------------------------------
+# In all batches of a group but the last, ``step()`` and ``zero_grad()`` do nothing. If
+# you freeze in between, the gradient of the earlier batches is still there: the layer
+# is updated once more, and ``clip_grad_norm_()`` counts it. Freeze when
+# ``accelerator.sync_gradients`` is true, after ``zero_grad()``, or set ``.grad`` to
+# None.
+norms = []
+for clear in (False, True):
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    before = model[0].weight.clone()
+    for batch in range(2):
+        with accelerator.accumulate(model):
+            accelerator.backward(model(x).sum())
+            if accelerator.sync_gradients:
+                norms.append(accelerator.clip_grad_norm_(model.parameters(), 1.0))
+            optimizer.step()
+            optimizer.zero_grad()
+        if batch == 0:
+            model[0].requires_grad_(False)
+            if clear:
+                model[0].zero_grad()
+    moved = not torch.equal(model[0].weight, before)
+    print(f"cleared={clear}: moved={moved}, norm={norms[-1]:.2f}")
+    assert moved != clear
+assert norms[0] > norms[1] + 0.01
+
+# %%
+# Freeze, make the optimizer, then call ``prepare()``. `Accelerate's documentation
+# <https://huggingface.co/docs/accelerate/package_reference/accelerator>`__ describes
+# its methods.
+#
+# Related: :doc:`/gallery/beyond/freezing_under_ddp`,
+# :doc:`/gallery/recipes/freeze_in_gradient_accumulation`,
+# :doc:`/gallery/still-moves/stale_gradients`,
+# :doc:`/reference/errors/expected_to_have_finished_reduction`.

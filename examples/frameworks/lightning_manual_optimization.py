@@ -1,0 +1,271 @@
+"""
+Two optimizers in Lightning: untoggle one before you toggle the next
+====================================================================
+
+``toggle_optimizer()`` freezes the parameters of all other optimizers. If you toggle the
+next one without ``untoggle_optimizer()``, its own parameters stay frozen, too.
+``with self.toggled_optimizer(optimizer):`` does both.
+"""
+
+# %% tags=["hide-input"]
+# A generator and a critic, and a short training without files and logs.
+import logging
+import warnings
+
+import lightning
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+torch.manual_seed(0)
+data = TensorDataset(torch.randn(32, 4) + 1)
+
+
+class Pair(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator, self.critic = nn.Linear(2, 4), nn.Linear(4, 1)
+        self.seen = []
+
+    def fake(self, real):
+        return self.generator(torch.randn(len(real), 2))
+
+    def run_both(self, batch):
+        self.seen.append([p.requires_grad for p in self.parameters()])
+        print(self.seen[-1])
+        self.manual_backward(self.critic(self.fake(batch[0])).mean())
+
+    def configure_optimizers(self):
+        return [
+            torch.optim.SGD(self.generator.parameters(), lr=0.1),
+            torch.optim.SGD(self.critic.parameters(), lr=0.1),
+        ]
+
+
+def fit(model, **options):
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        max_epochs=1,
+        **options,
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(model, DataLoader(data, batch_size=16))
+
+
+# %%
+class Turns(Pair):
+    def training_step(self, batch, index):
+        for optimizer in self.optimizers():
+            with self.toggled_optimizer(optimizer):
+                self.run_both(batch)
+        for optimizer in self.optimizers():
+            # Wrong: nothing untoggles the optimizer before the next one.
+            self.toggle_optimizer(optimizer)
+            self.run_both(batch)
+
+
+try:
+    fit(model := Turns())
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("something required a gradient")
+
+# %%
+# Each line has the ``requires_grad`` of the two parameters of the generator and the two
+# of the critic. In the last line the critic is frozen, though it is its turn:
+# ``toggle_optimizer()`` remembers the values that it finds, freezes everything, and
+# gives its own optimizer those values back. Before Lightning 2.5.2 there is no
+# ``toggled_optimizer()``: put ``untoggle_optimizer()`` into a ``finally``.
+on, off = [True, True], [False, False]
+assert model.seen == [on + off, off + on, on + off, off + off]
+
+# %%
+# The whole step of a GAN
+# -----------------------
+# While the generator trains, the critic is frozen, so it gets no gradient. While the
+# critic trains, the fakes are detached. ``manual_backward()`` in place of
+# ``loss.backward()`` lets Lightning scale the loss in 16-bit precision. Without the
+# toggling, the step of the generator leaves a gradient in the critic.
+from torch.nn.functional import softplus
+
+
+class GAN(Pair):
+    def training_step(self, batch, index):
+        (real,) = batch
+        of_generator, of_critic = self.optimizers()
+        fake = self.fake(real)
+
+        with self.toggled_optimizer(of_critic):
+            loss = softplus(self.critic(fake.detach())) + softplus(-self.critic(real))
+            self.manual_backward(loss.mean())
+            of_critic.step()
+            of_critic.zero_grad()
+
+        with self.toggled_optimizer(of_generator):
+            loss = softplus(-self.critic(fake))
+            self.manual_backward(loss.mean())
+            of_generator.step()
+            of_generator.zero_grad()
+
+
+class Untoggled(Pair):
+    def training_step(self, batch, index):
+        # Wrong: the critic gets a gradient, too.
+        self.manual_backward(softplus(-self.critic(self.fake(batch[0]))).mean())
+        self.optimizers()[0].step()
+        self.optimizers()[0].zero_grad()
+
+
+for kind in (GAN, Untoggled):
+    model = kind()
+    before = [p.detach().clone() for p in model.parameters()]
+    fit(model)
+    print(kind.__name__, model.critic.weight.grad is not None)
+    assert (model.critic.weight.grad is None) == (kind is GAN)
+    after = model.parameters()
+    changed = [not torch.equal(p, old) for p, old in zip(after, before, strict=True)]
+    assert changed == [True, True, kind is GAN, kind is GAN]
+
+# %%
+# What you have frozen yourself stays frozen
+# ------------------------------------------
+# ``toggled_optimizer()`` restores the values that it has read before. So a parameter
+# that you froze is frozen before, inside and after. A change inside the block, on a
+# parameter of another optimizer, is undone at its end. A network that is in no
+# optimizer, such as a pretrained one for a perceptual loss, is not touched: freeze it
+# yourself.
+
+
+class Frozen(Pair):
+    def __init__(self):
+        super().__init__()
+        self.pretrained = nn.Linear(4, 1)
+        self.critic.bias.requires_grad_(False)
+
+    def flags(self):
+        watched = self.critic.weight, self.critic.bias, self.pretrained.weight
+        return [p.requires_grad for p in watched]
+
+    def training_step(self, batch, index):
+        of_generator, _ = self.optimizers()
+        self.seen.append(self.flags())
+        with self.toggled_optimizer(of_generator):
+            self.seen.append(self.flags())
+            self.critic.requires_grad_(True)
+        self.seen.append(self.flags())
+
+
+model = Frozen()
+fit(model, limit_train_batches=1)
+print(*model.seen, sep="\n")
+assert model.seen == [[True, False, True], [False, False, True], [True, False, True]]
+
+# %%
+# What ``Trainer`` refuses
+# ------------------------
+# Several optimizers need ``self.automatic_optimization = False``. Then the accumulation
+# and clipping of gradients are up to you, too: ``self.clip_gradients(optimizer,
+# gradient_clip_val=1.0)`` before the step.
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+
+class Automatic(GAN):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = True
+
+
+tries = [
+    (Automatic, {}),
+    (GAN, {"gradient_clip_val": 1.0}),
+    (GAN, {"accumulate_grad_batches": 2}),
+]
+messages = []
+for kind, options in tries:
+    try:
+        fit(kind(), **options)
+    except (RuntimeError, MisconfigurationException) as error:
+        messages.append(str(error))
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the training began")
+assert "multiple optimizers is only supported with manual" in messages[0]
+assert "gradient clipping is not supported for manual" in messages[1]
+assert "gradient accumulation is not supported for manual" in messages[2]
+
+# %%
+# Where it ends
+# -------------
+# - A parameter that is in both optimizers stays trainable in both turns.
+# - Toggling changes what is recorded from then on. If the fakes are made before, and
+#   not detached, ``backward()`` of the critic's loss still goes through the generator:
+#   this gets no gradient, but its graph is freed, and its own loss raises an error.
+# - ``toggle_optimizer()`` without ``with`` leaves the parameters frozen if an exception
+#   comes in between.
+import contextlib
+
+
+class Shared(Pair):
+    def configure_optimizers(self):
+        every = self.parameters()
+        return [torch.optim.SGD(every), torch.optim.SGD(self.critic.parameters())]
+
+    def training_step(self, batch, index):
+        for optimizer in self.optimizers():
+            with self.toggled_optimizer(optimizer):
+                self.seen.append([p.requires_grad for p in self.parameters()])
+
+
+class Attached(Pair):
+    def training_step(self, batch, index):
+        of_generator, of_critic = self.optimizers()
+        fake = self.fake(batch[0])
+        with self.toggled_optimizer(of_critic):
+            self.manual_backward(self.critic(fake).mean())
+        assert self.generator.weight.grad is None
+        with self.toggled_optimizer(of_generator):
+            self.manual_backward(-self.critic(fake).mean())
+
+
+class Interrupted(Pair):
+    def training_step(self, batch, index):
+        of_generator, _ = self.optimizers()
+        for toggle in (self.toggled_optimizer, self.toggle_optimizer):
+            try:
+                with toggle(of_generator) or contextlib.nullcontext():
+                    raise ValueError
+            except ValueError:
+                self.seen.append(self.critic.weight.requires_grad)
+
+
+model = Shared()
+fit(model, limit_train_batches=1)
+assert model.seen == [on + on, off + on]
+try:
+    fit(Attached())
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the generator's graph was still there")
+assert "backward through the graph a second time" in message
+model = Interrupted()
+fit(model, limit_train_batches=1)
+assert model.seen == [True, False]
+
+# %%
+# Write ``with self.toggled_optimizer(optimizer):`` around each turn, and detach the
+# fakes in the turn of the critic. `Lightning's documentation
+# <https://lightning.ai/docs/pytorch/stable/model/manual_optimization.html>`__ has more
+# on manual optimization.
+#
+# Related: :doc:`/gallery/recipes/gan_training`,
+# :doc:`/gallery/three-ways/detach_in_a_gan`,
+# :doc:`/gallery/graph/the_flag_is_read_twice`.

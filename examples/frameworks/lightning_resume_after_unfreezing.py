@@ -1,0 +1,178 @@
+"""
+After a resume in Lightning, the backbone is frozen again, without an error
+===========================================================================
+
+``BackboneFinetuning`` freezes at each start of ``fit()`` and unfreezes in one epoch
+only. A training that is resumed after this epoch goes on with a frozen backbone.
+Unfreeze what the optimizer has in ``on_train_start()``.
+"""
+
+# %% tags=["hide-input"]
+# A module with a backbone and a head. ``fit()`` trains it up to an epoch, and resumes
+# from a checkpoint if it gets one.
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import BackboneFinetuning, BaseFinetuning
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+torch.manual_seed(0)
+data = TensorDataset(torch.randn(64, 4), torch.randint(0, 3, (64,)))
+
+
+class Classifier(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8))
+        self.head = nn.Linear(8, 3)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        return nn.functional.cross_entropy(self.head(self.backbone(x)), y)
+
+    def configure_optimizers(self):
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=0.01)
+
+
+def fit(*callbacks, epochs, resume=None):
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        max_epochs=epochs,
+        callbacks=list(callbacks),
+    )
+    model = Classifier()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(model, DataLoader(data, batch_size=32), ckpt_path=resume)
+    return trainer, model
+
+
+# %%
+class Unfreeze(lightning.Callback):
+    def on_train_start(self, trainer, pl_module):
+        for group in trainer.optimizers[0].param_groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(True)
+
+
+_, whole = fit(BackboneFinetuning(1), epochs=4)
+folder = tempfile.TemporaryDirectory()
+saved = Path(folder.name, "saved.ckpt")
+fit(BackboneFinetuning(1), epochs=2)[0].save_checkpoint(saved)
+for more in ([], [Unfreeze()]):
+    _, model = fit(BackboneFinetuning(1), *more, epochs=4, resume=saved)
+    weight = model.backbone[0].weight
+    same = torch.equal(weight, whole.backbone[0].weight)
+    print(len(more), weight.requires_grad, same)
+    assert weight.requires_grad == same == bool(more)
+
+# %%
+# The last value says whether the weight is the same as in a training without an
+# interruption. The optimizer has only what was trainable when the checkpoint was saved,
+# because ``configure_optimizers()`` filters, so ``Unfreeze`` may unfreeze all of it.
+#
+# Why is there no error?
+# ----------------------
+# Without the second callback, the first one puts the group of the backbone back into
+# the optimizer and raises its learning rate in each epoch. A plot of the rates looks
+# right, but the parameters get no gradient. `An issue
+# <https://github.com/Lightning-AI/pytorch-lightning/issues/21901>`__ describes it.
+trainer, _ = fit(BackboneFinetuning(1), epochs=4, resume=saved)
+for group in trainer.optimizers[0].param_groups:
+    print(group["lr"], [p.grad is not None for p in group["params"]])
+head, backbone = trainer.optimizers[0].param_groups
+assert backbone["lr"] == 0.004
+assert all(p.grad is None for p in backbone["params"])
+assert all(p.grad is not None for p in head["params"])
+
+# %%
+# With a schedule of your own
+# ---------------------------
+# A subclass of ``BaseFinetuning`` has the same problem and the same cure. The state of
+# Adam is restored, too.
+
+
+class LayerByLayer(BaseFinetuning):
+    def freeze_before_training(self, pl_module):
+        self.freeze(pl_module.backbone)
+
+    def finetune_function(self, pl_module, epoch, optimizer):
+        if epoch in (1, 2):
+            layer = pl_module.backbone[2 - epoch]
+            self.unfreeze_and_add_param_group(layer, optimizer, lr=0.003)
+
+
+wanted = fit(LayerByLayer(), epochs=4)[1].state_dict()
+fit(LayerByLayer(), epochs=3)[0].save_checkpoint(saved)
+for more in ([], [Unfreeze()]):
+    state = fit(LayerByLayer(), *more, epochs=4, resume=saved)[1].state_dict()
+    same = [name for name in state if torch.equal(state[name], wanted[name])]
+    print(len(more), same)
+    assert (same == list(state)) == bool(more)
+
+# %%
+# ValueError: loaded state dict has a different number of parameter groups
+# ------------------------------------------------------------------------
+# This error comes if the callback is missing when you resume. Then nothing adds the
+# group before the state of the optimizer is loaded. With a checkpoint from before the
+# unfreezing, the number of groups is the same and the sizes differ. Pass the same
+# callbacks as in the first training. A subclass counts as another callback, because
+# Lightning saves the state under the name of the class.
+
+
+class Renamed(BackboneFinetuning):
+    pass
+
+
+messages = []
+for epoch, callbacks in ((2, []), (2, [Renamed(1)]), (1, [])):
+    fit(BackboneFinetuning(1), epochs=epoch)[0].save_checkpoint(saved)
+    try:
+        # Wrong: without the callback that has saved its state.
+        fit(*callbacks, epochs=4, resume=saved)
+    except ValueError as error:
+        messages.append(str(error))
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the state of the optimizer was loaded")
+assert ["different number" in message for message in messages] == [True, True, False]
+assert "doesn't match the size of optimizer's group" in messages[2]
+
+# %%
+# Where it ends
+# -------------
+# - A checkpoint from before the unfreezing resumes well without the second callback.
+# - ``load_from_checkpoint()`` restores no ``requires_grad``. It makes a new module, in
+#   which everything is trainable that the constructor does not freeze.
+fit(BackboneFinetuning(1), epochs=1)[0].save_checkpoint(saved)
+trainer, model = fit(BackboneFinetuning(1), epochs=4, resume=saved)
+assert all(p.requires_grad and p.grad is not None for p in model.parameters())
+
+trainer, model = fit(BackboneFinetuning(9), epochs=1)
+assert not model.backbone[0].weight.requires_grad
+trainer.save_checkpoint(saved)
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", module="lightning")
+    loaded = Classifier.load_from_checkpoint(saved)
+assert torch.equal(loaded.head.weight, model.head.weight)
+assert loaded.backbone[0].weight.requires_grad
+folder.cleanup()
+
+# %%
+# After each resume, print which parameters require a gradient.
+#
+# Related: :doc:`lightning_backbone_finetuning`,
+# :doc:`/reference/errors/different_number_of_parameter_groups`,
+# :doc:`/reference/errors/parameter_group_that_doesnt_match_the_size`.

@@ -1,0 +1,192 @@
+"""
+Frozen layers train in YOLO and other trainers: freeze by the trainer's own option
+==================================================================================
+
+Some trainers set ``requires_grad=True`` on every parameter when they start, ultralytics
+among them. What you froze before is undone. Use the option of the trainer, such as
+``freeze=``, or freeze in a callback that runs after its setup.
+"""
+
+# %% tags=["hide-input"]
+# A small trainer that works like the one of ultralytics: ``setup()`` decides about each
+# parameter, makes the optimizer, and then the callbacks run.
+import torch
+from torch import nn
+
+
+class Trainer:
+    def __init__(self, model, freeze=(), callbacks=()):
+        self.model, self.freeze, self.callbacks = model, freeze, callbacks
+
+    def setup(self):
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad = not name.startswith(tuple(self.freeze))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.1)
+
+    def train(self):
+        self.setup()
+        for callback in self.callbacks:
+            callback(self)
+        for _ in range(2):
+            self.model.train()
+            self.optimizer.zero_grad()
+            self.model(torch.randn(8, 2)).square().mean().backward()
+            self.optimizer.step()
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+
+
+def changes(trainer):
+    before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
+    trainer.train()
+    state = trainer.model.state_dict()
+    return [name for name in state if not torch.equal(state[name], before[name])]
+
+
+# %%
+def freeze_backbone(trainer):
+    trainer.model[:2].requires_grad_(False)
+
+
+# Wrong: the setup of the trainer undoes it.
+model = network()
+model[:2].requires_grad_(False)
+undone = changes(Trainer(model))
+by_option = changes(Trainer(network(), freeze=["0.", "1."]))
+by_callback = changes(Trainer(network(), callbacks=[freeze_backbone]))
+for found in (undone, by_option, by_callback):
+    print([name for name in found if name.startswith("0.")])
+assert "0.weight" in undone
+assert "0.weight" not in by_option
+assert by_callback == by_option
+
+# %%
+# Who sets it?
+# ------------
+# Look at the values in the first step, for example with :py:func:`gradguide.watch`, or
+# with ``python -m gradguide train.py``, which needs no change of the script. If a
+# parameter that you froze trains, something has unfrozen it.
+#
+# To find the line, give the parameter a class that notes each change and the function
+# that made it. Call ``traceback.print_stack()`` there to see the whole way. Take the
+# class out when you have the answer.
+import sys
+
+# Install it: pip install git+https://github.com/gradguide/gradguide
+import gradguide
+
+calls = []
+
+
+class Traced(nn.Parameter):
+    @property
+    def requires_grad(self):
+        return torch.Tensor.requires_grad.__get__(self)
+
+    @requires_grad.setter
+    def requires_grad(self, value):
+        frame = sys._getframe()
+        while frame.f_code.co_name in {"requires_grad", "requires_grad_"}:
+            frame = frame.f_back
+        calls.append((frame.f_code.co_name, value))
+        torch.Tensor.requires_grad.__set__(self, value)
+
+    def requires_grad_(self, requires_grad=True):
+        self.requires_grad = requires_grad
+        return self
+
+
+model = network()
+model[:2].requires_grad_(False)
+model[0].weight.__class__ = Traced
+trainer = Trainer(model, callbacks=[freeze_backbone])
+trainer.setup()
+with gradguide.watch() as report:
+    model(torch.randn(8, 2)).square().mean().backward()
+    trainer.optimizer.step()
+trains = [row.name for row in report if row.verdict == "trains"]
+print(trains)
+assert "model.0.weight" in trains
+trainer.train()
+print(calls)
+assert calls == [("setup", True), ("setup", True), ("freeze_backbone", False)]
+
+# %%
+# The reverse: train() freezes again
+# ----------------------------------
+# Backbones of MMDetection with ``frozen_stages=`` freeze their first stages in
+# ``train()``, which the runner calls in every epoch. So what you unfreeze by hand is
+# frozen again. And a smaller ``frozen_stages`` does not unfreeze what is frozen
+# already. Change both.
+
+
+class Backbone(nn.Sequential):
+    frozen_stages = 1
+
+    def train(self, mode=True):
+        super().train(mode)
+        for stage in self[: self.frozen_stages]:
+            stage.eval().requires_grad_(False)
+        return self
+
+
+backbone = Backbone(nn.Linear(2, 3), nn.Linear(3, 1)).train()
+# Wrong: only requires_grad, then only the option.
+found = [backbone[0].requires_grad_(True).weight.requires_grad]
+found.append(backbone.train()[0].weight.requires_grad)
+backbone.frozen_stages = 0
+found.append(backbone.train()[0].weight.requires_grad)
+# Right: both.
+backbone.requires_grad_(True)
+found.append(backbone.train()[0].weight.requires_grad)
+print(found)
+assert found == [True, False, False, True]
+
+# %%
+# Where it ends
+# -------------
+# - A callback that sets ``requires_grad`` leaves batch norm as it is: its statistics go
+#   on. ``model.train()`` at the start of an epoch undoes an ``eval()`` that was called
+#   earlier. :py:func:`gradguide.freeze` holds them in any mode.
+# - The optimizer may have what you froze after the setup. Without a gradient it is not
+#   updated, not even by weight decay. If the callback runs in a later epoch, set
+#   ``.grad`` to None: :doc:`/gallery/still-moves/stale_gradients`.
+print([name for name in by_callback if name.startswith("1.")])
+assert "1.running_mean" in by_callback
+assert "1.running_mean" in by_option
+
+
+def hold_backbone(trainer):
+    gradguide.freeze(trainer.model, "0", "1")
+
+
+held = changes(Trainer(network(), callbacks=[hold_backbone]))
+print(held)
+assert held == ["2.weight", "2.bias"]
+
+# %%
+# From the sources of libraries, read and not run here:
+#
+# - *ultralytics*, `engine/trainer.py
+#   <https://github.com/ultralytics/ultralytics/blob/main/ultralytics/engine/trainer.py>`__:
+#   ``model.train(freeze=10)`` freezes the first ten layers, ``freeze=[0, 3]`` two of
+#   them. All other parameters get ``requires_grad=True``, with the warning *setting
+#   'requires_grad=True' for frozen layer*. Layers frozen this way have their batch norm
+#   in ``eval()``; layers frozen in the callback ``on_train_start`` do not.
+# - *MMDetection*, `backbones/resnet.py
+#   <https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/resnet.py>`__:
+#   ``frozen_stages=1`` freezes the stem and the first stage, ``-1`` nothing.
+#   ``norm_eval=True`` keeps batch norm in ``eval()`` in the whole backbone, but its
+#   weights train outside the frozen stages.
+# - *timm*, `utils/model.py
+#   <https://github.com/huggingface/pytorch-image-models/blob/main/timm/utils/model.py>`__:
+#   ``timm.utils.freeze()`` also replaces each 2d or sync batch norm by a layer whose
+#   weight is a buffer, such as torchvision's ``FrozenBatchNorm2d``. Freeze before you
+#   make the optimizer.
+#
+# Related: :doc:`lightning_backbone_finetuning`,
+# :doc:`/gallery/freezing/did_my_freeze_work`,
+# :doc:`/gallery/diagnose/one_command_for_your_script`.
