@@ -25,10 +25,9 @@ for name, head in (("wrong", wrong), ("right", right)):
     assert same == (head is right)
 
 # %%
-# In a loss, too: a projection, a ``CosineClassifier(...)`` or a criterion with
-# parameters of its own, made in each call, never learns. ``backward()`` computes its
-# gradient, which is thrown away with it. What comes *before* it is trained, against
-# random weights.
+# The same holds in a loss: a projection or a classifier that is made in each call never
+# learns. ``backward()`` computes its gradient, and both are dropped after the call.
+# What comes *before* it is trained, but against random weights.
 #
 # Made in the first call: too late for the optimizer
 # --------------------------------------------------
@@ -50,7 +49,6 @@ class Late(nn.Module):
 
 model, x = Late(), torch.randn(8, 2)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
-losses = []
 for _ in range(3):
     optimizer.zero_grad()
     model(x).square().mean().backward()
@@ -113,11 +111,10 @@ assert len(held) == len(list(model.parameters())) == 4
 # - Layers without parameters, such as ``nn.ReLU()`` or ``nn.MSELoss()``, may be made in
 #   the forward. ``nn.Dropout(0.5)`` may not: a new module is in training mode, also
 #   after ``model.eval()``. Nor may a batch norm, whose statistics begin anew.
-# - A layer that is made in the forward is on the CPU, whatever device the model is on.
-# - An optimizer that was built before a *lazy* layer has its size does hold the layer:
-#   its parameters stay the same objects. But Adagrad and others that read the size at
-#   once raise an error.
-# - The layer in the loss is not saved and not restored, as long as it is in no module.
+# - A layer that is made in the forward is on the default device, whatever device the
+#   model is on.
+# - A *lazy* layer may be given to Adam before it has its size: its parameters stay the
+#   same objects. Adagrad, which makes its state at once, raises an error.
 
 
 def forward(x):
@@ -126,6 +123,9 @@ def forward(x):
 
 assert not list(nn.MSELoss().parameters())
 assert (forward(torch.ones(1000)) == 0).any()
+on_meta = nn.Linear(2, 4, device="meta")
+assert nn.Linear(4, 1).weight.device == torch.get_default_device()
+assert on_meta.weight.device != torch.get_default_device()
 module = nn.Dropout(0.5).eval()
 assert (module(torch.ones(1000)) == 1).all()
 
@@ -138,13 +138,14 @@ assert not lazy[0].weight.equal(before)
 try:
     torch.optim.Adagrad(nn.LazyLinear(1).parameters())
 except ValueError as error:
-    print(f"{type(error).__name__}: {error}")
+    message = str(error)
 else:
     raise AssertionError("a state was made without a size")
+assert "Attempted to use an uninitialized parameter" in message
 
 # %%
-# Make all layers before the optimizer, and count: as many parameters in the optimizer as
-# in the model and the loss.
+# Make all layers before the optimizer. It should hold as many trainable parameters as
+# the model and the loss have.
 #
 # Related: :doc:`/gallery/recipes/losses_with_parameters`,
 # :doc:`parametrized_and_lazy_layers`, :doc:`unfreeze_gradually`,
