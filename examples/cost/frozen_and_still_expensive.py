@@ -33,8 +33,8 @@ print(work)
 assert list(work.values()) == [7, 13]
 
 # %%
-# Seven is the rule: six layers forward, and one gradient of a weight. If anything at the
-# beginning requires a gradient, it has to come through the frozen layers: up to six
+# Seven is the rule: six layers forward, and one gradient of a weight. If anything at
+# the beginning requires a gradient, it has to come through the frozen layers: up to six
 # more. It is enough that one small thing does:
 #
 # - a layer or an embedding at the beginning, one bias of it, or an adapter in it;
