@@ -137,4 +137,5 @@ for layer in (nn.LayerNorm(4), nn.GroupNorm(2, 4)):
 # <https://arxiv.org/abs/1803.08494>`__.
 #
 # Related: :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`,
-# :doc:`accuracy_falls_after_unfreezing`, :doc:`freeze_a_backbone`.
+# :doc:`accuracy_falls_after_unfreezing`, :doc:`freeze_a_backbone`,
+# :doc:`/reference/errors/expected_more_than_1_value_per_channel_when_training`.

@@ -149,4 +149,4 @@ assert "Attempted to use an uninitialized parameter" in message
 #
 # Related: :doc:`/gallery/recipes/losses_with_parameters`,
 # :doc:`parametrized_and_lazy_layers`, :doc:`unfreeze_gradually`,
-# :doc:`/gallery/errors/optimizer_got_an_empty_parameter_list`.
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`.

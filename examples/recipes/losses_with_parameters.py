@@ -178,5 +178,5 @@ assert moved == [True, True]
 # <https://doi.org/10.1007/978-3-319-46478-7_31>`__.
 #
 # Related: :doc:`/gallery/freezing/different_learning_rates`,
-# :doc:`/gallery/errors/optimizer_got_an_empty_parameter_list`,
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`,
 # :doc:`/gallery/diagnose/why_is_my_gradient_none`.

@@ -158,4 +158,4 @@ assert "2D" in message
 # %%
 # Related: :doc:`gan_training`, :doc:`/gallery/freezing/different_learning_rates`,
 # :doc:`/gallery/still-moves/stale_gradients`,
-# :doc:`/gallery/errors/parameters_appear_in_more_than_one_parameter_group`.
+# :doc:`/reference/errors/parameters_appear_in_more_than_one_parameter_group`.
