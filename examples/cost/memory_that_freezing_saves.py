@@ -33,6 +33,8 @@ assert kept == [896, 896, 256]
 # The hook is called for each tensor saved for ``backward()``. Several of them may share
 # one piece of memory: count it once, and leave out the weights, which exist anyway. The
 # folded code also adds up ``.grad`` and the averages of Adam after a step.
+#
+# To measure a loss of your own: :doc:`/gallery/diagnose/where_did_the_memory_go`.
 import weakref
 
 model.requires_grad_(True)

@@ -1,9 +1,9 @@
 """
-Freezing the last layers may save no memory, freezing the first does
-====================================================================
+Memory grows from batch to batch: something holds the graphs
+============================================================
 
-For ``backward()``, autograd keeps what it takes to get from the loss back to the first
-layer that trains. :py:func:`gradguide.saved` measures it on the loss that you have.
+Without a ``backward()``, as in validation, a list of losses keeps all that the graph of
+each has saved. Append ``loss.detach()``. :py:func:`gradguide.saved` measures it.
 """
 
 # %%
@@ -16,15 +16,19 @@ from gradguide import describe, saved
 torch.manual_seed(0)
 blocks = (nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(6))
 model, images = nn.Sequential(*blocks), torch.randn(512, 64)
-print("all train   ", saved(model(images).mean(), model).bytes)
-model[1:].requires_grad_(False)
-print("last frozen ", saved(model(images).mean(), model).bytes)
-model.requires_grad_(True)[:5].requires_grad_(False)
-print("first frozen", saved(model(images).mean(), model).bytes)
-model.requires_grad_(True)
+wrong, right = [], []
+for _ in range(10):
+    loss = model(images).mean()
+    wrong.append(loss)
+    right.append(loss.detach())
+print("loss         ", saved(wrong, model).bytes)
+print("loss.detach()", saved(right, model).bytes)
+assert saved(wrong, model).bytes > 7_000_000
+assert saved(right, model).bytes == 0
+del wrong
 
 # %%
-# What does autograd keep?
+# What does one loss hold?
 # ------------------------
 # The input and the outputs of six layers, each of shape ``(512, 64)``: seven times
 # 128 KiB. The weights are there anyway: pass ``model``, and they are not counted.
@@ -33,11 +37,43 @@ print(saved(loss, model))
 assert saved(loss, model).bytes == 7 * 512 * 64 * 4
 
 # %%
-# Which layers should I freeze?
-# -----------------------------
-# Freeze a part, such as ``model[3:]``, run the forward again, and measure. To reach the
-# first layer that still trains, ``backward()`` has to come through all layers behind
-# it, frozen or not.
+# And a list of them?
+# -------------------
+# A loss holds its graph, and the graph holds what was saved.
+# :py:func:`gradguide.describe` tells how much one tensor holds, ``saved`` a whole list.
+# The input is the same each time and counts once.
+history = [model(images).mean() for _ in range(10)]
+print(describe(history[0]))
+print(saved(history, model))
+assert saved(history, model).bytes == (1 + 10 * 6) * 128 * 1024
+
+# %%
+# ``backward()`` frees the memory of the graph that it goes through. The nodes stay for
+# as long as the list does, and a second backward raises an error.
+for loss in history:
+    loss.backward()
+print(describe(history[0]))
+print(saved(history, model))
+assert "0 B saved by 202 nodes" in str(saved(history, model))
+try:
+    history[0].backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("a second backward ran through a freed graph")
+
+# %%
+# After a backward, such a list costs little. In validation no backward frees anything,
+# and what was saved stays. A detached loss holds no graph.
+losses = [loss.detach() for loss in history]
+print(saved(losses, model))
+assert saved(losses, model).nodes == 0
+
+# %%
+# Does freezing make it less?
+# ---------------------------
+# Freeze a part, run the forward again, and measure. It depends on which part. Why, and
+# what else a training step needs: :doc:`/gallery/cost/memory_that_freezing_saves`.
 parts = {
     "[6:]": slice(6, 6),
     "[3:]": slice(3, 6),
@@ -76,9 +112,7 @@ ax.set_frame_on(False)
 ax.invert_yaxis()
 plt.show()
 
-# %%
-# When does freezing the last layers help?
-# ----------------------------------------
+# %% tags=["hide-input"]
 # A frozen ``Linear`` does not keep its input. That saves memory unless the module
 # before it keeps the same tensor as its result, as ``Tanh``, ``ReLU`` and ``Sigmoid``
 # do. ``GELU``, ``SiLU``, ``LeakyReLU``, ``Dropout`` and ``LayerNorm`` keep their input
@@ -101,39 +135,6 @@ for activation in (nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Dropout, nn.Identity):
     assert last_frozen < 0.6 * all_train
 all_train, last_frozen = kib_with(lambda: nn.LayerNorm(64))
 assert last_frozen < 0.6 * all_train
-
-# %%
-# Why does memory grow from batch to batch?
-# -----------------------------------------
-# Because something holds the losses, such as a list. A loss holds its graph, and the
-# graph holds what was saved. :py:func:`gradguide.describe` tells how much one tensor
-# holds, ``saved`` a whole list. The input is the same each time and counts once.
-history = [model(images).mean() for _ in range(10)]
-print(describe(history[0]))
-print(saved(history, model))
-assert saved(history, model).bytes == (1 + 10 * 6) * 128 * 1024
-
-# %%
-# ``backward()`` frees the memory of the graph that it goes through. The nodes stay for
-# as long as the list does, and a second backward raises an error.
-for loss in history:
-    loss.backward()
-print(describe(history[0]))
-print(saved(history, model))
-assert "0 B saved by 202 nodes" in str(saved(history, model))
-try:
-    history[0].backward()
-except RuntimeError as error:
-    print(f"{type(error).__name__}: {error}")
-else:
-    raise AssertionError("a second backward ran through a freed graph")
-
-# %%
-# After a backward, such a list costs little. In validation no backward frees anything,
-# and what was saved stays. A detached loss holds no graph.
-losses = [loss.detach() for loss in history]
-print(saved(losses, model))
-assert saved(losses, model).nodes == 0
 
 # %%
 # Where it ends
@@ -164,7 +165,8 @@ print(kib)
 assert list(kib.values()) == [768, 128, 896, 512, 896]
 
 # %%
-# Freeze from the first layer on. Log ``loss.detach()``. Validate under ``no_grad()``.
+# Keep ``loss.detach()``, or ``loss.item()``, and validate under ``no_grad()``.
 #
-# Related: :doc:`read_a_graph`, :doc:`will_it_really_stay_frozen`,
+# Related: :doc:`/gallery/detach/logging_a_loss`,
+# :doc:`/gallery/cost/memory_that_freezing_saves`, :doc:`read_a_graph`,
 # :doc:`/gallery/three-ways/no_grad_stops_recording`.

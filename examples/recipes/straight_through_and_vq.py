@@ -127,6 +127,35 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
+# One of several classes: ``argmax`` and Gumbel-softmax
+# -----------------------------------------------------
+# ``argmax`` has no gradient at all. ``gumbel_softmax(..., hard=True)`` draws a class
+# from the probabilities and does the same as the one line above: the value is one-hot,
+# the gradient is that of the soft probabilities. Without noise you write it yourself.
+logits = torch.tensor([[1.0, 2.0, 0.5]], requires_grad=True)
+assert not logits.argmax(1).requires_grad
+scores = torch.tensor([[1.0, 10.0, 100.0]])
+gradients, values = [], []
+for hard in (True, False):
+    torch.manual_seed(0)
+    drawn = F.gumbel_softmax(logits, tau=1.0, hard=hard)
+    values.append(drawn)
+    gradients.append(torch.autograd.grad((drawn * scores).sum(), logits)[0])
+print(values[0].tolist(), gradients[0].any().item())
+assert sorted(values[0].tolist()[0]) == [0, 0, 1]
+assert values[1].max() < 1
+assert gradients[0].any()
+torch.testing.assert_close(*gradients)
+
+soft = logits.softmax(1)
+one_hot = F.one_hot(soft.argmax(1), 3)
+straight = one_hot + (soft - soft.detach())
+assert torch.equal(straight, one_hot.float())
+(gradient,) = torch.autograd.grad((straight * scores).sum(), logits)
+(expected,) = torch.autograd.grad((logits.softmax(1) * scores).sum(), logits)
+torch.testing.assert_close(gradient, expected)
+
+# %%
 # Where it ends
 # -------------
 # - The gradient is not that of the rounded function. For the loss ``(y - 0.4) ** 2``
@@ -134,6 +163,8 @@ assert codebook.weight.grad is None
 #   back.
 # - A limit inside of the bracket lets the gradient pass beyond it. Clamp before.
 # - An entry of the codebook that is never the nearest gets a gradient of zero (above).
+# - A small ``tau`` brings the soft probabilities near to the value, but the gradient is
+#   then zero for most draws and large for a few.
 x, seen = torch.tensor(0.3, requires_grad=True), []
 for _ in range(20):
     y = x + (x.round() - x).detach()
@@ -153,10 +184,24 @@ before = limited + (limited.round() - limited).detach()
 assert inside == before == 1
 assert [torch.autograd.grad(y, x)[0].item() for y in (inside, before)] == [1, 0]
 
+torch.manual_seed(0)
+many = torch.zeros(1000, 3, requires_grad=True)
+parts = []
+for tau in (1.0, 0.05):
+    soft = F.gumbel_softmax(many, tau=tau)
+    (gradient,) = torch.autograd.grad((soft * scores).sum(), many)
+    sizes = gradient.abs().sum(1)
+    parts.append([(sizes < 0.1).float().mean().item(), sizes.max().item()])
+assert parts[0][0] < 0.1
+assert parts[1][0] > 0.5
+assert parts[1][1] > 3 * parts[0][1]
+
 # %%
 # Sources: `Estimating or Propagating Gradients Through Stochastic Neurons
 # <https://arxiv.org/abs/1308.3432>`_, `Neural Discrete Representation Learning
-# <https://arxiv.org/abs/1711.00937>`_.
+# <https://arxiv.org/abs/1711.00937>`_, `Categorical Reparameterization with
+# Gumbel-Softmax <https://arxiv.org/abs/1611.01144>`_,
+# :torch:`torch.nn.functional.gumbel_softmax`.
 #
 # Related: :doc:`/gallery/graph/what_drops_the_graph`,
 # :doc:`target_network_and_advantage`, :doc:`/gallery/modes/hooks_and_custom_functions`.

@@ -1,40 +1,69 @@
 """
-Actor and critic: detach the target and the advantage, freeze the critic
-========================================================================
+The target follows the prediction: detach the target and the advantage
+======================================================================
 
-In DDPG and SAC, the actor's loss goes through the critic. With ``detach()`` there, the
-actor learns nothing from the critic, and no error is raised: freeze the critic instead.
-What you do detach is the critic's target and the advantage, which are constants.
+In DQN, DDPG and SAC, the target is computed by a network that learns. Left in the
+graph, it can turn the gradient around. Detach it. In a policy gradient, detach the
+advantage, too.
 """
 
 # %%
-# Why does the actor get no gradient?
-# -----------------------------------
+# A value of 2 times the state, a reward of 1, a discount of 0.9. The prediction, 2, is
+# below the target, 6.4, so ``theta`` should grow, and the gradient be negative.
 import torch
-from torch import nn
 
-torch.manual_seed(0)
-actor, critic = nn.Linear(3, 1), nn.Linear(4, 1)
-states = torch.randn(8, 3)
-actions = actor(states).tanh()
-(-critic(torch.cat([states, actions.detach()], 1))).mean().backward()
-print("detached:", actor.weight.grad, critic.weight.grad is None)
-assert actor.weight.grad is None
+theta = torch.tensor(2.0, requires_grad=True)
+state, next_state, reward, discount = 1.0, 3.0, 1.0, 0.9
 
-critic.requires_grad_(False).zero_grad()
-(-critic(torch.cat([states, actions], 1))).mean().backward()
-print("frozen:  ", actor.weight.grad, critic.weight.grad is None)
-assert actor.weight.grad.any()
-assert critic.weight.grad is None
+
+def gradient(target):
+    theta.grad = None
+    (theta * state - target).square().backward()
+    return round(theta.grad.item(), 2)
+
+
+whole = gradient(reward + discount * theta * next_state)
+cut = gradient((reward + discount * theta * next_state).detach())
+print("whole:", whole, " detached:", cut)
+assert whole == 14.96
+assert cut == -8.8
+
+# %% tags=["hide-input"]
+# Why does the gradient turn around?
+# ----------------------------------
+# With the target in the graph, a step also moves the target, and here faster than the
+# prediction: the next state is three times as large. Both come closer to each other if
+# ``theta`` becomes smaller, so that is what the gradient asks for.
+#
+# The prediction of 2 is below the target of 6.4. A step against the gradient raises it
+# with the detached target, and lowers it without.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
+rate = 0.02
+for y, (name, grad) in enumerate({"detach()": cut, "without": whole}.items()):
+    style = {"detach()": "C0", "without": "C2"}[name]
+    arrow = {"arrowstyle": "->", "ec": style, "lw": 2}
+    ax.annotate("", (2 - rate * grad, y), (2, y), arrowprops=arrow)
+    ax.scatter(2, y, s=150, marker="s", fc="none", ec=style, lw=2)
+    ax.scatter(6.4, y, s=150, marker="D", fc="none", ec="C3", lw=2)
+ax.set_yticks([0, 1], ["detach()", "without"])
+ax.set(xlabel="value", xlim=(1, 7), ylim=(1.5, -0.5))
+plt.show()
 
 # %%
 # The whole training loop
 # -----------------------
 # The agent moves on a line and should stay at 0: its reward is minus the square of the
 # place that it reaches. This is DDPG: the critic learns from targets that are made
-# under ``no_grad()``, and the actor through the frozen critic. Two copies of the
-# networks make the targets, and follow slowly.
+# under ``no_grad()``, and the actor :doc:`through the frozen critic
+# <actor_through_a_frozen_critic>`. Two copies of the networks make the targets, and
+# follow slowly.
 import copy
+
+from torch import nn
+
+torch.manual_seed(0)
 
 actor = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1), nn.Tanh())
 critic = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 1))
@@ -81,46 +110,6 @@ with torch.no_grad():
 reached = [place + move for place, move in zip(places, moves, strict=True)]
 print(places, "->", [round(place, 1) for place in reached])
 assert max(map(abs, reached)) < 0.3
-
-# %%
-# The target moves with the prediction
-# ------------------------------------
-# A value of 2 times the state, a reward of 1, a discount of 0.9. The temporal
-# difference should move the prediction towards the target. With the target in the
-# graph, the gradient has the other sign here: it makes ``theta`` smaller, which lowers
-# the target faster than the prediction.
-theta = torch.tensor(2.0, requires_grad=True)
-state, next_state, reward, discount = 1.0, 3.0, 1.0, 0.9
-
-
-def gradient(target):
-    theta.grad = None
-    (theta * state - target).square().backward()
-    return round(theta.grad.item(), 2)
-
-
-whole = gradient(reward + discount * theta * next_state)
-cut = gradient((reward + discount * theta * next_state).detach())
-print("whole:", whole, " detached:", cut)
-assert whole == 14.96
-assert cut == -8.8
-
-# %% tags=["hide-input"]
-# The prediction of 2 is below the target of 6.4. A step against the gradient raises it
-# with the detached target, and lowers it without.
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5, 2.6), layout="constrained")
-rate = 0.02
-for y, (name, grad) in enumerate({"detach()": cut, "without": whole}.items()):
-    style = {"detach()": "C0", "without": "C2"}[name]
-    arrow = {"arrowstyle": "->", "ec": style, "lw": 2}
-    ax.annotate("", (2 - rate * grad, y), (2, y), arrowprops=arrow)
-    ax.scatter(2, y, s=150, marker="s", fc="none", ec=style, lw=2)
-    ax.scatter(6.4, y, s=150, marker="D", fc="none", ec="C3", lw=2)
-ax.set_yticks([0, 1], ["detach()", "without"])
-ax.set(xlabel="value", xlim=(1, 7), ylim=(1.5, -0.5))
-plt.show()
 
 # %%
 # A target network is a detached estimate that stands still
@@ -207,13 +196,13 @@ value(frozen, states, actor(states))
 assert frozen[0].running_mean.any()
 
 # %%
-# Detach what is a target or a weight, in the line that uses it, and freeze what the
-# gradient goes through. Sources: `Continuous control with deep reinforcement learning
-# <https://arxiv.org/abs/1509.02971>`__, `Reinforcement Learning (DQN) Tutorial
+# Detach what is a target or a weight, in the line that uses it. Sources: `Continuous
+# control with deep reinforcement learning <https://arxiv.org/abs/1509.02971>`__,
+# `Reinforcement Learning (DQN) Tutorial
 # <https://docs.pytorch.org/tutorials/intermediate/reinforcement_q_learning.html>`__,
 # `Asynchronous Methods for Deep Reinforcement Learning
 # <https://arxiv.org/abs/1602.01783>`__.
 #
-# Related: :doc:`ema_teacher`, :doc:`gan_training`,
+# Related: :doc:`actor_through_a_frozen_critic`, :doc:`ema_teacher`,
 # :doc:`stop_gradient_in_siamese_networks`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

@@ -55,6 +55,8 @@ NAMES = (
     "lbfgs_doesnt_support_per_parameter_options",
     "expected_tensor_as_element",
     "element_1_of_tensors_does_not_require_grad",
+    "muon_only_supports_2d_parameters",
+    "expected_more_than_1_value_per_channel_when_training",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 

@@ -1,0 +1,136 @@
+"""
+Frozen, and yet slower: what trains before the frozen part?
+===========================================================
+
+One bias or an input that requires a gradient makes ``backward()`` go through all frozen
+layers behind it. With activation checkpoints, they also run a second time.
+"""
+
+# %%
+# Matrix multiplications of a step: five frozen layers, then a head that trains.
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
+
+layers = [nn.Sequential(nn.Linear(64, 64), nn.ReLU()) for _ in range(5)]
+backbone, head = nn.Sequential(*layers).requires_grad_(False), nn.Linear(64, 64)
+x = torch.randn(32, 64)
+
+
+def multiplications(forward):
+    with FlopCounterMode(display=False) as counter:
+        forward().sum().backward()
+    return counter.get_total_flops() // (2 * 32 * 64 * 64)
+
+
+asked = x.clone().requires_grad_()
+work = {
+    "x": multiplications(lambda: head(backbone(x))),
+    "x requires a gradient": multiplications(lambda: head(backbone(asked))),
+}
+print(work)
+assert list(work.values()) == [7, 13]
+
+# %%
+# Seven is the rule: six layers forward, and one gradient of a weight. If anything at
+# the beginning requires a gradient, it has to come through the frozen layers: up to six
+# more. It is enough that one small thing does:
+#
+# - a layer or an embedding at the beginning, one bias of it, or an adapter in it;
+# - a prompt that is learned, or a norm that you left trainable;
+# - ``enable_input_require_grads()`` of the library transformers, which makes the result
+#   of the embedding require a gradient.
+backbone[0][0].bias.requires_grad_(True)
+bias = multiplications(lambda: head(backbone(x)))
+backbone.requires_grad_(False)
+print("one bias:", bias)
+assert bias == 12
+
+
+# %%
+# Checkpointing makes it slower, if a gradient comes through
+# ----------------------------------------------------------
+# A checkpoint saves memory for the backward pass and pays with a second forward. A
+# frozen part at the beginning has no backward pass: there is nothing to save, and the
+# second forward does not happen. If a gradient comes through, it does.
+def checkpointed(value):
+    for layer in backbone:
+        value = checkpoint(layer, value, use_reentrant=False)
+    return head(value)
+
+
+work["checkpoint"] = multiplications(lambda: checkpointed(x))
+work["checkpoint, x requires a gradient"] = multiplications(lambda: checkpointed(asked))
+for name, count in work.items():
+    print(f"{name:34}{count:3}")
+assert work["checkpoint"] == 7
+assert work["checkpoint, x requires a gradient"] == 18
+
+# %% tags=["hide-input"]
+# Matrix multiplications of one step. Hatched: those of the step with ``x``.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(6, 2.4), layout="constrained")
+ax.barh(list(work), list(work.values()), fc="none", ec="C2", lw=2)
+ax.barh(list(work), 7, fc="none", ec="C1", hatch="////", lw=2)
+ax.set(xlabel="multiplications")
+ax.tick_params(axis="y", length=0)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# How do I find it, and what do I do?
+# -----------------------------------
+# Look at the result of the frozen part: if it requires a gradient, so does something in
+# it or before it. :py:func:`gradguide.saved` counts what is kept for it. If you need no
+# gradient there, run the frozen part under ``no_grad()``: then nothing is recorded.
+from gradguide import saved
+
+
+def without_recording(value):
+    with torch.no_grad():
+        features = backbone(value)
+    return head(features)
+
+
+kept = {}
+for name, value in {"x": x, "x requires a gradient": asked}.items():
+    recorded = backbone(value).requires_grad
+    model = nn.ModuleList([backbone, head])
+    ways = head(backbone(value)).mean(), without_recording(value).mean()
+    kept[name] = [saved(loss, model).bytes // 1024 for loss in ways]
+    print(f"{name:22}{recorded!s:6}", *kept[name])
+    assert recorded == (value is asked)
+assert kept == {"x": [8, 8], "x requires a gradient": [40, 8]}
+assert multiplications(lambda: without_recording(asked)) == 7
+
+# %%
+# Where it ends
+# -------------
+# - Freezing after some steps does not free what was made before: ``.grad`` and the
+#   averages of Adam. :doc:`memory_that_freezing_saves` shows how to delete them.
+# - Under autocast, a frozen layer in ``float32`` makes a copy of its weight for each
+#   call: :doc:`frozen_layers_that_keep_their_input`.
+# - DDP sends no gradients of what is frozen, if you freeze before you wrap:
+#   :doc:`/gallery/beyond/freezing_under_ddp`. FSDP also gathers the weights of frozen
+#   layers for each forward (not run here).
+# - A network that is frozen as a whole still has its forward, which is about a third of
+#   a training step. :doc:`/gallery/recipes/feature_cache` saves it.
+#
+# Nothing here was timed, and time is not proportional to these numbers.
+everything = head.requires_grad_(False)
+with FlopCounterMode(display=False) as counter:
+    everything(backbone(x))
+forward = counter.get_total_flops()
+backbone.requires_grad_(True)
+head.requires_grad_(True)
+assert round(multiplications(lambda: head(backbone(x))) / 6, 1) == 2.8
+assert forward == 6 * 2 * 32 * 64 * 64
+
+# %%
+# Freeze from the input on, and check that nothing before it requires a gradient.
+#
+# Related: :doc:`work_that_freezing_saves`, :doc:`memory_that_freezing_saves`,
+# :doc:`/gallery/beyond/checkpointing_frozen_layers`,
+# :doc:`/gallery/freezing/recorded_although_frozen`.

@@ -1,0 +1,61 @@
+"""
+``Expected more than 1 value per channel when training``
+========================================================
+
+Batch norm in training mode got one sample, often in the last batch of an epoch. Put a
+pretrained one into ``eval()``. Otherwise leave this batch out with ``drop_last=True``.
+"""
+
+# %%
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+norm, sample = nn.BatchNorm1d(3), torch.ones(1, 3)
+# Wrong: one value has no variance.
+try:
+    norm(sample)
+except ValueError as error:
+    print(f"ValueError: {error}")
+else:
+    raise AssertionError("one sample was normalised")
+# Right, in fine-tuning: the statistics of the pretraining.
+print(norm.eval()(sample).shape)
+# Right, in training from scratch: no batch of one sample.
+print([len(batch) for batch in DataLoader(torch.ones(9, 3), 4, drop_last=True)])
+sizes = [len(batch) for batch in DataLoader(torch.ones(9, 3), 4)]
+assert sizes == [4, 4, 1]
+
+# %%
+# I called eval(), and it comes again
+# -----------------------------------
+# ``model.train()`` at the top of the loop puts all layers back into training mode, also
+# frozen ones: ``requires_grad_(False)`` does not change the mode.
+model = nn.Sequential(nn.Linear(3, 3), norm).requires_grad_(False)
+model.train()
+assert norm.training
+try:
+    model(sample)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("one sample was normalised")
+assert "Expected more than 1 value per channel" in message
+
+# %%
+# Why does it work with images?
+# -----------------------------
+# ``BatchNorm2d`` counts the pixels as well. It raises only where height and width are
+# 1, as after a global pooling. ``GroupNorm`` raises if a group has one value in all.
+nn.BatchNorm2d(3)(torch.ones(1, 3, 2, 2))
+for layer in (nn.BatchNorm2d(3), nn.GroupNorm(3, 3)):
+    try:
+        layer(torch.ones(1, 3, 1, 1))
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("one value was normalised")
+    assert "Expected more than 1 value per channel" in message
+
+# %%
+# Read on: :doc:`/gallery/freezing/batch_norm_with_small_batches`.

@@ -1,0 +1,141 @@
+"""
+Fine-tuning with small batches: put the pretrained batch norm into eval()
+=========================================================================
+
+In training mode, batch norm normalises with the mean and variance of the batch, not
+with those of the pretraining. With two samples, little but a sign is left.
+"""
+
+# %%
+# Two samples, far apart and close together.
+import torch
+from torch import nn
+
+norm = nn.BatchNorm1d(1)
+for pair in ([1.0, 9.0], [4.0, 6.0]):
+    batch = torch.tensor(pair)[:, None]
+    in_train = norm.train()(batch).flatten().tolist()
+    norm.running_mean.fill_(5.0)
+    norm.running_var.fill_(4.0)
+    in_eval = norm.eval()(batch).flatten().tolist()
+    print([round(x, 1) for x in in_train], [round(x, 1) for x in in_eval])
+    assert [round(x, 1) for x in in_train] == [-1, 1]
+    assert [round(x, 1) for x in in_eval] == [(x - 5) / 2 for x in pair]
+
+# %%
+# Which of the remedies?
+# ----------------------
+# - ``eval()`` keeps the pretrained statistics. The layer is then a factor and a summand
+#   per channel, and the size of the batch does not matter. ``model.train()`` undoes it:
+#   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+# - ``requires_grad_(False)`` freezes ``weight`` and ``bias``, too. With ``eval()``
+#   alone they still train.
+# - ``nn.SyncBatchNorm`` takes the statistics over all processes: with eight processes
+#   and two samples in each, those of 16 samples.
+# - ``nn.GroupNorm`` does not look at other samples. It has no statistics to load, so it
+#   takes the place of batch norm before the pretraining, not after.
+#
+# Gradient accumulation is no remedy: each forward still sees a small batch.
+torch.manual_seed(0)
+features = 2 * torch.randn(1000, 4) + 5
+norm = nn.BatchNorm1d(4, momentum=None)
+wanted = norm(features).detach()
+
+
+def error(layer, size):
+    with torch.no_grad():
+        out = torch.cat([layer(part) for part in features.split(size)])
+    return round((out - wanted).square().mean().item(), 2)
+
+
+norm.eval()
+errors = {size: error(norm, size) for size in (1, 2, 100)}
+print("eval():     ", errors)
+assert errors == {1: 0, 2: 0, 100: 0}
+group_norm = nn.GroupNorm(2, 4)
+group = {size: error(group_norm, size) for size in (1, 2, 100)}
+print("GroupNorm:  ", group)
+assert group[1] == group[2] == group[100] > 0.5
+norm.train()
+errors = {size: error(norm, size) for size in (2, 8, 100)}
+print("train():    ", errors)
+assert errors[2] > 0.3 > errors[8] > errors[100]
+
+# %% tags=["hide-input"]
+# The mean square error against the output for the whole data, by size of batch: batch
+# norm in training mode (crosses, dashed) and in ``eval()`` (circles).
+import matplotlib.pyplot as plt
+
+sizes = [2, 4, 8, 16, 32, 64]
+norm = nn.BatchNorm1d(4, momentum=None)
+norm(features)
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+ax.plot(sizes, [error(norm.eval(), size) for size in sizes], "C0o-", label="eval()")
+ax.plot(sizes, [error(norm.train(), size) for size in sizes], "C2x--", label="train()")
+ax.set_xscale("log", base=2)
+ax.set(xlabel="batch", ylabel="mse")
+ax.legend()
+plt.show()
+
+# %%
+# Expected more than 1 value per channel when training
+# ----------------------------------------------------
+# With one sample the variance is that of one value, and batch norm raises. Often it is
+# the last batch of an epoch that has one sample: ``drop_last=True`` leaves it out. With
+# ``eval()`` it is no problem. ``BatchNorm2d`` raises only if height and width are 1.
+sample = torch.ones(1, 4)
+try:
+    nn.BatchNorm1d(4)(sample)
+except ValueError as raised:
+    print(f"{type(raised).__name__}: {raised}")
+else:
+    raise AssertionError("one sample has a variance")
+nn.BatchNorm1d(4).eval()(sample)
+nn.BatchNorm2d(4)(torch.ones(1, 4, 2, 2))
+data = torch.utils.data.TensorDataset(torch.ones(9, 4))
+for drop_last, last in ((False, 1), (True, 4)):
+    loader = torch.utils.data.DataLoader(data, batch_size=4, drop_last=drop_last)
+    assert [len(batch) for (batch,) in loader][-1] == last
+
+# %%
+# Why is it good in training and bad in ``eval()``?
+# -------------------------------------------------
+# In training each batch is normalised by itself, in ``eval()`` by the running average.
+# If the new data differ from those of the pretraining and only few batches were seen,
+# the average is still between the two: with ``momentum=0.1``, a third of the old mean
+# is left after ten batches.
+norm = nn.BatchNorm1d(1)
+for _ in range(10):
+    norm(torch.randn(64, 1) + 10)
+print(round(norm.running_mean.item(), 1))
+assert abs(norm.running_mean.item() - 10 * (1 - 0.9**10)) < 0.2
+
+# %%
+# Where it ends
+# -------------
+# - If the new data are very different from those of the pretraining, the pretrained
+#   statistics are wrong for them. Then estimate them anew: ``momentum=None`` averages
+#   over all batches. Forward passes in training mode under ``no_grad()`` suffice.
+# - The number of values counts, not of samples: an image of 32 times 32 has 1024 per
+#   channel. But neighbouring pixels are alike.
+# - ``nn.SyncBatchNorm`` without a process group is an ordinary batch norm. It was not
+#   run with several processes here.
+# - ``LayerNorm`` does not look at other samples, either.
+norm = nn.BatchNorm1d(4, momentum=None)
+with torch.no_grad():
+    for part in features.split(50):
+        norm(part)
+torch.testing.assert_close(norm.running_mean, features.mean(0))
+assert torch.equal(nn.SyncBatchNorm(4)(features), nn.BatchNorm1d(4)(features))
+for layer in (nn.LayerNorm(4), nn.GroupNorm(2, 4)):
+    assert torch.allclose(layer(features[:2])[:1], layer(features[:1]))
+
+# %%
+# In fine-tuning, the pretrained batch norm needs ``eval()`` and
+# ``requires_grad_(False)``. :py:func:`gradguide.freeze` does both. Sources:
+# :torch:`torch.nn.SyncBatchNorm`, `Group Normalization
+# <https://arxiv.org/abs/1803.08494>`__.
+#
+# Related: :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`,
+# :doc:`accuracy_falls_after_unfreezing`, :doc:`freeze_a_backbone`,
+# :doc:`/reference/errors/expected_more_than_1_value_per_channel_when_training`.

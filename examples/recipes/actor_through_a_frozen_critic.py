@@ -1,0 +1,225 @@
+"""
+The actor does not learn: its loss must go through the critic
+=============================================================
+
+With ``detach()`` before the critic, the actor gets no gradient and the critic gets one,
+without an error. Freeze the critic during the actor's step: the gradient goes through.
+"""
+
+# %%
+# What gets a gradient from the actor's loss?
+# -------------------------------------------
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+actor, critic = nn.Linear(3, 1), nn.Linear(4, 1)
+states = torch.randn(8, 3)
+for frozen in (False, True):
+    actor.zero_grad()
+    critic.zero_grad()
+    critic.requires_grad_(not frozen)
+    actions = actor(states).tanh()
+    if not frozen:
+        actions = actions.detach()
+    (-critic(torch.cat([states, actions], 1))).mean().backward()
+    reached = [network.weight.grad is not None for network in (actor, critic)]
+    print("frozen:  " if frozen else "detach():", *reached)
+    assert reached == [frozen, not frozen]
+
+# %%
+# The whole loop: two critics, both frozen for the actor
+# ------------------------------------------------------
+# The agent moves on a line and should stay at 0, as in
+# :doc:`target_network_and_advantage`. This is the loop of SAC: the action is drawn with
+# ``rsample()``, through which a gradient passes, the smaller of two estimates counts,
+# and an entropy term keeps the policy from becoming certain too early.
+import copy
+
+
+def network(inputs, outputs):
+    return nn.Sequential(nn.Linear(inputs, 32), nn.ReLU(), nn.Linear(32, outputs))
+
+
+def draw(states):
+    mean, log_std = actor(states).chunk(2, 1)
+    policy = torch.distributions.Normal(mean, log_std.clamp(-3, 1).exp())
+    actions = policy.rsample()
+    return actions, policy.log_prob(actions)
+
+
+def smaller(critics, states, actions):
+    inputs = torch.cat([states, actions], 1)
+    return torch.min(*(critic(inputs) for critic in critics))
+
+
+actor, critics = network(1, 2), nn.ModuleList([network(2, 1), network(2, 1)])
+targets = copy.deepcopy(critics).requires_grad_(False)
+actor_optimizer = torch.optim.Adam(actor.parameters(), lr=0.003)
+critic_optimizer = torch.optim.Adam(critics.parameters(), lr=0.01)
+for _ in range(300):
+    states = 2 * torch.rand(64, 1) - 1
+    with torch.no_grad():
+        actions, _ = draw(states)
+        next_states = states + actions
+        next_actions, log_prob = draw(next_states)
+        soft = smaller(targets, next_states, next_actions) - 0.02 * log_prob
+        wanted = 0.9 * soft - next_states.square()
+
+    inputs = torch.cat([states, actions], 1)
+    critic_loss = sum((critic(inputs) - wanted).square().mean() for critic in critics)
+    critic_optimizer.zero_grad()
+    critic_loss.backward()
+    critic_optimizer.step()
+
+    critics.requires_grad_(False)
+    actions, log_prob = draw(states)
+    actor_loss = (0.02 * log_prob - smaller(critics, states, actions)).mean()
+    actor_optimizer.zero_grad()
+    actor_loss.backward()
+    actor_optimizer.step()
+    critics.requires_grad_(True)
+
+    with torch.no_grad():
+        for old, new in zip(targets.parameters(), critics.parameters(), strict=True):
+            old.lerp_(new, 0.05)
+
+places = torch.tensor([[-0.8], [0.0], [0.8]])
+with torch.no_grad():
+    reached = (places + actor(places)[:, :1]).flatten()
+print([round(place, 1) + 0 for place in reached.tolist()])
+assert reached.abs().max() < 0.3
+
+# %%
+# What is left in the critic's ``.grad`` if I don't freeze it?
+# ------------------------------------------------------------
+# The gradient of ``-Q``, and a step against it raises every estimate. If
+# ``zero_grad()`` comes directly before the critic's ``backward()``, as above, it is
+# thrown away. If it comes after ``step()``, as in many loops, it is added to the
+# critic's own. Here all rewards are zero, so each estimate should be near zero.
+
+
+def estimate(*, freeze, clear_first):
+    torch.manual_seed(0)
+    actor, critic = nn.Linear(1, 1), nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+    for _ in range(200):
+        states = torch.randn(64, 1)
+        inputs = torch.cat([states, actor(states)], 1)
+        if clear_first:
+            optimizer.zero_grad()
+        critic(inputs.detach()).square().mean().backward()
+        optimizer.step()
+        if not clear_first:
+            optimizer.zero_grad()
+        critic.requires_grad_(not freeze)
+        (-critic(inputs)).mean().backward()
+        critic.requires_grad_(True)
+    return round(critic(inputs).mean().item(), 1) + 0
+
+
+for freeze, clear_first in ((False, False), (False, True), (True, False)):
+    mean = estimate(freeze=freeze, clear_first=clear_first)
+    print(f"{freeze=} {clear_first=}: {mean}")
+    assert mean == (0.5 if not freeze and not clear_first else 0)
+
+
+# %%
+# May I use ``no_grad()`` around the critic instead?
+# --------------------------------------------------
+# No. The critic's operations are then not recorded, and the way to the actor ends
+# there. If the loss is the critic's value alone, ``backward()`` raises an error. With
+# an entropy term it runs, and that term alone trains the actor.
+def without_recording(states, actions):
+    with torch.no_grad():
+        return smaller(critics, states, actions)
+
+
+actions, log_prob = draw(states)
+try:
+    (-without_recording(states, actions)).mean().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the critic was recorded")
+entropy = 0.02 * log_prob.mean()
+loss = entropy - without_recording(states, actions).mean()
+parameters = list(actor.parameters())
+both = torch.autograd.grad(loss, parameters, retain_graph=True)
+alone = torch.autograd.grad(entropy, parameters)
+assert any(gradient.any() for gradient in alone)
+assert all(map(torch.equal, both, alone))
+
+# %%
+# Both losses first, and then both steps?
+# ---------------------------------------
+# The critic's step overwrites weights that the actor's ``backward()`` needs. Compute
+# the actor's loss after the critic's step.
+actions, _ = draw(states)
+actor_loss = -smaller(critics, states, actions).mean()
+critic_optimizer.step()
+try:
+    actor_loss.backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("step() did not write to the weights")
+
+# %%
+# Where it ends
+# -------------
+# - ``backward(inputs=...)`` with the parameters of the actor leaves the critic's
+#   ``.grad`` alone without any freezing, and gives the actor the same gradient.
+# - If actor and critic share an encoder, freezing the critic freezes the encoder in the
+#   actor's step. To train it by both losses, freeze the critic's head only.
+# - An action from ``sample()`` has no gradient. Nothing then comes through the critic,
+#   and the policy needs another loss: :doc:`target_network_and_advantage`.
+# - With ``fused=True``, a step between the two losses raises no error, and the gradient
+#   is wrong.
+gradients = []
+for freeze in (True, False):
+    torch.manual_seed(1)
+    actor.zero_grad()
+    critics.zero_grad()
+    critics.requires_grad_(not freeze)
+    actor_loss = -smaller(critics, states, draw(states)[0]).mean()
+    actor_loss.backward(inputs=None if freeze else parameters)
+    assert all(p.grad is None for p in critics.parameters())
+    gradients.append(actor[0].weight.grad.clone())
+assert gradients[0].any()
+assert torch.equal(*gradients)
+
+encoder, head = nn.Linear(1, 4), nn.Linear(5, 1)
+policy = nn.Linear(4, 1)
+for part, reaches in ((nn.ModuleList([encoder, head]), False), (head, True)):
+    encoder.requires_grad_(True)
+    part.requires_grad_(False)
+    features = encoder(states)
+    (-head(torch.cat([features, policy(features)], 1))).mean().backward()
+    assert policy.weight.grad is not None
+    assert (encoder.weight.grad is not None) == reaches
+
+with torch.no_grad():
+    assert not torch.distributions.Normal(0.0, 1.0).sample().requires_grad
+mean = torch.zeros(1, requires_grad=True)
+assert not torch.distributions.Normal(mean, 1.0).sample().requires_grad
+assert torch.distributions.Normal(mean, 1.0).rsample().requires_grad
+
+critic = network(2, 1)
+inputs = torch.ones(4, 2, requires_grad=True)
+(right,) = torch.autograd.grad(critic(inputs).sum(), inputs)
+loss = critic(inputs).sum()
+critic(inputs.detach()).sum().backward()
+torch.optim.SGD(critic.parameters(), lr=0.1, fused=True).step()
+(wrong,) = torch.autograd.grad(loss, inputs)
+assert not torch.allclose(wrong, right)
+
+# %%
+# Freeze what the gradient goes through, and detach what is a constant. Sources:
+# `Continuous control with deep reinforcement learning
+# <https://arxiv.org/abs/1509.02971>`__, `Soft Actor-Critic Algorithms and Applications
+# <https://arxiv.org/abs/1812.05905>`__.
+#
+# Related: :doc:`target_network_and_advantage`, :doc:`gan_training`,
+# :doc:`/gallery/three-ways/through_or_blocked`,
+# :doc:`/gallery/graph/gradients_of_some_inputs`.

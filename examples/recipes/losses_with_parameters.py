@@ -1,0 +1,182 @@
+"""
+A loss with parameters of its own: the optimizer must hold them, too
+====================================================================
+
+Learned loss weights, class centers and margin heads are parameters of the loss, not of
+the model. With ``Adam(model.parameters())`` they get a gradient and never change.
+"""
+
+# %%
+import torch
+from torch import nn
+
+for added in (False, True):
+    model, s = nn.Linear(2, 2), nn.Parameter(torch.zeros(2))
+    learned = [*model.parameters(), s] if added else model.parameters()
+    optimizer = torch.optim.Adam(learned, lr=0.1)
+    losses = model(torch.ones(8, 2)).square().mean(0)
+    (losses * (-s).exp() + s).sum().backward()
+    optimizer.step()
+    print(f"{added=}: gradient {s.grad is not None}, moved {s.any().item()}")
+    assert s.grad is not None
+    assert s.any() == added
+
+# %%
+# The whole loop: two tasks that are weighted by their noise
+# ----------------------------------------------------------
+# One target has little noise, the other much. The weight of a task is ``exp(-s)``, and
+# ``+ s`` is the price of a small one: the best ``s`` is the logarithm of the loss. The
+# group of ``s`` has no weight decay, which would draw the weights to 1.
+
+
+class Weighting(nn.Module):
+    def __init__(self, count):
+        super().__init__()
+        self.log_variance = nn.Parameter(torch.zeros(count))
+
+    def forward(self, losses):
+        return (losses * (-self.log_variance).exp() + self.log_variance).sum()
+
+
+torch.manual_seed(0)
+inputs = torch.randn(512, 4)
+targets = inputs[:, :2] + torch.tensor([0.1, 2.0]) * torch.randn(512, 2)
+model, criterion = nn.Linear(4, 2), Weighting(2)
+optimizer = torch.optim.AdamW(
+    [
+        {"params": model.parameters()},
+        {"params": criterion.parameters(), "weight_decay": 0.0},
+    ],
+    lr=0.05,
+)
+for _ in range(400):
+    losses = (model(inputs) - targets).square().mean(0)
+    optimizer.zero_grad()
+    criterion(losses).backward()
+    optimizer.step()
+weights = (-criterion.log_variance).exp()
+print([f"{weight:.1f}" for weight in weights.tolist()])
+torch.testing.assert_close(criterion.log_variance, losses.log(), atol=0.05, rtol=0)
+assert weights[0] > 50
+assert weights[1] < 0.5
+
+# %%
+# How do I notice it?
+# -------------------
+# :py:func:`gradguide.explain` lists tensors outside of the model that the loss depends
+# on. ``model.zero_grad()`` and ``clip_grad_norm_(model.parameters(), ...)`` don't know
+# of them, either: their gradient grows from step to step, or is not clipped. Or make
+# the loss a part of the model: then ``model.parameters()``, ``to()`` and
+# ``state_dict()`` include it.
+from gradguide import explain
+
+criterion = Weighting(2)
+
+
+def weighted():
+    return criterion((model(inputs) - targets).square().mean(0))
+
+
+optimizer = torch.optim.Adam(model.parameters())
+report = explain(model, weighted, optimizer)
+print(report)
+rows = [(row.verdict, row.numel) for row in report.problems]
+assert rows == [("unregistered", 2)]
+
+weighted().backward()
+once = criterion.log_variance.grad.clone()
+model.zero_grad()
+weighted().backward()
+torch.testing.assert_close(criterion.log_variance.grad, 2 * once)
+together = nn.ModuleDict({"model": model, "criterion": criterion})
+assert "criterion.log_variance" in together.state_dict()
+
+
+# %%
+# Why not learn the weights directly?
+# -----------------------------------
+# A loss falls when its weights fall. Without a price they become negative, and the
+# tasks are made worse.
+plain = nn.Parameter(torch.ones(2))
+model = nn.Linear(4, 2)
+optimizer = torch.optim.Adam([*model.parameters(), plain], lr=0.05)
+for _ in range(100):
+    loss = (plain * (model(inputs) - targets).square().mean(0)).sum()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print((plain < 0).tolist(), (loss < 0).item())
+assert (plain < 0).all()
+assert loss < 0
+
+
+# %%
+# Centers of classes
+# ------------------
+# The center loss draws each feature to the center of its class. It enters the whole
+# loss with a small factor, and that factor is in the gradient of the centers, too.
+# With SGD they hardly move: give them a group with a larger rate. With Adam the factor
+# makes almost no difference.
+class Centers(nn.Module):
+    def __init__(self, classes, width):
+        super().__init__()
+        self.centers = nn.Parameter(torch.zeros(classes, width))
+
+    def forward(self, features, labels):
+        return (features - self.centers[labels]).square().sum(1).mean() / 2
+
+
+features, labels = torch.tensor([[4.0], [4.0], [-4.0], [-4.0]]), [0, 0, 1, 1]
+ways = {
+    "SGD, lr=0.1": lambda centers: torch.optim.SGD(centers, lr=0.1),
+    "SGD, lr=10": lambda centers: torch.optim.SGD(centers, lr=10.0),
+    "Adam, lr=0.1": lambda centers: torch.optim.Adam(centers, lr=0.1),
+}
+reached = {}
+for name, make in ways.items():
+    criterion = Centers(2, 1)
+    optimizer = make(criterion.parameters())
+    for _ in range(100):
+        optimizer.zero_grad()
+        (0.01 * criterion(features, labels)).backward()
+        optimizer.step()
+    reached[name] = [round(center, 1) for center in criterion.centers[:, 0].tolist()]
+    print(f"{name:13}{reached[name]}")
+assert reached["SGD, lr=0.1"] == [0.2, -0.2]
+assert reached["SGD, lr=10"] == [4.0, -4.0]
+assert all(abs(abs(center) - 4) < 0.5 for center in reached["Adam, lr=0.1"])
+
+# %%
+# Where it ends
+# -------------
+# - A loss that is made anew in each step, such as ``Weighting(2)(losses)``, begins with
+#   new parameters each time: :doc:`/gallery/freezing/layers_made_too_late`.
+# - ``pos_weight`` and ``weight`` of PyTorch's losses are buffers. They are not learned.
+# - A center without a sample in the batch gets a gradient of zero. Momentum, Adam and
+#   weight decay still move it.
+entropy = nn.CrossEntropyLoss(weight=torch.ones(2))
+assert list(entropy.parameters()) == []
+assert [name for name, _ in entropy.named_buffers()] == ["weight"]
+
+criterion = Centers(2, 1)
+optimizer = torch.optim.Adam(criterion.parameters(), lr=0.1)
+moved = []
+for batch in (slice(2, 4), slice(0, 2)):
+    optimizer.zero_grad()
+    criterion(features[batch], labels[batch]).backward()
+    before = criterion.centers[1].item()
+    optimizer.step()
+    moved.append(criterion.centers[1].item() != before)
+assert criterion.centers.grad[1] == 0
+assert moved == [True, True]
+
+# %%
+# Give the optimizer the parameters of the loss, in a group of their own, and save them
+# with the model. Sources: `Multi-Task Learning Using Uncertainty to Weigh Losses for
+# Scene Geometry and Semantics <https://arxiv.org/abs/1705.07115>`__ and `A
+# Discriminative Feature Learning Approach for Deep Face Recognition
+# <https://doi.org/10.1007/978-3-319-46478-7_31>`__.
+#
+# Related: :doc:`/gallery/freezing/different_learning_rates`,
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`,
+# :doc:`/gallery/diagnose/why_is_my_gradient_none`.
