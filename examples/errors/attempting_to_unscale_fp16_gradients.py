@@ -1,0 +1,74 @@
+"""
+``Attempting to unscale FP16 gradients``
+========================================
+
+A trainable parameter is in float16, so its gradient is, too, and ``GradScaler`` refuses
+to unscale it. Keep what is trainable in float32, run the forward pass under
+``autocast``, and leave only frozen parameters in float16.
+"""
+
+# %%
+import torch
+
+x, net = torch.ones(1, 2), torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+# Wrong: the parameters are in float16.
+net.half()
+scaler.scale(net(x.half()).sum()).backward()
+try:
+    scaler.step(optimizer)
+except ValueError as error:
+    print(f"ValueError: {error}")
+else:
+    raise AssertionError("the scaler accepted float16 gradients")
+# Right: the parameters are in float32, and autocast converts.
+net.float().zero_grad()
+with torch.autocast("cpu", torch.float16):
+    loss = net(x).sum()
+scaler.scale(loss).backward()
+scaler.step(optimizer)
+print(loss.dtype, net.bias.grad)
+assert net.bias.grad.tolist() == [1]
+
+# %%
+# The base is frozen and in float16
+# ---------------------------------
+# That is allowed. Convert the trainable parameters, and keep the optimizer:
+# ``p.data = p.data.float()`` does not replace the parameter.
+base, head = torch.nn.Linear(2, 2).half().requires_grad_(False), torch.nn.Linear(2, 1)
+head.half()
+optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
+for p in head.parameters():
+    p.data = p.data.float()
+before = head.bias.item()
+with torch.autocast("cpu", torch.float16):
+    loss = head(base(x)).sum()
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+scaler.scale(loss).backward()
+scaler.step(optimizer)
+print(base.weight.dtype, head.weight.dtype)
+assert base.weight.dtype == torch.float16
+assert round(before - head.bias.item(), 4) == 0.1
+
+# %%
+# No error, although the parameters are in float16
+# ------------------------------------------------
+# A fused optimizer unscales by itself, so ``scaler.step()`` raises no error. But before
+# gradients are clipped, ``scaler.unscale_()`` is called, and it raises the error.
+net = torch.nn.Linear(2, 1).half()
+optimizer = torch.optim.AdamW(net.parameters(), fused=True)
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+for method in (scaler.step, scaler.unscale_):
+    scaler.scale(net(x.half()).sum()).backward()
+    try:
+        method(optimizer)
+        scaler.update()
+        found = "no error"
+    except ValueError as error:
+        found = type(error).__name__
+    print(method.__name__, found)
+assert found == "ValueError"
+
+# %%
+# Read on: :doc:`/gallery/frameworks/trainable_parameters_in_fp16`.

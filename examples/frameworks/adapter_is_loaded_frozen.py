@@ -1,0 +1,171 @@
+"""
+A loaded adapter is frozen: pass is_trainable=True to train it further
+======================================================================
+
+``PeftModel.from_pretrained()`` and ``load_adapter()`` of the library peft load an
+adapter for inference, with ``requires_grad=False``.
+"""
+
+# %%
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+
+
+def base():
+    return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1))
+
+
+folder, lora = tempfile.TemporaryDirectory(), LoraConfig(r=2, target_modules=["0"])
+get_peft_model(base(), lora).save_pretrained(folder.name)
+# Wrong: loaded for inference. Right: loaded to be trained further.
+wrong = PeftModel.from_pretrained(base(), folder.name)
+right = PeftModel.from_pretrained(base(), folder.name, is_trainable=True)
+for model in (wrong, right):
+    print(sorted(n for n, p in model.named_parameters() if p.requires_grad))
+    assert model(torch.ones(2, 4)).requires_grad == (model is right)
+
+# %%
+# In the wrong form nothing is trainable, so ``backward()`` raises an error. ``train()``
+# is no cure: it only takes back the ``eval()`` that ``from_pretrained()`` has called,
+# too. With activation checkpointing there may be no error, and nothing trains:
+# :doc:`checkpointing_with_adapters`.
+print(wrong.training, right.training)
+assert (wrong.training, right.training) == (False, True)
+try:
+    wrong.train()(torch.ones(2, 4)).sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the adapter was trainable")
+
+# %%
+# The saved configuration has ``inference_mode=True``. A new adapter that is made from
+# it is frozen, too, and has none of the saved weights.
+config = PeftConfig.from_pretrained(folder.name)
+print(config.inference_mode)
+assert config.inference_mode
+assert not any(p.requires_grad for p in get_peft_model(base(), config).parameters())
+assert not lora.inference_mode
+
+# %%
+# Several adapters: the active one is trainable
+# ---------------------------------------------
+# - ``add_adapter()`` and ``load_adapter()`` add a frozen adapter, and the active one
+#   stays what it is.
+# - ``load_adapter(..., is_trainable=True)`` leaves two adapters trainable. Only the
+#   active one takes part in the forward pass.
+# - ``set_adapter()`` makes its adapter trainable, even if it was loaded frozen, and
+#   freezes the others. With ``inference_mode=True`` it freezes them all.
+# - ``set_requires_grad()`` changes one adapter and does not make it the active one.
+
+
+def trainable(model):
+    names = [n.split(".")[-2] for n, p in model.named_parameters() if p.requires_grad]
+    return sorted(set(names))
+
+
+model = PeftModel.from_pretrained(base(), folder.name, "first", is_trainable=True)
+model.load_adapter(folder.name, "second")
+found = {"load_adapter()": trainable(model)}
+model.load_adapter(folder.name, "third", is_trainable=True)
+found["load_adapter(is_trainable=True)"] = trainable(model)
+optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad])
+model(torch.ones(2, 4)).sum().backward()
+assert all(
+    (p.grad is None) == (".first." not in n) for n, p in model.named_parameters()
+)
+assert model.active_adapters == ["first"]
+model.set_adapter("second")
+found["set_adapter()"] = trainable(model)
+held = {id(p) for p in optimizer.param_groups[0]["params"]}
+model.set_adapter("second", inference_mode=True)
+found["set_adapter(inference_mode=True)"] = trainable(model)
+model.set_requires_grad("third")
+found["set_requires_grad()"] = trainable(model)
+for call, names in found.items():
+    print(f"{call:34}{names}")
+assert list(found.values()) == [
+    ["first"],
+    ["first", "third"],
+    ["second"],
+    [],
+    ["third"],
+]
+assert model.active_adapters == ["second"]
+
+# %%
+# An optimizer that was made before ``set_adapter()`` doesn't get the parameters of the
+# adapter that is trainable now. Load all adapters, call ``set_adapter()``, and make the
+# optimizer last.
+second = [p for n, p in model.named_parameters() if ".second." in n]
+print(len(second), len(held & {id(p) for p in second}))
+assert len(second) == 2
+assert not held & {id(p) for p in second}
+
+# %%
+# ``disable_adapter()`` unfreezes the adapter when it ends
+# --------------------------------------------------------
+# Training methods with a reference model, such as DPO, compute the output of the base
+# inside ``with model.disable_adapter()``. Every adapter is frozen in this block. So
+# ``backward()`` must not run there: a loss from outside gives the adapter no gradient,
+# without an error.
+#
+# When the block ends, the active adapter becomes trainable, even if it was loaded
+# frozen or frozen by hand.
+loss = right(torch.ones(2, 4)).sum()
+with right.disable_adapter():
+    loss.backward()
+print([p.grad for p in right.parameters() if p.requires_grad])
+assert all(p.grad is None for p in right.parameters())
+
+print(trainable(wrong))
+assert trainable(wrong) == []
+with wrong.disable_adapter():
+    reference = wrong(torch.ones(2, 4))
+print(trainable(wrong))
+assert trainable(wrong) == ["default"]
+# Freeze it again:
+wrong.set_adapter("default", inference_mode=True)
+assert trainable(wrong) == []
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# - None of these calls changes parameters of the base outside the adapters: what you
+#   unfreeze there by hand stays trainable.
+# - ``requires_grad_(True)`` on the whole model makes the base trainable, too.
+# - ``set_adapter()`` leaves one thing trainable: the ``modules_to_save`` of another
+#   adapter that was loaded with ``is_trainable=True``, if the adapter that it is called
+#   with was active before.
+# - All this was run with LoRA.
+head = right.base_model.model[1].weight.requires_grad_()
+right.add_adapter("second", lora)
+assert trainable(right) == ["1", "default"]
+right.set_adapter("second")
+assert trainable(right) == ["1", "second"]
+with right.disable_adapter():
+    assert head.requires_grad
+assert head.requires_grad
+wrong.requires_grad_(True)
+assert all(p.requires_grad for p in wrong.parameters())
+
+lora = LoraConfig(r=2, target_modules=["0"], modules_to_save=["1"])
+get_peft_model(base(), lora).save_pretrained(folder.name)
+model = PeftModel.from_pretrained(base(), folder.name, "first", is_trainable=True)
+model.load_adapter(folder.name, "second", is_trainable=True)
+model.set_adapter("first")
+left = [n for n, p in model.named_parameters() if ".second." in n and p.requires_grad]
+assert len(left) == 2
+assert all(".modules_to_save." in name for name in left)
+model.set_adapter("second")
+model.set_adapter("first")
+assert trainable(model) == ["first"]
+folder.cleanup()
+
+# %%
+# Pass ``is_trainable=True``, and print the trainable names before the first step.
+#
+# Related: :doc:`what_trainer_trains`, :doc:`/gallery/recipes/lora_by_hand`,
+# :doc:`/gallery/freezing/did_my_freeze_work`.

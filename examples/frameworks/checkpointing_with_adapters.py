@@ -1,0 +1,158 @@
+"""
+None of the inputs have requires_grad=True: checkpointing gives adapters no gradient
+====================================================================================
+
+A reentrant checkpoint gives the adapters inside it no gradient if its input requires
+none, and behind a frozen embedding it requires none. Pass ``use_reentrant=False``.
+"""
+
+# %%
+import warnings
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import ViTConfig, ViTModel
+
+warnings.simplefilter("ignore", FutureWarning)
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+config = ViTConfig(image_size=8, patch_size=4, num_hidden_layers=1, **small)
+lora = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=["layernorm"])
+for reentrant in (True, False):
+    model = get_peft_model(ViTModel(config), lora).train()
+    model.activation_checkpointing_enable({"use_reentrant": reentrant})
+    model(torch.ones(1, 3, 8, 8)).last_hidden_state.sum().backward()
+    found = [n for n, p in model.named_parameters() if p.grad is not None]
+    print(reentrant, [name.split(".")[-3] for name in found])
+    assert len(found) == (2 if reentrant else 4)
+
+# %%
+# With ``True``, only the layer behind the checkpoint trains: the copy of ``layernorm``.
+# If nothing behind it were trainable, ``backward()`` would raise *element 0 of tensors
+# does not require grad*. :doc:`/gallery/beyond/checkpointing_frozen_layers` has the
+# mechanism. In older versions the method is called ``gradient_checkpointing_enable()``.
+#
+# Or let the input require a gradient
+# -----------------------------------
+# ``enable_input_require_grads()`` adds a hook to the embedding, which calls
+# ``requires_grad_()`` on its output. The embedding itself stays frozen. The hook is
+# added without your call
+#
+# - by ``activation_checkpointing_enable()``, for models whose input is ``input_ids``,
+# - by ``get_peft_model()``, if checkpointing is on already.
+#
+# So a language model works in the reentrant form, too, and a vision model does if
+# checkpointing is enabled before ``get_peft_model()``.
+
+
+def reached(model, **inputs):
+    model.train().zero_grad()
+    model(**inputs)[0].sum().backward()
+    return sum(p.grad is not None for n, p in model.named_parameters() if "lora_" in n)
+
+
+reentrant = {"use_reentrant": True}
+pixels = {"pixel_values": torch.ones(1, 3, 8, 8)}
+model = get_peft_model(ViTModel(config), lora)
+model.activation_checkpointing_enable(reentrant)
+found = {"enabled after": reached(model, **pixels)}
+model.enable_input_require_grads()
+found["with the hook"] = reached(model, **pixels)
+
+model = ViTModel(config)
+model.activation_checkpointing_enable(reentrant)
+found["enabled before"] = reached(get_peft_model(model, lora), **pixels)
+print(found)
+assert found == {"enabled after": 0, "with the hook": 2, "enabled before": 2}
+
+# %%
+# The hook does not run if you pass ``inputs_embeds`` in place of ``input_ids``, as
+# models do that put images between words: the embedding is not called.
+from transformers import LlamaConfig, LlamaForCausalLM
+
+words = LlamaConfig(vocab_size=31, num_hidden_layers=1, use_cache=False, **small)
+adapters = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])
+model = get_peft_model(LlamaForCausalLM(words), adapters)
+model.activation_checkpointing_enable(reentrant)
+ids = torch.tensor([[3, 4, 5]])
+print(reached(model, input_ids=ids))
+assert reached(model, input_ids=ids) == 2
+embedded = torch.ones(1, 3, 16)
+try:
+    reached(model, inputs_embeds=embedded)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the adapters were reached")
+# Right: the input requires a gradient, or the checkpoint is not reentrant.
+assert reached(model, inputs_embeds=embedded.requires_grad_()) == 2
+model.activation_checkpointing_enable({"use_reentrant": False})
+assert reached(model, inputs_embeds=embedded.detach()) == 2
+
+# %%
+# The hook can hide that nothing trains
+# -------------------------------------
+# The output of the model requires a gradient now, even if every parameter is frozen. So
+# ``backward()`` raises no error for an adapter that was loaded frozen
+# (:doc:`adapter_is_loaded_frozen`). Count the trainable parameters before you train.
+model = get_peft_model(LlamaForCausalLM(words), adapters)
+model.activation_checkpointing_enable()
+model.set_adapter("default", inference_mode=True)
+print(model.get_nb_trainable_parameters()[0], reached(model, input_ids=ids))
+assert model.get_nb_trainable_parameters()[0] == 0
+assert reached(model, input_ids=ids) == 0
+model.disable_input_require_grads()
+try:
+    reached(model, input_ids=ids)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("backward() ran without the hook")
+assert message.startswith("element 0 of tensors does not require grad")
+
+# %%
+# What ``prepare_model_for_kbit_training()`` does
+# -----------------------------------------------
+# It freezes every parameter, converts those in float16 and bfloat16 to float32, and, if
+# the model is quantised, enables checkpointing with that hook. So call it before
+# ``get_peft_model()``: afterwards, it freezes the adapters as well.
+from peft import prepare_model_for_kbit_training
+
+base = prepare_model_for_kbit_training(LlamaForCausalLM(words).bfloat16())
+print({p.dtype for p in base.parameters()}, base.is_activation_checkpointing)
+assert {p.dtype for p in base.parameters()} == {torch.float32}
+assert not base.is_activation_checkpointing
+model = get_peft_model(base, adapters)
+assert model.get_nb_trainable_parameters()[0] > 0
+# Wrong: after get_peft_model().
+prepare_model_for_kbit_training(model)
+print(model.get_nb_trainable_parameters()[0])
+assert model.get_nb_trainable_parameters()[0] == 0
+
+# %%
+# Where it ends
+# -------------
+# - In ``eval()``, layers of transformers are not checkpointed.
+# - The ``Trainer`` calls ``activation_checkpointing_enable()`` itself if you pass
+#   ``activation_checkpointing=True`` (in older versions ``gradient_checkpointing``).
+# - ``use_reentrant=False`` is the default of transformers `since January 2026
+#   <https://github.com/huggingface/transformers/pull/43203>`__. It was ``True`` before.
+# - If the hook was added twice, ``disable_input_require_grads()`` removes only one.
+# - The script of this page has no quantised model, because it would need bitsandbytes.
+#   Apart from it, version 0.50.2 was run on a CPU with 4 and with 8 bits:
+#   ``prepare_model_for_kbit_training()`` enabled checkpointing, and the adapters got
+#   their gradients.
+model = get_peft_model(LlamaForCausalLM(words), adapters)
+model.activation_checkpointing_enable(reentrant)
+model.disable_input_require_grads()
+model.eval()(input_ids=ids).logits.sum().backward()
+assert sum(p.grad is not None for p in model.parameters()) == 2
+
+model.enable_input_require_grads()
+model.enable_input_require_grads()
+model.disable_input_require_grads()
+assert reached(model, input_ids=ids) == 2
+
+# %%
+# Related: :doc:`/gallery/beyond/checkpointing_frozen_layers`,
+# :doc:`adapter_is_loaded_frozen`,
+# :doc:`/reference/errors/none_of_the_inputs_have_requires_grad_true`.

@@ -1,0 +1,159 @@
+"""
+A new head with LoRA: name it in modules_to_save, or it is neither trained nor saved
+====================================================================================
+
+``get_peft_model()`` freezes everything outside the adapters, a new head, too. What
+``modules_to_save`` names is copied, trained and saved with the adapter.
+"""
+
+# %%
+import warnings
+
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from transformers import BertConfig, BertForSequenceClassification
+
+warnings.simplefilter("ignore", FutureWarning)
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+bert = BertConfig(vocab_size=31, num_hidden_layers=1, num_labels=3, **small)
+options = {"r": 2, "target_modules": ["query"]}
+wrong = LoraConfig(**options)
+right = LoraConfig(**options, modules_to_save=["classifier"])
+for lora in (wrong, right):
+    model = get_peft_model(BertForSequenceClassification(bert), lora)
+    trained = [n for n, p in model.named_parameters() if p.requires_grad]
+    saved = [n for n in get_peft_model_state_dict(model) if "classifier" in n]
+    print(any("classifier" in name for name in trained), saved)
+    assert bool(saved) == any("classifier" in name for name in trained)
+    assert bool(saved) == (lora is right)
+
+# %%
+# The head in the model is now a wrapper with two layers: ``original_module``, which is
+# frozen, and the copy that is trained and that the forward pass uses. With
+# ``task_type="SEQ_CLS"`` you need not name it: peft adds ``classifier`` and ``score``.
+head = model.base_model.model.classifier
+print([n for n, p in head.named_parameters() if p.requires_grad])
+assert not head.original_module.weight.requires_grad
+assert head.modules_to_save["default"].weight.requires_grad
+named = LoraConfig(**options, task_type="SEQ_CLS")
+model = get_peft_model(BertForSequenceClassification(bert), named)
+print(named.modules_to_save)
+assert named.modules_to_save == ["classifier", "score"]
+assert "base_model.model.classifier.weight" in get_peft_model_state_dict(model)
+
+# %%
+# Two mistakes that raise no error
+# --------------------------------
+# - A name in ``modules_to_save`` that no module has: nothing is copied.
+# - A head that you unfreeze by hand after ``get_peft_model()``: it is trained, but not
+#   saved in the file of the adapter. After loading, its weights are random again.
+typo = LoraConfig(**options, modules_to_save=["clasifier"])
+for lora in (typo, wrong):
+    model = get_peft_model(BertForSequenceClassification(bert), lora)
+    if lora is wrong:
+        model.base_model.model.classifier.requires_grad_(True)
+    trained = model.base_model.model.classifier.weight.requires_grad
+    saved = any("classifier" in name for name in get_peft_model_state_dict(model))
+    print(trained, saved)
+    assert trained == (lora is wrong)
+    assert not saved
+
+# %%
+# New tokens: train their rows of the embedding
+# ---------------------------------------------
+# After ``resize_token_embeddings()``, the new rows are frozen with random values.
+# ``trainable_token_indices`` trains and saves these rows alone, and
+# ``modules_to_save=["embed_tokens"]`` the whole embedding. The output layer ``lm_head``
+# has new rows, too, and stays frozen if it does not share its weight.
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+options = {"r": 2, "target_modules": ["q_proj"]}
+
+
+def llama(*, tied):
+    config = LlamaConfig(vocab_size=31, num_hidden_layers=1, **small)
+    config.tie_word_embeddings = tied
+    model = LlamaForCausalLM(config)
+    model.resize_token_embeddings(33, mean_resizing=False)
+    return model
+
+
+def others(model):
+    parameters = model.named_parameters()
+    trained = {n: p for n, p in parameters if p.requires_grad and "lora_" not in n}
+    return {n.split("model.")[-1]: tuple(p.shape) for n, p in trained.items()}
+
+
+rows = LoraConfig(**options, trainable_token_indices=[31, 32])
+whole = LoraConfig(**options, modules_to_save=["embed_tokens"])
+for lora in (LoraConfig(**options), rows, whole):
+    print(others(get_peft_model(llama(tied=False), lora)))
+assert others(get_peft_model(llama(tied=False), LoraConfig(**options))) == {}
+assert list(others(get_peft_model(llama(tied=False), rows)).values()) == [(2, 16)]
+assert list(others(get_peft_model(llama(tied=False), whole)).values()) == [(33, 16)]
+
+# %%
+# Shared weights: pass ``ensure_weight_tying=True``
+# -------------------------------------------------
+# With ``tie_word_embeddings``, the embedding and ``lm_head`` have one weight.
+# ``modules_to_save`` copies only the module that you name, so ``lm_head`` stays as it
+# was, and peft warns. With ``ensure_weight_tying=True``, both use one copy.
+# ``trainable_token_indices`` keeps the rows shared without it.
+ids = torch.tensor([[3, 31, 32]])
+for tie in (False, True):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        lora = LoraConfig(
+            **options, modules_to_save=["embed_tokens"], ensure_weight_tying=tie
+        )
+        model = get_peft_model(llama(tied=True), lora)
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trainable, lr=1.0)
+    model(input_ids=ids, labels=ids).loss.backward()
+    optimizer.step()
+    network = model.base_model.model
+    embedding = network.model.embed_tokens.modules_to_save["default"].weight
+    head = getattr(network.lm_head, "modules_to_save", {"default": network.lm_head})
+    same = embedding.equal(head["default"].weight)
+    print(tie, same, head["default"].weight.requires_grad)
+    assert same == head["default"].weight.requires_grad == tie
+    assert any("ensure_weight_tying" in str(w.message) for w in caught) == (not tie)
+
+model = get_peft_model(llama(tied=True), rows)
+((name, shape),) = others(model).items()
+head = model.base_model.model.lm_head
+before = head(torch.ones(16))
+torch.nn.init.ones_(model.get_parameter("base_model.model.model." + name))
+changed = (head(torch.ones(16)) != before).nonzero().flatten().tolist()
+print(shape, changed)
+assert changed == [31, 32]
+
+# %%
+# Where it ends
+# -------------
+# - A copy in ``modules_to_save`` keeps the dtype of the base
+#   (:doc:`dtype_of_base_and_adapter`), and ``print_trainable_parameters()`` counts the
+#   frozen original beside it (:doc:`what_trainer_trains`).
+# - A name matches every module whose full name ends with it: ``"dense"`` copies all
+#   modules of that name.
+# - A wrong name in ``target_modules`` does raise an error, if no module matches.
+dense = LoraConfig(r=2, target_modules=["query"], modules_to_save=["dense"])
+model = get_peft_model(BertForSequenceClassification(bert), dense)
+copies = [n for n, _ in model.named_modules() if n.endswith("modules_to_save.default")]
+assert len(copies) == 4
+
+try:
+    get_peft_model(
+        BertForSequenceClassification(bert), LoraConfig(target_modules=["quary"])
+    )
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a wrong name in target_modules was accepted")
+assert message.startswith("Target modules {'quary'} not found in the base model")
+
+# %%
+# Print the names of what is trainable and of what is in the file before you train.
+#
+# Related: :doc:`adapter_is_loaded_frozen`, :doc:`/gallery/freezing/tied_weights`,
+# :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`.

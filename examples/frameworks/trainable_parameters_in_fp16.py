@@ -1,0 +1,149 @@
+"""
+Attempting to unscale FP16 gradients: what trains must be in float32
+====================================================================
+
+With mixed precision in float16, only frozen parameters may be in float16. Convert what
+is trainable to float32, and let ``autocast`` do the rest.
+"""
+
+# %%
+import torch
+from peft import LoraConfig, get_peft_model
+
+scaler = torch.amp.GradScaler("cpu")
+base = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)).half()
+lora = LoraConfig(r=2, target_modules=["0"], modules_to_save=["1"])
+# Wrong: the module in modules_to_save trains in the dtype of the base.
+model = get_peft_model(base, lora)
+trainable = [p for p in model.parameters() if p.requires_grad]
+optimizer = torch.optim.SGD(trainable, lr=0.1)
+scaler.scale(model(torch.ones(2, 4).half()).sum()).backward()
+try:
+    scaler.unscale_(optimizer)
+except ValueError as error:
+    print(f"ValueError: {error}")
+else:
+    raise AssertionError("float16 gradients were unscaled")
+# Right: convert what is trainable.
+for p in trainable:
+    p.grad, p.data = None, p.data.float()
+
+# %%
+# Now the same optimizer steps. ``autocast`` converts the float32 weights for each
+# operation. The base stays in float16.
+head = model.base_model.model[1].modules_to_save["default"]
+before = head.bias.item()
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+with torch.autocast("cpu", torch.float16):
+    loss = model(torch.ones(2, 4)).sum()
+scaler.scale(loss).backward()
+scaler.unscale_(optimizer)
+torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+scaler.step(optimizer)
+scaler.update()
+print(head.bias.item() != before, model.base_model.model[0].base_layer.weight.dtype)
+assert head.bias.item() != before
+assert {p.dtype for p in trainable} == {torch.float32}
+assert {p.dtype for p in model.parameters()} == {torch.float16, torch.float32}
+
+# %%
+# Which parameters is it?
+# -----------------------
+# Print the dtype of what is trainable. In a model with adapters it is often
+#
+# - the modules in ``modules_to_save``, which keep the dtype of the base,
+# - LoRA weights, if you have passed ``autocast_adapter_dtype=False`` or have called
+#   ``half()`` on the model with adapters,
+# - the base itself, if it was not frozen.
+
+
+def dtypes(model):
+    trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    return {n.split(".")[-3]: str(p.dtype)[6:] for n, p in trainable.items()}
+
+
+def adapted(**options):
+    base = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)).half()
+    return get_peft_model(base, lora, **options)
+
+
+print(dtypes(adapted()))
+assert dtypes(adapted()) == {
+    "lora_A": "float32",
+    "lora_B": "float32",
+    "modules_to_save": "float16",
+}
+for model in (adapted(autocast_adapter_dtype=False), adapted().half()):
+    assert set(dtypes(model).values()) == {"float16"}
+
+# %%
+# A checkpoint in float16 is loaded in float16
+# --------------------------------------------
+# ``from_pretrained()`` of transformers 5 takes the dtype from the checkpoint. If you
+# train all of it, pass ``dtype=torch.float32``.
+import tempfile
+
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+logging.disable_progress_bar()
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+config = LlamaConfig(vocab_size=31, num_hidden_layers=1, **small)
+with tempfile.TemporaryDirectory() as folder:
+    LlamaForCausalLM(config).half().save_pretrained(folder)
+    loaded = LlamaForCausalLM.from_pretrained(folder)
+    converted = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+print(loaded.dtype, converted.dtype)
+assert (loaded.dtype, converted.dtype) == (torch.float16, torch.float32)
+
+# %%
+# With the Trainer
+# ----------------
+# ``fp16=True`` unscales the gradients to clip them, which it does by default. On a CPU
+# the ``Trainer`` has no scaler, so the error can't come there, and the weights are
+# trained in float16. On a GPU it comes: `peft about this error
+# <https://huggingface.co/docs/peft/developer_guides/troubleshooting>`__ (not run here).
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+quiet = {"disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
+with tempfile.TemporaryDirectory() as folder:
+    arguments = TrainingArguments(folder, use_cpu=True, fp16=True, max_steps=1, **quiet)
+    x = torch.arange(3, 11)
+    data = [{"input_ids": x, "labels": x}] * 8
+    trainer = Trainer(loaded, arguments, train_dataset=data)
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+print(arguments.max_grad_norm, trainer.accelerator.scaler, loaded.dtype)
+assert arguments.max_grad_norm == 1.0
+assert trainer.accelerator.scaler is None
+assert loaded.dtype == torch.float16
+
+# %%
+# Where it ends
+# -------------
+# - With ``fused=True`` and without ``unscale_()``, ``scaler.step()`` raises no error,
+#   and the weights are trained in float16.
+# - Gradients in bfloat16 are unscaled without an error. Small updates are still rounded
+#   away: :doc:`dtype_of_base_and_adapter`.
+# - ``GradScaler(enabled=False)`` raises no error, and does not scale.
+for dtype, enabled, fused in (
+    (torch.float16, True, True),
+    (torch.bfloat16, True, False),
+    (torch.float16, False, False),
+):
+    layer = torch.nn.Linear(4, 1).to(dtype)
+    before = layer.bias.item()
+    optimizer = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", enabled=enabled, init_scale=128.0)
+    scaler.scale(layer(torch.ones(2, 4, dtype=dtype)).sum()).backward()
+    if not fused:
+        scaler.unscale_(optimizer)
+    scaler.step(optimizer)
+    scaler.update()
+    assert layer.bias.item() != before
+    assert layer.bias.dtype == dtype
+
+# %%
+# Related: :doc:`dtype_of_base_and_adapter`, :doc:`modules_to_save`,
+# :doc:`/gallery/beyond/mixed_precision`,
+# :doc:`/reference/errors/attempting_to_unscale_fp16_gradients`.
