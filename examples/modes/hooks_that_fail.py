@@ -218,6 +218,9 @@ for _ in range(3):
 assert len(counts) == 3
 for handle in handles:
     handle.remove()
+counts.clear()
+other(x).sum().backward()
+assert not counts
 
 ran.clear()
 layer.weight.register_hook(lambda _: ran.append("weight"))
