@@ -117,6 +117,21 @@ print(counts)
 assert counts == [1, 2, 2, 3], "before PyTorch 2.12, freezing compiles nothing"
 
 # %%
+# The ``requires_grad`` of an input is checked, too, even if the network is frozen. The
+# first input that requires a gradient costs one more compilation. After it, the result
+# of an operation that requires one costs none.
+torch.compiler.reset()
+graphs.clear()
+frozen = torch.nn.Linear(4, 2).requires_grad_(False)
+compiled, counts = torch.compile(frozen, backend=count), []
+asked = batch.clone().requires_grad_()
+for value in (batch, asked, asked * 1, batch):
+    compiled(value)
+    counts.append(len(graphs))
+print(counts)
+assert counts == [1, 2, 2, 2]
+
+# %%
 # If you unfreeze layer by layer, you may meet a limit: after eight patterns, new ones
 # run uncompiled, and only the log says so. With ``fullgraph=True`` they raise
 # ``FailOnRecompileLimitHit``. Set the limit to the number of your stages.

@@ -119,6 +119,58 @@ else:
 assert grad(assigns)(point.clone()).tolist() == [0, 0]
 
 
+# %%
+# vmap keeps what is frozen, and hides it inside
+# ----------------------------------------------
+# ``vmap`` alone is recorded as usual, and both ``no_grad()`` and ``detach()`` cut in
+# it. But inside the function ``requires_grad`` is False, so code there that asks for it
+# goes the wrong way. ``stack_module_state`` makes new leaves with the ``requires_grad``
+# of the parameters. Their gradients don't arrive in the modules, and the modules must
+# be frozen in the same way.
+from torch.func import stack_module_state, vmap
+
+leaf, inside = torch.ones(3, 2, requires_grad=True), []
+
+
+def keep(row):
+    inside.append(row.requires_grad)
+    return row * 2
+
+
+def cut(row):
+    with torch.no_grad():
+        return row * 2
+
+
+outside = [vmap(f)(leaf).requires_grad for f in (keep, cut, torch.Tensor.detach)]
+print(inside, outside)
+assert inside == [False]
+assert outside == [True, False, False]
+
+models = [torch.nn.Linear(2, 1) for _ in range(3)]
+for member in models:
+    member.weight.requires_grad_(False)
+stacked, buffers = stack_module_state(models)
+
+
+def predict(parameters, buffers):
+    return functional_call(models[0], (parameters, buffers), torch.ones(1, 2))
+
+
+vmap(predict)(stacked, buffers).sum().backward()
+print({name: p.grad is not None for name, p in stacked.items()})
+assert stacked["weight"].grad is None
+assert stacked["bias"].grad is not None
+assert models[0].bias.grad is None
+models[0].weight.requires_grad_(True)
+try:
+    stack_module_state(models)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("modules that are frozen differently were stacked")
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -147,6 +147,11 @@ plt.show()
 # - Batch norm that keeps no running statistics uses those of the batch in ``eval()``,
 #   too: the features of an image depend on the other images.
 # - Some new layers are frozen: ``nn.Embedding.from_pretrained``.
+# - On MPS, Apple's GPUs, a layer norm that trains behind a frozen backbone got wrong
+#   gradients, without an error (`issue 183825
+#   <https://github.com/pytorch/pytorch/issues/183825>`__ of May 2026, with a `repair
+#   <https://github.com/pytorch/pytorch/pull/183893>`__; read there, not run). Compare
+#   the gradients of one step with those on the CPU.
 table = nn.Embedding.from_pretrained(torch.ones(2, 2), max_norm=1.0).eval()
 assert not table.weight.requires_grad
 table(torch.tensor([0, 1]))

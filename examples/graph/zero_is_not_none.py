@@ -104,6 +104,27 @@ print(x.grad)
 assert x.grad is None
 
 # %%
+# A weight of zero behind a layer gives it zeros, too: ``gamma``, the weight of the norm
+# at the end of a residual branch, which ``zero_init_residual`` of `torchvision
+# <https://pytorch.org/vision/stable/_modules/torchvision/models/resnet.html>`__ makes
+# zero, or ``B`` of LoRA. From the second step on the gradient arrives, because
+# ``gamma`` has changed. If ``gamma`` is frozen, the layers before it in the branch
+# never learn.
+for is_frozen in (False, True):
+    torch.manual_seed(0)
+    layer, norm, data = nn.Linear(4, 4), nn.LayerNorm(4), torch.randn(8, 4)
+    nn.init.zeros_(norm.weight).requires_grad_(not is_frozen)
+    optimizer = torch.optim.SGD([*layer.parameters(), *norm.parameters()], lr=0.1)
+    reached = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        (data + norm(layer(data))).square().sum().backward()
+        reached.append(layer.weight.grad.any().item())
+        optimizer.step()
+    print(f"frozen={is_frozen}: {reached}")
+    assert reached == [False, not is_frozen, not is_frozen]
+
+# %%
 # Why is my gradient NaN although I multiply by 0?
 # ------------------------------------------------
 # Multiplying by 0 does not switch a branch off. The derivative of ``sqrt`` at 0 is

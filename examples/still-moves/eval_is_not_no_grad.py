@@ -119,10 +119,15 @@ assert part[0].weight.grad is None
 # %%
 # Where it ends
 # -------------
-# ``no_grad()`` does not stop an optimizer: a gradient from before still moves the
-# weight, see :doc:`stale_gradients`. And ``nn.TransformerEncoder`` looks at both
-# switches: in ``eval()`` it may compute in another way where no gradient is needed, see
-# :doc:`freezing_changed_my_transformer`.
+# - ``no_grad()`` does not stop an optimizer: a gradient from before still moves the
+#   weight, see :doc:`stale_gradients`.
+# - ``nn.TransformerEncoder`` looks at both switches: in ``eval()`` it may compute in
+#   another way where no gradient is needed, see :doc:`freezing_changed_my_transformer`.
+# - On a GPU, the backward pass of an RNN, LSTM or GRU in ``eval()`` raises ``cudnn RNN
+#   backward can only be called in training mode`` (quoted from `issue 15788
+#   <https://github.com/pytorch/pytorch/issues/15788>`__, not run). On the CPU it runs.
+#   Put that layer alone into ``train()``, with ``dropout=0``, or switch cuDNN off for
+#   it, as in `captum 564 <https://github.com/meta-pytorch/captum/issues/564>`__.
 linear = nn.Linear(2, 1)
 linear(x).sum().backward()
 before = linear.weight.detach().clone()
@@ -130,6 +135,14 @@ with torch.no_grad():
     linear(x)
 torch.optim.SGD(linear.parameters(), lr=0.1).step()
 assert not torch.equal(linear.weight, before)
+
+lstm, sequence = nn.LSTM(2, 3).eval(), torch.ones(4, 1, 2, requires_grad=True)
+in_eval, _ = lstm(sequence)
+in_eval.sum().backward()
+assert sequence.grad.any()
+assert lstm.train()(sequence)[0].equal(in_eval)
+with torch.backends.cudnn.flags(enabled=False):
+    assert lstm(sequence)[0].equal(in_eval)
 
 # %%
 # Evaluate with ``model.eval()`` and ``torch.no_grad()`` or ``torch.inference_mode()``

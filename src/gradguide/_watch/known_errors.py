@@ -59,6 +59,16 @@ NAMES = (
     "element_1_of_tensors_does_not_require_grad",
     "muon_only_supports_2d_parameters",
     "expected_more_than_1_value_per_channel_when_training",
+    "none_of_output_has_requires_grad_true",
+    "returned_an_invalid_gradient_at_index",
+    "legacy_autograd_function",
+    "returned_nan_values_in_its_0th_output",
+    "is_a_view_and_is_being_modified_inplace",
+    "cannot_register_a_hook_on_a_tensor",
+    "is_not_differentiable_with_respect_to_argument",
+    "differs_from_when_reducelronplateau_was_initialized",
+    "expected_scalar_type_float_but_found_bfloat16",
+    "inference_tensors_do_not_track_version_counter",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 

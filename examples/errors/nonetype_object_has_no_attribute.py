@@ -1,0 +1,106 @@
+"""
+``'NoneType' object has no attribute 'zero_'``
+==============================================
+
+Also ``'data'``, ``'norm'`` or ``'clamp_'``: your loop reads ``p.grad`` of a parameter
+that is frozen, unused, or not yet reached by ``backward()``. Skip the parameters whose
+``.grad`` is None. The functions of PyTorch do.
+"""
+
+# %%
+import torch
+
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+model[0].requires_grad_(False)
+model(torch.ones(1, 2)).sum().backward()
+try:
+    for p in model.parameters():
+        # Wrong: the gradient of a frozen parameter is None.
+        p.grad.zero_()
+except AttributeError as error:
+    print(f"AttributeError: {error}")
+else:
+    raise AssertionError("every parameter has a gradient")
+for p in model.parameters():
+    # Right: skip it.
+    if p.grad is not None:
+        p.grad.zero_()
+print([p.grad is None for p in model.parameters()])
+assert not model[1].weight.grad.any()
+
+# %%
+# Clipping and zeroing that skip None
+# -----------------------------------
+# ``clip_grad_norm_``, ``clip_grad_value_``, ``zero_grad()`` and the optimizers skip
+# such parameters. ``zero_grad()`` itself sets each gradient to None, since PyTorch 2.0.
+# So a loop that reads ``p.grad.data`` after it, and before ``backward()``, fails for
+# every parameter.
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+model(torch.ones(1, 2)).sum().backward()
+norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5)
+torch.nn.utils.clip_grad_value_(model.parameters(), clip_value=0.1)
+optimizer.step()
+print(model[1].bias.grad)
+assert norm > 0.5
+assert model[1].bias.grad.item() <= 0.1 + 1e-6
+
+optimizer.zero_grad()
+try:
+    model[1].bias.grad.data.zero_()
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("zero_grad() keeps the tensor")
+assert message == "'NoneType' object has no attribute 'data'"
+optimizer.zero_grad(set_to_none=False)
+model(torch.ones(1, 2)).sum().backward()
+optimizer.zero_grad(set_to_none=False)
+assert model[1].bias.grad.tolist() == [0]
+
+# %%
+# An optimizer of your own
+# ------------------------
+# Skip None in ``step()``, so that parameters can be frozen later. Don't put zeros in
+# its place: weight decay and momentum then move a frozen parameter.
+
+
+class Descent(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1, weight_decay=0.1):
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                change = p.grad + group["weight_decay"] * p
+                p.sub_(change, alpha=group["lr"])
+
+
+before = [p.detach().clone() for p in model.parameters()]
+model(torch.ones(1, 2)).sum().backward()
+Descent(model.parameters()).step()
+moved = [not p.equal(old) for p, old in zip(model.parameters(), before, strict=True)]
+print(moved)
+assert moved == [False, False, True, True]
+model[0].weight.grad = torch.zeros(2, 2)
+Descent(model.parameters()).step()
+assert not model[0].weight.equal(before[0])
+
+# %%
+# The gradient should be there
+# ----------------------------
+# Then find the cause: a result instead of a leaf, ``detach()``, a layer that the
+# forward pass does not use, or an input without ``requires_grad``.
+# :py:func:`gradguide.explain` names it. On an input, ``x.grad.data.zero_()`` fails if
+# ``x`` does not require a gradient, or before the first ``backward()``.
+x = torch.ones(2)
+assert x.grad is None
+x.requires_grad_().sum().backward()
+x.grad.data.zero_()
+assert x.grad.tolist() == [0, 0]
+
+# %%
+# Read on: :doc:`/gallery/diagnose/why_is_my_gradient_none`,
+# :doc:`/gallery/graph/zero_is_not_none`.

@@ -1,0 +1,126 @@
+"""
+``Function 'SqrtBackward0' returned nan values in its 0th output``
+==================================================================
+
+Anomaly mode names the operation whose derivative became NaN: here that of ``sqrt()`` at
+0, which is infinite, times a factor of 0. Keep 0 away from the operation *before* it:
+``x.clamp(min=1e-12).sqrt()``. A mask behind it is too late.
+"""
+
+# %%
+import warnings
+
+import torch
+
+warnings.filterwarnings("ignore", message="Error detected")
+x, mask = torch.tensor([0.0, 4.0], requires_grad=True), torch.tensor([0.0, 1.0])
+with torch.autograd.set_detect_anomaly(True):
+    try:
+        # Wrong: the mask makes the value zero, and the derivative is infinite.
+        (x.sqrt() * mask).sum().backward()
+    except RuntimeError as error:
+        print(f"RuntimeError: {error}")
+    else:
+        raise AssertionError("the derivative of sqrt() at 0 is finite")
+# Right: sqrt() gets no zero.
+(x.clamp(min=1e-12).sqrt() * mask).sum().backward()
+print(x.grad)
+assert x.grad.tolist() == [0, 0.25]
+
+# %%
+# Which line is it?
+# -----------------
+# Without anomaly mode there is no error, and the NaN goes into the weights. With it, a
+# warning before the error shows the line of the forward pass. It is slow: switch it on
+# for the search only.
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    with torch.autograd.set_detect_anomaly(True):
+        root = x.sqrt()
+        try:
+            (root * mask).sum().backward()
+        except RuntimeError as error:
+            message = str(error)
+        else:
+            raise AssertionError("the derivative of sqrt() at 0 is finite")
+assert message.startswith("Function 'SqrtBackward0' returned nan")
+lines = str(caught[-1].message).splitlines()
+(line,) = [line.strip() for line in lines if "x.sqrt()" in line]
+print(line)
+assert line == "root = x.sqrt()"
+
+# %%
+# If the loss itself is NaN, the operation that is named may only have passed it on. So
+# look at the loss first. And a derivative that is infinite, but not NaN, is not found.
+with torch.autograd.set_detect_anomaly(True):
+    try:
+        (x * torch.tensor([1.0, torch.nan])).sum().log().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a NaN was not found")
+    x.grad = None
+    x.sqrt().sum().backward()
+print(message)
+print(x.grad)
+assert message.startswith("Function 'LogBackward0'")
+assert x.grad[0].isinf()
+
+# %%
+# Which operations?
+# -----------------
+# Those whose derivative is infinite at the edge, each with a factor of 0 behind it.
+# ``torch.where`` behind the operation is such a factor, too. ``norm()`` and ``std()``
+# have a derivative of zero there; a norm that you write yourself has not.
+keep = torch.tensor([False, True])
+functions = {
+    "sqrt()": lambda x: x.sqrt() * mask,
+    "x**0.5": lambda x: x**0.5 * mask,
+    "log()": lambda x: x.log() * mask,
+    "x * log(x)": lambda x: x * x.log(),
+    "x / x": lambda x: x / x,
+    "where()": lambda x: torch.where(keep, x.sqrt(), 0.0),
+    "own norm": lambda x: (x * (1 - mask)).square().sum().sqrt(),
+    "norm()": lambda x: (x * (1 - mask)).norm(),
+    "std()": lambda x: (x * (1 - mask)).std(),
+}
+is_nan = {}
+for name, function in functions.items():
+    (gradient,) = torch.autograd.grad(function(x).sum(), x)
+    is_nan[name] = gradient.isnan().any().item()
+    print(f"{name:11}{is_nan[name]}")
+assert [name for name, found in is_nan.items() if not found] == ["norm()", "std()"]
+
+# %%
+# What does not help
+# ------------------
+# - Clipping: the norm of all gradients is NaN, and then every gradient is. Pass
+#   ``error_if_nonfinite=True`` to notice it.
+# - Freezing the layer before ``sqrt()``: NaN passes to what trains before it.
+# - A loss weight of 0. Leave the term out of the loss.
+first, frozen = torch.nn.Linear(1, 2), torch.nn.Linear(2, 2).requires_grad_(False)
+torch.nn.init.zeros_(frozen.weight)
+torch.nn.init.zeros_(frozen.bias)
+(0 * frozen(first(torch.ones(1, 1))).sqrt()).sum().backward()
+assert first.weight.grad.isnan().all()
+other = torch.ones(1, requires_grad=True)
+other.grad = torch.ones(1)
+torch.nn.utils.clip_grad_norm_([first.weight, other], 1.0)
+print(other.grad)
+assert other.grad.isnan().all()
+try:
+    torch.nn.utils.clip_grad_norm_([first.weight], 1.0, error_if_nonfinite=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a norm of NaN was accepted")
+assert "is non-finite" in message
+
+# %%
+# The name of the operation changes with your code: ``PowBackward0``, ``DivBackward0``,
+# ``MulBackward0``, ``LogBackward0``. Before the zero at its end, as in
+# ``SolveBackward`` (quoted from `issue 37712
+# <https://github.com/pytorch/pytorch/issues/37712>`__ of 2020, not run), the text was
+# the same.
+#
+# Read on: :doc:`/gallery/graph/zero_is_not_none`.

@@ -1,0 +1,216 @@
+"""
+A custom function has to ask which inputs are frozen, or its backward fails
+===========================================================================
+
+A ``backward()`` that calls ``autograd.grad`` raises an error as soon as one input is
+frozen. ``ctx.needs_input_grad`` says which inputs need a gradient: compute those, and
+return ``None`` for the others.
+"""
+
+# %%
+import torch
+from torch.autograd import Function, grad
+
+
+class Product(Function):
+    @staticmethod
+    def forward(ctx, *factors):
+        ctx.save_for_backward(*factors)
+        return factors[0] * factors[1]
+
+    @staticmethod
+    @torch.enable_grad()
+    def backward(ctx, gradient):
+        a, b = factors = ctx.saved_tensors
+        # Right: ask. Wrong: compute both.
+        needs = ctx.needs_input_grad if asks else (True, True)
+        needed = [t for t, need in zip(factors, needs, strict=True) if need]
+        found = iter(grad(a * b, needed, gradient))
+        return tuple(next(found) if need else None for need in needs)
+
+
+x, frozen = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
+for asks in (False, True):
+    try:
+        Product.apply(x, frozen).sum().backward()
+    except RuntimeError as error:
+        print(f"RuntimeError: {error}")
+    print(x.grad)
+    assert (x.grad is not None) == asks
+
+# %%
+# A checkpoint of your own
+# ------------------------
+# It runs a module without a graph, and again in the backward pass. The parameters have
+# to be inputs, too, or they get no gradient. Frozen ones stay in the list, and are left
+# out where gradients are computed. If all are frozen and the input requires a gradient,
+# the gradient passes through.
+from torch import nn
+
+
+class CheckpointFunction(Function):
+    @staticmethod
+    def forward(ctx, module, x, *parameters):
+        ctx.module, ctx.parameters = module, parameters
+        ctx.save_for_backward(x)
+        return module(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        _, for_x, *for_parameters = ctx.needs_input_grad
+        x = ctx.saved_tensors[0].detach().requires_grad_(for_x)
+        with torch.enable_grad():
+            output = ctx.module(x)
+        needs = (for_x, *for_parameters)
+        inputs = (x, *ctx.parameters)
+        needed = [t for t, need in zip(inputs, needs, strict=True) if need]
+        found = iter(grad(output, needed, gradient, allow_unused=True))
+        return None, *(next(found) if need else None for need in needs)
+
+
+def checkpointed(module, x):
+    return CheckpointFunction.apply(module, x, *module.parameters())
+
+
+def gradients(call, module, asked):
+    module.zero_grad()
+    x = torch.ones(3, 2, requires_grad=asked)
+    output = call(module, x)
+    if output.requires_grad:
+        output.sum().backward()
+    return [
+        None if t.grad is None else t.grad.tolist() for t in (x, *module.parameters())
+    ]
+
+
+torch.manual_seed(0)
+module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+for frozen in ((), (0,), (1,), (0, 1)):
+    for index, layer in enumerate(module):
+        layer.requires_grad_(index not in frozen)
+    for asked in (True, False):
+        expected = gradients(nn.Module.__call__, module, asked)
+        assert gradients(checkpointed, module, asked) == expected
+    print(frozen, [gradient is not None for gradient in expected])
+    assert sum(gradient is not None for gradient in expected) == 4 - 2 * len(frozen)
+
+# %%
+# ``torch.utils.checkpoint`` with ``use_reentrant=False`` does the same, restores random
+# numbers and autocast, too, and asks ``requires_grad`` for you:
+# :doc:`/gallery/beyond/checkpointing_frozen_layers`.
+#
+# What raises an error, and what does not
+# ---------------------------------------
+# A wrong shape and a wrong number of gradients raise
+# :doc:`/reference/errors/returned_an_invalid_gradient_at_index`, a class that is called
+# as in old versions :doc:`/reference/errors/legacy_autograd_function`. A function
+# without ``backward()`` raises only when a gradient arrives, so one behind frozen
+# layers alone never does. With ``once_differentiable`` a gradient penalty raises.
+
+
+class OnlyForward(Function):
+    @staticmethod
+    def forward(_ctx, x):
+        return x.round()
+
+
+class Number(OnlyForward):
+    @staticmethod
+    def backward(_ctx, gradient):
+        return 1.0
+
+
+class Twice(OnlyForward):
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(_ctx, gradient):
+        return 2 * gradient
+
+
+x = torch.ones(2, requires_grad=True)
+assert not OnlyForward.apply(x.detach()).requires_grad
+for function in (OnlyForward, Number, Twice):
+    try:
+        (first,) = grad(function.apply(x).square().sum(), x, create_graph=True)
+        first.sum().backward()
+    except (RuntimeError, NotImplementedError) as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError(f"{function.__name__} was differentiated")
+
+# %%
+# No error, and no gradient
+# -------------------------
+# - Only tensors that ``apply()`` gets as arguments of their own are inputs. One in a
+#   list, in a dictionary or in an attribute gets no gradient.
+# - ``backward()`` of an ``nn.Module`` is never called. Write a function, or a hook.
+# - If all inputs are frozen, or under ``no_grad()``, ``backward()`` is not called.
+
+
+class OfList(Function):
+    @staticmethod
+    def forward(_ctx, tensors):
+        return tensors[0] * 2
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return gradient * 2
+
+
+class Reversed(nn.Module):
+    def forward(self, x):
+        return x * 2
+
+    def backward(self, gradient):
+        raise AssertionError("a module's backward was called")
+
+
+assert not OfList.apply([x]).requires_grad
+x.grad = None
+Reversed()(x).sum().backward()
+print(x.grad)
+assert x.grad.tolist() == [2, 2]
+
+# %%
+# A mask among the outputs
+# ------------------------
+# An output in floating point requires a gradient by default, although ``backward()``
+# may have none for it. ``mark_non_differentiable`` makes it a constant. An integer
+# output needs no mark. If the loss does not use an output, ``backward()`` receives
+# zeros for it, and ``None`` after ``ctx.set_materialize_grads(False)``.
+
+
+class Gate(Function):
+    @staticmethod
+    def forward(ctx, x, marks, zeros):
+        mask = (x > 0).to(x.dtype)
+        ctx.save_for_backward(mask)
+        ctx.set_materialize_grads(zeros)
+        if marks:
+            ctx.mark_non_differentiable(mask)
+        return x * mask, mask, x.argmax()
+
+    @staticmethod
+    def backward(ctx, gradient, of_mask, _of_index):
+        received.append(of_mask)
+        return gradient * ctx.saved_tensors[0], None, None
+
+
+received = []
+for marks in (False, True):
+    y, mask, index = Gate.apply(x, marks, True)
+    print(marks, y.requires_grad, mask.requires_grad, index.requires_grad)
+    assert mask.requires_grad != marks
+    assert not index.requires_grad
+    y.sum().backward()
+Gate.apply(x, False, False)[0].sum().backward()
+print(received)
+assert [r is None for r in received] == [False, False, True]
+
+# %%
+# Ask ``needs_input_grad``, pass every tensor that trains as an argument, and check the
+# function with ``torch.autograd.gradcheck``.
+#
+# Related: :doc:`hooks_and_custom_functions`, :doc:`hooks_that_fail`,
+# :doc:`/reference/errors/one_of_the_differentiated_tensors_does_not_require_grad`.
+# Source: :torch:`Extending PyTorch <notes/extending.html>`.

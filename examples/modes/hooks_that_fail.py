@@ -1,0 +1,238 @@
+"""
+A backward hook does not run on a frozen layer that passes no gradient on
+=========================================================================
+
+If the layer is frozen and its input requires no gradient, the backward hook of the
+module never runs, and no error is raised. Let the input require a gradient. A hook on
+the output, a tensor, raises an error there.
+"""
+
+# %%
+import torch
+from torch import nn
+
+layer = nn.Linear(2, 2).requires_grad_(False)
+head, calls = nn.Linear(2, 1), []
+layer.register_full_backward_hook(lambda *args: calls.append(args[1]))
+# Wrong: no gradient passes through the frozen layer.
+head(layer(torch.ones(1, 2))).sum().backward()
+print(len(calls))
+assert not calls
+# Right: the input requires a gradient.
+head(layer(torch.ones(1, 2).requires_grad_())).sum().backward()
+print(len(calls))
+assert calls[0][0].shape == (1, 2)
+
+# %%
+# Which hook runs when?
+# ---------------------
+# Four hooks on a linear layer, and what is frozen. The module's hook gets the gradient
+# of the input only if the input requires one; with a trainable layer alone it runs,
+# with ``None`` in its place and a warning. ``register_hook`` raises where no gradient
+# will arrive.
+import warnings
+
+
+def hooks_that_run(frozen, asked):
+    layer, ran = nn.Linear(2, 2).requires_grad_(not frozen), []
+
+    def of_module(_module, inputs, _outputs):
+        ran.append("module, no input" if inputs[0] is None else "module")
+
+    layer.register_full_backward_hook(of_module)
+    if not frozen:
+        layer.weight.register_hook(lambda _: ran.append("weight"))
+        layer.bias.register_post_accumulate_grad_hook(lambda _: ran.append("bias"))
+    output = layer(torch.ones(1, 2, requires_grad=asked))
+    try:
+        output.register_hook(lambda _: ran.append("output"))
+    except RuntimeError:
+        ran.append("error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        head(output).sum().backward()
+    return sorted(ran)
+
+
+table = {
+    (frozen, asked): hooks_that_run(frozen, asked)
+    for frozen in (False, True)
+    for asked in (True, False)
+}
+for (frozen, asked), ran in table.items():
+    print(f"frozen={frozen}, x.requires_grad={asked}: {ran}")
+assert table[False, True] == ["bias", "module", "output", "weight"]
+assert table[False, False] == ["bias", "module, no input", "output", "weight"]
+assert table[True, True] == ["module", "output"]
+assert table[True, False] == ["error"]
+
+# %%
+# Hooks that never run, without an error
+# --------------------------------------
+# - A module's hooks run when the module is called. ``layer.forward(x)`` and functions
+#   that take the weight go around them; so does ``nn.MultiheadAttention`` with its
+#   ``out_proj``. A hook on the weight runs.
+# - The output is a dictionary: a warning, and no hook. In a tuple it works.
+# - The parameter was frozen after its hook was registered.
+# - ``autograd.grad`` and ``backward(inputs=…)`` compute what they are asked for, and
+#   run the hooks on the way there.
+
+
+class Container(nn.Module):
+    def __init__(self, wrap):
+        super().__init__()
+        self.wrap = wrap
+
+    def forward(self, x):
+        return self.wrap(layer(x))
+
+
+def runs(module, call):
+    ran = []
+    handle = module.register_full_backward_hook(lambda *_: ran.append(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        call().sum().backward()
+    handle.remove()
+    return bool(ran)
+
+
+layer, attention = nn.Linear(2, 2), nn.MultiheadAttention(2, 1)
+as_tuple, as_dict = Container(lambda y: (y,)), Container(lambda y: {"y": y})
+x = torch.ones(1, 2, requires_grad=True)
+found = {
+    "layer(x)": runs(layer, lambda: layer(x)),
+    "layer.forward(x)": runs(layer, lambda: layer.forward(x)),
+    "linear(x, weight)": runs(layer, lambda: nn.functional.linear(x, layer.weight)),
+    "out_proj": runs(attention.out_proj, lambda: attention(x, x, x)[0]),
+    "in a dictionary": runs(as_dict, lambda: as_dict(x)["y"]),
+    "in a tuple": runs(as_tuple, lambda: as_tuple(x)[0]),
+}
+for case, does_run in found.items():
+    print(f"{case:18}{does_run}")
+assert [c for c, does_run in found.items() if does_run] == ["layer(x)", "in a tuple"]
+
+ran = []
+attention.out_proj.weight.register_hook(ran.append)
+attention(x, x, x)[0].sum().backward()
+assert len(ran) == 1
+ran.clear()
+layer.weight.register_hook(ran.append)
+layer.bias.register_hook(ran.append)
+torch.autograd.grad(layer(x).sum(), layer.weight)
+assert len(ran) == 1
+ran.clear()
+layer.weight.requires_grad_(False)
+layer(x).sum().backward()
+assert len(ran) == 1
+
+# %%
+# A full backward hook and in-place operations
+# --------------------------------------------
+# The hook makes the output of the layer a view, which autograd refuses to change: here
+# by the next layer, with ``inplace=True``. The same holds for the input of the layer.
+# Set ``inplace`` to False, or use a tensor hook on the output, which has no such limit.
+# It gets the gradient of the output alone.
+
+
+def gradients(hooked, inplace):
+    network, seen = nn.Sequential(nn.Linear(2, 2), nn.ReLU(inplace)), []
+    nn.init.eye_(network[0].weight)
+    nn.init.constant_(network[0].bias, -0.5)
+
+    def of_module(_module, _inputs, outputs):
+        seen.append(outputs[0])
+
+    def of_tensor(_module, _inputs, output):
+        output.register_hook(seen.append)
+
+    if hooked == "module":
+        network[0].register_full_backward_hook(of_module)
+    else:
+        network[0].register_forward_hook(of_tensor)
+    network(torch.tensor([[0.0, 1.0]])).sum().backward()
+    return seen[0].tolist()
+
+
+try:
+    # Wrong: nn.ReLU writes into the output of the hooked layer.
+    gradients("module", inplace=True)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("the output of a hooked layer was changed in place")
+# Right: a new tensor, or a hook on the tensor.
+warnings.filterwarnings("ignore", message="Full backward hook is firing")
+print(gradients("module", inplace=False), gradients("tensor", inplace=True))
+assert gradients("module", inplace=False) == [[0, 1]]
+assert gradients("tensor", inplace=True) == [[0, 1]]
+
+hooked, changed = nn.Linear(2, 2), x * 1
+hooked.register_full_backward_hook(lambda *_: None)
+y = hooked(changed)
+changed += 1
+try:
+    y.sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the input of a hooked layer was changed in place")
+assert message.startswith("Output 0 of BackwardHookFunction is a view and its base")
+
+# %%
+# Where it ends
+# -------------
+# - Under ``no_grad()`` no hook of the backward pass runs. Forward hooks do.
+# - What a hook returns replaces the gradient, and must have its shape. A module's hook
+#   returns a tuple, with an entry for each input.
+# - A hook stays until its handle is removed. Registered in each step, it runs once more
+#   in each step.
+# - A layer that is used twice runs its hook twice, a weight in it once, with the sum.
+ran, layer = [], nn.Linear(2, 2)
+layer.register_forward_hook(lambda *_: ran.append("forward"))
+layer.register_full_backward_hook(lambda *_: ran.append("backward"))
+with torch.no_grad():
+    layer(x)
+assert ran == ["forward"]
+
+for returned, text in (
+    (lambda given: given[0][:, :1], "has changed the size of value"),
+    (lambda given: (given[0], None), "invalid number of grad_input"),
+):
+    other = nn.Linear(2, 2)
+    other.register_full_backward_hook(lambda *args, r=returned: r(args[1]))
+    try:
+        other(x).sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a gradient of another shape was accepted")
+    assert text in message
+
+other, counts, handles = nn.Linear(2, 2), [], []
+for _ in range(3):
+    handles.append(other.weight.register_hook(counts.append))
+    counts.clear()
+    other(x).sum().backward()
+    print(len(counts))
+assert len(counts) == 3
+for handle in handles:
+    handle.remove()
+counts.clear()
+other(x).sum().backward()
+assert not counts
+
+ran.clear()
+layer.weight.register_hook(lambda _: ran.append("weight"))
+layer(layer(x)).sum().backward()
+print(ran)
+assert ran.count("backward") == 2
+assert ran.count("weight") == 1
+
+# %%
+# Before you look for a fault in the hook, ask ``output.requires_grad``. On a frozen
+# network, let the input require a gradient.
+#
+# Related: :doc:`hooks_and_custom_functions`, :doc:`custom_functions_that_fail`,
+# :doc:`/reference/errors/cannot_register_a_hook_on_a_tensor`. Source:
+# :torch:`torch.nn.Module.register_full_backward_hook`.
