@@ -130,6 +130,11 @@ def _reset() -> None:
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)
     random.seed(0)
 
+    # accelerate keeps the mixed precision of the first Accelerator for the process, and
+    # refuses another one.
+    if accelerate := sys.modules.get("accelerate.state"):
+        accelerate.AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
+
     plt.close("all")
     plt.rcdefaults()
     plt.switch_backend("agg")
