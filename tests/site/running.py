@@ -74,9 +74,8 @@ def environment(*, module):
     """Return what a reader has, with or without the module."""
     clean = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     source = Path(__file__).parents[2] / "src"
-    return (
-        clean | {"MPLBACKEND": "agg"} | ({"PYTHONPATH": str(source)} if module else {})
-    )
+    settings = {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "agg"}
+    return clean | settings | ({"PYTHONPATH": str(source)} if module else {})
 
 
 def normalised(text):

@@ -161,6 +161,7 @@ def _work(job: Job, sender: Connection) -> None:
     os.chdir(job.source)  # the paths of sphinx-gallery are relative to it
     sys.path[:0] = code = [str(job.project.docs), str(job.project.root / "src")]
     os.environ |= {
+        "HF_HUB_OFFLINE": "1",  # scripts download nothing
         "MPLBACKEND": "agg",
         "PYTHONPATH": os.pathsep.join(code),  # for processes that a script starts
         "SOURCE_DATE_EPOCH": str(job.project.epoch),
