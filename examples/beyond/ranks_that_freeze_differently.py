@@ -32,7 +32,8 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 address, rank = sys.argv[1:]
-dist.init_process_group("gloo", init_method=address, rank=int(rank), world_size=2)
+group = {"init_method": address, "rank": int(rank), "world_size": 2}
+dist.init_process_group("gloo", **group, timeout=timedelta(seconds=30))
 for line in sys.stdin:
     try:
         exec(eval(line))

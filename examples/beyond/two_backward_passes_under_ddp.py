@@ -72,12 +72,14 @@ def compare(*steps):
 # Each process runs the lines that it reads. The last line of an answer is "end".
 LOOP = """
 import os, sys, traceback
+from datetime import timedelta
 from functools import partial
 import torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 address, rank = sys.argv[1:]
-dist.init_process_group("gloo", init_method=address, rank=int(rank), world_size=2)
+group = {"init_method": address, "rank": int(rank), "world_size": 2}
+dist.init_process_group("gloo", **group, timeout=timedelta(seconds=30))
 for line in sys.stdin:
     try:
         exec(eval(line))
