@@ -136,6 +136,16 @@ def train():
     )
     model(batch).sum().backward()
     print("use_orig_params:", [p.requires_grad for p in model.parameters()])
+    head = torch.nn.Sequential(half_frozen()[0], torch.nn.Linear(4, 1))
+    flat = FullyShardedDataParallel(
+        head, use_orig_params=True, device_id=torch.device("cpu")
+    )
+    flat(batch).sum().backward()
+    grads = [p.grad for p in flat.parameters() if p.grad is not None]
+    held = [grad.untyped_storage().nbytes() // grad.element_size() for grad in grads]
+    every = [None, None]
+    dist.all_gather_object(every, (sum(grad.numel() for grad in grads), held))
+    print("elements that train, that are held:", *every[1])
     dist.barrier()
     dist.destroy_process_group()
 
@@ -152,11 +162,14 @@ print(*lines, sep="\n")
 # gradient any more, so it updates nothing of the model, without an error.
 #
 # The first version flattens a whole group into one tensor, which has one
-# ``requires_grad`` for all, unless it is told to keep the original parameters.
+# ``requires_grad`` for all, unless it is told to keep the original parameters. The
+# gradient stays flat, too: of the 13 elements that the second process holds, only 5
+# belong to the layer that trains. The others are for frozen parameters and padding.
 assert lines[:2] == ["frozen: None DTensor", "thawed: True"]
 assert lines[2:4] == ["early optimizer moves: False", "late optimizer moves: True"]
 assert "Must flatten tensors with uniform `requires_grad`" in lines[4]
 assert lines[5] == "use_orig_params: [False, False, True, True]"
+assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 
 # %% tags=["hide-input"]
 # One group of two layers, in two processes: each holds one half of the frozen layer

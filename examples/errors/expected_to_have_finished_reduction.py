@@ -104,6 +104,39 @@ def keeps(wrapped):
 print(fails(drops), fails(keeps))
 assert fails(drops)
 assert not fails(keeps)
+
+# %%
+# Which parameter is it?
+# ----------------------
+# The error ends with ``Parameter indices which did not receive grad``. These indices
+# count only what was trainable at the wrapping. With the environment variable
+# ``TORCH_DISTRIBUTED_DEBUG=INFO``, the error has the names, too. ``explain()``, on the
+# model without DDP and in one process, also says why, and at which line.
+import gradguide
+
+model = torch.nn.Sequential(torch.nn.Linear(2, 2).requires_grad_(False), Branches())
+# Wrong: indices of all parameters
+every = [name for name, _ in model.named_parameters()]
+# Right: indices of the trainable ones
+trained = [name for name, p in model.named_parameters() if p.requires_grad]
+# the same as the environment variable, but in the program
+dist.set_debug_level(dist.DebugLevel.INFO)
+wrapped, message = DDP(model), ""
+try:
+    for _ in range(2):
+        wrapped(x).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+indices = message.split("indices which did not receive grad for rank 0: ")[1]
+indices = indices.split("\n")[0].split()
+print([every[int(i)] for i in indices], [trained[int(i)] for i in indices])
+assert [every[int(i)] for i in indices] == ["1.first.weight", "1.first.bias"]
+assert [trained[int(i)] for i in indices] == ["1.second.weight", "1.second.bias"]
+assert "did not receive grad for rank 0: 1.second.bias, 1.second.weight" in message
+dist.set_debug_level(dist.DebugLevel.OFF)
+report = gradguide.explain(model, lambda: model(x).sum())
+print(report)
+assert {row.name for row in report.problems} == {"1.second.weight", "1.second.bias"}
 dist.destroy_process_group()
 
 # %%

@@ -104,4 +104,51 @@ print(right[0], wrong[0])
 assert not wrong.allclose(right)
 
 # %%
+# DeepSpeed ZeRO-3: the recomputed shape is 0
+# -------------------------------------------
+# ZeRO-3 gathers a parameter before the forward of its layer and releases it after it:
+# its shape is then ``torch.Size([0])``. The checkpoint keeps a frozen parameter itself,
+# not a detached copy, so in the second run it finds the shape 0. Hooks on a norm show
+# it without DeepSpeed. If the norm trains, there is no error.
+
+
+def released(*, frozen):
+    first, second = torch.nn.LayerNorm(2), torch.nn.Linear(2, 2)
+    whole = first.weight.data
+
+    def gather(*_):
+        first.weight.data = whole
+
+    def release(*_):
+        first.weight.data = torch.empty(0)
+
+    first.register_forward_pre_hook(gather)
+    first.register_forward_hook(release)
+    first.register_full_backward_pre_hook(gather)
+    first.requires_grad_(not frozen)
+    block = torch.nn.Sequential(first, second)
+    loss = checkpoint(block, x, use_reentrant=False).sum()
+    try:
+        loss.backward()
+    except CheckpointError as error:
+        return [line for line in str(error).splitlines() if "metadata: " in line]
+    return []
+
+
+print(*released(frozen=True), sep="\n")
+assert "'shape': torch.Size([2])" in released(frozen=True)[0]
+assert "'shape': torch.Size([0])" in released(frozen=True)[1]
+assert not released(frozen=False)
+
+# %%
+# DeepSpeed itself was not run here. What its developers and users say:
+#
+# - The cause is described in `an issue of transformers
+#   <https://github.com/huggingface/transformers/issues/47254>`__. A `later change
+#   <https://github.com/deepspeedai/DeepSpeed/pull/8148>`__ allows frozen parameters in
+#   a checkpoint. Update DeepSpeed.
+# - Outside the forward and the backward, each parameter has the shape 0, so code that
+#   chooses by shape or by row what to freeze does not work (`issue
+#   <https://github.com/axolotl-ai-cloud/axolotl/issues/1687>`__). Choose by name.
+#
 # Read on: :doc:`/gallery/beyond/checkpointing_frozen_layers`.

@@ -1,0 +1,251 @@
+"""
+Ranks that freeze different layers: a hang, or wrong gradients without an error
+===============================================================================
+
+DDP pairs the gradients of the processes by their order, not by their names. If each
+rank trains another layer, gradients of different layers are averaged, or one rank waits
+for ever. Compare ``requires_grad`` over all ranks before you wrap.
+"""
+
+# %% tags=["hide-input"]
+# Two processes are started by hand and get the source of functions.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+# Each process runs the lines that it reads. The last line of an answer is "end".
+LOOP = """
+import os, sys, traceback
+from datetime import timedelta
+import torch, torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+address, rank = sys.argv[1:]
+group = {"init_method": address, "rank": int(rank), "world_size": 2}
+dist.init_process_group("gloo", **group, timeout=timedelta(seconds=30))
+for line in sys.stdin:
+    try:
+        exec(eval(line))
+    except Exception:
+        print(traceback.format_exc())
+    print("end", flush=True)
+os._exit(0)
+"""
+folder = tempfile.TemporaryDirectory()
+address = Path(folder.name, "meet").as_uri()
+processes = [
+    subprocess.Popen(
+        [sys.executable, "-c", LOOP, address, rank],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    for rank in "01"
+]
+
+
+# Call the first function in both processes, and return what each of them prints.
+def run(function, *needed):
+    code = "".join(map(inspect.getsource, [function, *needed]))
+    code += f"{function.__name__}(rank=dist.get_rank())"
+    for process in processes:
+        process.stdin.write(f"{code!r}\n")
+        process.stdin.flush()
+    said = [], []
+    for process, lines in zip(processes, said, strict=True):
+        while (line := process.stdout.readline()) not in {"end\n", ""}:
+            lines.append(line.rstrip())
+    noise = ("", "[Gloo]")
+    return [[s for s in lines if s.partition(" ")[0] not in noise] for lines in said]
+
+
+# %%
+# Wrong: each rank freezes the layer of its own number. Right: compare before you wrap.
+def network(outputs=2):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(2, 2), nn.Linear(2, outputs))
+
+
+def trained_by_rank(model):
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    every = [None] * dist.get_world_size()
+    dist.all_gather_object(every, names)
+    return every
+
+
+def rounded(values):
+    return [round(value, 3) for value in values.tolist()]
+
+
+def average(rank):
+    model = network()
+    model[rank].requires_grad_(False)
+    wrapped = DistributedDataParallel(model)
+    wrapped(torch.full((1, 2), rank + 1.0)).sum().backward()
+    print(f"layer {1 - rank}:", rounded(model[1 - rank].weight.grad[0]))
+    print(trained_by_rank(model))
+
+
+first, second = run(average, network, rounded, trained_by_rank)
+print(first[0], second[0], first[1], sep="\n")
+
+# %%
+# There was no error. Rank 0 trains layer 1, rank 1 trains layer 0, and both have the
+# same gradient: the mean of two different layers. DDP checks when it wraps only that
+# the trainable parameters have the same number and the same shapes.
+#
+# The last line is the comparison. Stop if the lists differ:
+# ``assert all(names == every[0] for names in every)``. If you name what you freeze by
+# ``model.named_parameters()`` and decide nothing by the rank, by a file that only one
+# rank has read, or by random numbers, they are the same.
+grads = []
+for number in range(2):
+    model = network()
+    model(torch.full((1, 2), 2.0 - number)).sum().backward()
+    grads.append(model[number].weight.grad)
+mean = sum(grads) / 2
+assert first[0] == f"layer 1: {rounded(mean[0])}"
+assert second[0] == f"layer 0: {rounded(mean[0])}"
+assert not torch.allclose(*grads)
+assert first[1] == "[['1.weight', '1.bias'], ['0.weight', '0.bias']]"
+
+
+# %%
+# When do the ranks hang?
+# -----------------------
+# - *shapes:* as above, but the layers have different shapes. One rank finds out when it
+#   wraps. The other one waits.
+# - *frozen_later:* rank 1 freezes a layer after the wrapping. Its second step raises,
+#   and rank 0 waits in its first ``backward()`` for a gradient that is never sent.
+# - *branch:* rank 1 leaves a layer out in its forward. That is the same case, but with
+#   ``find_unused_parameters=True`` it works.
+#
+# Rank 0 waits until the timeout, by default 30 minutes with gloo and 10 with NCCL. Here
+# it is two seconds. ``waited`` stands for the error that comes then.
+def outcome(step, rank):
+    group, result = dist.new_group(timeout=timedelta(seconds=2)), "ok"
+    try:
+        step(rank, process_group=group)
+    except RuntimeError as error:
+        text = str(error).split(". ")[0]
+        result = "waited" if "gloo" in text else f"RuntimeError: {text}"
+    print(f"{step.__name__:13}", result)
+    dist.barrier()
+
+
+def shapes(rank, process_group):
+    model = network(1)
+    model[rank].requires_grad_(False)
+    DistributedDataParallel(model, process_group=process_group)
+
+
+def frozen_later(rank, process_group):
+    model = network()
+    wrapped = DistributedDataParallel(model, process_group=process_group)
+    model[0].requires_grad_(rank == 0)
+    for _ in range(2):
+        wrapped(torch.ones(1, 2)).sum().backward()
+
+
+class Branches(nn.Sequential):
+    def forward(self, x, both):
+        return self[0](x) + self[1](x) if both else self[0](x)
+
+
+def branch(rank, process_group):
+    model = Branches(nn.Linear(2, 2), nn.Linear(2, 2))
+    wrapped = DistributedDataParallel(model, find_unused_parameters=True)
+    for _ in range(2):
+        model.zero_grad()
+        wrapped(torch.ones(1, 2), both=rank == 0).sum().backward()
+    assert model[1].weight.grad.tolist() == [[0.5, 0.5]] * 2
+
+
+def hang(rank):
+    for step in (shapes, frozen_later, branch):
+        outcome(step, rank)
+
+
+first, second = run(hang, network, outcome, shapes, frozen_later, Branches, branch)
+for number, lines in enumerate((first, second)):
+    print(f"rank {number}", *lines, sep="\n")
+assert first == [
+    "shapes        waited",
+    "frozen_later  waited",
+    "branch        ok",
+]
+assert "params[0] in this process with sizes" in second[0]
+assert "Expected to have finished reduction in the prior iteration" in second[1]
+assert second[2] == "branch        ok"
+
+# %%
+# In *branch*, the rank that leaves the layer out sends zeros, and the gradient is still
+# divided by the number of ranks. It is half of what rank 0 has computed.
+#
+# Which rank is missing?
+# ----------------------
+# ``dist.monitored_barrier()``, which only gloo has, names a rank that does not arrive.
+# ``torchrun --nproc-per-node 2 -m gradguide train.py`` adds to its report what is
+# different on the other ranks, such as
+# ``on rank 1: wrapped.module.0.weight: trains``.
+
+
+def late(rank):
+    group = dist.new_group()
+    if rank == 0:
+        try:
+            dist.monitored_barrier(group, timeout=timedelta(seconds=0.5))
+        except RuntimeError as error:
+            print(f"RuntimeError: {str(error).splitlines()[0].strip()}")
+
+
+first, second = run(late)
+print(*first)
+assert first == [
+    "RuntimeError: [Rank 0]: Rank 1 failed to pass monitoredBarrier in 500 ms"
+]
+
+
+# %% tags=["hide-input"]
+# Where it ends
+# -------------
+# FSDP2 does not compare ``requires_grad`` either. With layers of the same shape,
+# ``fully_shard()`` averages gradients of different layers, too.
+def sharded(rank):
+    model = network()
+    model[rank].requires_grad_(False)
+    fully_shard(model, mesh=dist.init_device_mesh("cpu", (2,)))
+    model(torch.full((1, 2), rank + 1.0)).sum().backward()
+    part = model[1 - rank].weight.grad.to_local()
+    print(rounded(part[0]))
+
+
+first, second = run(sharded, network, rounded)
+assert first == [str(rounded(mean[0]))]
+assert second == [str(rounded(mean[1]))]
+for process in processes:
+    process.stdin.close()
+    process.wait()
+folder.cleanup()
+
+# %%
+# Compare the names of what trains on all ranks, before you wrap and after each change.
+# Sources: :torch:`torch.nn.parallel.DistributedDataParallel`,
+# :torch:`the timeout of init_process_group() and monitored_barrier()
+# <distributed.html>`.
+#
+# Related: :doc:`freezing_under_ddp`, :doc:`two_backward_passes_under_ddp`,
+# :doc:`/gallery/diagnose/one_command_for_your_script`.
