@@ -2,9 +2,8 @@
 ``Legacy autograd function with non-static forward method is deprecated``
 =========================================================================
 
-A custom function is called on an instance, as PyTorch before 1.5 allowed. Put
-``@staticmethod`` above both methods, name the first argument ``ctx`` instead of
-``self``, and call ``Name.apply(x)`` instead of ``Name()(x)``.
+A custom function is called on an instance, as PyTorch before 1.5 allowed. Call
+``Name.apply(x)``. Put ``@staticmethod`` above both methods, and ``ctx`` for ``self``.
 """
 
 # %%
@@ -13,12 +12,11 @@ import torch
 
 class Double(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
-        return 2 * x
+    def forward(_ctx, value):
+        return 2 * value
 
-    @staticmethod
-    def backward(ctx, gradient):
-        return 2 * gradient
+    # The derivative of doubling is doubling.
+    backward = forward
 
 
 x = torch.ones(2, requires_grad=True)

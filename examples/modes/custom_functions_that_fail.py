@@ -3,8 +3,7 @@ A custom function has to ask which inputs are frozen, or its backward fails
 ===========================================================================
 
 A ``backward()`` that calls ``autograd.grad`` raises an error as soon as one input is
-frozen. ``ctx.needs_input_grad`` says which inputs need a gradient: compute those, and
-return ``None`` for the others.
+frozen. ``ctx.needs_input_grad`` says which gradients to compute.
 """
 
 # %%
@@ -33,12 +32,14 @@ x, frozen = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
 for asks in (False, True):
     try:
         Product.apply(x, frozen).sum().backward()
+        print(x.grad)
     except RuntimeError as error:
         print(f"RuntimeError: {error}")
-    print(x.grad)
     assert (x.grad is not None) == asks
 
 # %%
+# For an input that needs none, return ``None``.
+#
 # A checkpoint of your own
 # ------------------------
 # It runs a module without a graph, and again in the backward pass. The parameters have
