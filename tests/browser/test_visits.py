@@ -22,11 +22,13 @@ WIDER = """() => {
 
 FIRST_CELL_ENDS = """() => {
   const blocks = "article .highlight-Python, article .sphx-glr-script-out";
-  const [code, output] = document.querySelectorAll(blocks);
+  const [code, output] = [...document.querySelectorAll(blocks)].filter(
+    (block) => !block.closest("details"),
+  );
   const last = output.matches(".sphx-glr-script-out") ? output : code;
   return last.getBoundingClientRect().bottom + scrollY;
 }"""
-"""The lower edge of the first code and of what it printed."""
+"""The lower edge of the first code that is not folded, and of what it printed."""
 
 CUT_OFF = """() =>
   [...document.querySelectorAll("pre .gr, pre .gt")]
