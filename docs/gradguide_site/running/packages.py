@@ -13,7 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-IMPORT = re.compile(r"^ *(?:from|import) +(\w+)", re.MULTILINE)
+IMPORT = re.compile(
+    r"^ *(?:import (?=[\w.]+(?: as \w+)?$)|from (?=[\w.]+ import ))(\w+)", re.MULTILINE
+)
 
 
 def imported(script: str) -> list[str]:
