@@ -122,7 +122,7 @@ def versions(session: nox.Session) -> None:
     for number, version in enumerate([PINNED, *chosen]):
         install(session, "versions", version)
         results = found / f"{number}.json"
-        session.run("python", "-m", "tests.versions.outputs", str(results))
+        session.run("python", "-m", "tests.versions.outputs", str(results), env=SITE)
         tests = ("tests/module", "tests/watch", "src", *options)
         junit = f"--junitxml={results.with_suffix('.xml')}"
         session.run("pytest", "-n", "auto", junit, *tests, success_codes=[0, 1])
