@@ -1,8 +1,8 @@
-"""Make a PDF of the page that has everything on one sheet of A4, to pass on.
+"""Make a PDF of the page that has everything on one sheet of A4, to share.
 
-Its text is that of the finished page. The Latin fonts are those of matplotlib, embedded.
-The Chinese font is one that every reader of PDF replaces by its own, so the build needs
-no font of the machine.
+Its text is the text of the finished page. The Latin fonts come with matplotlib, and the
+PDF contains them. For the Chinese font the PDF has only the name: each PDF viewer shows
+a font of its own in its place. So the build needs no font of the machine.
 """
 
 from __future__ import annotations
@@ -15,23 +15,13 @@ from pathlib import Path
 
 from lxml.html import HtmlElement
 from matplotlib import get_data_path
+from reportlab import platypus
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import (
-    BaseDocTemplate,
-    Flowable,
-    Frame,
-    FrameBreak,
-    KeepTogether,
-    PageTemplate,
-    Paragraph,
-    Table,
-    XPreformatted,
-)
 
 from gradguide_site.pages.finished_pages import parse
 from gradguide_site.project import Language, PipelineError, Project
@@ -40,46 +30,43 @@ PAGE = "start/card"
 PDF = "card.pdf"
 
 FONTS = {"Sans": "DejaVuSans", "Bold": "DejaVuSans-Bold", "Mono": "DejaVuSansMono"}
-SONG = "STSong-Light"
+CHINESE_FONT = "STSong-Light"
 WIDE = re.compile("[\u2e80-\u9fff\uff00-\uffef“”…—]+")
-"""Characters of the Chinese font."""
+"""Characters that are set in the Chinese font."""
 
-MARGIN, GAP, TITLE = 8 * mm, 14, 20
+MARGIN, GAP, TITLE = 8 * mm, 5 * mm, 7 * mm
 COLUMN = (A4[0] - 2 * MARGIN - GAP) / 2
 SIDES = ("left", "right", "top", "bottom")
-SIZE = 7.4
-TEXT = ParagraphStyle("p", fontName="Sans", fontSize=SIZE, leading=1.3 * SIZE)
-CODE = ParagraphStyle(
-    "pre",
-    TEXT,
-    fontName="Mono",
-    fontSize=6.9,
-    leading=8.5,
-    backColor="#f2f2f2",
-    borderPadding=(1, 3, 2),
-    leftIndent=3,
-    spaceBefore=3,
-    spaceAfter=4,
-)
 
 
-def _heading(size: float) -> ParagraphStyle:
-    return ParagraphStyle(
-        "h",
-        TEXT,
-        fontName="Bold",
-        fontSize=size,
-        leading=1.25 * size,
-        textColor="#1a56b0",
-        spaceBefore=0.4 * size,
-    )
+def _style(font: str, size: float, leading: float, **more: object) -> ParagraphStyle:
+    measures = {"fontSize": size, "leading": leading * size}
+    return ParagraphStyle(font, fontName=font, **measures, **more)
 
 
-STYLES = {"h1": _heading(14), "h2": _heading(10), "h3": _heading(7.8), "p": TEXT}
+STYLES = {
+    "h1": _style("Bold", 14, 1.2, textColor="#1a56b0"),
+    "h2": _style("Bold", 10, 1.3, textColor="#1a56b0", spaceBefore=3),
+    "h3": _style("Bold", 7.8, 1.3, textColor="#1a56b0", spaceBefore=3),
+    "p": _style("Sans", 7.4, 1.3),
+    "th": _style("Bold", 7.4, 1.3),
+    "td": _style("Sans", 7.4, 1.3),
+    "pre": _style(
+        "Mono",
+        6.9,
+        1.23,
+        backColor="#f2f2f2",
+        borderPadding=(1, 3, 2),
+        leftIndent=3,
+        spaceBefore=3,
+        spaceAfter=4,
+    ),
+}
+"""The style of each element of the page that the PDF shows."""
 
 
 def add_card(project: Project, language: Language) -> None:
-    """Write the PDF beside the page, if the guide has this page.
+    """Write the PDF beside its page, if there is such a page.
 
     Raises:
         PipelineError: The text needs more than one sheet.
@@ -89,81 +76,80 @@ def add_card(project: Project, language: Language) -> None:
         return
     for name, file in FONTS.items():
         registerFont(TTFont(name, Path(get_data_path(), f"fonts/ttf/{file}.ttf")))
-    registerFontFamily("Sans", "Sans", "Bold", "Sans", "Bold")
-    registerFont(UnicodeCIDFont(SONG))
+    registerFontFamily("Sans", normal="Sans", bold="Bold")
+    registerFont(UnicodeCIDFont(CHINESE_FONT))
     (section,) = parse(page).xpath("//article[@role='main']/section")
     title, *parts = _parts(section)
     torch = version("torch").partition("+")[0]
-    foot = f"{project.address}{language.url}/{PAGE}.html · PyTorch {torch}"
-    document = BaseDocTemplate(
+    source = f"{project.address}{language.url}/{PAGE}.html, PyTorch {torch}"
+    document = platypus.BaseDocTemplate(
         str(page.with_name(PDF)),
         pagesize=A4,
-        pageTemplates=PageTemplate(frames=_frames()),
+        pageTemplates=platypus.PageTemplate(frames=_frames()),
         title=title.getPlainText(),
         author=project.metadata["name"],
         lang=language.tag,
         invariant=1,  # no date: equal pages give an equal file
     )
-    document.build([title, FrameBreak(), *parts, Paragraph(foot, TEXT)])
+    source = platypus.Paragraph(source, STYLES["p"])
+    document.build([title, platypus.FrameBreak(), *parts, source])
     if document.page != 1:
         raise PipelineError(f"{PAGE} needs {document.page} sheets of A4: shorten it.")
 
 
-def _frames() -> list[Frame]:
-    """Return the place of the title, and two columns below it."""
-    width, height = A4[0] - 2 * MARGIN, A4[1] - 2 * MARGIN
-    padding = dict.fromkeys((f"{side}Padding" for side in SIDES), 0)
-    places = [
-        (MARGIN, MARGIN + height - TITLE, width, TITLE),
-        (MARGIN, MARGIN, COLUMN, height - TITLE),
-        (MARGIN + COLUMN + GAP, MARGIN, COLUMN, height - TITLE),
+def _frames() -> list[platypus.Frame]:
+    """Return the places of the title and of the two columns below it."""
+    width, height = A4[0] - 2 * MARGIN, A4[1] - 2 * MARGIN - TITLE
+    places = [(MARGIN, MARGIN + height, width, TITLE)]
+    places += [
+        (left, MARGIN, COLUMN, height) for left in (MARGIN, MARGIN + COLUMN + GAP)
     ]
-    return [Frame(*place, **padding) for place in places]
+    padding = {f"{side}Padding": 0 for side in SIDES}
+    return [platypus.Frame(*place, **padding) for place in places]
 
 
-def _parts(section: HtmlElement) -> Iterator[Flowable]:
-    """Yield what a section of the page holds; the smallest are kept together."""
+def _parts(section: HtmlElement) -> Iterator[platypus.Flowable]:
+    """Yield the elements of a section. A section with an ``h3`` is kept together."""
     for child in section:
         if child.tag == "section":
             parts = list(_parts(child))
-            yield from [KeepTogether(parts)] if child.find("h3") is not None else parts
+            together = child.find("h3") is not None
+            yield from [platypus.KeepTogether(parts)] if together else parts
+        elif rows := child.xpath(".//tr"):
+            yield _table(rows)
+        elif child.find(".//pre") is not None:
+            code = escape(child.text_content().rstrip())
+            yield platypus.XPreformatted(code, STYLES["pre"])
         elif child.tag in STYLES and not child.xpath(f".//a[@href='{PDF}']"):
-            yield _paragraph(child, STYLES[child.tag])
-        elif child.tag == "div":
-            if cells := [row.findall("td") for row in child.iter("tr") if row.find("td") is not None]:
-                yield _table(cells)
-            else:
-                yield XPreformatted(escape(child.text_content().rstrip()), CODE)
+            yield _paragraph(child)
 
 
-def _table(rows: list[list[HtmlElement]]) -> Table:
-    style = [("LINEBELOW", (0, 0), (-1, -1), 0.3, "#c8c8c8")]
-    for side in SIDES:
-        padding = 1.5 if side in ("top", "bottom") else 0
-        style.append((f"{side.upper()}PADDING", (0, 0), (-1, -1), padding))
-    style.append(("VALIGN", (0, 0), (-1, -1), "TOP"))
-    cells = [[_paragraph(cell, TEXT) for cell in row] for row in rows]
-    return Table(cells, (0.38 * COLUMN, 0.62 * COLUMN), style=style, spaceBefore=3)
+def _table(rows: list[HtmlElement]) -> platypus.Table:
+    everywhere = ((0, 0), (-1, -1))
+    style = [("VALIGN", *everywhere, "TOP"), ("LINEBELOW", *everywhere, 0.3, "#c8c8c8")]
+    for side, points in zip(SIDES, (0, 0, 1.5, 1.5), strict=True):
+        style.append((f"{side.upper()}PADDING", *everywhere, points))
+    cells = [[_paragraph(cell) for cell in row] for row in rows]
+    return platypus.Table(cells, (0.38 * COLUMN, 0.62 * COLUMN), style=style)
 
 
-def _paragraph(element: HtmlElement, style: ParagraphStyle) -> Paragraph:
+def _paragraph(element: HtmlElement) -> platypus.Paragraph:
     text = _markup(element)
     wrap = "CJK" if WIDE.search(text) else None
-    return Paragraph(text, ParagraphStyle(style.name, style, wordWrap=wrap))
+    style = ParagraphStyle("", STYLES[str(element.tag)], wordWrap=wrap)
+    return platypus.Paragraph(text, style)
 
 
 def _markup(element: HtmlElement) -> str:
-    """Return the text of an element with the fonts that its parts need."""
-    if "headerlink" in element.get("class", ""):
+    """Return the text of an element, with the fonts of its parts."""
+    if element.get("class") == "headerlink":
         return ""
     pieces = [_text(element.text)]
     for child in element:
         pieces += [_markup(child), _text(child.tail)]
-    text = "".join(pieces)
-    font = {"code": '<font name="Mono" size="6.9">{}</font>', "strong": "<b>{}</b>"}
-    return font.get(element.tag, "{}").format(text)
+    fonts = {"code": '<font name="Mono" size="6.9">{}</font>', "strong": "<b>{}</b>"}
+    return fonts.get(str(element.tag), "{}").format("".join(pieces))
 
 
 def _text(text: str | None) -> str:
-    found = " ".join(escape(text or "").split(" "))
-    return WIDE.sub(rf'<font name="{SONG}">\g<0></font>', found)
+    return WIDE.sub(rf'<font name="{CHINESE_FONT}">\g<0></font>', escape(text or ""))
