@@ -14,7 +14,6 @@ from typing import Any
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
-from sphinx.builders import Builder
 from sphinx.locale import _
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -25,9 +24,9 @@ CARD_CLASSES = ("sphx-glr-thumb", "sg-tag-list", "</div>")
 
 
 class SiteOnly(SphinxTransform):
-    """Mark the sections of the site before Sphinx collects the table of contents."""
+    """Mark the sections of the site, for the page and for the table of contents."""
 
-    default_priority = 900  # after all that looks for sections and their anchors
+    default_priority = 800  # anchors are complete at 600; Sphinx collects the titles at 880
 
     def apply(self) -> None:
         for section in list(self.document.findall(nodes.section)):
@@ -64,19 +63,6 @@ def _state_language(
         context["html_tag"] = context["html_tag"].replace("<html", html_tag)
 
 
-def _shorten_contents(app: Sphinx, builder: Builder) -> None:
-    """Leave the sections of the site out of the table of contents, too.
-
-    Sphinx does not look at ``only`` when it makes this table for a book. It has saved
-    the environment already, so that the site keeps its own table.
-    """
-    if builder.name == "epub":
-        for contents in app.env.tocs.values():
-            for only in list(contents.findall(addnodes.only)):
-                is_kept = builder.tags.eval_condition(only["expr"])
-                only.replace_self(only.children if is_kept else [])
-
-
 def _translate_contents(app: Sphinx) -> None:
     if app.builder.name == "epub":
         titles = app.builder.guide_titles  # type: ignore[attr-defined]
@@ -89,5 +75,4 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", _translate_contents)
     app.add_transform(SiteOnly)
     app.add_post_transform(PlainLinks)
-    app.connect("write-started", _shorten_contents)
     app.connect("html-page-context", _state_language)
