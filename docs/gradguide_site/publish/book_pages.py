@@ -26,7 +26,7 @@ CARD_CLASSES = ("sphx-glr-thumb", "sg-tag-list", "</div>")
 class SiteOnly(SphinxTransform):
     """Mark the sections of the site, for the page and for the table of contents."""
 
-    default_priority = 800  # anchors are complete at 600; Sphinx collects the titles at 880
+    default_priority = 800  # behind the anchors (600), before the contents (880)
 
     def apply(self) -> None:
         for section in list(self.document.findall(nodes.section)):
