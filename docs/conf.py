@@ -27,7 +27,7 @@ smartquotes_excludes = {}
 suppress_warnings = ["epub.unknown_project_files", "sphinx_gallery.space_in_filename"]
 torch_docs = "https://docs.pytorch.org/docs/stable/"
 
-myst_enable_extensions = ["attrs_inline", "colon_fence"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence"]
 myst_heading_anchors = 3
 add_module_names = False
 autodoc_typehints = "signature"

@@ -38,7 +38,8 @@ def test_the_pages_that_a_reader_expects_are_there():
     names = set(NAMES[ENGLISH])
     assert {f"{script}.html" for script in SCRIPTS} <= names
     assert {"index.html", "search.html", "gallery/index.html"} <= names
-    assert {"start/install.html", "start/tour.html", "start/reading.html"} <= names
+    start = ("install", "tour", "card", "reading")
+    assert {f"start/{name}.html" for name in start} <= names
 
 
 def test_both_languages_have_the_same_files_and_as_much_to_search():
@@ -138,6 +139,22 @@ def test_the_book_holds_every_page_and_figure(language):
                 assert f"_images/{address.rpartition('/')[2]}" in names
             assert "import torch" in "".join(tree.itertext())
         assert not [name for name in names if name.endswith((".js", "search.xhtml"))]
+
+
+@EVERY_LANGUAGE
+def test_the_book_has_no_section_that_only_the_site_needs(language):
+    """It has no search, no downloads and no switch of language, nor links to them."""
+    with zipfile.ZipFile(SITE / language.url / "gradguide.epub") as book:
+        contents = book.read("nav.xhtml").decode() + book.read("toc.ncx").decode()
+        found = 0
+        for name in NAMES[language]:
+            for section in read(language, name).tree.find_class("site-only"):
+                page = name.replace(".html", ".xhtml")
+                tree = etree.fromstring(book.read(page))
+                assert section.get("id") not in tree.xpath("//@id")
+                assert f"{page}#{section.get('id')}" not in contents
+                found += 1
+    assert found > 3
 
 
 def test_robots_may_read_everything():
