@@ -17,10 +17,13 @@ from tests.faults.fault import Fault, Replace, fault
 SCRIPT = "examples/three-ways/detach_cuts_one_tensor.py"
 PO = "docs/locale/zh_CN/LC_MESSAGES/examples/three-ways/detach_cuts_one_tensor.po"
 NAME = "detach_cuts_one_tensor"
-TITLE = 'msgid "detach() cuts one tensor and shares its memory"\n'
-CHINESE_TITLE = 'msgstr "detach() 只切断一个张量，内存仍然共享"\n'
+TITLE = 'msgid "detach() returns a second tensor: no gradient, the same memory"\n'
+CHINESE_TITLE = 'msgstr "detach() 返回另一个张量：不传梯度，但共享内存"\n'
 TYPOGRAPHY = pytest(
     f"tests/pipeline/test_catalogues.py::test_the_chinese_is_set_as_chinese[{NAME}]"
+)
+MARKS = pytest(
+    f"{SOURCES}::test_the_chinese_says_what_is_cut_and_has_one_kind_of_marks[{NAME}]"
 )
 GLOSSARY = pytest(f"{SOURCES}::test_a_term_has_one_translation[{NAME}]")
 CHINESE_PAGE = site(PAGE, "zh-cn/about.html")
@@ -38,12 +41,12 @@ def catalogue(
 FAULTS = (
     catalogue("that is missing",
         "the title of detach_cuts_one_tensor.py isn't in its catalogue",
-        "not in the catalogue: 'detach() cuts one tensor", TITLE + CHINESE_TITLE, ""),
+        "not in the catalogue: 'detach() returns a ", TITLE + CHINESE_TITLE, ""),
     catalogue("that is empty", "the title of detach_cuts_one_tensor.py has no Chinese",
-        "not translated: 'detach() cuts one tensor", CHINESE_TITLE, 'msgstr ""\n'),
+        "not translated: 'detach() returns a ", CHINESE_TITLE, 'msgstr ""\n'),
     catalogue("that is fuzzy",
         "the title of detach_cuts_one_tensor.py is marked for a person to look at",
-        "fuzzy: check it and remove the mark: 'detach() cuts one tensor", TITLE,
+        "fuzzy: check it and remove the mark: 'detach() returns a ", TITLE,
         f"#, fuzzy\n{TITLE}"),
     fault("a translation that is stale",
         "a comment of detach_cuts_one_tensor.py says something else in English", STAGE,
@@ -51,8 +54,8 @@ FAULTS = (
         Replace(SCRIPT, "Both share one storage", "Both share one memory")),
     fault("a translation that is stale",
         "a paragraph of about.md says something else in English", TRANSLATE,
-        "about.po: fuzzy: check it and remove the mark: 'Every fact is twice checked",
-        Replace("docs/about.md", "Every fact is first", "Every fact is twice")),
+        "about.po: fuzzy: check it and remove the mark: '- A fact is twice checked",
+        Replace("docs/about.md", "A fact is first", "A fact is twice")),
     catalogue("that breaks markup", "a literal is written without its backticks",
         "markup differs from the English (lost ``z.detach()``)", "``z.detach()`` 返回",
         "z.detach() 返回"),
@@ -65,8 +68,13 @@ FAULTS = (
         CHINESE_TITLE.replace("共享", r"共享\"\"\"; x = 1; \"\"\"")),
     catalogue("against the glossary", "a leaf tensor is called 叶节点",
         "叶节点 is written 叶子张量", "只有叶子张量", "只有叶节点", GLOSSARY),
-    catalogue("with half-width punctuation", "a comma of the title", "内存仍然共享",
+    catalogue("with half-width punctuation", "a comma of the title", "但共享内存",
         CHINESE_TITLE, CHINESE_TITLE.replace("，", ","), TYPOGRAPHY),
+    catalogue("that does not say what is cut", "detach_() cuts, and nothing is cut",
+        "这个张量自己，", "切断这个张量自己的计算历史", "切断这个张量自己", MARKS),
+    catalogue("with other quotes", "a word of the title has corner brackets",
+        "「, in: detach()", CHINESE_TITLE, CHINESE_TITLE.replace("内存", "「内存」"),
+        MARKS),
     fault("Chinese on an English page", "a paragraph of en/about.html", INSPECTION,
         "en/about.html: Chinese text: '每一页都是脚本",
         Replace("docs/_build/html/en/about.html", "<p>Each page of the ",
