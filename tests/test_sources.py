@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from gradguide_site.chinese import CHARACTER, PUNCTUATION
 from gradguide_site.project import CHINESE, Project
 from gradguide_site.translation import catalogues
 
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parents[1]
 PROJECT = Project(ROOT)
 SCRIPTS = [path.as_posix() for path in PROJECT.scripts()]
 PO = sorted(PROJECT.catalogues(CHINESE).rglob("*.po"))
+FULL = CHARACTER + PUNCTUATION
+CUT_OBJECT = "(?:梯度|计算图|路径|计算历史)"
+CUT = re.compile(f"{CUT_OBJECT}.*切断|切断(?!处|时|的地方|之[后前]).*{CUT_OBJECT}")
 HOLDS_OF_ONE = (ast.Eq, ast.Is, ast.LtE, ast.GtE)
 """Comparisons that hold between anything and itself."""
 
@@ -124,12 +128,84 @@ def test_a_term_has_one_translation(path: Path) -> None:
         for other in others
     }
     found = [
-        f"{other} is written {right}, in: {message.string}"
+        f"{other[0]} is written {right}, in: {message.string}"
         for message in catalogues.read(path, CHINESE)
-        for other, right in wrong.items()
-        if message.id and other in message.string
+        for pattern, right in wrong.items()
+        if message.id and (other := re.search(pattern, message.string))
     ]
     assert not found, "\n".join([f"{path.relative_to(ROOT)}:", *found])
+
+
+def cuts_nothing(chinese: str) -> list[str]:
+    """Return the clauses that say 切断 without what is cut: gradient, graph or path.
+
+    It is cut behind the verb (切断梯度), or stands before it (计算图被切断). A place
+    such as 切断处 has no room for it behind the verb. A term of the glossary, which is
+    the verb alone, is no clause.
+    """
+    return [
+        clause
+        for clause in re.split(r"[，。；：！？（）…\n]", chinese)
+        if "切断" in clause
+        and not CUT.search(clause)
+        and not re.fullmatch(r"\W*切断\W*(cut\W*)?", clause)
+    ]
+
+
+def odd_marks(chinese: str) -> list[str]:
+    """Return quotes and percent signs that are not written as everywhere else.
+
+    Quotes are “ ” in pairs. A percent sign follows its number without a space.
+    """
+    prose = catalogues.MARKUP.sub("X", chinese)
+    odd = re.findall(r"[「」『』〝〞＂‘％‰]|百分之|\s%(?![(s])", prose)
+    odd += re.findall(rf"[{FULL}][\"'][^\"']*[\"']|[\"'][^\"']*[\"'][{FULL}]", prose)
+    if re.sub("[^“”]", "", prose).replace("“”", ""):
+        odd.append("“ without ”")
+    return odd
+
+
+@pytest.mark.parametrize("path", PO, ids=lambda path: path.stem)
+def test_the_chinese_says_what_is_cut_and_has_one_kind_of_marks(path: Path) -> None:
+    """Readers of one sentence, or of one cell of a table, must understand it."""
+    found = [
+        f"{fault}, in: {message.string}"
+        for message in catalogues.read(path, CHINESE)
+        if message.id
+        for fault in cuts_nothing(message.string) + odd_marks(message.string)
+    ]
+    assert not found, "\n".join([f"{path.relative_to(ROOT)}:", *found])
+
+
+@pytest.mark.parametrize(
+    ("chinese", "faults"),
+    [
+        ("这里切断梯度", 0),
+        ("计算图在这里被切断", 0),
+        ("``detach()`` 切断的是之前的计算历史", 0),
+        ("从 ``y`` 到 ``x`` 的路径都被切断了，梯度传不过去", 0),
+        ("计算图被切断的地方", 0),
+        ("切断 cut", 0),
+        ("这里被切断", 1),
+        ("计算图是完整的，这里却被切断", 1),
+        ("绕过切断处的路径", 1),
+        ("``detach()`` 切断的地方，梯度停住", 1),
+        ("切断了，又切断了", 2),
+        ("写成“冻结”", 0),
+        ('传入 ``"layer1"``', 0),
+        ("Can't call numpy() on Tensor", 0),
+        ("大约 59% 的时间，PyTorch %(version)s", 0),
+        ('写成"冻结"', 1),
+        ("写成「冻结」", 2),
+        ("写成“冻结", 1),
+        ("大约 59 % 的时间", 1),
+        ("大约百分之五十九", 1),
+        ("大约 59％", 1),
+    ],
+)
+def test_faults_of_the_chinese_are_found(chinese: str, faults: int) -> None:
+    """The test above depends on it."""
+    assert len(cuts_nothing(chinese) + odd_marks(chinese)) == faults
 
 
 def test_every_public_name_is_in_the_reference() -> None:

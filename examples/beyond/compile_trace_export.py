@@ -2,8 +2,9 @@
 jit.trace drops no_grad(), and torch.compile compiles again when you freeze
 ===========================================================================
 
-A trace is a list of operations. ``with torch.no_grad()`` is none, so it is lost, and
-gradients flow where they were cut. ``detach()`` is an operation, and stays.
+A trace is a list of operations. ``with torch.no_grad()`` is not an operation, so it is
+lost, and the gradients that it cut pass again. ``detach()`` is an operation and is
+kept.
 """
 
 # %%
@@ -142,8 +143,8 @@ assert torch._dynamo.config.recompile_limit == 8
 # Where it ends
 # -------------
 # - ``torch.export`` loses ``inference_mode()``.
-# - ``run_decompositions()`` of an exported program loses both cuts, ``no_grad()`` and
-#   ``detach()``. What it returns is for inference.
+# - ``run_decompositions()`` of an exported program drops both ``no_grad()`` and
+#   ``detach()``. The program that it returns is for inference.
 # - ``torch.jit.script`` keeps ``with torch.no_grad()``.
 # - ``requires_grad_()`` inside a compiled function is not compiled: it runs outside of
 #   the graph, or raises with ``fullgraph=True``.

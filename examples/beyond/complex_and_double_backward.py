@@ -63,7 +63,7 @@ assert not first.requires_grad
 # ---------------------------------
 # It puts a gradient with a graph into ``.grad``. If that graph leads back to the
 # parameter, the parameter and its gradient keep each other alive. ``autograd.grad``
-# returns the gradient instead, so there is no such circle.
+# returns the gradient instead, so there is no such cycle.
 x.grad = None
 (x**3).backward(create_graph=True)
 assert x.grad.requires_grad

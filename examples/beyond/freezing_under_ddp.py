@@ -2,13 +2,13 @@
 Expected to have finished reduction: freeze before DDP wraps the model
 ======================================================================
 
-``DistributedDataParallel`` notes what trains when it wraps the model. Freeze later, and
-by default the second iteration fails. Unfreeze later, and no error says that gradients
-are not averaged. Wrap again after each change.
+``DistributedDataParallel`` records which parameters train when it wraps the model.
+Freeze later, and by default the second iteration fails. Unfreeze later, and no error
+says that gradients are not averaged. Wrap again after each change.
 """
 
 # %%
-# One process shows the error. The second turn wraps a model that is frozen already.
+# One process shows the error. The second time, it wraps a model that is already frozen.
 import torch
 import torch.distributed as dist
 from torch import nn
@@ -30,9 +30,9 @@ print(*found, sep="\n")
 # %% tags=["hide-input"]
 # Two processes, from one script
 # ------------------------------
-# Whether gradients are averaged takes two processes. Usually ``torchrun`` starts them.
-# Here each process gets the source of one function. It runs on the CPU with the gloo
-# backend, and both meet by way of a file, so no port is needed.
+# To see whether gradients are averaged, two processes are needed. Usually ``torchrun``
+# starts them. Here each process gets the source of one function. It runs on the CPU
+# with the gloo backend, and both connect through a file, so no port is needed.
 import inspect
 import os
 import subprocess
@@ -231,7 +231,7 @@ dist.destroy_process_group()
 
 # %%
 # Wrap again after each change of ``requires_grad``. The parameters stay the same ones,
-# so the optimizer can stay. ``find_unused_parameters=True``, which the message
+# so you can keep the optimizer. ``find_unused_parameters=True``, which the message
 # recommends, costs a walk through the graph in each step; it pays if ``requires_grad``
 # changes often, and only if everything trained when you wrapped. Source:
 # :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed parameters.

@@ -82,8 +82,8 @@ def run(worker):
 # May I unfreeze after the sharding?
 # ----------------------------------
 # In one group, a layer is frozen before the sharding and thawed after it. Then two
-# optimizers make a step, one from before the sharding, one from after it. Last comes
-# the first version of FSDP, with the same model.
+# optimizers make a step, one from before the sharding, one from after it. The last line
+# is for the first version of FSDP, with the same model.
 def train():
     import os
 
@@ -192,9 +192,9 @@ plt.show()
 # Where it ends
 # -------------
 # - After a forward without a backward, such as a validation, the parameters of the root
-#   are whole tensors that stand in for the sharded ones. What you change then is lost:
-#   an unfrozen layer trains for one step, and an optimizer that is made then updates
-#   nothing of it. Call ``model.reshard()`` first.
+#   are whole tensors, which replace the sharded ones temporarily. A change that you
+#   make then is lost: an unfrozen layer trains for one step, and an optimizer that is
+#   made then updates nothing of it. Call ``model.reshard()`` first.
 # - Between the forward and the backward, unfreezing comes too late.
 # - Parameters of one group that train must have one dtype. A frozen layer in
 #   ``bfloat16`` beside a trainable one in ``float32`` is allowed. If both train, the

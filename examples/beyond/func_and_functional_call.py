@@ -7,7 +7,8 @@ parameter, pass it in another argument.
 """
 
 # %%
-# All parameters are frozen, and get a gradient. Below it, the weight stays out.
+# All parameters are frozen, and each gets a gradient. In the second call, the weight is
+# left out.
 import torch
 from torch.func import functional_call, grad
 

@@ -2,7 +2,7 @@
 zip() argument 2 is shorter than argument 1: add_param_group() and schedulers
 =============================================================================
 
-A scheduler notes the parameter groups when it is made. Add a group later, and some
+A scheduler records the parameter groups when it is made. Add a group later, and some
 schedulers raise, others go on with a wrong learning rate. Give the optimizer all
 parameters from the start, and freeze by ``requires_grad``.
 """
@@ -148,7 +148,7 @@ assert survivors == right, "before PyTorch 2.10, five more go on"
 # Five of the six that raise keep a list with one entry per group, such as the base rate
 # or the function, and go through it side by side with the groups. They raise if the
 # lengths differ (:since:`2.10`; before, only ``OneCycleLR`` raised, and four went on at
-# a wrong rate without a word). ``OneCycleLR`` keeps its numbers in the groups, where
+# a wrong rate without an error). ``OneCycleLR`` keeps its numbers in the groups, where
 # the new one has none. ``CosineAnnealingLR`` needs its list only when a period is over:
 # with ``T_max=3`` it raises in the fourth step, so in a real training many epochs
 # later.

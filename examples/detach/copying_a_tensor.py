@@ -68,8 +68,8 @@ double = torch.ones(1, dtype=torch.float64)
 assert features.new_tensor(double).dtype == torch.float32
 
 # %% tags=["hide-input"]
-# Left is ``t``, right is what you get. One long band: one memory. Two squares: a copy.
-# An arrow is a gradient that gets back to ``t``, a dashed line with a cross is a cut.
+# Left: ``t``. Right: the result. One long band: one memory. Two squares: a copy. An
+# arrow is a gradient that gets back to ``t``, a dashed line with a cross is a cut.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(6, 3), layout="constrained")

@@ -136,8 +136,8 @@ with torch.inference_mode():
 assert view.detach_() is view
 
 # %%
-# Prefer ``detach()``: the code shows where the cut is, and other code that holds the
-# tensor is not affected (:torch:`torch.Tensor.detach_`).
+# Prefer ``detach()``: the code shows where the graph is cut, and other code that holds
+# the tensor is not affected (:torch:`torch.Tensor.detach_`).
 #
 # Related: :doc:`detach_then_requires_grad`, :doc:`detach_shares_memory_and_version`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`.

@@ -66,8 +66,8 @@ assert in_one_part.allclose(backbone.weight.grad)
 # Does training the detached tensor change the original?
 # ------------------------------------------------------
 # Yes. You tune a prompt that starts as row 0 of a frozen embedding. The optimizer
-# writes to the memory of ``prompt``, which is the memory of row 0. After ``clone()`` it
-# is not.
+# writes to the memory of ``prompt``, which is also the memory of row 0. A ``clone()``
+# has memory of its own.
 
 
 def tune(prompt):

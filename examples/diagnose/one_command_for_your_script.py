@@ -3,7 +3,7 @@ One command finds what your training script does not train
 ==========================================================
 
 ``python -m gradguide train.py`` runs your script unchanged. It watches three
-iterations, reports what became of each parameter, and stops the script.
+iterations, reports what happened to each parameter, and stops the script.
 """
 
 # %%
@@ -40,9 +40,9 @@ print(wrong.stderr.strip())
 # network. Parameters with the same verdict share a line: ``neck.*`` is all of ``neck``.
 #
 # The script raises no error, and ``head`` learns. But ``detach()`` cuts the gradient of
-# ``neck``, and ``norm`` is frozen without ``eval()``. ``cut`` comes with the line that
-# cuts. ``moves`` names the running statistics, which are frozen and still change. Each
-# verdict, and what to do about it, is in :doc:`/reference/verdicts`.
+# ``neck``, and ``norm`` is frozen without ``eval()``. The row ``cut`` has the line that
+# cuts it. ``moves`` names the running statistics, which are frozen and still change.
+# Each verdict, and what to do about it, is in :doc:`/reference/verdicts`.
 import re
 
 (line,) = [n for n, code in enumerate(MISTAKES.splitlines(), 1) if "detach" in code]
@@ -53,9 +53,9 @@ assert wrong.returncode == 1
 # %%
 # What does it report for a script that is right?
 # -----------------------------------------------
-# Now the gradient reaches ``neck``, and ``eval()`` holds the statistics of ``norm``.
-# The script would print 100 times. It was stopped right after its third step, so it
-# printed twice.
+# Now the gradient reaches ``neck``, and ``eval()`` keeps the statistics of ``norm``
+# fixed. The script would print 100 times. It was stopped right after its third step, so
+# it printed twice.
 without_mistakes = MISTAKES.replace(".detach()", "")
 without_mistakes = without_mistakes.replace("(False)", "(False).eval()")
 without_mistakes += "    print('iteration')"

@@ -28,11 +28,10 @@ assert {row.name for row in report.problems} == {"body.weight", "body.bias"}
 # %%
 # Several optimizers, and a tensor in no module
 # ---------------------------------------------
-# Without ``detach()`` all four parameters train. In the next step, too, nothing is
-# wrong: one method that returns nothing and uses two optimizers. The critic of this
-# agent trains the encoder. The actor reads the features detached. It draws actions by
-# ``rsample()``, through which the gradient of the critic reaches ``actor`` and
-# ``log_std``.
+# Without ``detach()`` all four parameters train. The next example is right, too: one
+# method that returns nothing and uses two optimizers. The critic of this agent trains
+# the encoder. The actor reads the features detached. It draws actions by ``rsample()``,
+# through which the gradient of the critic reaches ``actor`` and ``log_std``.
 with gradguide.watch() as report:
     head(body(x)).square().mean().backward()
     optimizer.step()

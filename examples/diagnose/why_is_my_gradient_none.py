@@ -101,10 +101,10 @@ print(report)
 assert {"unreached", "unregistered"} <= {row.verdict for row in report}
 
 # %%
-# Why ``unreached``? A loss that is already computed can't tell. So pass *the function
-# that computes it*, which ``explain`` runs once. Now there is a cause, and for ``neck``
-# a line: that of ``detach()`` in ``features``. ``spare`` is never read, so there is no
-# line to name.
+# Why ``unreached``? A loss that is already computed does not show the cause. So pass
+# *the function that computes it*, which ``explain`` runs once. Now there is a cause,
+# and for ``neck`` a line: that of ``detach()`` in ``features``. ``spare`` is never
+# read, so there is no line to name.
 report = explain(model, compute_loss, optimizer)
 print(report)
 rows = {row.name: row for row in report}
@@ -121,8 +121,8 @@ report
 # One cause after another
 # -----------------------
 # Leave out ``detach()``, register the blocks, delete what is not used. Build the
-# optimizer last, since it takes the parameters that there are. ``problems`` holds the
-# rows that you should act on; ``trains``, ``frozen`` and ``unknown`` are not among
+# optimizer last, since it takes only the parameters that exist then. ``problems`` holds
+# the rows that you should act on; ``trains``, ``frozen`` and ``unknown`` are not among
 # them.
 
 

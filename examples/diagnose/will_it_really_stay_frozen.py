@@ -122,8 +122,9 @@ plt.show()
 # %%
 # Where it ends
 # -------------
-# - ``LBFGS`` moves all that it holds by its history, also what ``freeze()`` froze after
-#   a step. ``explain`` says so: create it anew, with what trains.
+# - ``LBFGS`` updates all parameters that it holds from its history, also those that
+#   ``freeze()`` froze after a step. ``explain`` reports it: create a new one, with the
+#   parameters that train.
 # - Your own code can still write to a frozen weight. ``changed`` sees it, ``explain``
 #   doesn't foresee it.
 linear = nn.Linear(4, 1)

@@ -33,7 +33,7 @@ assert w.tolist() == [5, 5, 1]
 # ------------------------
 # If the base is a result, make the view and write to it outside: the gradient then
 # includes the factor. Under ``no_grad()`` the value changes, and the gradient does not
-# know of it.
+# include the change.
 with torch.no_grad():
     w.fill_(1)
 y = w * 2
@@ -66,7 +66,7 @@ assert w.grad.tolist() == [12, 12, 4]
 # ---------------------
 # The message then says ``its base or another view of its base has been modified``. The
 # base may have been changed under ``no_grad()``, for example by ``optimizer.step()``.
-# The error comes where the view is used. Make a new view after each change.
+# The error is raised where the view is used. Make a new view after each change.
 with torch.no_grad():
     view = w[:2]
 torch.optim.SGD([w], lr=0.1).step()

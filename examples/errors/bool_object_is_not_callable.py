@@ -25,7 +25,7 @@ assert not layer.weight.requires_grad
 
 # %%
 # ``layer.requires_grad(False)`` on a module raises ``AttributeError`` instead: a module
-# has the method ``requires_grad_()``, and no attribute ``requires_grad``. To assign one
+# has the method ``requires_grad_()``, and no attribute ``requires_grad``. Assigning one
 # raises nothing and freezes nothing.
 assert not hasattr(layer, "requires_grad")
 layer.requires_grad = False

@@ -2,9 +2,9 @@
 ``MultiheadAttention does not support NestedTensor outside of its fast path``
 =============================================================================
 
-``nn.TransformerEncoder`` looks at its first layer, which is frozen and in ``eval()``,
-and packs the tokens. The attention of a later layer then refuses them, because it
-trains. Create the encoder with ``enable_nested_tensor=False``.
+``nn.TransformerEncoder`` checks only its first layer, which is frozen and in
+``eval()``, and packs the tokens. A later layer, which trains, then does not accept
+them. Create the encoder with ``enable_nested_tensor=False``.
 """
 
 # %%

@@ -32,7 +32,7 @@ assert received.tolist() == [2, 2]
 # Queues and workers
 # ------------------
 # A queue raises the error in a thread of the sender. Its traceback is printed there,
-# and the receiver waits. It is so, too, in a ``DataLoader`` with workers and
+# and the receiver waits. The same happens in a ``DataLoader`` with workers and
 # ``batch_size=None``; pass ``timeout``, so that it doesn't wait for ever. If a worker
 # makes a batch of several results, ``torch.stack()`` raises another error there.
 queue = multiprocessing.Queue()

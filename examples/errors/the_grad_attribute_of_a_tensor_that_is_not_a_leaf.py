@@ -46,7 +46,8 @@ assert not x[0].is_leaf
 # -------------------------
 # ``torch.autograd.grad`` returns the gradient of a result, and
 # ``backward(inputs=[hidden])`` fills its ``.grad``. Without either, reading ``.grad``
-# gives the warning, and so does ``hasattr(hidden, "grad")``, which reads it, too.
+# gives the warning. ``hasattr(hidden, "grad")`` gives it, too, because it also reads
+# ``.grad``.
 hidden = x * 2
 (gradient,) = torch.autograd.grad(hidden.square().sum(), hidden)
 assert gradient.tolist() == [4, 8]

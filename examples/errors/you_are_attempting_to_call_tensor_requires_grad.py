@@ -3,8 +3,8 @@
 ======================================================
 
 A function that ``grad``, ``vmap`` or ``jvp`` of ``torch.func`` transforms can't call
-``requires_grad_()``. To freeze a tensor, pass it as another argument than the one to
-differentiate by, or use its ``detach()``.
+``requires_grad_()``. To freeze a tensor, pass it as an argument that is not
+differentiated, or use its ``detach()``.
 """
 
 # %%

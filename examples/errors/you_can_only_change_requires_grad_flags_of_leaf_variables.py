@@ -34,8 +34,8 @@ layer.requires_grad_(True)
 # %%
 # The message is short
 # --------------------
-# It comes from ``result.requires_grad = True``, and ``requires_grad`` is already True.
-# To read the gradient of the result, call ``retain_grad()``. The method
+# It comes from ``result.requires_grad = True``, although ``requires_grad`` is already
+# True. To read the gradient of the result, call ``retain_grad()``. The method
 # ``requires_grad_()`` raises nothing here and changes nothing.
 result = layer(x)
 # Wrong: requires_grad of a result is set.

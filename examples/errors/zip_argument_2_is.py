@@ -37,10 +37,10 @@ assert [g["lr"] for g in optimizer.param_groups] == [0.5, 0.05]
 #
 # If the group must come later
 # ----------------------------
-# The scheduler above was new before the first epoch. Later, a new scheduler starts
-# again, and the rate of the old group jumps back. To go on, write ``initial_lr`` into
-# the new group, and pass ``last_epoch``, less one, because a scheduler makes one step
-# when it is created. For ``OneCycleLR`` this is not enough.
+# The scheduler above was created before the first epoch. If you create one later, it
+# starts from the beginning, and the rate of the old group jumps back. To continue,
+# write ``initial_lr`` into the new group, and pass ``last_epoch`` minus 1, because a
+# scheduler makes one step when it is created. For ``OneCycleLR`` this is not enough.
 
 
 def after_two_epochs(**options):

@@ -33,7 +33,8 @@ assert model.state_dict()["2.weight"].data_ptr() == model[2].weight.data_ptr()
 
 # %% tags=["hide-input"]
 # How far each tensor moved in the first step. The frozen parameters (hatched squares)
-# did not move. The statistics (dashed) are buffers: ``requires_grad`` is not for them.
+# did not move. The statistics (dashed) are buffers: ``requires_grad`` has no effect on
+# them.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
@@ -76,9 +77,9 @@ assert {row.verdict for row in report.problems} == {"moves"}
 assert [row.name for row in report.problems] == moved[:3]
 
 # %%
-# Hold the statistics, too, and look again: only the last layer changes. By hand that is
-# ``model[1].eval()`` after each ``train()``. :py:func:`gradguide.freeze` holds them in
-# ``train()``, too.
+# Keep the statistics fixed, too, and compare again: only the last layer changes. By
+# hand that is ``model[1].eval()`` after each ``train()``. :py:func:`gradguide.freeze`
+# keeps them fixed in ``train()``, too.
 model.train()
 model[1].eval()
 with gradguide.changed(model) as names:
@@ -93,8 +94,9 @@ assert names == ["2.weight", "2.bias"]
 # %%
 # Where it ends
 # -------------
-# What differs has changed, except NaN, which is not equal to itself. The reverse does
-# not hold: a parameter can train and still have the same value after one step.
+# A value that differs has changed, unless it is NaN, which is not equal to itself. The
+# reverse does not hold: a parameter can train and still have the same value after one
+# step.
 #
 # - A warm-up can begin with a learning rate of zero.
 # - A small update is rounded away, above all in ``bfloat16``.

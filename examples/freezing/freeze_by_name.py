@@ -123,7 +123,7 @@ assert "layer1.weight" not in dict(tied.named_parameters())
 assert "layer1.parametrizations.weight.original" in dict(tied.named_parameters())
 
 # %%
-# Look at what was frozen. :py:func:`gradguide.freeze` takes ``"layer1"`` for the whole
+# Look at what was frozen. :py:func:`gradguide.freeze` treats ``"layer1"`` as the whole
 # module, without ``layer10``, and raises if nothing matches.
 from gradguide import freeze
 

@@ -37,9 +37,10 @@ assert not torch.equal(frozen, before)
 # %%
 # I made a weight from another tensor, which doesn't train
 # --------------------------------------------------------
-# A parameter is a leaf: the graph ends there. Made from a result, it cuts the way from
-# the loss to what the result was computed from, without an error. Compute the weight in
-# the forward and pass it to a function, and the gradient arrives.
+# A parameter is a leaf: the graph ends there. If it is made from a result, the graph is
+# cut between the loss and the tensors that the result was computed from, without an
+# error. Compute the weight in the forward and pass it to a function, and the gradient
+# arrives.
 scale = torch.ones(2, requires_grad=True)
 weight = nn.Parameter(scale * torch.ones(2, 2))
 nn.functional.linear(torch.ones(1, 2), weight).sum().backward()
@@ -54,7 +55,7 @@ print("result:      ", scale.grad)
 assert scale.grad is not None
 
 # %% tags=["hide-input"]
-# Above: ``nn.Parameter`` cuts the way from the loss to ``scale``. Below: the forward
+# Above: ``nn.Parameter`` cuts the path from the loss to ``scale``. Below: the forward
 # computes the weight.
 import matplotlib.pyplot as plt
 
@@ -99,7 +100,7 @@ assert scale.grad is not None
 # Where it ends
 # -------------
 # - ``nn.Parameter(integers)`` raises an error. Pass ``requires_grad=False``.
-# - ``layer.weight.data = result`` is not refused, and it cuts the way, too.
+# - ``layer.weight.data = result`` is not refused, and it cuts the graph, too.
 integers = torch.tensor([1, 2])
 try:
     nn.Parameter(integers)

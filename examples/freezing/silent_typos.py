@@ -33,9 +33,9 @@ assert vars(model)["requires_grad"] is False
 # Which spellings freeze, and which only look like it?
 # ----------------------------------------------------
 # Each line runs on a new model. A line with ``p`` runs for each ``p`` of
-# ``model.parameters()``. Some lines miss by a letter. ``==`` compares. ``p.data``,
-# ``p.detach()`` and ``state_dict()`` return another tensor, with its own
-# ``requires_grad``. ``eval()`` is for layers such as dropout and batch norm.
+# ``model.parameters()``. Some lines differ from the right one by a letter. ``==``
+# compares. ``p.data``, ``p.detach()`` and ``state_dict()`` return another tensor, with
+# its own ``requires_grad``. ``eval()`` is for layers such as dropout and batch norm.
 lines = [
     "model.requires_grad_(False)",
     "p.requires_grad = False",

@@ -131,7 +131,7 @@ assert frozen in torch.optim.Adagrad([frozen]).state
 # Freeze again, and unfreeze: what does Adam remember?
 # ----------------------------------------------------
 # The averages and the step counter of a layer stand still while its ``.grad`` is None.
-# Afterwards the layer goes on with them. To begin anew, drop its state.
+# Afterwards the layer goes on with them. To start from the beginning, delete its state.
 def steps():
     return [optimizer.state[p]["step"].item() for p in model[0].parameters()]
 
@@ -186,16 +186,16 @@ else:
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
-# - LBFGS joins all its parameters into one vector and moves those without a gradient by
-#   its history: build it anew after each freeze.
+# - LBFGS joins all its parameters into one vector and updates those without a gradient
+#   from its history: build a new one after each freeze.
 # - Fused SGD with momentum (PyTorch 2.13) fails if only some parameters of a group have
 #   a momentum yet. With one group per layer it does not.
-# - DDP decides when you wrap which gradients it exchanges: wrap anew in each stage
-#   (:doc:`/gallery/beyond/freezing_under_ddp`).
+# - DDP decides, when you wrap the model, which gradients it exchanges: wrap again in
+#   each stage (:doc:`/gallery/beyond/freezing_under_ddp`).
 # - DeepSpeed's ZeRO builds its buffers when it is initialised, from the parameters that
 #   `require a gradient then
 #   <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage_1_and_2.py>`__.
-#   Initialise it anew in each stage, with only those parameters.
+#   Initialise it again in each stage, with only those parameters.
 first, second = (nn.Parameter(torch.ones(2)) for _ in range(2))
 lbfgs = torch.optim.LBFGS([first, second], lr=0.1)
 

@@ -39,9 +39,9 @@ assert model.weight.grad.allclose(added)
 # %%
 # The same error, in the second step of a loop
 # --------------------------------------------
-# Here a state is carried along, such as a hidden state or a running average. The second
-# loss depends through it on the first step, whose graph has been freed. ``detach()`` it
-# between the steps.
+# Here a state is carried along, such as a hidden state or a running average. Through
+# it, the second loss depends on the first step, whose graph has been freed.
+# ``detach()`` it between the steps.
 
 
 def steps(carry, retain_graph=None):
@@ -132,8 +132,8 @@ assert second_gradient(fused=True) > 0.05
 # - If no operation has saved a tensor, nothing is freed: the second backward runs, and
 #   ``.grad`` holds the gradient twice. So the error may not come until you add a
 #   layer.
-# - Nor is anything freed that a function of your own keeps as an attribute, or that
-#   belongs to a part of the graph which the backward did not pass through.
+# - A tensor that a custom function keeps as an attribute is not freed either. Nor are
+#   the tensors in a part of the graph that the backward did not pass through.
 bias = torch.zeros(1, requires_grad=True)
 loss = (bias + 1).sum()
 loss.backward()

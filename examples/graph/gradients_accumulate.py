@@ -45,7 +45,8 @@ plt.show()
 # -------------------------
 # It is the gradient of the sum of the losses. So a large batch can be computed in
 # parts, one backward for each, with one ``step()`` at the end: gradient accumulation.
-# Divide a mean by the number of parts. A batch norm, though, sees each part alone.
+# Divide a mean by the number of parts. But a batch norm computes its statistics from
+# each part alone.
 x.grad = None
 (x**2 + x**2 + x**2).backward()
 assert x.grad.item() == wrong[-1]
@@ -92,10 +93,10 @@ assert layer.weight.grad.item() == 0
 # -------------
 # - ``zero_grad()`` of an optimizer clears the parameters that this optimizer holds. A
 #   part that was left out of it keeps its old gradient.
-# - With ``create_graph=True``, the sum is a new tensor, and so it is for a result that
-#   retains its gradient, and where a dense gradient meets a sparse one.
+# - With ``create_graph=True``, the sum is a new tensor. The same is true for a result
+#   that retains its gradient, and for the sum of a dense and a sparse gradient.
 # - In one ``step()``, LBFGS may call its closure many times, so ``zero_grad()`` belongs
-#   into the closure.
+#   in the closure.
 import warnings
 
 left_out = torch.nn.Linear(1, 1)

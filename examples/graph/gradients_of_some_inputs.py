@@ -2,8 +2,9 @@
 backward(inputs=...) gives no gradient to parameters that you don't name
 ========================================================================
 
-You don't have to freeze a backbone to spare it one gradient. Name the parameters of the
-head in ``backward(inputs=)``, or in ``autograd.grad``, which returns the gradients.
+You don't have to freeze a backbone to leave it out of one backward pass. Name the
+parameters of the head in ``backward(inputs=)``, or in ``autograd.grad``, which returns
+the gradients.
 """
 
 # %%

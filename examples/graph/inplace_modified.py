@@ -78,7 +78,8 @@ plt.show()
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from
 # before ``step()`` needs the old ones. Run the forward again, or step after both
-# backwards. ``AsStrided`` is the transposed weight, which a linear layer saves.
+# backwards. In the message, ``AsStrided`` is the transposed weight, which a linear
+# layer saves.
 head = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
 score = head(x).sum()
@@ -94,7 +95,7 @@ else:
 # %%
 # Which line was it?
 # ------------------
-# The message has no line. ``set_detect_anomaly`` has one: it records where each
+# The message does not name the line. ``set_detect_anomaly`` does: it records where each
 # operation was called, and warns with the call whose backward failed. It is slow, so
 # switch it on for the search only.
 import warnings
@@ -138,11 +139,12 @@ assert "output 0 of Add" in message
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
-# - An error, and the saved value is as it was: the write changed nothing, or went to
-#   another part of the same memory. Autograd compares counts and not values.
-# - A wrong gradient, and no error: the write is not counted. That is so through
-#   ``.data`` and through NumPy, in ``step()`` of an optimizer with ``fused=True``, and
-#   in a batch norm that trains after an ``eval()`` forward that saved its statistics.
+# - There is an error although the saved value is unchanged: the write changed nothing,
+#   or went to another part of the same memory. Autograd compares counts and not values.
+# - The gradient is wrong, and there is no error: the write is not counted. This happens
+#   through ``.data`` and through NumPy, in ``step()`` of an optimizer with
+#   ``fused=True``, and in a batch norm that trains after an ``eval()`` forward that
+#   saved its statistics.
 # - The same if ``step()`` comes between the forward and the backward of a checkpoint:
 #   it saves its inputs and computes the rest again, with the new weights.
 from torch.utils.checkpoint import checkpoint

@@ -104,9 +104,9 @@ assert weight.dtype == torch.float64
 # -------------
 # - ``to()`` returns the leaf itself if there is nothing to convert. So on a machine
 #   without a GPU the wrong line works, unless ``copy=True`` asks for a copy.
-# - A result that retains its gradient has a ``.grad``, too, and an optimizer takes it,
-#   or any result if it is ``differentiable=True``. But its step does not change the
-#   leaf.
+# - A result that retains its gradient has a ``.grad``, too, and an optimizer accepts
+#   it. With ``differentiable=True`` it accepts any result. But its step does not change
+#   the leaf.
 # - A parameter, too, is a result after a recorded operation has changed it in place.
 # - A module that moves to the device ``meta`` gets new parameters, which are leaves.
 assert leaf.float() is leaf

@@ -3,7 +3,8 @@ loss.requires_grad_(True) hides the error: the weights get no gradient
 ======================================================================
 
 ``element 0 of tensors does not require grad`` means that the loss has no graph.
-Switching ``requires_grad`` on for it brings none back. Repair the line that lost it.
+Switching ``requires_grad`` on does not bring the graph back. Repair the line that lost
+it.
 """
 
 # %%
@@ -47,8 +48,8 @@ else:
 # A new tensor made from the loss
 # -------------------------------
 # This is worse: it cuts a graph that was there. ``Variable``, from before PyTorch 0.4,
-# does so, and so do ``torch.tensor``, which warns, and the way through NumPy and back.
-# The result of ``argmax`` has no graph.
+# does so. So do ``torch.tensor``, which warns, and a conversion to NumPy and back. The
+# result of ``argmax`` has no graph.
 from torch.autograd import Variable
 
 model.zero_grad()

@@ -70,7 +70,7 @@ assert weight.grad.tolist() == [9, 9]
 # Unfrozen between forward and backward
 # -------------------------------------
 # Here the graph was made without an edge to ``weight``, and ``requires_grad_(True)``
-# adds none to it. The next forward has one.
+# does not add one. The next forward does.
 weight = torch.nn.Parameter(torch.ones(2), requires_grad=False)
 x = torch.ones(2, requires_grad=True)
 loss = (weight * x).sum()

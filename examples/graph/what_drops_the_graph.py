@@ -3,7 +3,8 @@ Operations that lose the gradient: grad_fn is None, or all zeros
 ================================================================
 
 A comparison, ``argmax`` or ``torch.tensor([a, b])`` loses the graph. Put a sigmoid,
-``softmax`` or ``torch.stack`` in its place. ``round`` keeps it and gives zeros.
+``softmax`` or ``torch.stack`` in its place. ``round`` keeps the graph, but its gradient
+is zero.
 """
 
 # %%
@@ -80,9 +81,9 @@ else:
 assert scores.numpy(force=True).shape == (2,)
 
 # %%
-# ``torch.tensor([a, b])`` reads two numbers and makes a new tensor of them. PyTorch
-# may warn of that, but by default once in a process: after a ``float(loss)`` for a log,
-# which gives the same warning, it says nothing.
+# ``torch.tensor([a, b])`` reads two numbers and makes a new tensor of them. PyTorch may
+# warn of that, but by default only once per process: if a ``float(loss)`` for a log has
+# already given the same warning, there is no second one.
 import warnings
 
 is_always = torch.is_warn_always_enabled()
@@ -114,8 +115,8 @@ assert scores.grad.tolist() == [0, 0]
 # -------------------
 # Make sure that the parameter requires a gradient, and print ``grad_fn`` of each result
 # on the way from it to the loss. The line that made the first result without one is the
-# line to change. The loss can't tell: it requires a gradient as soon as any parameter
-# behind the cut does.
+# line to change. The loss does not show it: it requires a gradient as soon as any
+# parameter after the cut does.
 first, last = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
 hidden = first(torch.ones(1, 2))
 cut = hidden.detach()
@@ -133,9 +134,9 @@ assert cut.grad_fn is None
 # -------------
 # - A detached copy whose ``requires_grad`` is switched on has no ``grad_fn``, either.
 #   So print ``grad_fn`` and not ``requires_grad``.
-# - A ``grad_fn`` is no promise of a gradient. A function of your own may return None,
-#   an operation may have no derivative, and of a sum with a detached term you get the
-#   gradient of the other term.
+# - A ``grad_fn`` does not guarantee a gradient. A custom function may return None, an
+#   operation may have no derivative, and if a term of a sum is detached, you get only
+#   the gradient of the other term.
 again = hidden.detach().requires_grad_()
 assert again.requires_grad
 assert again.grad_fn is None

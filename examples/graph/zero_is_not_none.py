@@ -86,9 +86,9 @@ assert fresh.item() == 1
 # %%
 # Where zeros come from
 # ---------------------
-# A loss with the weight 0, a clamp beyond its bounds, a mask, a ReLU that is off and
+# A loss with the weight 0, a clamp beyond its bounds, a mask, an inactive ReLU and
 # ``zero_grad(set_to_none=False)`` give zeros. ``detach()`` gives None: use it for a
-# term that you want to see and not to learn from.
+# term that you want to log but not to train on.
 x = torch.tensor([2.0], requires_grad=True)
 mask = torch.tensor([True])
 for term in (x * 0, x.clamp(max=1), x.masked_fill(mask, 0), (-x).relu()):
@@ -147,8 +147,8 @@ assert of_safe.item() == 0
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
-# - LBFGS does not skip None. It puts zeros in its place and moves all parameters that
-#   it holds along its history. Build a new one without the weight that must not move.
+# - LBFGS does not skip None. It puts zeros in its place and updates all parameters that
+#   it holds from its history. Build a new one without the weight that must not move.
 # - A weight can change without an optimizer: an embedding with ``max_norm`` rescales
 #   its rows in the forward.
 def minimise(optimizer):

@@ -2,9 +2,9 @@
 A hook that makes the gradient zero does not freeze the weight
 ==============================================================
 
-To AdamW a gradient of zero is a gradient, and weight decay goes on. Freeze with
-``requires_grad_(False)``. Hooks and custom functions are for gradients that must
-arrive, but changed.
+AdamW applies weight decay even if the gradient is zero. Freeze with
+``requires_grad_(False)``. Use hooks and custom functions for gradients that must
+arrive, but in a changed form.
 """
 
 # %%
@@ -114,7 +114,7 @@ for change in (Reverse.apply, reverse_by_hook):
 # %%
 # Skip a gradient that nothing needs
 # ----------------------------------
-# ``ctx.needs_input_grad`` tells which inputs want a gradient
+# ``ctx.needs_input_grad`` tells which inputs need a gradient
 # (:torch:`torch.autograd.Function.backward`). With a frozen weight this layer saves no
 # input and returns ``None`` for the weight. The input gets its gradient as before.
 
@@ -146,9 +146,9 @@ for is_frozen in (False, True):
 # %%
 # Where it ends
 # -------------
-# - ``LBFGS`` moves all that it holds by its history. After a step with a gradient,
-#   neither ``requires_grad_(False)`` nor a ``.grad`` of ``None`` stops it: give it only
-#   what trains.
+# - ``LBFGS`` updates all parameters that it holds from its history. After a step with a
+#   gradient, neither ``requires_grad_(False)`` nor a ``.grad`` of ``None`` stops it:
+#   give it only the parameters that train.
 # - A hook can't be registered on the features of a frozen backbone, which require no
 #   gradient. ``Reverse`` accepts them.
 

@@ -75,7 +75,7 @@ assert head.weight.t().is_inference()
 assert not head.weight.t().requires_grad
 
 # %%
-# The error comes from the optimizer, and SGD has moved the bias by then. A deep copy
+# The optimizer raises the error after SGD has already updated the bias. A deep copy
 # made outside is an ordinary layer and trains.
 bias = head.bias.item()
 try:
@@ -113,8 +113,8 @@ plt.show()
 # -------------
 # - Other layers made there fail in other ways. In ``nn.Embedding`` the weight gets its
 #   gradient. ``nn.Conv1d`` raises the first error of this page in its forward.
-# - With ``fused=True`` the optimizer raises no error: it moves the bias and leaves the
-#   weight.
+# - With ``fused=True`` the optimizer raises no error: it updates the bias and leaves
+#   the weight unchanged.
 # - ``load_state_dict()`` copies the values of inference tensors into an ordinary layer,
 #   which stays ordinary. With ``assign=True`` it raises an error.
 with torch.inference_mode():

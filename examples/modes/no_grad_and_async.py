@@ -2,8 +2,9 @@
 On async def, @torch.no_grad() does nothing
 ===========================================
 
-The decorated coroutine records, without a warning. Put a ``with`` block inside it, and
-no ``await`` into the block: while a task is paused there, other tasks don't record.
+The decorated coroutine records, and there is no warning. Use a ``with`` block inside
+it, without an ``await`` in the block: while a task is paused there, other tasks don't
+record.
 """
 
 # %%
@@ -164,5 +165,5 @@ assert elsewhere.requires_grad
 # %%
 # Related: :doc:`no_grad_as_decorator` (generators pause, too),
 # :doc:`/gallery/three-ways/backward_without_a_graph` (the error above), and `PEP 567
-# <https://peps.python.org/pep-0567/>`_, on why the state of a thread does not do for
-# tasks.
+# <https://peps.python.org/pep-0567/>`_, on why state that belongs to a thread is not
+# enough for tasks.

@@ -119,8 +119,8 @@ plt.show()
 # - The decorator covers the call. What is computed after the return is recorded: by the
 #   generator expression, the ``map`` or the function that the call returned, and
 #   :doc:`by an async def <no_grad_and_async>`.
-# - Around a decorated ``forward()``, the hooks of the module run and record. So does a
-#   subclass with a ``forward()`` of its own.
+# - The hooks of the module run outside a decorated ``forward()``, and what they compute
+#   is recorded. So is the ``forward()`` of a subclass that has its own.
 # - After a ``break``, a generator that is paused in its ``with`` block keeps recording
 #   off until it is closed or deleted.
 

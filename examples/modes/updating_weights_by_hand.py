@@ -91,10 +91,11 @@ else:
 # %%
 # What to do
 # ----------
-# Both: ``no_grad()``, and in place. ``w`` stays the same leaf and the update is not
-# recorded. ``step()`` of PyTorch's optimizers runs under ``no_grad()``, too
-# (:torch:`Autograd mechanics <notes/autograd.html#no-grad-mode>`). Here the result is
-# that of ``SGD``. Clear the gradient after each update, or the next one adds to it.
+# Do both: update under ``no_grad()``, and in place. ``w`` stays the same leaf and the
+# update is not recorded. ``step()`` of PyTorch's optimizers runs under ``no_grad()``,
+# too (:torch:`Autograd mechanics <notes/autograd.html#no-grad-mode>`). Here the result
+# is the same as with ``SGD``. Clear the gradient after each update, or the next one
+# adds to it.
 w, reference = weight_with_gradient(), weight_with_gradient()
 optimizer = torch.optim.SGD([reference], lr=0.4)
 path = [w.tolist()]

@@ -28,7 +28,7 @@ assert w.grad.tolist() == [3.0, 3.0, 0.0, 0.0]
 # Results computed under ``no_grad()`` into memory of their own have
 # ``requires_grad=False``. A view shares the memory of ``w`` and takes over its
 # ``requires_grad``. But its history was not recorded: no path leads from it back to
-# ``w``. To tell whether a view leads anywhere, look at its ``grad_fn``.
+# ``w``. To see whether a gradient passes through a view, look at its ``grad_fn``.
 with torch.no_grad():
     results = {
         "w * 1": w * 1,

@@ -112,11 +112,12 @@ plt.show()
 # %%
 # Where it ends
 # -------------
-# ``eval()`` reaches modules that look at it. A call of ``functional.dropout`` without
-# ``training=`` stays random, and a batch norm without running statistics goes on using
-# those of the batch, so a feature depends on its neighbours. Compute some features
-# twice, in other batches, before you trust the cache. And fill it under ``no_grad()``,
-# not in inference mode: the head can't save such a tensor for its backward.
+# ``eval()`` affects only modules that check the mode. A call of ``functional.dropout``
+# without ``training=`` stays random, and a batch norm without running statistics goes
+# on using those of the batch, so a feature depends on the other samples of the batch.
+# Compute some features twice, in other batches, before you trust the cache. And fill it
+# under ``no_grad()``, not in inference mode: the head can't save such a tensor for its
+# backward.
 
 
 class Random(nn.Module):

@@ -132,8 +132,8 @@ torch.testing.assert_close(model.weight.grad, later)
 # %%
 # Where it ends
 # -------------
-# - ``LBFGS`` moves all that it holds by its history, even where ``.grad`` is None.
-#   Create it again without the frozen parameters.
+# - ``LBFGS`` updates all parameters that it holds from its history, even where
+#   ``.grad`` is None. Create it again without the frozen parameters.
 # - ``zero_grad(set_to_none=False)`` leaves zeros. With momentum or weight decay, a step
 #   still changes the weight: :doc:`/gallery/graph/zero_is_not_none`.
 # - A batch norm in training mode normalises each part by itself, so that four parts

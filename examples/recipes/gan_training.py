@@ -96,8 +96,8 @@ plt.show()
 # Does ``retain_graph=True`` help, as the message says?
 # -----------------------------------------------------
 # The message goes away. But the discriminator's loss now reaches the generator, too,
-# and asks each fake to move the opposite way. Unless you clear that gradient, the two
-# add up.
+# and pushes each fake in the opposite direction. Unless you clear that gradient, the
+# two add up.
 def gradient(*losses):
     generator.zero_grad()
     for loss in losses:
@@ -117,8 +117,8 @@ down, up = (torch.autograd.grad(loss, fake)[0] for loss in (d_loss, g_loss))
 torch.testing.assert_close(F.cosine_similarity(down, up), torch.full((300,), -1.0))
 
 # %%
-# To save a forward, you may want to keep the verdict of the first step. But the
-# optimizer has overwritten the weights that its graph needs.
+# To save a forward, you may want to reuse the discriminator's output of the first step.
+# But the optimizer has overwritten the weights that its graph needs.
 fake = generator(noise)
 verdict = discriminator(fake)
 bce(verdict, 0.0).backward(retain_graph=True)
@@ -156,7 +156,7 @@ else:
 # Not each of these mistakes raises an error:
 #
 # - A step with ``fused=True`` overwrites the weights, and autograd does not notice it.
-#   The verdict that was kept then gives a wrong gradient.
+#   The reused output then gives a wrong gradient.
 # - Without ``detach()``, a generator that saves nothing for its backward, such as an
 #   offset that is added, raises no error. The gradients of both losses are added.
 # - A second term in the generator's loss, such as a distance to a target, leaves
@@ -195,8 +195,8 @@ critic(generator(noise))
 assert critic[0].running_mean.any()
 
 # %%
-# One batch of fakes, detached in the first step and whole in the second; freeze and
-# unfreeze around the second; ``zero_grad()`` before each ``backward()``.
+# Use one batch of fakes, detached in the first step and not detached in the second;
+# freeze and unfreeze around the second; ``zero_grad()`` before each ``backward()``.
 #
 # Related: :doc:`/gallery/three-ways/detach_in_a_gan`,
 # :doc:`/gallery/three-ways/through_or_blocked`, :doc:`/gallery/graph/backward_twice`.

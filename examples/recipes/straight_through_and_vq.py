@@ -110,8 +110,8 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
-# In the two other losses, what is detached is the target, and the other moves towards
-# it.
+# In the two other losses, the detached tensor is the target, and the other one moves
+# towards it.
 z.grad = None
 (entry - z.detach()).square().mean().backward(retain_graph=True)
 print("codebook:", z.grad is not None, codebook.weight.grad is not None)
@@ -161,7 +161,8 @@ torch.testing.assert_close(gradient, expected)
 # - The gradient is not that of the rounded function. For the loss ``(y - 0.4) ** 2``
 #   the best ``y`` is 0, but there each step raises ``x``, until ``y`` jumps to 1 and
 #   back.
-# - A limit inside of the bracket lets the gradient pass beyond it. Clamp before.
+# - A limit that is applied inside the bracket does not stop the gradient of values
+#   beyond it. Clamp before.
 # - An entry of the codebook that is never the nearest gets a gradient of zero (above).
 # - A small ``tau`` brings the soft probabilities near to the value, but the gradient is
 #   then zero for most draws and large for a few.

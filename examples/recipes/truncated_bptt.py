@@ -2,9 +2,9 @@
 RNN "backward through the graph a second time": detach the state
 ================================================================
 
-Truncated BPTT trains a long sequence in chunks that hand on their hidden state. With
-its history, the second chunk's ``backward()`` goes through the graph that the first one
-has freed. Hand on ``state.detach()``.
+Truncated BPTT trains a long sequence in chunks and passes the hidden state on. If the
+state keeps its history, the second ``backward()`` goes through the graph that the first
+one has freed. Pass on ``state.detach()``.
 """
 
 # %%
@@ -104,8 +104,8 @@ assert kept[0] < kept[1] < kept[2]
 assert cut == [cut[0]] * 3
 
 # %% tags=["hide-input"]
-# The graph behind the loss of each chunk. With the state handed on whole (dashed) it
-# grows, with the state detached it does not.
+# The graph behind the loss of each chunk. If the state is not detached (dashed), it
+# grows; if it is detached, it does not.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -166,7 +166,7 @@ assert nodes(lstm(chunks[1], (h, c.detach()))[0].sum()) > cut
 # -------------
 # - ``retain_graph=True`` raises no error if the optimizer has ``fused=True``, because
 #   autograd does not notice its writes. The gradient is wrong.
-# - A frozen RNN hands on a state without a history, so a head after it trains without
+# - A frozen RNN passes on a state without a history, so a head after it trains without
 #   ``detach()`` and without an error.
 optimizer = torch.optim.SGD(rnn.parameters(), lr=0.1, fused=True)
 _, state = rnn(chunks[0])

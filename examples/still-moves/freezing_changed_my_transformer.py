@@ -28,8 +28,9 @@ for encoder in (default, fixed.eval()):
 
 # %%
 # The warning comes from the fast path. It packs the tokens without the padding into a
-# nested tensor, computes, and fills up with zeros. It has no backward, so the encoder
-# takes it only where no gradient is needed: frozen, or under ``no_grad()``.
+# nested tensor, computes, and fills the padded positions with zeros. It has no
+# backward, so the encoder takes it only where no gradient is needed: frozen, or under
+# ``no_grad()``.
 encoder = nn.TransformerEncoder(layer, 1).eval()
 
 

@@ -108,8 +108,8 @@ assert list(counts.values()) == [3, 0, 0, 0]
 # %%
 # Where it ends
 # -------------
-# ``eval()`` sets ``training`` to False, and no more. A layer whose forward does not ask
-# for ``training`` goes on writing to its buffers.
+# ``eval()`` sets ``training`` to False and does nothing else. A layer whose forward
+# does not read ``training`` continues to write to its buffers.
 class Average(nn.Module):
     def __init__(self):
         super().__init__()

@@ -28,9 +28,9 @@ assert torch.equal(cleared, torch.ones(2))
 # %%
 # Where does such a gradient come from?
 # -------------------------------------
-# From half an accumulation, or from the last step, if no ``zero_grad()`` came since.
-# Each function below freezes ``weight``, goes on training, and returns it before and
-# after.
+# From half an accumulation, or from the last step, if ``zero_grad()`` was not called
+# since. Each function below freezes ``weight``, goes on training, and returns it before
+# and after.
 def fresh():
     weight = torch.nn.Parameter(torch.ones(2))
     other = torch.nn.Parameter(torch.ones(2))
@@ -126,8 +126,8 @@ assert other.grad.max() < 0.001
 # Where it ends
 # -------------
 # None is enough for the optimizers below, with ``foreach`` or without, but not for
-# LBFGS. It joins all its parameters into one vector, puts zeros for None, and moves the
-# frozen ones by its history. So build it again after the freeze.
+# LBFGS. It joins all its parameters into one vector, replaces None by zeros, and
+# updates the frozen ones from its history. So build a new one after the freeze.
 def moves_after_none(name, *, again=False, **options):
     weight, other, _ = fresh()
     optimizer = getattr(torch.optim, name)([weight, other], lr=0.1, **options)

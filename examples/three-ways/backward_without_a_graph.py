@@ -69,8 +69,8 @@ assert layer.weight.grad is None
 # "Only Tensors of floating point and complex dtype can require gradients"
 # ------------------------------------------------------------------------
 # Integer tensors are often said to have no ``requires_grad``. They have it, and it is
-# False. Setting it to True fails. The error has three wordings, and the last one
-# forgets the complex tensors.
+# False. Setting it to True fails. The error has three wordings, and the last one does
+# not mention complex tensors.
 a = torch.tensor([1, 2])
 assert a.requires_grad is False
 wordings = set()

@@ -2,9 +2,9 @@
 detach() returns a second tensor: no gradient, the same memory
 ==============================================================
 
-``z.detach()`` is a tensor on the memory of ``z``, without its history: through it no
-gradient reaches ``z``. ``z`` itself keeps its history, so use the tensor that
-``detach()`` returns, and ``clone()`` that one before you write to it.
+``z.detach()`` returns a tensor that shares the memory of ``z`` but not its history: no
+gradient reaches ``z`` through it. ``z`` itself keeps its history, so use the tensor
+that ``detach()`` returns, and ``clone()`` that one before you write to it.
 """
 
 # %%
@@ -24,8 +24,8 @@ assert z.tolist() == [5.0, 2.0]
 # %%
 # What does ``detach()`` cut?
 # ---------------------------
-# ``x`` and ``z`` go into ``y1`` detached, ``y`` as it is. Of the three, ``y`` alone
-# gets a gradient, and reading ``x.grad`` draws a warning.
+# ``x`` and ``z`` go into ``y1`` detached, ``y`` as it is. Of the three, only ``y`` gets
+# a gradient, and reading ``x.grad`` gives a warning.
 x = torch.tensor([1.0, 2.0], requires_grad=True)
 y = torch.tensor([3.0, 4.0], requires_grad=True)
 z = torch.tensor([3.0, 2.0], requires_grad=True)
@@ -71,10 +71,10 @@ plt.show()
 # %%
 # "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed"
 # -----------------------------------------------------------------------------
-# The warning is right, and ``detach()`` has no part in it. After ``x = x * 2`` the name
+# The warning is right, and ``detach()`` does not cause it. After ``x = x * 2`` the name
 # ``x`` stands for a result: the gradient passes through it and stays at the leaf. A
-# result keeps one if you ask (:torch:`torch.Tensor.retain_grad`). Then its ``.grad``
-# shows what detaching changes.
+# result keeps its gradient if you ask for it (:torch:`torch.Tensor.retain_grad`). Then
+# its ``.grad`` shows what detaching changes.
 #
 # A copy on another device or in another dtype is a result, too: what
 # ``torch.ones(2, requires_grad=True).cuda()`` returns is not a leaf.
@@ -95,10 +95,10 @@ assert x.grad.tolist() == [2.0, 2.0]
 # %%
 # "you can only change requires_grad flags of leaf variables"
 # -----------------------------------------------------------
-# Why not set ``requires_grad`` of ``x`` to False? That of a result follows from its
-# inputs; it can be *changed* on leaves alone. The first two errors recommend
-# ``detach()``. ``requires_grad_(True)`` is accepted and does nothing, as it is True
-# already.
+# Why not set ``requires_grad`` of ``x`` to False? For a result it follows from the
+# inputs; it can be *changed* only on leaves. The first two errors recommend
+# ``detach()``. ``requires_grad_(True)`` raises no error and does nothing, because it is
+# True already.
 assert x.requires_grad_(True) is x
 messages = []
 for change in (

@@ -2,7 +2,7 @@
 My GAN's generator doesn't learn: detach() in the wrong step
 ============================================================
 
-After ``fake.detach()`` the discriminator's verdict gives the generator no gradient. In
+After ``fake.detach()`` the discriminator's output gives the generator no gradient. In
 the discriminator's step that is right. In the generator's own step, don't detach.
 """
 
@@ -24,10 +24,10 @@ assert generator.weight.grad is not None
 # %%
 # Does ``detach()`` freeze the generator?
 # ---------------------------------------
-# No, though it is often said. Take a GAN in small: ``z`` is the generated image, ``y``
-# a weight of the discriminator, ``z2`` its output and ``y1`` the loss. The loss reaches
-# ``y`` and not ``z``. (``z2`` is a result that was not asked to keep its gradient: its
-# ``.grad`` is None, and reading it draws a warning.)
+# No, though it is often said. Here is a minimal GAN: ``z`` is the generated image,
+# ``y`` a weight of the discriminator, ``z2`` its output and ``y1`` the loss. The loss
+# reaches ``y`` and not ``z``. (``z2`` is a result that does not retain its gradient:
+# its ``.grad`` is None, and reading it gives a warning.)
 y = torch.tensor([3.0, 4.0], requires_grad=True)
 z = torch.tensor([3.0, 2.0], requires_grad=True)
 z1 = z.detach()
@@ -43,7 +43,8 @@ assert z.grad is None
 
 # %%
 # ``z`` still requires a gradient, and a loss that comes by another path reaches it.
-# (The original article calls the method ``fetch``; a tensor has none of that name.)
+# (The article that this chapter repeats calls the method ``fetch``; a tensor has no
+# method of that name.)
 torch.sum(2 * z).backward()
 assert z.grad.tolist() == [2.0, 2.0]
 assert not hasattr(z, "fetch")
@@ -51,8 +52,8 @@ assert not hasattr(z, "fetch")
 # %%
 # Which step needs ``detach()``, and which a frozen discriminator?
 # ----------------------------------------------------------------
-# Five steps that people write. With label 0 the discriminator learns to call the fake a
-# fake. With label 1 the generator learns to have it called real.
+# Five steps that people write. With label 0 the discriminator learns to classify the
+# fake as fake. With label 1 the generator learns to get it classified as real.
 noise = torch.ones(8, 2)
 
 
@@ -105,7 +106,8 @@ plt.show()
 # Where it ends
 # -------------
 # - Without ``detach()`` the discriminator's gradient is the same. But backward also
-#   runs through the generator. Clear what it leaves there before the generator's step.
+#   runs through the generator. Clear the gradients that it leaves there before the
+#   generator's step.
 # - If the generator has a second loss, such as the distance to a target image, it
 #   learns from that one in spite of ``detach()``.
 # - In train mode, a batch norm in a frozen discriminator still moves its running mean.

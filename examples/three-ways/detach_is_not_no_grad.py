@@ -2,9 +2,9 @@
 detach() is not no_grad(): detach the input, and the layer still trains
 =======================================================================
 
-``detach()`` cuts one tensor. ``no_grad()`` switches off recording for what runs in its
-block, the use of a layer's own weights included. If a layer must train and what comes
-before it must not, detach the input of the layer.
+``detach()`` cuts one tensor. ``no_grad()`` switches off recording for all operations in
+its block, also for those with the layer's own weights. If a layer must train and the
+layers before it must not, detach its input.
 """
 
 # %%
@@ -25,8 +25,8 @@ assert x.grad is None
 # %%
 # Where do they agree?
 # --------------------
-# Two of three terms are cut, once with each, and the gradient is the same. A layer
-# whose *output* is detached gets no gradient, as under ``no_grad()``.
+# Two of three terms are cut, once with each of the two, and the gradient is the same. A
+# layer whose *output* is detached gets no gradient, as under ``no_grad()``.
 y1 = x**2
 y2 = y1 * 2
 y3 = x**5
@@ -87,8 +87,8 @@ def peak(step):
 # Under ``no_grad()`` none is saved in ``a``. With ``detach()`` they are saved while
 # ``a`` runs, and freed as soon as nothing holds the undetached result. If ``b`` saves
 # more than ``a``, the peak is then as low as under ``no_grad()``. In the second row the
-# variable ``h`` holds that result, and nothing is gained. The detached tensor itself
-# has the memory of the original.
+# variable ``h`` holds that result, and no memory is saved. The detached tensor itself
+# shares the memory of the original.
 def hold(x):
     h = a(x)
     return b(h.detach())
@@ -130,8 +130,8 @@ assert tangent_no_grad.tolist() == [14.0, 14.0]
 # %%
 # How far does it reach?
 # ----------------------
-# ``detach()`` reaches one tensor. ``no_grad()`` reaches all that its thread runs until
-# the block ends. A thread that you start begins with recording switched on.
+# ``detach()`` affects one tensor. ``no_grad()`` affects everything that its thread runs
+# until the block ends. A thread that you start begins with recording switched on.
 from concurrent.futures import ThreadPoolExecutor
 
 with torch.no_grad(), ThreadPoolExecutor(1) as other_thread:
@@ -177,8 +177,8 @@ for batch in batches():
     assert not (x * batch).requires_grad
 
 # %%
-# Detach the tensor that no gradient may pass. Use ``no_grad()`` where nothing needs a
-# gradient at all.
+# Detach the tensor through which no gradient may pass. Use ``no_grad()`` where nothing
+# needs a gradient at all.
 #
 # Related: :doc:`no_grad_stops_recording`, :doc:`detach_cuts_one_tensor`,
 # :doc:`which_one_do_i_need`.

@@ -26,9 +26,9 @@ assert len(trainable) == 2
 # %%
 # Why does my frozen layer still train?
 # -------------------------------------
-# The usual code freezes one parameter by name, and gives the optimizer those that still
-# train. ``conv1.0.weight`` matches the weight alone: after one step the weight is what
-# it was, and the bias of the same layer is not.
+# The usual code freezes one parameter by name, and gives the optimizer the parameters
+# that still train. ``conv1.0.weight`` matches the weight alone: after one step the
+# weight is unchanged, and the bias of the same layer is not.
 class CNN(nn.Module):
     def __init__(self):
         super().__init__()
@@ -114,7 +114,7 @@ plt.show()
 # Where it ends
 # -------------
 # - Adagrad creates its state when it is built, for frozen parameters, too.
-# - LBFGS moves what it holds by its history, frozen or not
+# - LBFGS also updates a frozen parameter that it holds, from its history
 #   (:doc:`freeze_before_or_after_the_optimizer`). Filter, and build it after freezing.
 # - Frameworks such as DeepSpeed can copy what the optimizer holds into buffers of their
 #   own. Filter for these, too.

@@ -3,8 +3,8 @@ Frozen, and it still changes: step() applies the old .grad
 ==========================================================
 
 The optimizers of ``torch.optim`` read ``.grad``, not ``requires_grad``. A gradient left
-from before the freeze is applied again, and the frozen weight moves. The cure is
-``p.grad = None`` beside the freeze. With LBFGS, build the optimizer anew as well.
+from before the freeze is applied again, and the frozen weight moves. Set ``p.grad =
+None`` when you freeze. With LBFGS, also build a new optimizer.
 """
 
 # %%
@@ -66,7 +66,7 @@ assert [sum(row) for row in moved.values()] == [0, 5, 8, 8]
 assert moved["zero"] == 3 * [False] + 5 * [True]
 
 # %% tags=["hide-input"]
-# Frozen and still (hatched), or moved (open). These optimizers skip a parameter whose
+# Hatched: frozen and unchanged. Open: changed. These optimizers skip a parameter whose
 # ``.grad`` is None: not even weight decay touches ``w``. Zero means *a step with
 # gradient zero* (:torch:`torch.optim.Optimizer.zero_grad`), which momentum, weight
 # decay and Adam's averages turn into a move.
@@ -86,7 +86,7 @@ plt.show()
 # %%
 # How to freeze in the middle of training
 # ---------------------------------------
-# Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` moves in
+# Set ``p.grad = None`` where you set ``requires_grad`` to False. Then ``w`` changes in
 # none of the 32 cases, nor with the ``foreach`` and ``fused`` variants, nor with these
 # seven other optimizers.
 assert not any(moves(*o, s, cure=True) for o in optimizers for s in situations)
@@ -100,8 +100,8 @@ assert not any(moves(*o, s, cure=True) for o in variants for s in situations)
 # %%
 # Where it ends
 # -------------
-# - LBFGS puts zeros in place of None, and moves ``w`` by its history. Build a new one
-#   for the parameters that still train.
+# - LBFGS puts zeros in place of None, and updates ``w`` from its history. Build a new
+#   one for the parameters that still train.
 # - An ``nn.Embedding`` with ``max_norm`` rescales its frozen weight in the forward
 #   pass, whatever is in ``.grad``.
 w, v = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2))

@@ -2,8 +2,9 @@
 Wrong gradient, no error: no_grad() made a term a constant
 ==========================================================
 
-What is computed under ``torch.no_grad()`` leaves no record, and ``backward()`` takes
-its result for a constant. Compute outside the block what a gradient must pass.
+What is computed under ``torch.no_grad()`` leaves no record, and ``backward()`` treats
+its result as a constant. Compute outside the block whatever a gradient must pass
+through.
 """
 
 # %%
@@ -41,7 +42,7 @@ y4.backward(torch.ones(y4.shape))
 print(x.grad)
 
 # %%
-# ``[2, 4]`` is the derivative of ``y1`` alone. That of all three terms is
+# ``[2, 4]`` is the derivative of ``y1`` alone. The derivative of all three terms is
 # ``[11, 92]``. There is no error and no warning: two terms were constants.
 (derivative,) = torch.autograd.grad((x**2 + 2 * x**2 + x**5).sum(), x)
 print(derivative)
@@ -74,10 +75,11 @@ plt.show()
 # %%
 # Does ``no_grad()`` forbid ``backward()``?
 # -----------------------------------------
-# It is said to forbid gradients, or to set every ``requires_grad`` to False. It does
-# neither. That of ``x`` stays True, and ``backward()`` runs inside the block on what
-# was recorded outside. (The original article calls it ``with_no_grad``. The name is
-# :torch:`torch.no_grad`; ``with`` is Python's own word.)
+# It is often said to forbid gradients, or to set every ``requires_grad`` to False. It
+# does neither. For ``x`` it stays True, and ``backward()`` runs inside the block on
+# what was recorded outside. (The article that this chapter repeats calls it
+# ``with_no_grad``. The name is :torch:`torch.no_grad`; ``with`` is a keyword of
+# Python.)
 loss = (x**2).sum()
 with torch.no_grad():
     assert x.requires_grad
@@ -90,7 +92,8 @@ assert not hasattr(torch, "with_no_grad")
 # "grad can be implicitly created only for scalar outputs"
 # --------------------------------------------------------
 # Call ``backward()`` on the terms themselves, and both raise an error. ``y1`` has a
-# record, but two elements and no factors for them. ``y2`` has no record.
+# record, but also two elements, and no factors were passed for them. ``y2`` has no
+# record.
 for term in (y1, y2):
     try:
         term.backward()
@@ -115,7 +118,8 @@ assert x.grad.tolist() == [2.0, 4.0]
 # -------------
 # - ``enable_grad()`` inside the block records again, and ``torch.func.grad`` inside it
 #   differentiates as usual.
-# - What you create inside with ``requires_grad=True``, such as a parameter, has it.
+# - A tensor that you create inside with ``requires_grad=True``, such as a parameter,
+#   requires a gradient as usual.
 # - Writing to a tensor makes no new one: ``h`` keeps the record of the values it had
 #   before, so the factor 10 is missing from the gradient.
 with torch.no_grad():
@@ -134,7 +138,7 @@ assert h.tolist() == [10.0, 40.0]
 assert x.grad.tolist() == [2.0, 4.0]
 
 # %%
-# Put under ``no_grad()`` what no gradient has to pass, such as evaluation, weight
+# Use ``no_grad()`` where no gradient has to pass, such as for evaluation, weight
 # updates and targets.
 #
 # Related: :doc:`detach_is_not_no_grad`, :doc:`through_or_blocked`,

@@ -59,11 +59,12 @@ assert reached == {
 }
 
 # %% tags=["hide-input"]
-# Of these, ``b.requires_grad_(False)`` alone freezes ``b`` and nothing else.
+# Of these, only ``b.requires_grad_(False)`` freezes ``b`` and nothing else.
 # ``b(h.detach())`` does the reverse: ``b`` trains, and ``a`` doesn't.
 #
 # Follow the gradient from the loss (diamond) to the left. It passes the frozen layer
-# (hatched) and stops at a cut (cross). What it does not reach (dashed) does not learn.
+# (hatched) and stops at a cut (cross). A layer that it does not reach (dashed) does not
+# learn.
 import matplotlib.pyplot as plt
 
 _, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -91,8 +92,8 @@ plt.show()
 # What passes is the whole gradient
 # ---------------------------------
 # To reach ``a``, backward multiplies by the weights of ``b``. It needs their values,
-# not their gradient. So ``a`` gets exactly what it gets when ``b`` trains. With a batch
-# norm in train mode it does, too.
+# not their gradient. So ``a`` gets exactly what it gets when ``b`` trains. This is also
+# true with a batch norm in training mode.
 assert results["b.requires_grad_(False)"][0].equal(results["b(h)"][0])
 norm = torch.nn.BatchNorm1d(2)
 data = torch.randn(4, 2)
@@ -129,8 +130,9 @@ assert critic(x).grad_fn is None
 # Where it ends
 # -------------
 # - A path around the cut, such as a residual connection, still leads to ``a``.
-# - What has no derivative stops the gradient, frozen or not: here ``argmax()``.
-# - If the *input* requires a gradient, a frozen backbone does record.
+# - An operation without a derivative stops the gradient, frozen or not: here
+#   ``argmax()``.
+# - If the *input* requires a gradient, a frozen backbone is recorded.
 # - In train mode, a frozen batch norm still moves its running mean.
 a.zero_grad()
 h = a(x)
@@ -142,7 +144,7 @@ assert norm.running_mean.any()
 
 # %%
 # Freeze with ``requires_grad_(False)`` when something before the layer must learn. Cut
-# when nothing before it may.
+# when nothing before it may learn.
 #
 # Related: :doc:`which_one_do_i_need`, :doc:`detach_in_a_gan`,
 # :doc:`freeze_before_or_after_the_optimizer`.

@@ -48,9 +48,9 @@ assert (2.0 * y).grad_fn is None
 # Because ``y`` doesn't require one. None is not zero: even in a product, where the
 # derivative with respect to ``y`` is ``x``, the record of the product leaves it out.
 #
-# ``y1`` has two elements, so ``backward()`` wants a factor for each: two ones. ``y1``
-# is a result, not a leaf (:torch:`torch.Tensor.is_leaf`). Its gradient is passed on and
-# not kept.
+# ``y1`` has two elements, so ``backward()`` needs a factor for each: here, two ones.
+# ``y1`` is a result, not a leaf (:torch:`torch.Tensor.is_leaf`). Its gradient is passed
+# on and not kept.
 y1.backward(torch.tensor([1.0, 1.0]))
 for_x, for_y = (x * y).grad_fn(torch.tensor([1.0, 1.0]))
 assert y.grad is None
@@ -89,7 +89,7 @@ plt.show()
 # - A leaf that requires a gradient, but is not in the record, stays at None.
 # - An ``nn.Parameter`` requires a gradient by default. But the weight of
 #   ``Embedding.from_pretrained`` does not.
-# - If you set ``requires_grad`` after the computation, it is too late for that one.
+# - If you set ``requires_grad`` after a computation, that computation is not recorded.
 with torch.no_grad():
     assert (2.0 * x).grad_fn is None
 assert all(result.grad_fn is None for result in (x > 0, x.argmax(), x.long()))

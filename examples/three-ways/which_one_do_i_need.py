@@ -2,8 +2,8 @@
 requires_grad, detach or no_grad: ask what must still learn
 ===========================================================
 
-If what comes before a layer must learn, the layer not: ``requires_grad_(False)``. If
-the layer must learn, what comes before it not: ``detach()`` its input. If neither must
+If a layer must not learn and the layers before it must: ``requires_grad_(False)``. If
+it must learn and the layers before it must not: ``detach()`` its input. If neither must
 learn: ``no_grad()``.
 """
 
@@ -117,10 +117,10 @@ assert b(h).requires_grad
 # %%
 # And ``inference_mode()``, and ``.data``?
 # ----------------------------------------
-# The first is a stricter ``no_grad()``: backward can't use a value that was made in it
-# (:torch:`torch.autograd.grad_mode.inference_mode`), so the weight of ``c`` can't train
-# on it. A ``clone()`` can be used. The second is a ``detach()`` whose writes autograd
-# does not see: the derivative here is 1, ``backward()`` says 0.
+# The first one is a stricter ``no_grad()``: backward can't use a value that was made in
+# it (:torch:`torch.autograd.grad_mode.inference_mode`), so the weight of ``c`` can't
+# train on it. A ``clone()`` can be used. The second one is a ``detach()``, but autograd
+# does not notice writes to its result: the derivative here is 1, ``backward()`` says 0.
 with torch.inference_mode():
     result = b(h)
 try:
@@ -157,8 +157,8 @@ h = a(x)
 assert a.weight.grad is not None
 
 # %%
-# If a batch norm must keep still, too, call its ``eval()``, and again after every
-# ``train()`` of the whole network.
+# If the statistics of a batch norm must not change either, call its ``eval()``, and
+# again after every ``train()`` of the whole network.
 #
 # Related: :doc:`through_or_blocked`, :doc:`detach_is_not_no_grad`,
 # :doc:`freeze_before_or_after_the_optimizer`, :doc:`/guide/choose`.

@@ -22,6 +22,9 @@ CHINESE_TITLE = 'msgstr "detach() 返回另一个张量：不传梯度，但共�
 TYPOGRAPHY = pytest(
     f"tests/pipeline/test_catalogues.py::test_the_chinese_is_set_as_chinese[{NAME}]"
 )
+MARKS = pytest(
+    f"{SOURCES}::test_the_chinese_says_what_is_cut_and_has_one_kind_of_marks[{NAME}]"
+)
 GLOSSARY = pytest(f"{SOURCES}::test_a_term_has_one_translation[{NAME}]")
 CHINESE_PAGE = site(PAGE, "zh-cn/about.html")
 
@@ -38,12 +41,12 @@ def catalogue(
 FAULTS = (
     catalogue("that is missing",
         "the title of detach_cuts_one_tensor.py isn't in its catalogue",
-        "not in the catalogue: 'detach() returns a second", TITLE + CHINESE_TITLE, ""),
+        "not in the catalogue: 'detach() returns a ", TITLE + CHINESE_TITLE, ""),
     catalogue("that is empty", "the title of detach_cuts_one_tensor.py has no Chinese",
-        "not translated: 'detach() returns a second", CHINESE_TITLE, 'msgstr ""\n'),
+        "not translated: 'detach() returns a ", CHINESE_TITLE, 'msgstr ""\n'),
     catalogue("that is fuzzy",
         "the title of detach_cuts_one_tensor.py is marked for a person to look at",
-        "fuzzy: check it and remove the mark: 'detach() returns a second", TITLE,
+        "fuzzy: check it and remove the mark: 'detach() returns a ", TITLE,
         f"#, fuzzy\n{TITLE}"),
     fault("a translation that is stale",
         "a comment of detach_cuts_one_tensor.py says something else in English", STAGE,
@@ -67,6 +70,11 @@ FAULTS = (
         "叶节点 is written 叶子张量", "只有叶子张量", "只有叶节点", GLOSSARY),
     catalogue("with half-width punctuation", "a comma of the title", "但共享内存",
         CHINESE_TITLE, CHINESE_TITLE.replace("，", ","), TYPOGRAPHY),
+    catalogue("that does not say what is cut", "detach_() cuts, and nothing is cut",
+        "这个张量自己，", "切断这个张量自己的计算历史", "切断这个张量自己", MARKS),
+    catalogue("with other quotes", "a word of the title has corner brackets",
+        "「, in: detach()", CHINESE_TITLE, CHINESE_TITLE.replace("内存", "「内存」"),
+        MARKS),
     fault("Chinese on an English page", "a paragraph of en/about.html", INSPECTION,
         "en/about.html: Chinese text: '每一页都是脚本",
         Replace("docs/_build/html/en/about.html", "<p>Each page of the ",

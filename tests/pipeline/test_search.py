@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from lxml import html
 
 from gradguide_site.search import index as search
 
@@ -34,3 +35,20 @@ def test_a_cut_text_can_be_put_together(text):
         rf"([{search.CHARACTER}])[{search.CHARACTER}]\|~ ", r"\1", search.cut(text)
     )
     assert pairs.replace("|~ ", "") == text
+
+
+def test_a_page_is_found_by_the_words_of_links_to_it():
+    """They say what a reader sees. Its title and its own links add nothing."""
+    pages = {
+        "index.html": '<h1>Start</h1><a href="a/page.html#part">It still  trains</a>'
+        '<a href="a/page.html">Spelt wrong</a><a href="https://a.org">elsewhere</a>',
+        "a/page.html": '<h1>Spelt wrong</h1><a href="#part">a part</a>'
+        '<a href="../index.html">the way back</a>',
+    }
+    links = search._links(
+        {
+            name: html.fromstring(f"<article>{text}</article>")
+            for name, text in pages.items()
+        }
+    )
+    assert links == {"a/page.html": {"It still trains"}, "index.html": {"the way back"}}

@@ -9,12 +9,13 @@ spaces, becomes overlapping pairs of characters: 冻结参数 becomes 冻结, �
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,6 +51,9 @@ INLINE = {
 }
 OPENING = "3"
 """The weight of the first paragraph, which says what a page is about."""
+
+LINK = "1"
+"""The weight of the words with which other pages link to a page."""
 
 WEIGHTS = {"pre": "0.4"}
 """The weight of code and outputs: they repeat their words."""
@@ -111,16 +115,37 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
     Each page is a record.
     """
     chapters = _chapters(pages / "index.html")
-    for page in sorted(pages.rglob("*.html")):
-        address = page.relative_to(pages).as_posix()
-        if address == "search.html":
-            continue
-        article = next(parse(page).iter("article"))
+    articles = {
+        page.relative_to(pages).as_posix(): next(parse(page).iter("article"))
+        for page in sorted(pages.rglob("*.html"))
+        if page.name != "search.html"
+    }
+    links = _links(articles)
+    for address, article in articles.items():
         kind = _kind(address)
         listed = f"reference/{ERRORS}.html" if kind == "error" else address
         chapter = f"chapter{chapters.get(listed)}"
-        named = [page.stem] if kind == "error" else []
-        yield address, _record(article, kind, chapter, *named)
+        named = [Path(address).stem] if kind == "error" else []
+        yield address, _record(article, links[address], kind, chapter, *named)
+
+
+def _links(articles: dict[str, HtmlElement]) -> defaultdict[str, set[str]]:
+    """Return the words with which other pages link to each page, without its title.
+
+    They often name it by what a reader sees: *I froze a layer, but it still trains*.
+    """
+    titles = {
+        address: article.xpath("string(.//h1)") for address, article in articles.items()
+    }
+    links: defaultdict[str, set[str]] = defaultdict(set)
+    for address, article in articles.items():
+        for link in article.iterfind(".//a[@href]"):
+            path = posixpath.join(posixpath.dirname(address), link.get("href", ""))
+            target = posixpath.normpath(path.partition("#")[0])
+            words = " ".join(link.text_content().split())
+            if target != address and words not in titles.get(target, words):
+                links[target].add(words)
+    return links
 
 
 def _chapters(home: Path) -> dict[str, int]:
@@ -144,8 +169,11 @@ def _kind(address: str) -> str:
     return "api" if address == "reference/api.html" else "page"
 
 
-def _record(content: HtmlElement, *filters: str) -> str:
+def _record(content: HtmlElement, links: Collection[str], *filters: str) -> str:
     """Return the headings and the text of an element, with its filters.
+
+    The words of links to the page come before its first heading, so that no excerpt
+    shows them.
 
     Pagefind has filters, but writes them in another order in each run. Here each filter
     is a word with a 0 in front, which does not occur in queries.
@@ -156,6 +184,9 @@ def _record(content: HtmlElement, *filters: str) -> str:
     words = html.Element("p", {"data-pagefind-weight": "0"})
     words.text = " ".join(f"0{value}" for value in filters)
     body.append(words)
+    for link in sorted(links):
+        body.append(_block(html.Element("span"), cut(link)))
+        body[-1].set("data-pagefind-weight", LINK)
     opening = next(iter(content.xpath(".//section/p")), None)
     for block, texts in groupby(_texts(content, content), lambda pair: pair[0]):
         text = "".join(text for _, text in texts)

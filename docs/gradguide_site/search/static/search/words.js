@@ -3,43 +3,68 @@
 export const HAN = "[\\u3400-\\u9fff\\uf900-\\ufaff]";
 const WORD = new RegExp(`${HAN}+|(?:(?!${HAN})[\\p{L}\\p{N}_])+`, "gu");
 const PAIR = new RegExp(`${HAN}{2}`);
+const ONE_HAN = new RegExp(`^${HAN}$`);
 const MOST = 64;
 
-// Words that say nothing about the subject of a question.
+// Words that say nothing about the subject of a question. Layers are on each page.
 const FILLERS = new Set(
   `a about all also although an and any are as at be because been between but by can
   could did difference different do does doing don enough find for from get got has have
   how i if in instead into is it its just like me my need no not of on only or out part
   possible should so some still sufficient t than that the their then there these they
   this to use using vs want was way well were what when where which while why will with
-  would you your`.split(/\s+/),
+  would you your layer layers`.split(/\s+/),
 );
 const CHINESE_FILLERS = new RegExp(
-  "[为是有]?什么|怎么[办样]?|为啥|如何|请问|哪[个些]|是否|能不能|有没有|可以|还是|一个|原因" +
-    "|意思|区别|每次|真的|[的了吗呢吧嘛啊和与是]",
+  "[为是有]?什么|怎么[办样]*|为[啥何]|如何|请问|哪[个些]|是否|能不能|有没有|可以|还是|一个|原因" +
+    "|意思|区别|每次|真的|一下|的?时候|之后|出来|拿去|里面|多少|有用|需要|应该" +
+    "|[的了吗呢吧嘛啊和与是还会也就都又再把被里用我你]",
   "g",
 );
 
-// Words of readers, and the words that the pages use instead.
+// Words of readers, and the words that the pages use instead, in either language. A word
+// that is on no page of a language is not found there, and changes nothing.
 const NAMES = [
-  [/\bfreez/i, "frozen"],
-  [/\bfrozen\b/i, "freeze"],
-  [/\bgrad\b/i, "gradient"],
-  [/batch ?norm|\bbn\b/i, "batch norm BatchNorm"],
-  [/in-?place|就地|原地/i, "原位"],
-  [/embedding|词向量/i, "rows 几行"],
+  [/\bfreez/i, "frozen 冻结"],
+  [/\bfrozen\b/i, "freeze 冻结"],
+  [/冻结/, "frozen"],
+  [/unfreez|thaw|放开|解除冻结/i, "unfreeze 解冻"],
+  [/keep.*(fixed|unchanged|constant)|保持.*不变/i, "frozen 冻结"],
   [/still (change|move|update)|还在(变|更新)/i, "stale step 残留梯度"],
   [/loss.*(not|n't) (chang|decreas)|loss.*不(变|动|下降|降)/i, "explain problems"],
+  [/\blearn(?!ing rate)/i, "train"],
   [/验证|确认/, "对比前后"],
-  [/清零/, "累加"],
+  [/\bgrad\b/i, "gradient"],
   [/梯度.*none|gradient.*none|grad is none/i, "explain"],
-  [/迁移学习|transfer learning/i, "骨干网络 backbone"],
+  [/flow|pass(es)? through|propagat|往前传|传到|回传|链式/i, "reach 传到"],
+  [/清零/, "累加 zero_grad"],
+  [/mask|掩码/i, "mask 掩码"],
+  [/batch ?norm|\bbn\b/i, "batch norm BatchNorm"],
+  [/statistics|均值|方差/i, "running statistics 滑动统计量"],
+  [/in-?place|就地|原地/i, "原位"],
+  [/embedding|词向量/i, "rows 几行 嵌入"],
+  [/entr(y|ies)|\brows?\b/i, "rows 几行"],
+  [/\bweights?\b/i, "权重"],
   [/weight ?decay/i, "权重衰减"],
-  [/显存/, "内存"],
+  [/\boptimi[sz]er/i, "优化器"],
+  [/filter|not pass|leave out|exclude|过滤|去掉|剔除|排除/i, "filter 过滤"],
+  [/迁移学习|transfer learning/i, "骨干网络 backbone"],
+  [/backbone|预训练|主干/i, "骨干网络"],
+  [/\bhead\b|classifier|fully.connected|\bfc\b|last layer|全连接|最后一层|分类[头器层]/i, "head 头部"],
+  [/\bcuda\b|显卡/i, "device"],
+  [/\bmemory\b|\bv?ram\b|\boom\b|leak|显存|泄[漏露]/i, "memory 内存"],
+  [/cop(y|ies)|拷贝/i, "copy 复制"],
   [/叶子[节结]点/, "叶子张量"],
   [/中间(变量|结果)/, "运算结果 retain_grad"],
-  [/清零/, "zero_grad"],
-  [/词向量/, "嵌入 embedding"],
+  [/checkpointing|重计算|检查点/i, "checkpoint reentrant 检查点"],
+  [/\bddp\b|distributed|multi.?gpu|多卡|分布式/i, "DDP"],
+  [/\bamp\b|fp16|autocast|混合精度/i, "autocast GradScaler 混合精度"],
+  [/int8|quanti|量化/i, "quantised 量化"],
+  [/\bema\b|teacher|教师|[滑移]动平均/i, "EMA teacher 教师"],
+  [/\b(a[23]c|ddpg|dqn|ppo|sac)\b|critic|reinforcement|强化学习/i, "critic advantage 评判网络"],
+  [/byol|contrastive|siamese|simclr|stop.?grad|对比学习/i, "SimSiam 停止梯度"],
+  [/wgan|gradient penalty|梯度惩罚/i, "create_graph penalty 惩罚"],
+  [/\b(gru|lstm|rnn)\b|hidden state|隐藏?状态/i, "RNN state 状态"],
 ];
 
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
@@ -100,11 +125,12 @@ function differs(word, other, most) {
 // Return the words to search for, in the order of the query.
 export function wordsOf(query) {
   const text = messageIn(query);
-  const words = cut(text);
-  const specific = words.filter((word) => !FILLERS.has(word));
+  const words = cut(text.replace(CHINESE_FILLERS, " "));
+  const longer = words.filter((word) => !ONE_HAN.test(word)); // than one character
+  const specific = longer.filter((word) => !FILLERS.has(word));
   const names = NAMES.filter(([pattern]) => pattern.test(text)).map(([, name]) => name);
-  const all = [...(specific.length ? specific : words), ...cut(names.join(" "))];
-  return [...new Set(all)].slice(0, MOST);
+  const found = [specific, longer, words].find(({ length }) => length) ?? [];
+  return [...new Set([...found, ...cut(names.join(" "))])].slice(0, MOST);
 }
 
 // Return the message at the end of a pasted traceback. Its numbers are removed, because
@@ -113,8 +139,7 @@ function messageIn(text) {
   const starts = [...text.matchAll(MESSAGE)];
   return text
     .slice(starts.at(-1)?.index ?? 0)
-    .replace(/\b(?:0x[\da-f]+|\d+)\b/gi, " ")
-    .replace(CHINESE_FILLERS, " ");
+    .replace(/\b(?:0x[\da-f]+|\d+)\b/gi, " ");
 }
 
 function cut(text) {

@@ -9,7 +9,8 @@ import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
 import { corrected, errorsIn, wordsOf } from "./words.js";
 
-// Tuned on tests/browser/queries.toml. A small change of a value changes little.
+// Tuned on queries.toml and fresh_queries.toml of tests/browser. A small change of a value
+// changes little.
 const RANKING = {
   metaWeights: { title: 2 },
   pageLength: 0.5,
@@ -20,6 +21,9 @@ const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rari
 const FAINT = 0.1; // part of the best score below which a page is not shown
 const OF_QUESTION = 0.4; // factor for pages of errors if the query is not an error
 const MOST = 10;
+
+// A word that may be misspelt: not a part of a name, such as x.backward or inputs2.
+const WORD = /(?<![\w.])[A-Za-z]?[a-z_]{4,}(?!\w)/g;
 
 const ROOT = new URL("../..", import.meta.url); // the pages of this language
 
@@ -38,9 +42,11 @@ onmessage = async ({ data: { id, query, filters } }) => {
 // A filter has all its values and the chosen one, which may be empty.
 // ``isUnknown`` says that the query is an error which no page explains.
 async function find(query, filters) {
+  await options({ ranking: RANKING }); // before any word is looked up
   const { errors, words } = await known;
   const explained = errorsIn(query, errors);
-  const ranked = await rank(wordsOf(query), words, explained);
+  const asked = explained ? query : await spelled(query, words);
+  const ranked = await rank(wordsOf(asked), explained);
   const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
     pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
@@ -63,15 +69,23 @@ async function find(query, filters) {
   };
 }
 
-async function rank(words, vocabulary, errors) {
-  await options({ ranking: RANKING });
+// Correct the words of a question that are on no page, before words.js looks for others
+// that mean the same.
+async function spelled(query, vocabulary) {
+  const meant = new Map();
+  for (const [word] of query.matchAll(WORD)) {
+    const lower = word.toLowerCase();
+    if (!(await pagesWith(lower)).size) meant.set(word, corrected(lower, vocabulary));
+  }
+  return query.replace(WORD, (word) => meant.get(word) ?? word);
+}
+
+async function rank(words, errors) {
   const { size } = await lookUp(null); // null finds all pages
   const scored = new Map();
   let previous;
   for (const word of words) {
-    let pages = await pagesWith(word);
-    if (!pages.size && /^[a-z_]{5,}$/.test(word))
-      pages = await pagesWith(corrected(word, vocabulary) ?? word);
+    const pages = await pagesWith(word);
     const rarity = Math.log(1 + (size - pages.size + 0.5) / (pages.size + 0.5));
     for (const [id, result] of pages) {
       if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
