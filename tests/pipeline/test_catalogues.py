@@ -112,10 +112,15 @@ def test_the_catalogues_of_the_guide_are_complete_and_up_to_date(capsys):
     assert re.search(r"(\d+) of \1 messages translated", capsys.readouterr().out)
 
 
+ROLE = re.compile(r"\{\w+\}`([^`<]+?)(?: <[^`>]+>)?`")
+"""A link in Markdown. Between two of them, autocorrect takes the text for code."""
+
+
 @pytest.mark.parametrize("path", PO, ids=lambda path: path.stem)
 def test_the_chinese_is_set_as_chinese(path):
     """It has full-width punctuation, spaces beside Latin letters, and no 您."""
     for message in catalogues.read(path, CHINESE):
         if message.id:
-            assert autocorrect_py.format(message.string) == message.string
+            text = ROLE.sub(r"\1", message.string)
+            assert autocorrect_py.format(text) == text
             assert "您" not in message.string
