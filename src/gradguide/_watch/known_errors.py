@@ -70,6 +70,10 @@ NAMES = (
     "differs_from_when_reducelronplateau_was_initialized",
     "expected_scalar_type_float_but_found_bfloat16",
     "inference_tensors_do_not_track_version_counter",
+    "trying_to_differentiate_twice_a_function_that_was_marked_with_once_differentiable",
+    "from_each_model_to_have_the_same_requires_grad",
+    "training_with_multiple_optimizers_is_only_supported_with_manual_optimization",
+    "is_not_supported_for_manual_optimization",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
