@@ -42,8 +42,8 @@ assert x.grad.tolist() == [2, 2]
 #
 # - ``mark_non_differentiable`` makes the output a constant. A loss of nothing else
 #   raises :doc:`element_0_of_tensors_does_not_require_grad`.
-# - A ``backward()`` that returns ``None`` stops the gradient. ``loss.backward()`` raises
-#   nothing, but ``autograd.grad`` raises
+# - A ``backward()`` that returns ``None`` stops the gradient. ``loss.backward()``
+#   raises nothing, but ``autograd.grad`` raises
 #   :doc:`appears_to_not_have_been_used_in_the_graph`.
 # - A straight-through ``backward()`` returns the gradient as it came.
 

@@ -69,6 +69,8 @@ NAMES = (
     "is_not_differentiable_with_respect_to_argument",
     "differs_from_when_reducelronplateau_was_initialized",
     "you_must_implement_either_the_backward_or_vjp_method",
+    "expected_variable_or_none",
+    "returned_an_incorrect_number_of_gradients",
     "expected_scalar_type_float_but_found_bfloat16",
     "inference_tensors_do_not_track_version_counter",
 )
