@@ -1,6 +1,6 @@
 """
-``differs from when `ReduceLROnPlateau` was initialized``
-=========================================================
+``differs from when ReduceLROnPlateau was initialized``
+=======================================================
 
 ``ReduceLROnPlateau`` got ``min_lr`` as a list, with an entry for each group, and the
 optimizer has a new group. Pass ``min_lr`` as a number. Or add an entry to ``min_lrs``
