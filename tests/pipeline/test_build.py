@@ -101,6 +101,22 @@ def test_without_a_package_its_scripts_do_not_run_and_their_pages_say_so(tiny):
     assert outputs(tiny.page("en/gallery/chapter/one.html"))
 
 
+def test_the_page_of_an_error_whose_script_lacks_a_package_has_no_message(tiny):
+    """It is an error if a script that ran printed no message, and only then."""
+    edits = [
+        tiny.edited(f"examples/{name}.py", old, f"import absent_package\n{old}")
+        for name, old in (
+            ("chapter/one", "import torch\n"),
+            ("chapter/two", "import torch\n"),
+            ("errors/a_tensor", "print(1)\n"),
+        )
+    ]
+    with edits[0], edits[1]:
+        assert "no script printed a message of this name" in tiny.fail()
+        with edits[2]:
+            tiny.build()
+
+
 def test_a_changed_translation_of_a_script_changes_its_own_page_only(tiny):
     """The English files keep their bytes, and so does the page beside it."""
     tiny.build()

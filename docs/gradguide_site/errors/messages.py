@@ -24,6 +24,7 @@ from sphinx.util import logging
 
 from gradguide_site.errors.texts import messages, slug
 from gradguide_site.project import ERRORS, chapters, script_of
+from gradguide_site.running.packages import missing
 from gradguide_site.running.record import new_messages, other_words, spans
 
 INDEX = f"reference/{ERRORS}"
@@ -51,8 +52,11 @@ class ShowMessages(SphinxTransform):
     def _messages(self, name: str) -> list[nodes.Element]:
         found = _of(name, self.env.messages)  # type: ignore[attr-defined]
         elsewhere = {t: v for t, v in new_messages().items() if name in slug(t)}
-        # The gettext builder runs no script, so there are no messages to find.
-        if self.env.app.builder.name != "gettext" and not found and not elsewhere:
+        script = Path(self.env.srcdir, ERRORS, f"{name}.py").read_text("utf-8")
+        # The gettext builder runs no script, and no build runs one that lacks a
+        # package, so there are no messages to find.
+        ran = self.env.app.builder.name != "gettext" and not missing(script)
+        if ran and not found and not elsewhere:
             logger.warning(
                 "no script printed a message of this name",
                 location=self.env.docname,
@@ -102,8 +106,8 @@ def _of_versions(text: str, versions: list[str]) -> list[nodes.Element]:
     """Show a message of other versions, or that they give none."""
     named = {"versions": spans(versions)}
     if not text:
-        missing = _("PyTorch %(versions)s: no such message.") % named
-        return [nodes.paragraph("", missing)]
+        none = _("PyTorch %(versions)s: no such message.") % named
+        return [nodes.paragraph("", none)]
     label = _("PyTorch %(versions)s:") % named
     block = nodes.literal_block(text, text, language="none", classes=["wraps"])
     return [nodes.paragraph("", label), block]
