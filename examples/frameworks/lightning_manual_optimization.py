@@ -172,8 +172,8 @@ assert model.seen == [[True, False, True], [False, False, True], [True, False, T
 # What ``Trainer`` refuses
 # ------------------------
 # Several optimizers need ``self.automatic_optimization = False``. Then the accumulation
-# and clipping of gradients are up to you, too: ``self.clip_gradients(optimizer,
-# gradient_clip_val=1.0)`` before the step.
+# and clipping of gradients are up to you, too: see
+# :doc:`/reference/errors/is_not_supported_for_manual_optimization`.
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 
