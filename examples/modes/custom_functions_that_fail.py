@@ -106,8 +106,8 @@ for frozen in ((), (0,), (1,), (0, 1)):
 # :doc:`/reference/errors/returned_an_invalid_gradient_at_index`, a class that is called
 # as in old versions :doc:`/reference/errors/legacy_autograd_function`. A function
 # without ``backward()`` raises only when a gradient arrives, so one behind frozen
-# layers alone never does. With ``once_differentiable`` a gradient penalty raises, if the
-# gradient that comes in requires one (:doc:`/reference/errors` has the text).
+# layers alone never does. With ``once_differentiable`` a gradient penalty raises, if
+# the gradient that comes in requires one (:doc:`/reference/errors` has the text).
 
 
 class OnlyForward(Function):
