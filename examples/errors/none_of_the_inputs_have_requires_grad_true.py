@@ -63,8 +63,13 @@ print(block.bias.grad)
 assert block.bias.grad.tolist() == [1, 1]
 
 # %%
-# In an evaluation under ``no_grad()``, where no gradient is wanted, you can ignore the
-# warning, and also if everything inside the checkpoint and before it is frozen.
+# When is it harmless?
+# --------------------
+# In an evaluation under ``no_grad()``, where no gradient is wanted, and if everything
+# inside the checkpoint and before it is frozen, as in a frozen vision tower without
+# adapters. If layers inside the checkpoint are to train, look at the ``p.grad`` of
+# their parameters after ``zero_grad()`` and ``backward()``: ``None`` means that they
+# get no gradient.
 
 # %%
 # Read on: :doc:`/gallery/beyond/checkpointing_frozen_layers`.

@@ -75,9 +75,10 @@ assert late[1:] == 50 * [late[1]]
 # Reverse a gradient
 # ------------------
 # A head learns to tell domains apart, and the backbone learns features in which it
-# can't (`domain-adversarial training <https://arxiv.org/abs/1505.07818>`_). A custom
-# function or a hook between the two does it: the values pass, the gradient changes its
-# sign.
+# can't (`domain-adversarial training <https://arxiv.org/abs/1505.07818>`_). Between the
+# two is a gradient reversal layer, a custom function or a hook: the values pass, the
+# gradient changes its sign. Don't write it as the ``backward()`` of an ``nn.Module``,
+# which is never called: :doc:`custom_functions_that_fail`.
 
 
 class Reverse(torch.autograd.Function):
