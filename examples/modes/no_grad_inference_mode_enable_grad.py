@@ -109,7 +109,8 @@ else:
 #   So is the result of an in-place operation on it.
 # - ``create_graph=True`` turns grad mode on for the backward pass. The gradient then
 #   has a history under ``no_grad()``, but not under ``inference_mode()``.
-# - ``torch.func.grad`` inside a mode computes its gradient under both.
+# - ``torch.func.grad`` inside a mode computes its gradient under both (:since:`2.12`;
+#   before, it gave zeros under ``inference_mode()``).
 for mode, kind_of_gradient in (
     (torch.no_grad, "recorded"),
     (torch.inference_mode, "inference"),
@@ -120,6 +121,7 @@ for mode, kind_of_gradient in (
         (gradient,) = torch.autograd.grad(cube, w, create_graph=True)
         assert kind(gradient) == kind_of_gradient
         of_square = torch.func.grad(lambda v: (v**2).sum())(torch.ones(2))
+        assert of_square.any(), "before PyTorch 2.12, zeros under inference_mode()"
         assert of_square.tolist() == [2.0, 2.0]
 x = torch.ones(2)
 with torch.inference_mode():
