@@ -127,6 +127,10 @@ for name, keywords in (
 default, own = trained(True, activation_checkpointing=True), trained(True)
 print(default, own)
 assert (default, own) == (False, True)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    TrainingArguments(tempfile.gettempdir(), use_cpu=True, gradient_checkpointing=True)
+assert any("gradient_checkpointing" in str(w.message) for w in caught)
 
 # %%
 # The hook can hide that nothing trains
