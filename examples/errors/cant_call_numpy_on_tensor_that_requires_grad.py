@@ -47,6 +47,33 @@ print(np.exp(x.detach().numpy()))
 assert x.grad.equal(x.exp())
 
 # %%
+# It still fails after ``detach()``
+# ---------------------------------
+# - ``detach()`` returns a new tensor and leaves its own tensor as it is. If the result
+#   is dropped, nothing has changed.
+# - In a list of tensors, as it is plotted or passed to ``np.mean()``, each one is
+#   converted. Detach them when you store them, or store a number: ``loss.item()``. A
+#   stored loss also keeps its graph in memory.
+losses = [(x * factor).sum() for factor in (1, 2)]
+output.detach()  # Wrong: the result is dropped.
+attempts = [output.numpy, lambda: np.mean(losses)]
+messages = []
+for attempt in attempts:
+    try:
+        attempt()
+    except RuntimeError as error:
+        messages.append(str(error))
+assert len(messages) == 2
+assert all(loss.grad_fn is not None for loss in losses)
+assert all("Can't call numpy() on Tensor" in message for message in messages)
+# Right: keep the result, and store numbers.
+output = output.detach()
+numbers = [loss.item() for loss in losses]
+print(output.numpy(), np.mean(numbers))
+assert np.mean(numbers) == 1.5
+assert np.mean([loss.detach() for loss in losses]) == 1.5
+
+# %%
 # Before you write to the array
 # -----------------------------
 # On a CPU, the array of ``detach().numpy()`` uses the memory of the tensor, and

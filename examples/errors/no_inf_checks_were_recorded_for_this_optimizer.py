@@ -77,6 +77,41 @@ print(head.bias.grad)
 assert head.bias.grad is None
 
 # %%
+# Nothing is frozen, and the error comes all the same
+# ---------------------------------------------------
+# Then look at ``.grad`` of the parameters in the optimizer after ``backward()``.
+#
+# - If it is None in the model, too, the graph is cut between these parameters and the
+#   loss, for instance by ``detach()`` or ``no_grad()``.
+# - If the model has gradients, the optimizer holds other parameters: of a copy, or of a
+#   layer that has been replaced.
+#
+# Skipping the step hides only the error: these parameters still do not train. Remove
+# the cut, or make the optimizer of the parameters of this model.
+import copy
+
+first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+net = torch.nn.Sequential(first, second)
+of_a_copy = torch.optim.SGD(copy.deepcopy(net).parameters(), lr=0.1)
+of_first = torch.optim.SGD(first.parameters(), lr=0.1)
+cut = second(first(torch.ones(1, 2)).detach())
+whole = net(torch.ones(1, 2))
+for output, optimizer in ((cut, of_first), (whole, of_a_copy), (whole, of_first)):
+    net.zero_grad()
+    scaler = torch.amp.GradScaler("cpu")
+    scaler.scale(output.sum()).backward(retain_graph=True)
+    held = [p.grad is not None for p in optimizer.param_groups[0]["params"]]
+    try:
+        scaler.step(optimizer)
+        scaler.update()
+        stepped = True
+    except AssertionError:
+        stepped = False
+    print(first.weight.grad is not None, any(held), stepped)
+    assert any(held) == stepped == (output is whole and optimizer is of_first)
+    assert (first.weight.grad is None) == (output is cut)
+
+# %%
 # No error, although all are frozen
 # ---------------------------------
 # With ``fused=True``, ``scaler.step()`` raises no error and changes nothing. And if the

@@ -130,6 +130,48 @@ assert trainable(wrong) == ["default"]
 wrong.set_adapter("default", inference_mode=True)
 assert trainable(wrong) == []
 
+# %%
+# The output equals that of the base
+# ----------------------------------
+# By default, ``lora_B`` starts at zero, and then the adapter changes nothing. Look at
+# every ``lora_B`` after loading:
+#
+# - If all are zero, the adapter is at its start: no step had changed it when it was
+#   saved, or its weights were not loaded, because their names don't fit the model. Then
+#   peft warns of *missing adapter keys*.
+# - If they are not zero, the weights are there. ``model.get_model_status()`` tells
+#   whether the adapter is enabled and active.
+import warnings
+
+
+class Renamed(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = base()
+
+    def forward(self, x):
+        return self.net(x)
+
+
+x, fresh = torch.ones(2, 4), get_peft_model(base(), lora)
+torch.nn.init.ones_(fresh.base_model.model[0].lora_B["default"].weight)
+fresh.save_pretrained(folder.name)
+for plain in (base(), Renamed()):
+    expected = plain(x)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loaded = PeftModel.from_pretrained(plain, folder.name)
+    zero = all(not p.any() for n, p in loaded.named_parameters() if "lora_B" in n)
+    print(zero, loaded(x).equal(expected), len(caught))
+    assert zero == loaded(x).equal(expected) == isinstance(plain, Renamed)
+    missing = any("missing adapter keys" in str(w.message) for w in caught)
+    assert missing == zero
+    assert loaded.get_model_status().enabled
+    assert loaded.get_model_status().active_adapters == ["default"]
+    with loaded.disable_adapter():
+        assert not loaded.get_model_status().enabled
+        assert loaded(x).equal(expected)
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

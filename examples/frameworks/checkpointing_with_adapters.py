@@ -89,6 +89,50 @@ model.activation_checkpointing_enable({"use_reentrant": False})
 assert reached(model, inputs_embeds=embedded.detach()) == 2
 
 # %%
+# The Trainer overrides your call
+# -------------------------------
+# With ``TrainingArguments(activation_checkpointing=True)``, ``train()`` enables
+# checkpointing again, with its own arguments or the default. What you passed to
+# ``activation_checkpointing_enable()`` is lost. Pass it to ``TrainingArguments``:
+# ``activation_checkpointing_kwargs={"use_reentrant": False}``. The older names, still
+# accepted with a warning, are ``gradient_checkpointing`` and
+# ``gradient_checkpointing_kwargs``.
+import tempfile
+
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+
+def trained(own, **options):
+    model = LlamaForCausalLM(words)
+    model.activation_checkpointing_enable({"use_reentrant": own})
+    options |= {"max_steps": 1, "use_cpu": True, "save_strategy": "no"}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(folder, disable_tqdm=True, **options)
+        data = [{"input_ids": ids[0], "labels": ids[0]}]
+        trainer = Trainer(model, arguments, train_dataset=data)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    return model.model.layers[0]._gradient_checkpointing_func.keywords["use_reentrant"]
+
+
+for name, keywords in (
+    ("activation_checkpointing", True),
+    ("gradient_checkpointing", False),
+):
+    passed = {name: True, f"{name}_kwargs": {"use_reentrant": keywords}}
+    found = trained(not keywords, **passed)
+    print(f"{name:25}{keywords!s:6}{found}")
+    assert found == keywords
+# Without keywords: the default. Without checkpointing: your own call.
+default, own = trained(True, activation_checkpointing=True), trained(True)
+print(default, own)
+assert (default, own) == (False, True)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    TrainingArguments(tempfile.gettempdir(), use_cpu=True, gradient_checkpointing=True)
+assert any("gradient_checkpointing" in str(w.message) for w in caught)
+
+# %%
 # The hook can hide that nothing trains
 # -------------------------------------
 # The output of the model requires a gradient now, even if every parameter is frozen. So
@@ -132,8 +176,6 @@ assert model.get_nb_trainable_parameters()[0] == 0
 # Where it ends
 # -------------
 # - In ``eval()``, layers of transformers are not checkpointed.
-# - The ``Trainer`` calls ``activation_checkpointing_enable()`` itself if you pass
-#   ``activation_checkpointing=True`` (in older versions ``gradient_checkpointing``).
 # - ``use_reentrant=False`` is the default of transformers `since January 2026
 #   <https://github.com/huggingface/transformers/pull/43203>`__. It was ``True`` before.
 # - If the hook was added twice, ``disable_input_require_grads()`` removes only one.

@@ -43,6 +43,32 @@ assert "layer1." in name
 assert frozen_by(lambda name: name.startswith("layers.1.")) == []
 
 # %%
+# How do I train only some layers?
+# --------------------------------
+# Freeze everything, unfreeze by name, look at what is trainable, and make the optimizer
+# last. If the pattern matches nothing, the list is empty, and the optimizer raises
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`.
+net = nn.ModuleDict({f"layer{i}": nn.Linear(2, 2) for i in (1, 2, 10)})
+net.requires_grad_(False)
+for name, parameter in net.named_parameters():
+    if name.startswith(("layer2.", "layer10.")):
+        parameter.requires_grad_(True)
+trained = {n: p for n, p in net.named_parameters() if p.requires_grad}
+optimizer = torch.optim.SGD(trained.values(), lr=0.1)
+print(*trained)
+assert list(trained) == [
+    f"{layer}.{name}" for layer in ("layer2", "layer10") for name in ("weight", "bias")
+]
+assert len(optimizer.param_groups[0]["params"]) == 4
+try:
+    torch.optim.SGD([p for n, p in trained.items() if n.startswith("layer3.")])
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("there is a layer3")
+assert message == "optimizer got an empty parameter list"
+
+# %%
 # Do I need names at all?
 # -----------------------
 # No. Take the layer by its path, and freeze it as a whole. A path that leads to no

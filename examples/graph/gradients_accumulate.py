@@ -88,6 +88,27 @@ optimizer.zero_grad(set_to_none=False)
 print(layer.weight.grad)
 assert layer.weight.grad.item() == 0
 
+# %%
+# Where do I read the gradient?
+# -----------------------------
+# Between ``backward()`` and ``zero_grad()``, best before ``step()``. After
+# ``zero_grad()``, ``.grad`` is None, which does not mean that the graph is cut. If a
+# trainer runs the loop, use a hook: ``backward()`` calls it as soon as ``.grad`` holds
+# the gradient.
+optimizer.zero_grad()
+values = []
+handle = layer.weight.register_post_accumulate_grad_hook(
+    lambda weight: values.append(weight.grad.item())
+)
+layer(torch.full((1, 1), 4.0)).sum().backward()
+between = layer.weight.grad.item()
+optimizer.step()
+optimizer.zero_grad()
+handle.remove()
+print(values, between, layer.weight.grad)
+assert values == [between] == [4]
+assert layer.weight.grad is None
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

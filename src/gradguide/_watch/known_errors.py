@@ -76,6 +76,7 @@ NAMES = (
     "trying_to_differentiate_twice_a_function_that_was_marked_with_once_differentiable",
     "from_each_model_to_have_the_same_requires_grad",
     "training_with_multiple_optimizers_is_only_supported_with_manual_optimization",
+    "unscale_has_already_been_called_on_this_optimizer",
     "is_not_supported_for_manual_optimization",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
