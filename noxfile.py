@@ -91,7 +91,9 @@ def tests(session: nox.Session) -> None:
     }
     session.run("python", "tests/browser/executable.py", env=browsers)
     site(session, "build")
-    session.run("pytest", "-n", "auto", *session.posargs, env=browsers)
+    # Packages of other sessions: their files would lengthen the names in reports.
+    others = ("--ignore=tests/frameworks", "--ignore=tests/transformers")
+    session.run("pytest", "-n", "auto", *others, *session.posargs, env=browsers)
 
 
 @nox.session(default=False)

@@ -72,6 +72,7 @@ sphinx_gallery_conf = {
     "reset_modules_order": "both",  # before and after each script
     "image_scrapers": ("gradguide_site.running.figures.scrape",),
     "only_warn_on_example_error": True,  # one build reports every script that fails
+    "default_thumb_file": str(gradguide_site.HERE / "pages/static/script.svg"),
     "capture_repr": ("_repr_html_",),  # show tables, besides what a script prints
     "backreferences_dir": "gallery/backreferences",  # the pages that use a function
     "doc_module": ("gradguide",),

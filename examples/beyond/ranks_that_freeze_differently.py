@@ -72,8 +72,6 @@ def run(function, *needed):
     return [[s for s in lines if s.partition(" ")[0] not in noise] for lines in said]
 
 
-# %%
-# Wrong: each rank freezes the layer of its own number. Right: compare before you wrap.
 def network(outputs=2):
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(2, 2), nn.Linear(2, outputs))
@@ -90,6 +88,8 @@ def rounded(values):
     return [round(value, 3) for value in values.tolist()]
 
 
+# %%
+# Wrong: each rank freezes the layer of its own number. Right: compare before you wrap.
 def average(rank):
     model = network()
     model[rank].requires_grad_(False)

@@ -20,8 +20,7 @@ def part(x):
 
 
 try:
-    # Wrong: the result of a reentrant checkpoint seems to require a gradient.
-    head(checkpoint(part, x, use_reentrant=True)).sum().backward()
+    head(checkpoint(part, x, use_reentrant=True)).sum().backward()  # wrong
 except RuntimeError as error:
     print(f"RuntimeError: {error}")
 else:

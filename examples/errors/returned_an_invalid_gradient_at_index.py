@@ -18,8 +18,7 @@ class Flatten(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx, gradient):
-        # Wrong: the shape of the output.
-        return gradient
+        return gradient  # wrong: the shape of the output
 
 
 x = torch.ones(2, 3, requires_grad=True)

@@ -7,7 +7,8 @@ A loss contains the gradient of a custom function that has no second derivative.
 not, write a second function for it.
 """
 
-# %%
+# %% tags=["hide-input"]
+# The square. Its ``backward()`` consists of PyTorch's operations.
 import torch
 from torch.autograd import Function, grad
 from torch.autograd.function import once_differentiable
@@ -24,6 +25,7 @@ class Right(Function):
         return 2 * ctx.saved_tensors[0] * gradient
 
 
+# %%
 class Wrong(Right):
     # The same backward(), with @once_differentiable.
     backward = staticmethod(once_differentiable(Right.backward))

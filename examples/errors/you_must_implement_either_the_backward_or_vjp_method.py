@@ -17,7 +17,6 @@ class Double(torch.autograd.Function):
         return 2 * x
 
 
-# Right: the class has a method of this name.
 class Right(Double):
     @staticmethod
     def backward(_ctx, gradient):

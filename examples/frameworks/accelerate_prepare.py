@@ -71,8 +71,7 @@ def run(worker):
 
 
 # %%
-# *Thaw*: a frozen layer is unfrozen. The numbers are the gradient of one of its weights
-# in each of the two processes. They should be equal.
+# The gradient of one weight in each of the two processes; both should be equal.
 def orders(accelerator):
     for order in ("thaw, prepare", "prepare, thaw", "prepare, thaw, prepare", "freeze"):
         model = network()

@@ -66,8 +66,7 @@ class Turns(Pair):
             with self.toggled_optimizer(optimizer):
                 self.run_both(batch)
         for optimizer in self.optimizers():
-            # Wrong: nothing untoggles the optimizer before the next one.
-            self.toggle_optimizer(optimizer)
+            self.toggle_optimizer(optimizer)  # wrong: the last one is toggled
             self.run_both(batch)
 
 

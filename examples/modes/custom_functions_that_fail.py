@@ -1,6 +1,6 @@
 """
-A custom function has to ask which inputs are frozen, or its backward fails
-===========================================================================
+A custom function has to ask which inputs are frozen
+====================================================
 
 A ``backward()`` that calls ``autograd.grad`` raises an error as soon as one input is
 frozen. ``ctx.needs_input_grad`` says which gradients to compute.
@@ -21,7 +21,6 @@ class Product(Function):
     @torch.enable_grad()
     def backward(ctx, gradient):
         a, b = factors = ctx.saved_tensors
-        # Right: ask. Wrong: compute both.
         needs = ctx.needs_input_grad if asks else (True, True)
         needed = [t for t, need in zip(factors, needs, strict=True) if need]
         found = iter(grad(a * b, needed, gradient))
@@ -29,7 +28,7 @@ class Product(Function):
 
 
 x, frozen = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
-for asks in (False, True):
+for asks in (False, True):  # wrong, right
     try:
         Product.apply(x, frozen).sum().backward()
         print(x.grad)
