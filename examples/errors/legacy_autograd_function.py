@@ -16,7 +16,8 @@ class Double(torch.autograd.Function):
 
 x = torch.ones(2, requires_grad=True)
 try:
-    Double()(x)  # wrong: an instance is called
+    # Wrong: an instance is called.
+    Double()(x)
 except RuntimeError as error:
     print(f"RuntimeError: {error}")
 else:
