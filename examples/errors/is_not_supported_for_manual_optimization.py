@@ -73,8 +73,7 @@ except MisconfigurationException as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the training began")
-print(weights := fit(Clipped()))
-assert weights == [-0.6, -0.8]
+assert fit(Clipped()) == [-0.6, -0.8]
 
 
 # %%

@@ -2,14 +2,12 @@
 Freeze before accelerator.prepare(), not after
 ==============================================
 
-In one process the order makes no difference. With several, ``prepare()`` wraps the
-model in DDP, which decides then what to average. Freezing later raises an error, and
-what is unfrozen later gets another gradient in each process, without an error.
+With several processes, ``prepare()`` wraps the model in DDP, which decides then what
+to average. Freezing later raises an error, and unfreezing later gives each process
+another gradient.
 """
 
 # %% tags=["hide-input"]
-# ``run()`` calls a function in two processes, each with an ``Accelerator``, and returns
-# what the first one prints.
 import inspect
 import os
 import subprocess

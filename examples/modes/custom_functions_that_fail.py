@@ -8,10 +8,9 @@ frozen. ``ctx.needs_input_grad`` says which gradients to compute.
 
 # %%
 import torch
-from torch.autograd import Function, grad
 
 
-class Product(Function):
+class Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, *factors):
         ctx.save_for_backward(*factors)
@@ -23,7 +22,7 @@ class Product(Function):
         a, b = factors = ctx.saved_tensors
         needs = ctx.needs_input_grad if asks else (True, True)
         needed = [t for t, need in zip(factors, needs, strict=True) if need]
-        found = iter(grad(a * b, needed, gradient))
+        found = iter(torch.autograd.grad(a * b, needed, gradient))
         return tuple(next(found) if need else None for need in needs)
 
 
@@ -46,6 +45,7 @@ for asks in (False, True):  # wrong, right
 # out where gradients are computed. If all are frozen and the input requires a gradient,
 # the gradient passes through.
 from torch import nn
+from torch.autograd import Function, grad
 
 
 class CheckpointFunction(Function):
