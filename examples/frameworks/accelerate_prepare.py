@@ -2,9 +2,8 @@
 Freeze before accelerator.prepare(), not after
 ==============================================
 
-With several processes, ``prepare()`` wraps the model in DDP, which decides then what
-to average. Freezing later raises an error, and unfreezing later gives each process
-another gradient.
+With several processes, ``prepare()`` decides what to average. Freezing later raises an
+error. Unfreezing later gives each process another gradient.
 """
 
 # %% tags=["hide-input"]
