@@ -8,6 +8,7 @@ import pytest
 from lxml import etree, html
 
 from gradguide._watch.known_errors import NAMES as NAMES_OF_ERRORS
+from gradguide_site.errors.texts import messages, slug
 from gradguide_site.project import (
     CHINESE,
     ENGLISH,
@@ -18,9 +19,6 @@ from gradguide_site.project import (
 from gradguide_site.publish import inspection
 
 from .pages import EVERY_LANGUAGE, NAMES, PROJECT, SITE, read
-
-ERROR = re.compile(r"(?:Error|Exception): ")
-"""The end of the class of an error, before its text."""
 
 SCRIPTS = {page_of(path).as_posix() for path in PROJECT.scripts()}
 
@@ -172,7 +170,7 @@ def test_the_command_knows_the_page_of_each_error():
     errors = [
         script.stem
         for script in PROJECT.scripts()
-        if script.parts[0] == "errors" and ERROR.search(_first_outputs(script))
+        if script.parts[0] == "errors" and _is_about_an_error(script)
     ]
     not_only_of_torch = {
         "net_has_no_attribute",
@@ -183,5 +181,10 @@ def test_the_command_knows_the_page_of_each_error():
     assert set(NAMES_OF_ERRORS) == set(errors) - not_only_of_torch
 
 
-def _first_outputs(script):
-    return "\n".join(read(ENGLISH, f"{page_of(script)}.html").outputs[:2])
+def _is_about_an_error(script):
+    """Whether a message that has the name of the page is an error, not a warning."""
+    return any(
+        script.stem in slug(message.text) and not message.is_warning
+        for output in read(ENGLISH, f"{page_of(script)}.html").outputs
+        for message in messages(output.split("\n"))
+    )
