@@ -55,8 +55,7 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         return
     record.unlink(missing_ok=True)
     for script in project.scripts():
-        absent = packages.missing((project.examples / script).read_text("utf-8"))
-        if absent:
+        if absent := packages.missing(project.examples / script):
             print(f"{script} does not run: {', '.join(absent)} not installed.")
     prepare()
     for language in languages:

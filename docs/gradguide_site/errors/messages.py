@@ -52,7 +52,7 @@ class ShowMessages(SphinxTransform):
     def _messages(self, name: str) -> list[nodes.Element]:
         found = _of(name, self.env.messages)  # type: ignore[attr-defined]
         elsewhere = {t: v for t, v in new_messages().items() if name in slug(t)}
-        script = Path(self.env.srcdir, ERRORS, f"{name}.py").read_text("utf-8")
+        script = Path(self.env.srcdir, ERRORS, f"{name}.py")
         # The gettext builder runs no script, and no build runs one that lacks a
         # package, so there are no messages to find.
         ran = self.env.app.builder.name != "gettext" and not missing(script)

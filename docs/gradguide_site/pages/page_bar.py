@@ -120,7 +120,7 @@ class BarBelowTitle(SphinxPostTransform):
     def _checked(self, script: str) -> str:
         """Say on which versions a script was checked, or why it did not run."""
         source = Path(self.env.srcdir, staged_as(PurePath(f"{script}.py")))
-        if absent := missing(source.read_text("utf-8")):
+        if absent := missing(source):
             return _("Not run: %(packages)s not installed") % {
                 "packages": ", ".join(absent)
             }

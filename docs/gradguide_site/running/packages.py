@@ -23,9 +23,10 @@ def imported(script: str) -> list[str]:
     return sorted(set(IMPORT.findall(script)) - sys.stdlib_module_names)
 
 
-def missing(script: str) -> list[str]:
+def missing(script: Path) -> list[str]:
     """Return the packages that a script imports and that are not installed."""
-    return [package for package in imported(script) if find_spec(package) is None]
+    packages = imported(script.read_text("utf-8"))
+    return [package for package in packages if find_spec(package) is None]
 
 
 def versions(packages: Sequence[str]) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ def filename_pattern(*folders: str) -> str:
     excluded = [
         re.escape(f"{path.parent.name}/{path.name}")
         for path in sorted(scripts)
-        if missing(path.read_text("utf-8"))
+        if missing(path)
     ]
     return rf"^(?!.*(?:{'|'.join(excluded)})$).*\.py$" if excluded else r"\.py$"
 

@@ -24,7 +24,10 @@ RECORD = "{}.runs.json"
 PACKAGES = ("torch", "numpy", "matplotlib", "sphinx-gallery")
 """Packages that affect every script, besides those that it imports."""
 
-RUNNERS = ("fresh_start.py", "figures.py", "figures.mplstyle", "../chinese.py")
+RUNNERS = (
+    *("fresh_start.py", "figures.py", "figures.mplstyle", "../chinese.py"),
+    "../pages/static/script.svg",  # the picture of a script without a figure
+)
 """Files of this package that affect what a script prints and draws."""
 
 

@@ -168,9 +168,7 @@ def _breakable(text: str) -> list[str]:
     return [text[a:b] for a, b in pairwise(ends)]
 
 
-@cache
-def _columns(piece: str) -> int:
-    return column_width(piece)
+_columns = cache(column_width)
 
 
 def _fill(pieces: Sequence[str], width: int) -> list[str]:

@@ -103,7 +103,7 @@ def _rewritten(source: str, gettext: rest.Translate, name: str) -> str:
     return "\n".join(lines)
 
 
-def _code(source: str, name: str) -> tuple[CodeType, list[tuple[int, int, int]]]:
+def _code(source: str, name: str) -> tuple[CodeType, list[tuple[int, int, int | None]]]:
     """Return the bytecode of a script without its docstring, and the line numbers."""
     tree = _parse(source, name)
     if ast.get_docstring(tree) is not None:
