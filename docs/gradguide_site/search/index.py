@@ -58,6 +58,9 @@ LINK = "1"
 WEIGHTS = {"pre": "0.4"}
 """The weight of code and outputs: they repeat their words."""
 
+FRAMEWORKS = "gallery/frameworks/"
+"""Pages that come behind others, unless the query names a framework."""
+
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
 
@@ -126,6 +129,8 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
         listed = f"reference/{ERRORS}.html" if kind == "error" else address
         chapter = f"chapter{chapters.get(listed)}"
         named = [Path(address).stem] if kind == "error" else []
+        if address.startswith(FRAMEWORKS):
+            named.append("framework")
         yield address, _record(article, links[address], kind, chapter, *named)
 
 

@@ -67,6 +67,10 @@ const NAMES = [
   [/\b(gru|lstm|rnn)\b|hidden state|隐藏?状态/i, "RNN state 状态"],
 ];
 
+// Words of a query that is about a framework.
+const FRAMEWORK =
+  /accelerat|adapter|diffusers|hugging|lightning|lora|peft|toggle|trainer|transformers|ultralytics|yolo|适配器|训练器|框架/i;
+
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
 
 // Return the names of the pages that explain a pasted error or warning, or undefined if
@@ -120,6 +124,10 @@ function differs(word, other, most) {
     [before, row] = [row, next];
   }
   return row[other.length] <= most;
+}
+
+export function namesFramework(query) {
+  return FRAMEWORK.test(query);
 }
 
 // Return the words to search for, in the order of the query.

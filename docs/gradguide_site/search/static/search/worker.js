@@ -7,7 +7,7 @@
 
 import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
-import { corrected, errorsIn, wordsOf } from "./words.js";
+import { corrected, errorsIn, namesFramework, wordsOf } from "./words.js";
 
 // Tuned on queries.toml and fresh_queries.toml of tests/browser. A small change of a value
 // changes little.
@@ -20,6 +20,7 @@ const RANKING = {
 const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rarity
 const FAINT = 0.1; // part of the best score below which a page is not shown
 const OF_QUESTION = 0.4; // factor for pages of errors if the query is not an error
+const OF_FRAMEWORK = 0.6; // factor for pages of frameworks if the query names none
 const MOST = 10;
 
 // A word that may be misspelt: not a part of a name, such as x.backward or inputs2.
@@ -46,7 +47,11 @@ async function find(query, filters) {
   const { errors, words } = await known;
   const explained = errorsIn(query, errors);
   const asked = explained ? query : await spelled(query, words);
-  const ranked = await rank(wordsOf(asked), explained);
+  const factors = {
+    error: explained ? 1 : OF_QUESTION,
+    framework: namesFramework(query) ? 1 : OF_FRAMEWORK,
+  };
+  const ranked = await rank(wordsOf(asked), explained, factors);
   const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
     pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
@@ -80,7 +85,8 @@ async function spelled(query, vocabulary) {
   return query.replace(WORD, (word) => meant.get(word) ?? word);
 }
 
-async function rank(words, errors) {
+// ``factors`` has a factor for each kind of pages that search/index.py marks.
+async function rank(words, errors, factors) {
   const { size } = await lookUp(null); // null finds all pages
   const scored = new Map();
   let previous;
@@ -99,11 +105,9 @@ async function rank(words, errors) {
     previous = { pages, rarity };
   }
   const best = Math.max(1, ...[...scored.values()].map(({ score }) => score));
-  if (!errors) {
-    const explanations = await lookUp('"0error"');
-    for (const page of scored.values())
-      if (explanations.has(page.id)) page.score *= OF_QUESTION;
-  }
+  for (const [kind, factor] of Object.entries(factors))
+    for (const id of (await lookUp(`"0${kind}"`)).keys())
+      if (scored.has(id)) scored.get(id).score *= factor;
   for (const name of errors ?? [])
     for (const [id, result] of await lookUp(`"0${name}"`)) {
       if (!scored.has(id)) scored.set(id, { id, result, score: 0, hits: [] });
