@@ -117,8 +117,8 @@ assert rest.startswith("is a view and is being modified inplace")
 # Older versions, quoted and not run: ``Output 0 of SplitBackward is a view`` (`SA-SSD
 # 98 <https://github.com/skyhehe123/SA-SSD/issues/98>`__, 2022), ``SplitBackward0``
 # (`OpenNMT-py 2303 <https://github.com/OpenNMT/OpenNMT-py/issues/2303>`__, 2023). In
-# 2020 it was a warning: *Inplace operators on such views are being deprecated and will
-# be forbidden starting from version 1.8* (`issue 46820
+# 2020 it was a warning: ``Inplace operators on such views are being deprecated and will
+# be forbidden starting from version 1.8`` (`issue 46820
 # <https://github.com/pytorch/pytorch/issues/46820>`__).
 #
 # Read on: :doc:`/gallery/graph/inplace_modified`,

@@ -43,7 +43,7 @@ def server(environment):
 
 
 def _serve():
-    for name in ("matplotlib.pyplot", "torch"):
+    for name in ("matplotlib.pyplot", "torch", "torch._dynamo"):
         import_module(name)
     for line in sys.stdin:
         if not (child := os.fork()):
@@ -74,7 +74,7 @@ def environment(*, module):
     """Return what a reader has, with or without the module."""
     clean = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     source = Path(__file__).parents[2] / "src"
-    settings = {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "agg"}
+    settings = {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     return clean | settings | ({"PYTHONPATH": str(source)} if module else {})
 
 

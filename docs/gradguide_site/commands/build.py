@@ -17,6 +17,7 @@ from gradguide_site.publish import assemble
 from gradguide_site.publish.book import add_book, book
 from gradguide_site.publish.card import add_card
 from gradguide_site.publish.inspection import inspect
+from gradguide_site.publish.llms import add_list
 from gradguide_site.running import packages
 from gradguide_site.running.sphinx_builds import PROCESSES, Build, Job, prepare, run
 from gradguide_site.running.stage import stage
@@ -91,6 +92,7 @@ def _job(project: Project, language: Language, *, with_book: bool) -> Job:
 def _finish(project: Project, language: Language, *, with_book: bool) -> None:
     """Make what is made from the finished pages of a language."""
     index(project.pages(language))
+    add_list(project, language)
     add_card(project, language)
     if with_book:
         add_book(project, language)

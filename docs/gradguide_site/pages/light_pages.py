@@ -1,4 +1,4 @@
-"""Leave out of a page the scripts and style sheets that nothing on it uses.
+"""Leave out of a page the scripts, style sheets and texts that nothing on it uses.
 
 Sphinx extensions add their files to every page, but most pages have no cards, no tabs
 and no tables from a notebook. Without these files a page loads faster on a phone.
@@ -6,6 +6,7 @@ and no tables from a notebook. Without these files a page loads faster on a phon
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -46,6 +47,10 @@ def _leave_out(
         return not any(part in name for part in NEVER_NEEDED) and all(
             mark in body for part, mark in NEEDED_FOR.items() if part in name
         )
+
+    if page.startswith("reference/"):
+        # The cards below a function; those of the gallery show the text on hovering.
+        context["body"] = re.sub(r' tooltip="[^"]*"', "", body)
 
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if is_needed(file)]

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradguide_site.project import ENGLISH, LANGUAGES, Project
-from gradguide_site.publish import llms, pictures
+from gradguide_site.publish import pictures
 
 NOT_PUBLISHED = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
 """Files and folders that Sphinx writes beside the pages."""
@@ -33,7 +33,6 @@ def assemble(project: Project) -> Path:
     ignore = shutil.ignore_patterns(*NOT_PUBLISHED)
     shutil.copytree(project.candidate, new, ignore=ignore)
     _root_pages(project, new)
-    llms.write(project, new)
     pictures.give_sizes(new)
     return new
 
@@ -56,7 +55,7 @@ def recover(project: Project) -> None:
 
 
 def _root_pages(project: Project, site: Path) -> None:
-    """Write the start page, the 404 page, ``robots.txt`` and the sitemap."""
+    """Write the start page, the 404 page, ``robots.txt``, ``llms.txt`` and the sitemap."""
     templates = Environment(
         autoescape=True,
         keep_trailing_newline=True,
@@ -74,6 +73,7 @@ def _root_pages(project: Project, site: Path) -> None:
             base=urlsplit(project.address).path,
             date=datetime.fromtimestamp(project.epoch, UTC).date().isoformat(),
             languages=LANGUAGES,
+            metadata=project.metadata,
             pages=pages,
         )
         if path.suffix == ".html":

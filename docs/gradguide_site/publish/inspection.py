@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import zip_longest
 from pathlib import Path
 from posixpath import dirname, join, normpath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from lxml.html import HtmlElement
 
@@ -23,7 +24,9 @@ from gradguide_site.project import (
     language,
 )
 
-BACKTICK = re.compile("`")
+BACKTICK = "contains(., '`')"
+NOT_ASCII = "translate(., $ascii, '') != ''"
+ASCII = f"{string.ascii_letters}{string.digits}{string.punctuation} \n"
 CODE = {"pre", "code", "script", "style"}
 ELSEWHERE = ("http:", "https:", "mailto:", "data:")
 
@@ -38,7 +41,7 @@ class Page:
     def outputs(self) -> list[str]:
         """The text of each output of the script, in order."""
         blocks = self.tree.xpath(
-            "//*[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
+            "//div[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
         )
         return [block.text_content() for block in blocks]
 
@@ -55,15 +58,12 @@ class Page:
         )
         return {str(link) for link in addresses if not link.startswith(ELSEWHERE)}
 
-    def texts(
-        self, pattern: re.Pattern[str]
-    ) -> Iterator[tuple[str, list[HtmlElement]]]:
-        """Yield each text that contains a pattern, with the elements around it."""
-        for text in self.tree.xpath("//text()"):
-            if pattern.search(text):
-                parent = text.getparent()
-                inside = parent.getparent() if text.is_tail else parent
-                yield text.strip(), [inside, *inside.iterancestors()]
+    def texts(self, condition: str) -> Iterator[tuple[str, list[HtmlElement]]]:
+        """Yield each text that meets a condition, with the elements around it."""
+        for text in self.tree.xpath(f"//text()[{condition}]", ascii=ASCII):
+            parent = text.getparent()
+            inside = parent.getparent() if text.is_tail else parent
+            yield text.strip(), [inside, *inside.iterancestors()]
 
 
 Pages = dict[str, Page]
@@ -126,19 +126,20 @@ def _links(project: Project, pages: Pages) -> Iterator[str]:
     anchors = {
         name: {*page.anchors, "furo-main-content"} for name, page in pages.items()
     }
+    @cache
+    def target(folder: str, path: str) -> str:
+        """Return the file that a path without a section leads to."""
+        file = normpath(join(folder, unquote(path)))
+        return f"{file}/index.html" if f"{file}/index.html" in files else file
+
     for name, page in pages.items():
         for address in sorted(page.links):
-            parts = urlsplit(address)
-            target = normpath(join(dirname(name), unquote(parts.path)))
-            if not parts.path:
-                target = name
-            elif f"{target}/index.html" in files:
-                target += "/index.html"
-            if target not in files:
+            path, _, section = address.partition("#")
+            path = path.partition("?")[0]
+            file = target(dirname(name), path) if path else name
+            if file not in files:
                 yield f"{name}: {address} leads nowhere"
-            elif parts.fragment and parts.fragment not in anchors.get(
-                target, {parts.fragment}
-            ):
+            elif section and section not in anchors.get(file, {section}):
                 yield f"{name}: {address} has no such section"
 
 
@@ -151,9 +152,10 @@ def _languages(pages: Pages) -> Iterator[str]:
         tag = language(name.partition("/")[0]).tag
         if page.tree.get("lang") != tag:
             yield f"{name}: its lang is not {tag}"
-        for text, around in page.texts(CHINESE_CHARACTER) if tag == ENGLISH.tag else ():
+        for text, around in page.texts(NOT_ASCII) if tag == ENGLISH.tag else ():
             has_lang = any(element.get("lang") for element in around[:-1])
-            if not has_lang and around[0].tag not in ("script", "style"):
+            is_shown = around[0].tag not in ("script", "style")
+            if CHINESE_CHARACTER.search(text) and is_shown and not has_lang:
                 yield f"{name}: Chinese text: {text[:40]!r}"
 
 

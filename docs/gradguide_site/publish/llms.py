@@ -12,28 +12,16 @@ from posixpath import normpath
 from lxml.html import HtmlElement
 
 from gradguide_site.pages.finished_pages import navigation, parse
-from gradguide_site.project import ERRORS, LANGUAGES, Language, Project
+from gradguide_site.project import ERRORS, Language, Project
 
 
-def write(project: Project, site: Path) -> None:
-    """Write ``llms.txt`` for each language, and one in the root that links to them."""
-    lines = [
-        f"# {project.metadata['name']}",
-        "",
-        f"> {project.metadata['description']}",
-        "",
-        "## Languages",
-        "",
-    ]
-    for language in LANGUAGES:
-        text = _pages(project, site / language.url, language)
-        (site / language.url / "llms.txt").write_text(text, "utf-8")
-        address = f"{project.address}{language.url}/llms.txt"
-        lines.append(f"- [{language.name}]({address})")
-    (site / "llms.txt").write_text("\n".join(lines) + "\n", "utf-8")
+def add_list(project: Project, language: Language) -> None:
+    """Write ``llms.txt`` into the pages of a language."""
+    pages = project.pages(language)
+    (pages / "llms.txt").write_text(_list(project, pages, language), "utf-8")
 
 
-def _pages(project: Project, pages: Path, language: Language) -> str:
+def _list(project: Project, pages: Path, language: Language) -> str:
     home = parse(pages / "index.html")
     title = home.xpath("string(//meta[@property='og:title']/@content)")
     lines = [f"# {title}", "", f"> {_description(home)}"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,7 @@ def filename_pattern(*folders: str) -> str:
     return rf"^(?!.*(?:{'|'.join(excluded)})$).*\.py$" if excluded else r"\.py$"
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return version(package)

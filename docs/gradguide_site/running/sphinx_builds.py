@@ -39,6 +39,7 @@ PRELOADED = [
     *("bs4", "furo", "lxml.html", "markdownify", "matplotlib.backends.backend_svg"),
     *("matplotlib.pyplot", "myst_parser.sphinx_", "numpy", "sphinx.application"),
     *("sphinx_design", "sphinx_gallery.gen_gallery", "torch", "torch._dynamo"),
+    "gradguide_site.__main__",  # each process imports the module that was started
 ]
 
 PROGRESS = ("running ", "updating environment: ")
@@ -163,6 +164,7 @@ def _work(job: Job, sender: Connection) -> None:
     os.environ |= {
         "HF_HUB_OFFLINE": "1",  # scripts download nothing
         "MPLBACKEND": "agg",
+        "OMP_NUM_THREADS": "1",  # for processes that a script starts, as torchrun does
         "PYTHONPATH": os.pathsep.join(code),  # for processes that a script starts
         "SOURCE_DATE_EPOCH": str(job.project.epoch),
     }

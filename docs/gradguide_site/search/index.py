@@ -210,6 +210,9 @@ def _texts(
     if not isinstance(element.tag, str) or NOT_SEARCHED & set(element.classes):
         return
     inside = block if element.tag in INLINE else element
+    if element.tag == "pre":  # it has an element for each token of code
+        yield inside, element.text_content()
+        return
     if element.text:
         yield inside, element.text
     for child in element:
