@@ -39,7 +39,7 @@ const NAMES = [
   [/flow|pass(es)? through|propagat|往前传|传到|回传|链式/i, "reach 传到"],
   [/清零/, "累加 zero_grad"],
   [/mask|掩码/i, "mask 掩码"],
-  [/batch ?norm|\bbn\b/i, "batch norm BatchNorm"],
+  [/batch ?norm|(?<![a-z])bn(?![a-z])/i, "batch norm BatchNorm"],
   [/statistics|均值|方差/i, "running statistics 滑动统计量"],
   [/in-?place|就地|原地/i, "原位"],
   [/embedding|词向量/i, "rows 几行 嵌入"],
@@ -60,6 +60,7 @@ const NAMES = [
   [/\bddp\b|distributed|multi.?gpu|多卡|分布式/i, "DDP"],
   [/\bamp\b|fp16|autocast|混合精度/i, "autocast GradScaler 混合精度"],
   [/int8|quanti|量化/i, "quantised 量化"],
+  [/distill|蒸馏/i, "distillation 蒸馏 teacher 教师"],
   [/\bema\b|teacher|教师|[滑移]动平均/i, "EMA teacher 教师"],
   [/\b(a[23]c|ddpg|dqn|ppo|sac)\b|critic|reinforcement|强化学习/i, "critic advantage 评判网络"],
   [/byol|contrastive|siamese|simclr|stop.?grad|对比学习/i, "SimSiam 停止梯度"],
@@ -72,23 +73,44 @@ const FRAMEWORK =
   /accelerat|adapter|diffusers|hugging|lightning|lora|peft|toggle|trainer|transformers|ultralytics|yolo|适配器|训练器|框架/i;
 
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
+const SHORTEST = 6; // words of a message, in a row, by which it is recognized
+const LONGEST = 12;
 
 // Return the names of the pages that explain a pasted error or warning, or undefined if
-// the query is none. The name is a part of the text, see errors/messages.py. The text may
-// be cut in half. Other versions have other words, so most words of a name are enough.
-export function errorsIn(query, names) {
+// the query is none. ``errors`` has the messages of each page, as slugs. The name of the
+// page is a part of them, see errors/messages.py. The text may be cut in half, or begin in
+// the middle. Other versions have other words, so most words of a name are enough.
+export function errorsIn(query, errors) {
+  const names = Object.keys(errors);
   const start = [...query.matchAll(MESSAGE)].at(-1)?.index;
   const text = slug(query.slice(start ?? 0));
   const said = slug(query.slice(start ?? 0).replace(/^\w+: /, ""));
   const whole = names.filter(
     (name) => text.includes(name) || (said.length > 20 && name.includes(said)),
   );
-  if (whole.length || start === undefined) return whole.length ? whole : undefined;
+  const found = whole.length ? whole : sharing(said, errors);
+  if (found.length || start === undefined) return found.length ? found : undefined;
   const words = new Set(text.split("_"));
   return names.filter((name) => {
     const parts = name.split("_");
     return parts.length > 4 && parts.filter((part) => words.has(part)).length > 0.8 * parts.length;
   });
+}
+
+// Return the names of the pages whose messages share the longest row of words with a text.
+// Numbers are left out: they differ.
+function sharing(text, errors) {
+  const words = text.split("_").filter((word) => !/^\d*$/.test(word));
+  for (let length = Math.min(LONGEST, words.length); length >= SHORTEST; length -= 1) {
+    const rows = words
+      .slice(0, words.length - length + 1)
+      .map((_, first) => `_${words.slice(first, first + length).join("_")}_`);
+    const found = Object.keys(errors).filter((name) =>
+      errors[name].some((message) => rows.some((row) => message.includes(row))),
+    );
+    if (found.length) return found;
+  }
+  return [];
 }
 
 const slug = (text) =>
