@@ -9,7 +9,7 @@ const MOST = 64;
 // Words that say nothing about the subject of a question. Layers are on each page.
 const FILLERS = new Set(
   `a about all also although an and any are as at be because been between but by can
-  could did difference different do does doing don enough find for from get got has have
+  could create created creating did difference different do does doing don enough find for from get got has have
   how i if in instead into is it its just like me my need no not of on only or out part
   possible should so some still sufficient t than that the their then there these they
   this to use using vs want was way well were what when where which while why will with
@@ -37,7 +37,7 @@ const NAMES = [
   [/\bgrad\b/i, "gradient"],
   [/梯度.*none|gradient.*none|grad is none/i, "explain"],
   [/flow|pass(es)? through|propagat|往前传|传到|回传|链式/i, "reach 传到"],
-  [/清零/, "累加 zero_grad"],
+  [/zero_grad|清零/i, "accumulate 累加 zero_grad"],
   [/mask|掩码/i, "mask 掩码"],
   [/batch ?norm|(?<![a-z])bn(?![a-z])/i, "batch norm BatchNorm"],
   [/statistics|均值|方差/i, "running statistics 滑动统计量"],
@@ -47,6 +47,8 @@ const NAMES = [
   [/\bweights?\b/i, "权重"],
   [/weight ?decay/i, "权重衰减"],
   [/\boptimi[sz]er/i, "优化器"],
+  [/before or after|先.*(还是|再|后)/i, "order 顺序"],
+  [/\.requires_grad *= *false/i, "typo attribute 属性"],
   [/filter|not pass|leave out|exclude|过滤|去掉|剔除|排除/i, "filter 过滤"],
   [/迁移学习|transfer learning/i, "骨干网络 backbone"],
   [/backbone|预训练|主干/i, "骨干网络"],
