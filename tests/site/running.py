@@ -19,7 +19,7 @@ SECONDS = 120
 """How long a script may run."""
 
 SEED = 1
-"""Another seed than that of the site, which is 0: a reader's process has a random one."""
+"""Another seed than that of the site, which is 0: readers have random ones."""
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def recover(project: Project) -> None:
 
 
 def _root_pages(project: Project, site: Path) -> None:
-    """Write the start page, the 404 page, ``robots.txt``, ``llms.txt`` and the sitemap."""
+    """Write the files of the root: start page, 404 page, sitemap and lists for robots."""
     templates = Environment(
         autoescape=True,
         keep_trailing_newline=True,

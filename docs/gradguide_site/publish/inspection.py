@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -123,6 +122,7 @@ def _links(project: Project, pages: Pages) -> Iterator[str]:
     anchors = {
         name: {*page.anchors, "furo-main-content"} for name, page in pages.items()
     }
+
     @cache
     def target(folder: str, path: str) -> str:
         """Return the file that a path without a section leads to."""
