@@ -143,7 +143,7 @@ assert counts == [1, 2, 2, 2]
 # again, and the others use that code. Accept it, or let the output of the embedding
 # require a gradient, as ``model.enable_input_require_grads()`` does in the library
 # transformers. Then the first block also computes the gradient of its input, which
-# nothing else needs. ``error_on_recompile`` makes an error of the second compilation:
+# nothing uses. ``error_on_recompile`` makes an error of the second compilation:
 
 
 class Block(torch.nn.Module):

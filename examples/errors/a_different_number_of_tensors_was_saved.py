@@ -131,7 +131,7 @@ assert net.log_scale.grad.tolist() == [4, 4]
 # ----------------------------------------------------
 # Then an operation in it may save other tensors by itself when it is repeated. The
 # fused ``SwiGLU`` of xformers did (`TinyLlama 152
-# <https://github.com/jzhang38/TinyLlama/issues/152>`__, mended in `xformers 1127
+# <https://github.com/jzhang38/TinyLlama/issues/152>`__, fixed in `xformers 1127
 # <https://github.com/facebookresearch/xformers/pull/1127>`__ and `1152
 # <https://github.com/facebookresearch/xformers/pull/1152>`__; not run here). Upgrade,
 # replace the operation by plain PyTorch, or call it outside of the checkpoint. To find

@@ -50,9 +50,9 @@ assert not features.is_inference()
 # A framework did. Lightning's ``validate()``, ``test()`` and ``predict()`` run under
 # it; the validation inside ``fit()`` runs under ``no_grad()``
 # (:doc:`/gallery/frameworks/lightning_gradient_in_test`). A tensor that is made there
-# and kept, in an attribute or a buffer for example, raises in a later ``fit()``. Pass
-# ``Trainer(inference_mode=False)``, or clone the tensor where training uses it. This
-# lists the attributes of a module that are inference tensors:
+# and kept, in an attribute or a buffer for example, raises this error in a later
+# ``fit()``. Pass ``Trainer(inference_mode=False)``, or clone the tensor where training
+# uses it. This finds the attributes and buffers of a model that are inference tensors:
 head.cache = features.clone()
 with torch.inference_mode():
     head.table = head.cache * 2

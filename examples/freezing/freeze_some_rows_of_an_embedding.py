@@ -142,7 +142,7 @@ plt.show()
 # The same for any part of a weight: a hook on the weight, as long as nothing but the
 # gradient moves it, or write the values back after ``step()``. A module's backward hook
 # is not the place to change ``weight.grad``: it may run before ``.grad`` is filled. If
-# the input requires no gradient, it does.
+# the input requires no gradient, as here, it does, and PyTorch warns.
 conv, inputs = nn.Conv2d(1, 1, 3), torch.ones(2, 1, 5, 5)
 with torch.no_grad():
     conv.weight[0, 0, 1, 1] = 1

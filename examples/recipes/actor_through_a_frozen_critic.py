@@ -174,7 +174,7 @@ else:
 #   actor's step. To train it by both losses, freeze the critic's head only. Agents that
 #   learn from images often leave it to the critic, and detach the features in the
 #   actor's step: its gradient would change the features from which the critic
-#   estimates. Training is more stable then, says experience (`rad 4
+#   estimates. Their authors found that more stable (`rad 4
 #   <https://github.com/MishaLaskin/rad/issues/4>`__, `drq 2
 #   <https://github.com/denisyarats/drq/issues/2>`__). Detach the features, not the
 #   actions.

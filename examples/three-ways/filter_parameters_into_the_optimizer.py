@@ -75,9 +75,9 @@ assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 # ------------------------------------------------
 # Then they don't change. But as long as they require a gradient, ``backward()``
 # computes it and adds it to ``.grad``, and the optimizer's ``zero_grad()`` clears only
-# what the optimizer holds: the sum grows, and is applied if you add the parameters
-# later. That costs memory and time. Freeze them as well, and nothing is computed for
-# them: :doc:`/gallery/cost/work_that_freezing_saves`.
+# what the optimizer holds. That costs memory and time, and the old gradients are still
+# in ``.grad`` if you add the parameters later. Freeze them as well, and no gradient is
+# computed for them: :doc:`/gallery/cost/work_that_freezing_saves`.
 net, images = CNN(), torch.randn(4, 1, 8, 8)
 only_out, kept = torch.optim.Adam(net.out.parameters(), lr=0.1), []
 for is_frozen in (False, True):
