@@ -81,9 +81,11 @@ plt.show()
 # -----------------------------------------------
 # Yes (:since:`2.12`; before, a graph was used again when only ``requires_grad`` of
 # parameters had changed, `issue 139476
-# <https://github.com/pytorch/pytorch/issues/139476>`__). Each new pattern of
-# ``requires_grad`` costs a compilation, a known one costs none. The backend here only
-# counts the graphs that it is given, so no C++ compiler is needed.
+# <https://github.com/pytorch/pytorch/issues/139476>`__: freeze before the first call,
+# or call ``torch.compiler.reset()`` after each change, which compiles everything
+# again). Each new pattern of ``requires_grad`` costs a compilation, a known one costs
+# none. The backend here only counts the graphs that it is given, so no C++ compiler is
+# needed.
 graphs = []
 
 
@@ -131,6 +133,54 @@ for value in (batch, asked, asked * 1, batch):
     counts.append(len(graphs))
 print(counts)
 assert counts == [1, 2, 2, 2]
+
+# %%
+# The log says ``requires_grad mismatch. expected requires_grad=0``
+# -----------------------------------------------------------------
+# With ``TORCH_LOGS=recompiles`` the log names this reason. You meet it if you compile
+# the blocks of a model with LoRA one by one: the output of the frozen embedding
+# requires no gradient, that of the first block does. So the second block is compiled
+# again, and the others use that code. Accept it, or let the output of the embedding
+# require a gradient, as ``model.enable_input_require_grads()`` does in the library
+# transformers. Then the first block also computes the gradient of its input, which
+# nothing uses. ``error_on_recompile`` makes an error of the second compilation:
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.frozen = torch.nn.Linear(4, 4).requires_grad_(False)
+        self.down = torch.nn.Linear(4, 2, bias=False)
+        self.up = torch.nn.Linear(2, 4, bias=False)
+
+    def forward(self, x):
+        return self.frozen(x) + self.up(self.down(x))
+
+
+embedding = torch.nn.Embedding(8, 4).requires_grad_(False)
+for asks in (False, True):
+    torch.compiler.reset()
+    graphs.clear()
+    blocks, counts = [torch.compile(Block(), backend=count) for _ in range(4)], []
+    hidden = embedding(torch.arange(3)).requires_grad_(asks)
+    for block in blocks:
+        hidden = block(hidden)
+        counts.append(len(graphs))
+    print(counts)
+    assert counts == ([1, 1, 1, 1] if asks else [1, 2, 2, 2])
+
+torch.compiler.reset()
+blocks = [torch.compile(Block(), backend=count) for _ in range(2)]
+with torch._dynamo.config.patch(error_on_recompile=True):
+    try:
+        blocks[1](blocks[0](embedding(torch.arange(3))))
+    except torch._dynamo.exc.RecompileError as error:
+        reason = str(error).splitlines()[-1].split(": ")[-1]
+    else:
+        raise AssertionError("the second block used the code of the first")
+print(reason)
+assert "requires_grad mismatch. expected requires_grad=0" in reason
+torch.compiler.reset()
 
 # %%
 # If you unfreeze layer by layer, you may meet a limit: after eight patterns, new ones

@@ -30,8 +30,11 @@ assert {row.name for row in report.problems} == {"body.weight", "body.bias"}
 # ---------------------------------------------
 # Without ``detach()`` all four parameters train. The next example is right, too: one
 # method that returns nothing and uses two optimizers. The critic of this agent trains
-# the encoder. The actor reads the features detached. It draws actions by ``rsample()``,
-# through which the gradient of the critic reaches ``actor`` and ``log_std``.
+# the encoder. The actor reads the features detached, so that its loss doesn't change
+# what the critic reads: that is often more stable
+# (:doc:`/gallery/recipes/actor_through_a_frozen_critic`). It draws actions by
+# ``rsample()``, through which the gradient of the critic reaches ``actor`` and
+# ``log_std``.
 with gradguide.watch() as report:
     head(body(x)).square().mean().backward()
     optimizer.step()

@@ -70,6 +70,25 @@ print(saved(losses, model))
 assert saved(losses, model).nodes == 0
 
 # %%
+# I detach, and memory still grows: logits and features
+# -----------------------------------------------------
+# A detached loss is one number. Detached logits or features have no graph, but they
+# keep their own memory, on the GPU if they were computed there. Keep only what you
+# need, and move it: ``logits.detach().cpu()``, or the index of the largest one. A slice
+# keeps the whole tensor that it was cut from: ``clone()`` it.
+logits = model(images)
+kept = {
+    "logits.detach()": logits.detach(),
+    "a slice": logits.detach()[:, 0],
+    "its clone": logits.detach()[:, 0].clone(),
+    "argmax(1)": logits.argmax(1),
+}
+sizes = {way: t.untyped_storage().nbytes() for way, t in kept.items()}
+print(sizes)
+assert all(t.grad_fn is None for t in kept.values())
+assert list(sizes.values()) == [131072, 131072, 2048, 4096]
+
+# %%
 # Does freezing make it less?
 # ---------------------------
 # Freeze a part, run the forward again, and measure. It depends on which part. Why, and

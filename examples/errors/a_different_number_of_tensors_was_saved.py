@@ -91,6 +91,66 @@ print(x.grad[0])
 assert x.grad.allclose(-x.sin().sin() * x.cos())
 
 # %%
+# The block remembers something
+# -----------------------------
+# A cache that the first run fills is read in the second run, which then saves other
+# tensors: for example a table of positions, or a weight that is converted once. Fill it
+# before the checkpoint, or compute it in each run.
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_scale = torch.nn.Parameter(torch.zeros(2))
+        self.scale = None
+
+    def forward(self, x):
+        if self.scale is None:
+            self.scale = self.log_scale.exp()
+        return x * self.scale
+
+
+net = Scaled()
+# Wrong: the first run computes the scale, the second one finds it.
+loss = checkpoint(net, x, use_reentrant=False).sum()
+try:
+    loss.backward()
+except CheckpointError as error:
+    message = str(error)
+else:
+    raise AssertionError("the same number of tensors was saved")
+assert "A different number of tensors was saved" in message
+# Right: the scale is computed before the checkpoint, in each step.
+net.scale = net.log_scale.exp()
+checkpoint(net, x, use_reentrant=False).sum().backward()
+print(net.log_scale.grad)
+assert net.log_scale.grad.tolist() == [4, 4]
+
+# %%
+# You changed nothing, and the block remembers nothing
+# ----------------------------------------------------
+# Then an operation in it may save other tensors by itself when it is repeated. The
+# fused ``SwiGLU`` of xformers did (`TinyLlama 152
+# <https://github.com/jzhang38/TinyLlama/issues/152>`__, fixed in `xformers 1127
+# <https://github.com/facebookresearch/xformers/pull/1127>`__ and `1152
+# <https://github.com/facebookresearch/xformers/pull/1152>`__; not run here). Upgrade,
+# replace the operation by plain PyTorch, or call it outside of the checkpoint. To find
+# it, checkpoint smaller blocks, or pass ``debug=True``: the message then lists the
+# operations of both runs. Here is the random choice of above:
+generator = np.random.default_rng(0)
+try:
+    checkpoint(draw, x, use_reentrant=False, debug=True).sum().backward()
+except CheckpointError as error:
+    lines = str(error).splitlines()
+else:
+    raise AssertionError("the same number of tensors was saved")
+ends = ("in original)", "in recompute)")
+original, recompute = ([x for x in lines if x.endswith(end)] for end in ends)
+print(*original, *recompute, sep="\n")
+assert any("cos" in line for line in original)
+assert not any("cos" in line for line in recompute)
+
+# %%
 # No error, although something changed
 # ------------------------------------
 # The number, shapes, dtypes and devices of the saved tensors are compared, not their

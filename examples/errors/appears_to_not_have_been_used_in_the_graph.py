@@ -50,6 +50,56 @@ for loss, tensor in (
 assert gradient.allclose(2 * hidden)
 
 # %%
+# A list of parameters, of which one is unused
+# --------------------------------------------
+# As in meta-learning, with ``model.parameters()``: one layer takes no part in this
+# loss, such as a second head. ``allow_unused=True`` returns None for it, and with the
+# names you see which one it is. Ask only for the others, or skip None in the update. If
+# each parameter should take part, find out why it doesn't.
+torch.manual_seed(0)
+parts = {"body": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 1)}
+model = torch.nn.ModuleDict({**parts, "spare": torch.nn.Linear(2, 1)})
+weights = dict(model.named_parameters())
+
+
+def inner_loss():
+    return model["head"](model["body"](torch.ones(1, 2))).square().sum()
+
+
+# Wrong: all parameters, with those of a layer that the loss does not use.
+try:
+    torch.autograd.grad(inner_loss(), weights.values(), create_graph=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the loss depended on each parameter")
+assert "not have been used in the graph" in message
+# Right: None for what is unused, and no update.
+options = {"create_graph": True, "allow_unused": True}
+gradients = torch.autograd.grad(inner_loss(), weights.values(), **options)
+adapted = {
+    name: weight if gradient is None else weight - 0.1 * gradient
+    for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+}
+unused = [name for name, weight in weights.items() if adapted[name] is weight]
+print(unused)
+assert unused == ["spare.weight", "spare.bias"]
+
+# %%
+# A frozen parameter in the list raises another error, against which ``allow_unused`` is
+# no cure: :doc:`one_of_the_differentiated_tensors_does_not_require_grad`. Leave it out.
+model["body"].requires_grad_(False)
+try:
+    torch.autograd.grad(inner_loss(), weights.values(), **options)
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+else:
+    raise AssertionError("a frozen parameter got a gradient")
+asked = [weight for weight in weights.values() if weight.requires_grad]
+gradients = torch.autograd.grad(inner_loss(), asked, **options)
+assert [gradient is None for gradient in gradients] == [False, False, True, True]
+
+# %%
 # requires_grad was set after the forward pass
 # --------------------------------------------
 # What the graph contains is decided in the forward pass. Set ``requires_grad`` before.

@@ -45,6 +45,27 @@ print(features.is_inference())
 assert not features.is_inference()
 
 # %%
+# I never wrote inference_mode()
+# ------------------------------
+# A framework did. Lightning's ``validate()``, ``test()`` and ``predict()`` run under
+# it; the validation inside ``fit()`` runs under ``no_grad()``
+# (:doc:`/gallery/frameworks/lightning_gradient_in_test`). A tensor that is made there
+# and kept, in an attribute or a buffer for example, raises this error in a later
+# ``fit()``. Pass ``Trainer(inference_mode=False)``, or clone the tensor where training
+# uses it. This finds the attributes and buffers of a model that are inference tensors:
+head.cache = features.clone()
+with torch.inference_mode():
+    head.table = head.cache * 2
+kept = [
+    f"{name}.{key}".strip(".")
+    for name, module in head.named_modules()
+    for key, value in [*vars(module).items(), *module.named_buffers(recurse=False)]
+    if isinstance(value, torch.Tensor) and value.is_inference()
+]
+print(kept)
+assert kept == ["table"]
+
+# %%
 # A layer was built under inference_mode()
 # ----------------------------------------
 # Its parameters are inference tensors. Some layers raise this error, for example a

@@ -69,7 +69,8 @@ assert block.bias.grad.tolist() == [1, 1]
 # inside the checkpoint and before it is frozen, as in a frozen vision tower without
 # adapters. If layers inside the checkpoint are to train, look at the ``p.grad`` of
 # their parameters after ``zero_grad()`` and ``backward()``: ``None`` means that they
-# get no gradient.
+# get no gradient. A loss that falls, or a norm of all gradients above zero, proves
+# nothing: the layers behind the checkpoint train in any case.
 
 # %%
 # Read on: :doc:`/gallery/beyond/checkpointing_frozen_layers`.

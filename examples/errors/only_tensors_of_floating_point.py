@@ -45,6 +45,28 @@ assert x.grad.tolist() == [2, 4]
 assert torch.tensor([1j]).requires_grad_().requires_grad
 
 # %%
+# The tensor is a prediction
+# --------------------------
+# ``argmax()`` and ``max(1)[1]`` return indices, which have no gradient, and a
+# comparison returns booleans. Neither ``float()`` nor ``requires_grad_()`` connects
+# them with the model: ``backward()`` then runs and trains nothing. Compute the loss
+# from the logits, with ``cross_entropy()`` for instance, and use the indices for the
+# accuracy alone.
+torch.manual_seed(0)
+model, labels = torch.nn.Linear(2, 3), torch.tensor([0, 2])
+logits = model(torch.ones(2, 2))
+# Wrong: no error, and no gradient in the model.
+predicted = logits.max(1)[1].float().requires_grad_()
+(predicted - labels).abs().sum().backward()
+print(model.weight.grad)
+assert model.weight.grad is None
+# Right: the loss of the logits.
+torch.nn.functional.cross_entropy(logits, labels).backward()
+print(model.weight.grad.any())
+assert model.weight.grad.any()
+assert not (logits > 0).requires_grad
+
+# %%
 # An integer parameter
 # --------------------
 # ``nn.Parameter`` requires a gradient unless you pass ``requires_grad=False``. Better,

@@ -86,6 +86,57 @@ assert right[0] == 2.72
 assert right[2] < right[1] < right[0]
 
 # %%
+# PPO: several epochs over one rollout
+# ------------------------------------
+# The log-probabilities and values of the rollout, and the advantages that are computed
+# from them, still have their graph. In the first epoch the gradient of the old
+# log-probability cancels that of the new one, so the ratio trains nothing. The second
+# epoch raises, and ``retain_graph=True`` usually leads to another error,
+# :doc:`modified_by_an_inplace_operation`. Collect the rollout under ``no_grad()``, or
+# detach what you store, and compute only the new log-probabilities and values in each
+# epoch.
+torch.manual_seed(0)
+hidden, out = torch.nn.Linear(2, 8), torch.nn.Linear(8, 3)
+policy = torch.nn.Sequential(hidden, torch.nn.Tanh(), out)
+states, actions = torch.randn(16, 2), torch.randint(3, (16,))
+advantages = torch.randn(16)
+
+
+def log_probability():
+    return torch.distributions.Categorical(logits=policy(states)).log_prob(actions)
+
+
+def epochs(before, **options):
+    optimizer, gradients = torch.optim.SGD(policy.parameters(), lr=0.1), []
+    for _ in range(2):
+        ratio = (log_probability() - before).exp()
+        loss = -torch.min(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages).mean()
+        optimizer.zero_grad()
+        try:
+            loss.backward(**options)
+        except RuntimeError as error:
+            print(f"RuntimeError: {error}")
+            break
+        gradients.append(out.bias.grad.abs().sum().item())
+        optimizer.step()
+    return gradients
+
+
+# Wrong: the old log-probability has a graph.
+for options in ({}, {"retain_graph": True}):
+    gradients = epochs(log_probability(), **options)
+    print(gradients)
+    assert len(gradients) == 1
+    assert gradients[0] < 1e-6
+# Right: the rollout is collected under no_grad().
+with torch.no_grad():
+    before = log_probability()
+gradients = epochs(before)
+print(len(gradients))
+assert len(gradients) == 2
+assert min(gradients) > 1e-3
+
+# %%
 # Two networks share a result
 # ---------------------------
 # The backward pass of the discriminator also goes through the generator, and frees its

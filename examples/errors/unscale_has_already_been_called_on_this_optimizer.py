@@ -54,6 +54,12 @@ for leave_out_update in (False, True):
     assert (found == "no error") != leave_out_update
 
 # %%
+# You may meet it in the Trainer of transformers, although you don't call ``unscale_()``
+# yourself. With ``gradient_accumulation_steps`` above 1, versions of 2023 left out the
+# step at the end of an epoch. Upgrade transformers and accelerate (`transformers 23935
+# <https://github.com/huggingface/transformers/issues/23935>`__; not run here).
+
+# %%
 # ``unscale_()`` after ``step()``
 # -------------------------------
 # ``step()`` unscales by itself if you have not done so. So without clipping you don't

@@ -75,4 +75,34 @@ print(layer.weight.requires_grad)
 assert not layer.weight.requires_grad
 
 # %%
+# ``module.requires_grad_(False)`` raises it
+# ------------------------------------------
+# Then a parameter of the module has become a result: a frozen parameter was multiplied
+# in place, for example, by a tensor that requires a gradient. Find it with ``is_leaf``,
+# and put a new parameter in its place. If you want to change the value and keep no
+# graph, write under ``no_grad()``.
+scale = torch.ones(1, requires_grad=True)
+net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+net[0].weight.requires_grad_(False)
+# Wrong: the change is recorded.
+net[0].weight.mul_(scale)
+try:
+    net.requires_grad_(False)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("each parameter was a leaf")
+assert message.startswith("you can only change requires_grad flags of leaf variables")
+results = [name for name, p in net.named_parameters() if not p.is_leaf]
+print(results)
+assert results == ["0.weight"]
+# Right: a new parameter, and a change that is not recorded.
+net[0].weight = torch.nn.Parameter(net[0].weight.detach())
+net.requires_grad_(False)
+with torch.no_grad():
+    net[0].weight.mul_(scale)
+print([p.requires_grad for p in net.parameters()])
+assert all(p.is_leaf and not p.requires_grad for p in net.parameters())
+
+# %%
 # Read on: :doc:`/gallery/graph/leaf_or_not`.

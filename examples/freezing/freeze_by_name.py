@@ -47,7 +47,12 @@ assert frozen_by(lambda name: name.startswith("layers.1.")) == []
 # --------------------------------
 # Freeze everything, unfreeze by name, look at what is trainable, and make the optimizer
 # last. If the pattern matches nothing, the list is empty, and the optimizer raises
-# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`.
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`. In LLaMA-Factory this
+# is ``finetuning_type: freeze`` with ``freeze_trainable_layers`` (how many of the last
+# layers, or with a minus of the first) and ``freeze_trainable_modules`` (see
+# `finetuning_args.py
+# <https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/hparams/finetuning_args.py>`__,
+# not run here).
 net = nn.ModuleDict({f"layer{i}": nn.Linear(2, 2) for i in (1, 2, 10)})
 net.requires_grad_(False)
 for name, parameter in net.named_parameters():

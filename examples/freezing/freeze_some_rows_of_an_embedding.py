@@ -137,6 +137,43 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# One element of a convolution
+# ----------------------------
+# The same for any part of a weight: a hook on the weight, as long as nothing but the
+# gradient moves it, or write the values back after ``step()``. A module's backward hook
+# is not the place to change ``weight.grad``: it may run before ``.grad`` is filled. If
+# the input requires no gradient, as here, it does, and PyTorch warns.
+conv, inputs = nn.Conv2d(1, 1, 3), torch.ones(2, 1, 5, 5)
+with torch.no_grad():
+    conv.weight[0, 0, 1, 1] = 1
+free = torch.ones(3, 3)
+free[1, 1] = 0
+
+
+def in_module_hook(module, _inputs, _outputs):
+    found.append(module.weight.grad is not None)
+    if module.weight.grad is not None:
+        module.weight.grad *= free
+
+
+found = []
+for place in ("module", "weight"):
+    conv.zero_grad()
+    if place == "module":
+        handle = conv.register_full_backward_hook(in_module_hook)
+    else:
+        handle = conv.weight.register_hook(lambda gradient: gradient * free)
+    conv(inputs).sum().backward()
+    handle.remove()
+    print(place, conv.weight.grad[0, 0, 1, 1].item())
+    assert (conv.weight.grad[0, 0, 1, 1] == 0) == (place == "weight")
+assert found == [False]
+for weight_decay in (0, 0.01):
+    optimizer = optim.AdamW(conv.parameters(), lr=0.1, weight_decay=weight_decay)
+    optimizer.step()
+    assert (conv.weight[0, 0, 1, 1] == 1) == (weight_decay == 0)
+
+# %%
 # What if it must stay one tensor?
 # --------------------------------
 # Write the frozen rows back after each ``step()``.

@@ -144,7 +144,8 @@ for function in (OnlyForward, Number, Twice):
 # -------------------------
 # - Only tensors that ``apply()`` gets as arguments of their own are inputs. One in a
 #   list, in a dictionary or in an attribute gets no gradient.
-# - ``backward()`` of an ``nn.Module`` is never called. Write a function, or a hook.
+# - ``backward()`` of an ``nn.Module`` is never called. Write a function, or a hook:
+#   :doc:`hooks_and_custom_functions` has both, for a gradient reversal layer.
 # - If all inputs are frozen, or under ``no_grad()``, ``backward()`` is not called.
 
 

@@ -171,7 +171,13 @@ else:
 # - ``backward(inputs=...)`` with the parameters of the actor leaves the critic's
 #   ``.grad`` alone without any freezing, and gives the actor the same gradient.
 # - If actor and critic share an encoder, freezing the critic freezes the encoder in the
-#   actor's step. To train it by both losses, freeze the critic's head only.
+#   actor's step. To train it by both losses, freeze the critic's head only. Agents that
+#   learn from images often leave it to the critic, and detach the features in the
+#   actor's step: its gradient would change the features from which the critic
+#   estimates. Their authors found that more stable (`rad 4
+#   <https://github.com/MishaLaskin/rad/issues/4>`__, `drq 2
+#   <https://github.com/denisyarats/drq/issues/2>`__). Detach the features, not the
+#   actions.
 # - An action from ``sample()`` has no gradient. Nothing then comes through the critic,
 #   and the policy needs another loss: :doc:`target_network_and_advantage`.
 # - With ``fused=True``, a step between the two losses raises no error, and the gradient
@@ -198,6 +204,12 @@ for part, reaches in ((nn.ModuleList([encoder, head]), False), (head, True)):
     (-head(torch.cat([features, policy(features)], 1))).mean().backward()
     assert policy.weight.grad is not None
     assert (encoder.weight.grad is not None) == reaches
+encoder.zero_grad()
+policy.zero_grad()
+features = encoder(states).detach()
+(-head(torch.cat([features, policy(features)], 1))).mean().backward()
+assert policy.weight.grad is not None
+assert encoder.weight.grad is None
 
 with torch.no_grad():
     assert not torch.distributions.Normal(0.0, 1.0).sample().requires_grad

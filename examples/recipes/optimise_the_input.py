@@ -83,6 +83,53 @@ assert all(p.grad is not None for p in network.parameters())
 network.requires_grad_(False).zero_grad()
 
 # %%
+# An attack in an evaluation
+# --------------------------
+# The attack needs a graph, even if nothing is trained. Under the ``no_grad()`` of the
+# evaluation it raises the error of the first cell, even if the network is frozen. Make
+# the adversarial examples before the block, or inside it under ``enable_grad()``, and
+# score them under ``no_grad()``. ``enable_grad()`` does not undo ``inference_mode()``:
+# leave that with ``inference_mode(False)``.
+
+
+def attack(images):
+    images = images.detach().requires_grad_()
+    loss = functional.cross_entropy(network(images), labels)
+    (gradient,) = torch.autograd.grad(loss, images)
+    return (images + 0.5 * gradient.sign()).detach()
+
+
+with torch.no_grad():
+    try:
+        # Wrong: the attack is not recorded.
+        attack(clean)
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the attack was recorded")
+    # Right: recorded here, and only here.
+    with torch.enable_grad():
+        attacked = attack(clean)
+    output = network(attacked)
+    after = functional.cross_entropy(output, labels)
+print(f"{before.item():.2f} -> {after.item():.2f}")
+assert after > before
+assert not after.requires_grad
+
+with torch.inference_mode():
+    try:
+        with torch.enable_grad():
+            attack(clean)
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("enable_grad() undid inference_mode()")
+    with torch.inference_mode(False), torch.enable_grad():
+        again = attack(clean.clone())
+assert "does not require grad" in message
+assert again.equal(attacked)
+
+# %%
 # A perceptual loss: frozen, and not under ``no_grad()``
 # ------------------------------------------------------
 # A frozen network compares what the generator made with what it should have made. The

@@ -117,6 +117,32 @@ assert batch.grad is not None
 assert part[0].weight.grad is None
 
 # %%
+# Is a teacher in ``eval()`` trained?
+# -----------------------------------
+# In distillation the loss compares a student with a teacher. If the optimizer holds the
+# student alone, the teacher does not change. But with ``eval()`` only, each
+# ``backward()`` computes gradients for the teacher and adds them to its ``.grad``: that
+# costs time and memory. Freeze it, and run it under ``no_grad()``. (If the teacher
+# reads what the student computed, freeze it without ``no_grad()``:
+# :doc:`/gallery/recipes/optimise_the_input`.)
+student, teacher = nn.Linear(2, 3), nn.Linear(2, 3).eval()
+optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+before = teacher.weight.detach().clone(), student.weight.detach().clone()
+nn.functional.mse_loss(student(batch), teacher(batch)).backward()
+optimizer.step()
+print(teacher.weight.equal(before[0]), teacher.weight.grad is not None)
+assert teacher.weight.equal(before[0])
+assert not student.weight.equal(before[1])
+assert teacher.weight.grad.any()
+
+teacher.requires_grad_(False).zero_grad()
+with torch.no_grad():
+    targets = teacher(batch)
+nn.functional.mse_loss(student(batch), targets).backward()
+print(teacher.weight.grad)
+assert teacher.weight.grad is None
+
+# %%
 # Where it ends
 # -------------
 # - ``no_grad()`` does not stop an optimizer: a gradient from before still moves the

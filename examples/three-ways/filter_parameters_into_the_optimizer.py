@@ -71,6 +71,29 @@ assert len(unfiltered.state) == 3
 assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 
 # %%
+# Is it enough to leave them out of the optimizer?
+# ------------------------------------------------
+# Then they don't change. But as long as they require a gradient, ``backward()``
+# computes it and adds it to ``.grad``, and the optimizer's ``zero_grad()`` clears only
+# what the optimizer holds. That costs memory and time, and the old gradients are still
+# in ``.grad`` if you add the parameters later. Freeze them as well, and no gradient is
+# computed for them: :doc:`/gallery/cost/work_that_freezing_saves`.
+net, images = CNN(), torch.randn(4, 1, 8, 8)
+only_out, kept = torch.optim.Adam(net.out.parameters(), lr=0.1), []
+for is_frozen in (False, True):
+    net.conv1.requires_grad_(not is_frozen)
+    net.zero_grad()
+    for _ in range(2):
+        only_out.zero_grad()
+        net(images).sum().backward()
+        gradient = net.conv1[0].bias.grad
+        kept.append(None if gradient is None else gradient.clone())
+print([gradient is not None for gradient in kept])
+assert kept[0].any()
+assert kept[1].allclose(2 * kept[0])
+assert kept[2:] == [None, None]
+
+# %%
 # "optimizer got an empty parameter list"
 # ---------------------------------------
 # When everything is frozen, the filter leaves nothing. Another cause: a ``filter`` can
