@@ -55,7 +55,7 @@ def recover(project: Project) -> None:
 
 
 def _root_pages(project: Project, site: Path) -> None:
-    """Write the files of the root: start page, 404 page, sitemap and lists for robots."""
+    """Write the files of the root, such as the start page and the sitemap."""
     templates = Environment(
         autoescape=True,
         keep_trailing_newline=True,
