@@ -32,8 +32,9 @@ assert [g["lr"] for g in optimizer.param_groups] == [0.5, 0.05]
 
 # %%
 # The error is raised in :since:`2.10`. Before, ``LambdaLR`` changed the rates of the
-# old groups only, without an error. Any other ``zip(..., strict=True)`` of two
-# arguments with different lengths raises the same text.
+# old groups only, without an error. ``MultiplicativeLR`` says ``longer`` in place of
+# ``shorter``. Any other ``zip(..., strict=True)`` of two arguments with different
+# lengths raises one of these two texts.
 #
 # If the group must come later
 # ----------------------------
@@ -53,6 +54,18 @@ def after_two_epochs(**options):
     optimizer.add_param_group(group)
     return optimizer, scheduler.last_epoch
 
+
+optimizer = torch.optim.SGD(old.parameters(), lr=1.0)
+multiplied = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+optimizer.add_param_group({"params": new.parameters(), "lr": 0.1})
+optimizer.step()
+try:
+    multiplied.step()
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("before PyTorch 2.10, no error")
+assert message == "zip() argument 2 is longer than argument 1"
 
 # Wrong: the old group is back at 1.
 optimizer, _ = after_two_epochs()
