@@ -109,7 +109,8 @@ assert node._saved_result1.nbytes + node._saved_result2.nbytes == 64 * 1024
 # %%
 # How do I get the memory back?
 # -----------------------------
-# Batch norm in ``eval()`` is one factor and one summand per channel. A convolution
+# Batch norm in ``eval()`` is one factor and one summand per channel, if it has running
+# statistics: with ``track_running_stats=False`` it depends on the batch. A convolution
 # needs a custom function that keeps the layer and the shape of the input.
 factor = (norm.weight * (norm.running_var + norm.eps).rsqrt()).view(-1, 1, 1)
 summand = norm.bias.view(-1, 1, 1) - norm.running_mean.view(-1, 1, 1) * factor
@@ -128,6 +129,8 @@ class LeanConv(torch.autograd.Function):
         return nn.grad.conv2d_input(ctx.shape, ctx.layer.weight, grad, *how), None
 
 
+untracked = nn.BatchNorm2d(8, track_running_stats=False).eval()
+assert not torch.allclose(untracked(x[:2])[:1], untracked(x[:1]))
 strided = nn.Conv2d(8, 8, 1, groups=2, stride=2).requires_grad_(False)
 assert torch.allclose(LeanConv.apply(x, strided), strided(x))
 for lean, layer in [
@@ -153,18 +156,20 @@ assert all(saved(layer, x.detach()) == 0 for layer in layers.values())
 # Where it ends
 # -------------
 # Under autocast, a frozen ``Linear`` keeps no input, but a 16-bit copy of its weight.
-# For a layer that trains, autocast shares one copy between all calls, for a frozen one
-# it makes a new copy for each call. A layer that was converted beforehand needs none.
-def copies_of_the_weight(layer):
+# For a layer that trains, autocast shares one copy between all calls in one ``with``
+# block, unless ``cache_enabled=False`` is passed; for a frozen one it makes a new copy
+# for each call. A layer that was converted beforehand needs none.
+def copies_of_the_weight(layer, **options):
     kept = []
     context = torch.autograd.graph.saved_tensors_hooks(kept.append, id)
-    with torch.autocast("cpu", torch.bfloat16), context:
+    with torch.autocast("cpu", torch.bfloat16, **options), context:
         layer(layer(x))
     own = layer.weight.data_ptr()
     return len({t.data_ptr() for t in kept if t.shape == (16, 16)} - {own})
 
 
 assert copies_of_the_weight(linear.requires_grad_(True)) == 1
+assert copies_of_the_weight(linear, cache_enabled=False) == 2
 assert copies_of_the_weight(linear.requires_grad_(False)) == 2
 assert copies_of_the_weight(linear.to(torch.bfloat16)) == 0
 

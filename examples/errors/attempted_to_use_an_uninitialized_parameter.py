@@ -44,8 +44,10 @@ assert not layer.weight.requires_grad
 # %%
 # Other calls that come too early
 # -------------------------------
-# Counting parameters with ``numel()``, calculating with them, and the functions of
-# ``nn.init`` raise the same error. Pass the batch through the network first.
+# Counting parameters with ``numel()``, calculating with them, and most functions of
+# ``nn.init`` raise the same error. ``kaiming_normal_()`` and the attribute ``shape``
+# raise ``Can't access the shape of an uninitialized parameter or buffer``. Pass the
+# batch through the network first.
 layer = torch.nn.LazyLinear(2)
 # Wrong: the weight can't be counted or initialised yet.
 for early in (layer.weight.numel, lambda: torch.nn.init.zeros_(layer.weight)):
@@ -55,7 +57,15 @@ for early in (layer.weight.numel, lambda: torch.nn.init.zeros_(layer.weight)):
         message = str(error)
     else:
         raise AssertionError("the layer had a weight")
-    assert "uninitialized parameter" in message
+    assert message.startswith("Attempted to use an uninitialized parameter")
+for early in (torch.nn.init.kaiming_normal_, lambda weight: weight.shape):
+    try:
+        early(layer.weight)
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the layer had a weight")
+    assert message.startswith("Can't access the shape of an uninitialized parameter")
 # Right: after the first batch both work.
 layer(torch.ones(1, 4))
 torch.nn.init.zeros_(layer.weight)

@@ -86,8 +86,8 @@ with torch.inference_mode():
 # %%
 # A forward hook that registers a hook
 # ------------------------------------
-# It stays on the model, and the next evaluation raises the error. Ask for
-# ``requires_grad`` first, or remove the forward hook when the picture is done.
+# It stays on the model, and the next evaluation under ``no_grad()`` raises the error.
+# Ask for ``requires_grad`` first, or remove the forward hook when the picture is done.
 
 
 def unconditional(_module, _inputs, output):
@@ -117,8 +117,9 @@ for hook in (unconditional, conditional):
 # - ``register_post_accumulate_grad_hook`` raises the same text for a frozen parameter,
 #   and ``post accumulate grad hooks cannot be registered on non-leaf tensors`` for a
 #   result.
-# - Parameters that were frozen *after* the hook was registered raise nothing: the hook
-#   does not run.
+# - Parameters that were frozen *after* the hook was registered raise nothing. In later
+#   forward passes the hook does not run. If the forward pass came before the freezing,
+#   it runs, although ``.grad`` stays None.
 try:
     torch.ones(2).register_post_accumulate_grad_hook(print)
 except RuntimeError as error:
@@ -135,9 +136,13 @@ else:
 assert message.endswith("cannot be registered on non-leaf tensors")
 ran = []
 layer.weight.register_hook(ran.append)
+recorded = layer(torch.ones(1, 2)).sum()
 layer.weight.requires_grad_(False)
 layer(torch.ones(1, 2)).sum().backward()
 assert not ran
+recorded.backward()
+assert len(ran) == 1
+assert layer.weight.grad is None
 assert layer.bias.grad is not None
 
 # %%

@@ -52,7 +52,7 @@ assert len(optimizer.param_groups[0]["params"]) == 3
 # No error, and nothing trains
 # ----------------------------
 # A result that retains its gradient is accepted. ``step()`` changes the result, and the
-# leaf that it was computed from stays as it is.
+# leaf that it was computed from stays as it is, unless the result is a view of it.
 leaf = torch.ones(2, requires_grad=True)
 result = leaf * 1
 result.retain_grad()
@@ -62,6 +62,11 @@ optimizer.step()
 print(leaf.tolist())
 assert leaf.tolist() == [1, 1]
 assert result.tolist() != [1, 1]
+view = leaf.view(2)
+view.retain_grad()
+view.sum().backward()
+torch.optim.SGD([view], lr=0.1).step()
+assert leaf.tolist() != [1, 1]
 
 # %%
 # Read on: :doc:`/gallery/graph/leaf_or_not`.

@@ -30,7 +30,9 @@ assert sizes == [4, 4, 1]
 # I called eval(), and it comes again
 # -----------------------------------
 # ``model.train()`` at the top of the loop puts all layers back into training mode, also
-# frozen ones: ``requires_grad_(False)`` does not change the mode.
+# frozen ones: ``requires_grad_(False)`` does not change the mode. A batch norm with
+# ``track_running_stats=False`` has no statistics of its own, and raises in ``eval()``,
+# too.
 model = nn.Sequential(nn.Linear(3, 3), norm).requires_grad_(False)
 model.train()
 assert norm.training
@@ -41,14 +43,24 @@ except ValueError as error:
 else:
     raise AssertionError("one sample was normalised")
 assert "Expected more than 1 value per channel" in message
+untracked = nn.BatchNorm1d(3, track_running_stats=False).eval()
+try:
+    untracked(sample)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("one sample was normalised")
+assert "Expected more than 1 value per channel" in message
 
 # %%
 # Why does it work with images?
 # -----------------------------
 # ``BatchNorm2d`` counts the pixels as well. It raises only where height and width are
-# 1, as after a global pooling. ``GroupNorm`` raises if a group has one value in all.
+# 1, as after a global pooling. ``GroupNorm`` raises for one sample with one value in
+# each group, also in ``eval()``.
 nn.BatchNorm2d(3)(torch.ones(1, 3, 2, 2))
-for layer in (nn.BatchNorm2d(3), nn.GroupNorm(3, 3)):
+nn.GroupNorm(3, 3)(torch.ones(2, 3, 1, 1))
+for layer in (nn.BatchNorm2d(3), nn.GroupNorm(3, 3), nn.GroupNorm(3, 3).eval()):
     try:
         layer(torch.ones(1, 3, 1, 1))
     except ValueError as error:

@@ -55,7 +55,8 @@ assert differ == {"0.weight": [1], "0.bias": [1], "1.bias": [2]}
 # -----------------------------
 # Stack all models trainable, and multiply the gradient by 0 for the frozen one. Zero is
 # not ``None``: weight decay still changes its parameters, so set it to 0. If you need
-# weight decay, stack the models that train without the frozen ones.
+# weight decay, or if a gradient can be infinite, which 0 makes NaN, stack the models
+# that train without the frozen ones.
 def predict(parameters, buffers):
     return functional_call(models[0], (parameters, buffers), torch.ones(1, 2))
 
@@ -80,6 +81,7 @@ for group, decay in ((models, 0), (models, 0.1), (models[1:], 0.1)):
     print(len(group), decay, changed(group, decay))
 assert changed(models, 0) == [False, True, True]
 assert changed(models, 0.1) == [True, True, True]
+assert (torch.tensor(torch.inf) * trains[0]).isnan()
 
 # %%
 # Where it ends

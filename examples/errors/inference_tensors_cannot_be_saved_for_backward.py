@@ -69,8 +69,9 @@ assert kept == ["table"]
 # A layer was built under inference_mode()
 # ----------------------------------------
 # Its parameters are inference tensors. Some layers raise this error, for example a
-# convolution. ``nn.Linear`` doesn't: its weight gets no gradient. Build the model
-# outside of the block, or make a deep copy outside.
+# convolution. ``nn.Linear`` raises it only if its input requires a gradient. If not,
+# there is no error, and its weight gets no gradient. Build the model outside of the
+# block, or make a deep copy outside.
 import copy
 
 x = torch.ones(1, 1, 4)
@@ -86,6 +87,13 @@ else:
     raise AssertionError("an inference tensor was saved")
 linear(x).sum().backward()
 assert linear.weight.grad is None
+try:
+    linear(x.clone().requires_grad_())
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an inference tensor was saved")
+assert message.startswith("Inference tensors cannot be saved for backward")
 # Right: a deep copy has ordinary parameters.
 layer = copy.deepcopy(layer)
 layer(x).sum().backward()

@@ -57,7 +57,8 @@ assert array.tolist() == [[1, 0], [0, 1]]
 
 # %%
 # Other layouts, such as ``SparseCsr`` and ``Mkldnn``, raise the error with their names,
-# and have the same cure.
+# and have the same cure. Nested tensors raise other errors, and have no ``to_dense()``:
+# call ``torch.nested.to_padded_tensor()`` first.
 import warnings
 
 with warnings.catch_warnings():
@@ -72,6 +73,18 @@ else:
 assert "can't convert SparseCsr layout tensor to numpy" in message
 print(rows.to_dense().numpy().tolist())
 assert rows.to_dense().numpy().tolist() == [[1, 0], [0, 1]]
+parts = [torch.ones(1), torch.ones(2)]
+nested = torch.nested.nested_tensor(parts, layout=torch.jagged)
+for call in (nested.numpy, nested.to_dense):
+    try:
+        call()
+    except (RuntimeError, TypeError) as error:
+        message = str(error)
+    else:
+        raise AssertionError("a nested tensor became a dense one")
+    assert "layout tensor to numpy" not in message
+padded = torch.nested.to_padded_tensor(nested, 0.0)
+assert padded.numpy().tolist() == [[1, 0], [1, 1]]
 
 # %%
 # An early source of PyTorch 1, quoted and not run here, has: ``can't convert sparse

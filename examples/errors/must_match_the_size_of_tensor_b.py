@@ -34,7 +34,8 @@ assert model.bias.tolist() != [0, 0]
 # ----------------------------------------------------------
 # The old gradient and the state of the optimizer keep the old shape. The next
 # ``backward()`` fails if it adds to this gradient, and ``step()`` fails if it uses this
-# gradient or this state.
+# gradient or this state. With ``fused=True`` on a CPU, ``step()`` compares no shapes:
+# it raises nothing, and takes the wrong values.
 weight = torch.nn.Parameter(torch.ones(2))
 optimizer = torch.optim.Adam([weight])
 weight.sum().backward()
@@ -50,6 +51,14 @@ except RuntimeError as error:
 else:
     raise AssertionError("the state has another shape")
 assert "must match the size of tensor b" in message
+wrong = torch.nn.Parameter(torch.ones(3))
+fused = torch.optim.Adam([wrong], lr=0.1, fused=True)
+wrong.grad = torch.tensor([1.0, 1.0, 1.0])
+fused.step()
+wrong.data, wrong.grad = torch.ones(2), torch.ones(2)
+fused.step()
+assert wrong.tolist() != [1, 1]
+assert fused.state[wrong]["exp_avg"].shape == (3,)
 # Right: a new parameter, and a new optimizer.
 weight = torch.nn.Parameter(torch.ones(3))
 optimizer = torch.optim.Adam([weight])

@@ -31,10 +31,11 @@ assert not model[1].weight.grad.any()
 # %%
 # Clipping and zeroing that skip None
 # -----------------------------------
-# ``clip_grad_norm_``, ``clip_grad_value_``, ``zero_grad()`` and the optimizers skip
-# such parameters. ``zero_grad()`` itself sets each gradient to None, since PyTorch 2.0.
-# So a loop that reads ``p.grad.data`` after it, and before ``backward()``, fails for
-# every parameter.
+# ``clip_grad_norm_``, ``clip_grad_value_``, ``zero_grad()`` and the optimizers, except
+# ``LBFGS``, skip such parameters. ``zero_grad()`` itself sets each gradient to None,
+# since PyTorch 2.0. So a loop that reads ``p.grad.data`` after it, and before
+# ``backward()``, fails for every parameter. For what LBFGS does with them, see
+# :doc:`lbfgs_doesnt_support_per_parameter_options`.
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 model(torch.ones(1, 2)).sum().backward()
 norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5)

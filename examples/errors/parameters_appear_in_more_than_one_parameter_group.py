@@ -32,7 +32,8 @@ assert len(rest) == len(in_head) == 2
 # -----------------------
 # An optimizer that got ``model.parameters()`` also has the frozen ones. To unfreeze
 # them, ``requires_grad_(True)`` is enough. (``LBFGS`` is an exception: make a new one
-# from the parameters that train.)
+# from the parameters that train. For ``SGD`` with ``momentum`` and ``fused=True``, see
+# :doc:`expected_tensor_as_element`.)
 model[0].requires_grad_(False)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 model[0].requires_grad_(True)

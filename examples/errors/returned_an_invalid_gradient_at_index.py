@@ -110,8 +110,9 @@ assert x.grad.tolist() == [3, 3]
 # %%
 # What is not checked
 # -------------------
-# A gradient in the shape that broadcasting gives is summed for you, one in another
+# A gradient in the shape that broadcasting gives is summed for you, one in another real
 # dtype is converted, and the gradient of a frozen input is dropped, whatever its shape.
+# A complex gradient of a real input is not converted: it raises another error.
 
 
 class Add(torch.autograd.Function):
@@ -129,6 +130,14 @@ Add.apply(torch.ones(3, 2), bias).sum().backward()
 print(bias.grad)
 assert bias.grad.tolist() == [3, 3]
 assert bias.grad.dtype == torch.float32
+Add.backward = lambda _ctx, gradient: (None, gradient * 1j)
+try:
+    Add.apply(torch.ones(3, 2), bias).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a complex gradient was converted")
+assert "input_is_complex == grad_is_complex" in message
 
 # %%
 # In 2019 the text named the expected shape first: ``expected shape [4] but got [1, 4]``

@@ -94,8 +94,10 @@ assert [name for name, found in is_nan.items() if not found] == ["norm()", "std(
 # %%
 # What does not help
 # ------------------
-# - Clipping: the norm of all gradients is NaN, and then every gradient is. Pass
-#   ``error_if_nonfinite=True`` to notice it.
+# - ``clip_grad_norm_()``: the norm of all gradients is NaN, and then every gradient is.
+#   Pass ``error_if_nonfinite=True`` to notice it.
+# - A ``min`` that the dtype rounds to 0, as float16 does with ``1e-12``: ``sqrt()``
+#   gets a zero again, and up to PyTorch 2.13 the gradient is NaN. Use ``1e-6`` there.
 # - Freezing the layer before ``sqrt()``: NaN passes to what trains before it.
 # - A loss weight of 0. Leave the term out of the loss.
 first, frozen = torch.nn.Linear(1, 2), torch.nn.Linear(2, 2).requires_grad_(False)
@@ -108,6 +110,9 @@ other.grad = torch.ones(1)
 torch.nn.utils.clip_grad_norm_([first.weight, other], 1.0)
 print(other.grad)
 assert other.grad.isnan().all()
+half = torch.zeros(1, dtype=torch.float16)
+for smallest in (1e-12, 1e-6):
+    assert (half.clamp(min=smallest) == 0) == (smallest == 1e-12)
 try:
     torch.nn.utils.clip_grad_norm_([first.weight], 1.0, error_if_nonfinite=True)
 except RuntimeError as error:

@@ -24,9 +24,17 @@ assert block.bias.grad.tolist() == [1, 1]
 # %%
 # What the default does
 # ---------------------
-# The gradients are the same if an input of the checkpoint requires a gradient. If none
-# does, for example behind a frozen layer, the block gets no gradient, and PyTorch warns
-# of it in other words.
+# With ``backward()``, the gradients are the same if an input of the checkpoint requires
+# a gradient; ``autograd.grad`` raises :doc:`checkpoint_is_incompatible_with_grad`. If
+# none does, for example behind a frozen layer, the block gets no gradient, and PyTorch
+# warns of it in other words.
+try:
+    torch.autograd.grad(checkpoint(block, x, use_reentrant=True).sum(), x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("autograd.grad passed a reentrant checkpoint")
+assert "incompatible with .grad()" in message
 block.zero_grad()
 frozen = torch.nn.Linear(2, 2).requires_grad_(False)
 hidden = frozen(torch.ones(1, 2))

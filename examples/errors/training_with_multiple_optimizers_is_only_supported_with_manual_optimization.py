@@ -102,8 +102,10 @@ for kind in (Manual, Returned):
 
 # %%
 # Each ``step()`` of each optimizer counts in ``global_step``. So with two optimizers,
-# ``max_steps=4`` ends after two batches. Learning rate schedulers are not stepped: call
-# ``scheduler.step()`` for each of ``self.lr_schedulers()``.
+# ``max_steps=4`` ends after two batches. Only a ``step()`` of an optimizer that you got
+# from ``self.optimizers(use_pl_optimizer=False)`` does not count. Learning rate
+# schedulers are not stepped: call ``scheduler.step()`` for each of
+# ``self.lr_schedulers()``.
 from torch.optim.lr_scheduler import StepLR
 
 
@@ -126,6 +128,14 @@ steps, *_ = fit(model, max_steps=4)
 rates = [scheduler.last_epoch for scheduler in model.lr_schedulers()]
 print(steps, model.batches, rates)
 assert (steps, model.batches, rates) == (4, 2, [0, 0])
+
+
+class Unwrapped(Manual):
+    def optimizers(self, **_options):
+        return super().optimizers(use_pl_optimizer=False)
+
+
+assert fit(Unwrapped()) == (0, True, True)
 
 
 # %%

@@ -36,7 +36,7 @@ assert grad(loss)(weight, scale, freeze=False).equal(scale)
 # -------------------------------------------------
 # Here ``detach()`` makes ``weight.square()`` a constant. The assignment
 # ``x.requires_grad = False`` is not a way out: on the argument, it raises nothing, and
-# the gradient becomes zero.
+# the gradient becomes zero. With ``jacfwd`` it changes nothing.
 def with_detach(weight):
     return (weight * weight.square().detach()).sum()
 
@@ -48,6 +48,7 @@ def with_assignment(weight):
 
 assert grad(with_detach)(scale).equal(scale.square())
 assert grad(with_assignment)(scale.clone()).tolist() == [0, 0]
+assert torch.func.jacfwd(with_assignment)(scale.clone()).equal(3 * scale.square())
 
 # %%
 # I never called ``requires_grad_()``

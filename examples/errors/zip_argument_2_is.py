@@ -32,8 +32,12 @@ assert [g["lr"] for g in optimizer.param_groups] == [0.5, 0.05]
 
 # %%
 # The error is raised in :since:`2.10`. Before, ``LambdaLR`` changed the rates of the
-# old groups only, without an error. Any other ``zip(..., strict=True)`` of two
-# arguments with different lengths raises the same text.
+# old groups only, without an error. ``MultiplicativeLR`` says ``longer`` in place of
+# ``shorter``. So do the others if a group was removed after the scheduler was created,
+# as DeepSpeed does with empty groups (`OpenRLHF 1253
+# <https://github.com/OpenRLHF/OpenRLHF/pull/1253>`__, reported there, not run).
+# Any other ``zip(..., strict=True)`` of two arguments with different lengths raises one
+# of these two texts.
 #
 # If the group must come later
 # ----------------------------
@@ -53,6 +57,22 @@ def after_two_epochs(**options):
     optimizer.add_param_group(group)
     return optimizer, scheduler.last_epoch
 
+
+optimizer = torch.optim.SGD(old.parameters(), lr=1.0)
+multiplied = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+optimizer.add_param_group({"params": new.parameters(), "lr": 0.1})
+of_two = LambdaLR(optimizer, lambda epoch: 0.5**epoch)
+optimizer.step()
+for removed, late in ((False, multiplied), (True, of_two)):
+    if removed:
+        optimizer.param_groups.pop()
+    try:
+        late.step()
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("before PyTorch 2.10, no error")
+    assert message == "zip() argument 2 is longer than argument 1"
 
 # Wrong: the old group is back at 1.
 optimizer, _ = after_two_epochs()

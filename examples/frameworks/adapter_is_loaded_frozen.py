@@ -30,7 +30,8 @@ for model in (wrong, right):
 # In the wrong form nothing is trainable, so ``backward()`` raises an error. ``train()``
 # is no cure: it only takes back the ``eval()`` that ``from_pretrained()`` has called,
 # too. With activation checkpointing there may be no error, and nothing trains:
-# :doc:`checkpointing_with_adapters`.
+# :doc:`checkpointing_with_adapters`. If the adapter was made with ``bias="all"`` or
+# ``"lora_only"``, there is no error either: the biases of the base stay trainable.
 print(wrong.training, right.training)
 assert (wrong.training, right.training) == (False, True)
 try:
@@ -39,6 +40,15 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the adapter was trainable")
+
+with tempfile.TemporaryDirectory() as other:
+    biased = LoraConfig(r=2, target_modules=["0"], bias="all")
+    get_peft_model(base(), biased).save_pretrained(other)
+    loaded = PeftModel.from_pretrained(base(), other)
+names = [n for n, p in loaded.named_parameters() if p.requires_grad]
+print(names)
+assert len(names) == 2
+assert all(name.endswith(".bias") for name in names)
 
 # %%
 # The saved configuration has ``inference_mode=True``. A new adapter that is made from

@@ -36,7 +36,8 @@ assert {converted.dtype, automatic.dtype} == {torch.bfloat16}
 # ---------------------------------------------
 # - LoRA weights: float32 if the base is in float16 or bfloat16. With
 #   ``autocast_adapter_dtype=False`` they have the dtype of the base.
-# - ``modules_to_save``: the dtype of the base, always. Such a copy is not converted.
+# - ``modules_to_save``: the dtype of the base. Such a copy is not converted. But with
+#   ``from_pretrained(..., low_cpu_mem_usage=True)`` it has the dtype of the file.
 #
 # All forms run, because a LoRA layer converts its input to the dtype of its adapter,
 # and the result back.
@@ -63,6 +64,20 @@ assert half == {"lora": "float32", "modules_to_save": "float16"}
 assert brain == {"lora": "float32", "modules_to_save": "bfloat16"}
 assert kept == {"lora": "bfloat16", "modules_to_save": "bfloat16"}
 assert dtypes(torch.float64)["lora"] == "float64"
+
+import tempfile
+
+from peft import PeftModel
+
+config = LoraConfig(r=2, target_modules=["0"], modules_to_save=["1"])
+with tempfile.TemporaryDirectory() as folder:
+    get_peft_model(base(torch.float32), config).save_pretrained(folder)
+    for low in (False, True):
+        model = PeftModel.from_pretrained(
+            base(torch.bfloat16), folder, low_cpu_mem_usage=low
+        )
+        head = model.base_model.model[1].modules_to_save["default"]
+        assert head.weight.dtype == (torch.float32 if low else torch.bfloat16)
 
 # %%
 # Why not train in bfloat16?

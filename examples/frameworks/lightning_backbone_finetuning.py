@@ -81,8 +81,9 @@ for kind in (Unfiltered, Filtered):
 # In the epoch of the unfreezing it is a tenth of the rate of the first group, or
 # ``backbone_initial_lr``. At the start of each later epoch it is multiplied by
 # ``lambda_func(epoch + 1)``, which is 2.0 by default, until it has reached the rate of
-# the first group. To keep the rate, return 1.0. Schedulers that were made before the
-# unfreezing are in :doc:`/gallery/beyond/schedulers_after_add_param_group`.
+# the first group. With ``should_align=False`` it goes on rising. To keep the rate,
+# return 1.0. Schedulers that were made before the unfreezing are in
+# :doc:`/gallery/beyond/schedulers_after_add_param_group`.
 
 
 class Rates(BackboneFinetuning):
@@ -94,6 +95,10 @@ rates = []
 fit(Filtered(), Rates(unfreeze_backbone_at_epoch=1), epochs=6)
 print(rates)
 assert rates == [[0.01], *([0.01, lr] for lr in (0.001, 0.002, 0.004, 0.008, 0.01))]
+
+rates = []
+fit(Filtered(), Rates(1, should_align=False), epochs=6)
+assert rates[-1] == [0.01, 0.016]
 
 rates = []
 constant = Rates(1, lambda_func=lambda epoch: 1.0, backbone_initial_lr=0.003)

@@ -30,6 +30,7 @@ for lora in (wrong, right):
 # The head in the model is now a wrapper with two layers: ``original_module``, which is
 # frozen, and the copy that is trained and that the forward pass uses. With
 # ``task_type="SEQ_CLS"`` you need not name it: peft adds ``classifier`` and ``score``.
+# A head with another name you still have to name.
 head = model.base_model.model.classifier
 print([n for n, p in head.named_parameters() if p.requires_grad])
 assert not head.original_module.weight.requires_grad
@@ -39,6 +40,11 @@ model = get_peft_model(BertForSequenceClassification(bert), named)
 print(named.modules_to_save)
 assert named.modules_to_save == ["classifier", "score"]
 assert "base_model.model.classifier.weight" in get_peft_model_state_dict(model)
+other = BertForSequenceClassification(bert)
+other.head = other.classifier
+del other.classifier
+named = LoraConfig(**options, task_type="SEQ_CLS")
+assert not get_peft_model(other, named).base_model.model.head.weight.requires_grad
 
 # %%
 # Two mistakes that raise no error

@@ -133,9 +133,11 @@ assert trainer.state.global_step == 2
 # %%
 # What is in the optimizer?
 # -------------------------
-# Two groups of what is trainable: with weight decay, and without it for biases and the
-# weights of normalisation layers. It is AdamW. The gradients of all are clipped to a
-# norm of 1.0 together.
+# Two groups of what is trainable: with weight decay, and without it for biases and for
+# layer norms. Other norms are recognised by their name only: a batch norm that is
+# called ``norm`` has no decay, one that is called ``bn1`` or ``normalization``, as in
+# the ResNet of transformers, has. The optimizer is AdamW. The gradients of all are
+# clipped to a norm of 1.0 together.
 trainer = trainer_of(network(), weight_decay=0.1)
 trainer.create_optimizer()
 names = {id(p): n for n, p in trainer.model.named_parameters()}
@@ -146,6 +148,11 @@ for group in trainer.optimizer.param_groups:
     assert exempt == {group["weight_decay"] == 0.0}
 assert isinstance(trainer.optimizer, torch.optim.AdamW)
 assert trainer.args.max_grad_norm == 1.0
+norms = {name: torch.nn.BatchNorm1d(2) for name in ("norm", "bn1", "normalization")}
+trainer = trainer_of(torch.nn.ModuleDict(norms), weight_decay=0.1)
+decays = trainer.get_decay_parameter_names(trainer.model)
+print(sorted(decays))
+assert set(decays) == {"bn1.weight", "normalization.weight"}
 
 # %%
 # What ``print_trainable_parameters()`` counts
