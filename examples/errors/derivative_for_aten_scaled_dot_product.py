@@ -14,16 +14,11 @@ from torch.nn.functional import scaled_dot_product_attention
 
 torch.manual_seed(0)
 x = torch.randn(1, 2, 4, 8, requires_grad=True)
-
-
-def penalty(output, x):
-    (slope,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
-    return slope.square().mean()
-
-
 try:
     # Wrong: a fused kernel.
-    penalty(scaled_dot_product_attention(x, x, x), x).backward()
+    output = scaled_dot_product_attention(x, x, x)
+    (slope,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+    slope.square().sum().backward()
 except RuntimeError as error:
     print(f"RuntimeError: {error}")
 else:
@@ -31,7 +26,8 @@ else:
 # Right: the same attention, made of single operations.
 with sdpa_kernel(SDPBackend.MATH):
     output = scaled_dot_product_attention(x, x, x)
-penalty(output, x).backward()
+(slope,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+slope.square().sum().backward()
 print(x.grad.shape)
 assert x.grad.any()
 
@@ -53,6 +49,11 @@ assert x.grad.any()
 # one value for each pair of tokens, and the fused ones do not. So use it only for the
 # steps that need a second derivative.
 from torch.utils.checkpoint import checkpoint
+
+
+def penalty(output, x):
+    (slope,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+    return slope.square().mean()
 
 
 def attend(x):
@@ -170,7 +171,7 @@ for choice in ("sdpa", "eager"):
 #   use forward mode and raise ``NotImplementedError``: *Trying to use forward AD with
 #   _scaled_dot_product_flash_attention_for_cpu*. The math kernel has both.
 # - Where first order is enough, as in first-order MAML, you need no other kernel: leave
-#   out ``create_graph=True``. A gradient penalty is without effect then.
+#   out ``create_graph=True``. This is no way out for a gradient penalty.
 
 
 def energy(x):

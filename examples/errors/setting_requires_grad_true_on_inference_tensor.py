@@ -85,11 +85,11 @@ assert not features.exp().requires_grad
 # %%
 # ``torch.compile`` under inference_mode()
 # ----------------------------------------
-# A compiled model that was called under ``inference_mode()`` raised this error, as an
-# ``InternalTorchDynamoError``, if its weights were of a subclass of tensors, such as
-# FP8 weights (`pytorch 161191 <https://github.com/pytorch/pytorch/issues/161191>`__,
-# 2025, not run). Nothing in your code asks for a gradient then: call the model under
-# ``no_grad()``, or update PyTorch. With ordinary weights it works.
+# A compiled model with FP8 weights raised this error when it was called under
+# ``inference_mode()``, as an ``InternalTorchDynamoError`` (`pytorch 161191
+# <https://github.com/pytorch/pytorch/issues/161191>`__, 2025, not run). Nothing in your
+# code asks for a gradient then: call the model under ``no_grad()``, or update PyTorch.
+# With ordinary weights it works.
 model = torch.nn.Linear(2, 1)
 compiled = torch.compile(model, backend="eager")
 with torch.inference_mode():
