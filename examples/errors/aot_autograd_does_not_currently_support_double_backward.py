@@ -89,8 +89,14 @@ assert "does not currently support double backward" in message
 # through it once. So the forces of a potential, and losses of them, can be compiled.
 # ``torch.autograd.grad`` inside the compiled function is no cure: it raises the same
 # error.
-slope_of = torch.compile(torch.func.grad(lambda x: net(x).sum()), backend="aot_eager")
-found = gradient(slope_of(x).square().mean())
+
+
+def slope_of(x):
+    return torch.func.grad(lambda x: net(x).sum())(x)
+
+
+compiled_slope = torch.compile(slope_of, backend="aot_eager")
+found = gradient(compiled_slope(x).square().mean())
 print(torch.allclose(found, right))
 assert torch.allclose(found, right)
 compiled_penalty = torch.compile(lambda: penalty(net), backend="aot_eager")
