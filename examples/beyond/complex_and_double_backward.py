@@ -112,7 +112,11 @@ plt.show()
 # - A ``Function`` whose backward is ``once_differentiable`` gives a gradient without a
 #   graph, and so a penalty without effect.
 # - A function that ``torch.compile`` has compiled with its default backend, or with any
-#   other that uses AOTAutograd, raises: a second backward is not supported.
+#   other that uses AOTAutograd, raises: a second backward is not supported
+#   (:doc:`what to do
+#   </reference/errors/aot_autograd_does_not_currently_support_double_backward>`).
+# - Attention with a fused kernel raises, too: the kernel has no second derivative
+#   (:doc:`what to do </reference/errors/derivative_for_aten_scaled_dot_product>`).
 class Cube(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -139,6 +143,17 @@ except RuntimeError as error:
 else:
     raise AssertionError("a compiled function was differentiated twice")
 assert "does not currently support double backward" in message
+
+query = torch.ones(1, 1, 2, 2, requires_grad=True)
+attended = torch.nn.functional.scaled_dot_product_attention(query, query, query)
+(gradient,) = torch.autograd.grad(attended.square().sum(), query, create_graph=True)
+try:
+    gradient.sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a fused kernel was differentiated twice")
+assert message.startswith("derivative for aten::_scaled_dot_product_flash_attention")
 
 # %%
 # The transforms of ``torch.func`` need no ``create_graph``. And ``backward()`` starts

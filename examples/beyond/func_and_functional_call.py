@@ -172,6 +172,46 @@ else:
     raise AssertionError("modules that are frozen differently were stacked")
 
 
+# %%
+# Gradients of each sample: vmap(grad(f))
+# ---------------------------------------
+# Inside ``vmap``, ``torch.autograd.grad()`` and ``backward()`` raise errors, even if
+# the input outside requires a gradient. Take the gradient with ``torch.func.grad``, and
+# put ``vmap`` around it. Inside ``grad``, the first argument does require a gradient.
+samples, asked = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), []
+leaf = samples.clone().requires_grad_()
+
+
+def with_autograd(row):
+    return torch.autograd.grad(row.square().sum(), row)[0]
+
+
+def with_backward(row):
+    row.square().sum().backward()
+    return row
+
+
+for function in (with_autograd, with_backward):
+    try:
+        vmap(function)(leaf)
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("autograd ran inside vmap")
+
+
+def sample_loss(weights, row):
+    asked.append(weights["weight"].requires_grad)
+    return functional_call(model, weights, row).square().sum() / 2
+
+
+weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
+per_sample = vmap(grad(sample_loss), in_dims=(None, 0))(weights, samples)
+print(per_sample["weight"].tolist(), asked)
+assert per_sample["weight"].tolist() == [[[3, 6]], [[21, 28]]]
+assert asked == [True]
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

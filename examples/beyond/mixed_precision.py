@@ -59,7 +59,8 @@ assert not torch.equal(head.weight, before)
 # Does the error always come?
 # ---------------------------
 # No. A step does nothing, without an error, if the optimizer has ``fused=True``: it
-# looks for infinite gradients itself. If no other optimizer steps, ``update()`` raises.
+# looks for infinite gradients itself. If no other optimizer steps, ``update()`` raises
+# (:doc:`/reference/errors/no_inf_checks_were_recorded_prior_to_update`).
 #
 # And if the parameters still have a gradient from the time before they were frozen, the
 # step applies it: the frozen weights change. Clear ``.grad`` when you freeze.

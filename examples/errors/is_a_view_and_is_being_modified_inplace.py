@@ -26,6 +26,45 @@ print(x.grad)
 assert x.grad.tolist() == [4, 4, 6, 6]
 
 # %%
+# ``t.sub_(m)`` in a loop over a tensor
+# -------------------------------------
+# ``for t, m in zip(image, mean)`` makes views with ``unbind()``. There, ``t = t - m``
+# raises no error, but it only renames ``t``: the result is lost, and ``image`` stays as
+# it was. Compute on the whole tensor, or collect the results with ``torch.stack()``. If
+# you need no gradient, let the loop change ``image.detach().clone()``.
+mean, std = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 2.0, 4.0])
+image = torch.full((3, 2, 2), 5.0, requires_grad=True)
+try:
+    # Wrong: t is one of several views.
+    for t, m, s in zip(image, mean, std, strict=True):
+        t.sub_(m).div_(s)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a view of several was changed")
+assert message.startswith("Output 0 of Unbind")
+# Wrong: the results are lost.
+for t, m, s in zip(image, mean, std, strict=True):
+    t = (t - m) / s  # noqa: PLW2901 (the mistake)
+print(image[:, 0, 0].tolist())
+assert (image == 5).all()
+# Right: the whole tensor, or the results of the loop in a new one.
+whole = (image - mean[:, None, None]) / std[:, None, None]
+channels = zip(image, mean, std, strict=True)
+stacked = torch.stack([(t - m) / s for t, m, s in channels])
+print(whole[:, 0, 0].tolist())
+assert whole.equal(stacked)
+assert whole[:, 0, 0].tolist() == [4, 1.5, 0.5]
+stacked.sum().backward()
+assert image.grad[:, 0, 0].tolist() == [1, 0.5, 0.25]
+copy = image.detach().clone()
+for t, m, s in zip(copy, mean, std, strict=True):
+    t.sub_(m).div_(s)
+assert copy.equal(whole)
+
+# %%
+# What else counts, and what does not
+# -----------------------------------
 # - ``nn.ReLU(inplace=True)``, ``clamp_()`` and the like change in place, too.
 # - A slice may be changed: ``h[:2] += 1`` writes into ``h``, and autograd follows.
 # - Changing ``h`` itself is allowed, but then ``a`` can't be used: *its base or another

@@ -129,4 +129,5 @@ print(round((before - body.bias)[0].item(), 4))
 assert not body.bias.equal(before)
 
 # %%
-# Read on: :doc:`/gallery/beyond/mixed_precision`.
+# Read on: :doc:`/gallery/beyond/mixed_precision`,
+# :doc:`no_inf_checks_were_recorded_prior_to_update`.

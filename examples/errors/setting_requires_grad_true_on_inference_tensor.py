@@ -83,4 +83,20 @@ assert not inside.requires_grad
 assert not features.exp().requires_grad
 
 # %%
+# ``torch.compile`` under inference_mode()
+# ----------------------------------------
+# A compiled model with FP8 weights raised this error when it was called under
+# ``inference_mode()``, as an ``InternalTorchDynamoError`` (`pytorch 161191
+# <https://github.com/pytorch/pytorch/issues/161191>`__, 2025, not run). Nothing in your
+# code asks for a gradient then: call the model under ``no_grad()``, or update PyTorch.
+# With ordinary weights it works.
+model = torch.nn.Linear(2, 1)
+compiled = torch.compile(model, backend="eager")
+with torch.inference_mode():
+    output = compiled(torch.ones(1, 2))
+assert output.is_inference()
+compiled(torch.ones(1, 2)).sum().backward()
+assert model.weight.grad is not None
+
+# %%
 # Read on: :doc:`/gallery/modes/inference_tensors_bite_later`.

@@ -74,6 +74,22 @@ ax.margins(0.12, 0.5)
 plt.show()
 
 # %%
+# ``row = row + 1`` in a loop changes nothing
+# -------------------------------------------
+# It gives the name ``row`` to a new tensor, which the next round forgets, and raises no
+# error. Compute on the whole tensor, or collect the rows in a list and put them
+# together with ``torch.stack()``. The same replaces ``y[i] = ...``.
+y = x.expand(2, 3).exp()
+for row in y:
+    row = row + 1  # noqa: PLW2901 (the mistake)
+assert y.equal(x.expand(2, 3).exp())
+collected = torch.stack([row + 1 for row in y])
+print(collected.equal(y + 1))
+assert collected.equal(y + 1)
+(gradient,) = torch.autograd.grad(collected.sum(), x)
+assert gradient.allclose(2 * x.exp())
+
+# %%
 # I change nothing in place, why the error?
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from

@@ -67,6 +67,45 @@ assert table[True, True] == ["module", "output"]
 assert table[True, False] == ["error"]
 
 # %%
+# Inside register_full_backward_hook, ``.grad`` of a parameter is None
+# --------------------------------------------------------------------
+# The hook waits for the gradient of the module's input, not for the ``.grad`` of its
+# parameters. If no input requires a gradient, it runs before these are accumulated:
+# ``.grad`` is None, or the old value. If an input does, ``.grad`` was there already in
+# this example, but the order is not guaranteed: for a layer that is used twice, the
+# first of two calls comes before it. Read ``.grad`` after ``backward()``, or in
+# ``register_post_accumulate_grad_hook`` of the parameter.
+
+
+def grads_in_hook(asked, times=1, passes=1):
+    layer, seen, after = nn.Linear(2, 2, bias=False), [], []
+    nn.init.eye_(layer.weight)
+
+    def of_module(module, _inputs, _outputs):
+        grad = module.weight.grad
+        seen.append(None if grad is None else grad[0, 0].item())
+
+    layer.register_full_backward_hook(of_module)
+    layer.weight.register_post_accumulate_grad_hook(
+        lambda weight: after.append(weight.grad[0, 0].item())
+    )
+    for _ in range(passes):
+        output = torch.ones(1, 2, requires_grad=asked)
+        for _ in range(times):
+            output = layer(output)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output.sum().backward()
+    return seen, after
+
+
+print(grads_in_hook(asked=False, passes=2))
+print(grads_in_hook(asked=True, times=2))
+assert grads_in_hook(asked=False, passes=2) == ([None, 1], [1, 2])
+assert grads_in_hook(asked=True) == ([1], [1])
+assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
+
+# %%
 # Hooks that never run, without an error
 # --------------------------------------
 # - A module's hooks run when the module is called. ``layer.forward(x)`` and functions

@@ -151,6 +151,35 @@ else:
     raise AssertionError("something still had a gradient")
 
 # %%
+# A gradient penalty of a frozen discriminator trains nothing
+# -----------------------------------------------------------
+# It raises no error, because the real points require a gradient, and its value is the
+# right one. But its ``backward()`` gives the weights of the discriminator no gradient.
+# Unfreeze the discriminator before the forward of the penalty: ``requires_grad_(True)``
+# behind it is too late. WGAN-GP and R1 (StyleGAN) have such a penalty.
+
+
+def gradient_penalty():
+    real = ring().requires_grad_()
+    verdict = discriminator(real).sum()
+    (slope,) = torch.autograd.grad(verdict, real, create_graph=True)
+    return slope.square().sum(dim=1).mean()
+
+
+penalties = []
+for frozen in (True, False):
+    torch.manual_seed(0)
+    discriminator.requires_grad_(not frozen).zero_grad()
+    penalty = gradient_penalty()
+    discriminator.requires_grad_(True)
+    penalty.backward()
+    penalties.append(penalty.item())
+    trained = discriminator[0].weight.grad is not None
+    print(f"{frozen=}: penalty {penalty.item():.2f}, {trained=}")
+    assert trained != frozen
+assert penalties[0] == penalties[1] > 0
+
+# %%
 # Where it ends
 # -------------
 # Not each of these mistakes raises an error:

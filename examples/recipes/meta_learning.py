@@ -130,6 +130,12 @@ assert all(parameter.grad is None for parameter in model.parameters())
 #   of a batch norm in training mode moves its statistics. Pass buffers as well.
 # - ``load_state_dict()`` copies values under ``no_grad()``. It cuts the graph as
 #   ``deepcopy`` does.
+# - A transformer with fused attention has no second derivative: ``derivative for
+#   aten::_scaled_dot_product_efficient_attention_backward is not implemented``. Use
+#   first-order MAML, or :doc:`another kernel
+#   </reference/errors/derivative_for_aten_scaled_dot_product>`. A compiled model
+#   :doc:`raises, too
+#   </reference/errors/aot_autograd_does_not_currently_support_double_backward>`.
 model.zero_grad()
 model[0].requires_grad_(False)
 try:
@@ -161,6 +167,24 @@ loaded = nn.Linear(1, 1, bias=False)
 loaded.load_state_dict({"weight": scale * torch.ones(1, 1)})
 loaded(torch.ones(1, 1)).sum().backward()
 assert scale.grad is None
+
+
+class Attention(nn.Linear):
+    def forward(self, x):
+        query = super().forward(x)[None, None]
+        return F.scaled_dot_product_attention(query, query, query)[0, 0]
+
+
+transformer = Attention(1, 1)
+loss_after(transformer, inputs, targets, create_graph=False).backward()
+assert transformer.weight.grad is not None
+try:
+    loss_after(transformer, inputs, targets).backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("fused attention was differentiated twice")
+assert message.startswith("derivative for aten::_scaled_dot_product_flash_attention")
 
 # %%
 # Adapt tensors, not modules. Source: `Model-Agnostic Meta-Learning for Fast Adaptation

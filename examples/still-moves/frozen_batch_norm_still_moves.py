@@ -65,10 +65,12 @@ ax.legend()
 plt.show()
 
 # %%
-# I called ``eval()``, and it still moves
-# ---------------------------------------
-# ``model.train()`` at the top of the loop sets the mode of all modules in the model,
-# also of the frozen ones.
+# ``freeze_bn()`` has no effect after ``net.train()``
+# ---------------------------------------------------
+# You called ``eval()`` on the batch norms, often in a function named ``freeze_bn()``,
+# and they still move. ``net.train()`` at the top of the loop sets the mode of all
+# modules in the network, also of the frozen ones. Freeze them after each ``train()``,
+# or override ``train()``.
 model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1))
 model[1].eval()
 model.train()

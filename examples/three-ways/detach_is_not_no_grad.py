@@ -23,6 +23,26 @@ assert layer.weight.grad.tolist() == [[1.0, 2.0], [1.0, 2.0]]
 assert x.grad is None
 
 # %%
+# no_grad() on an encoder blocks the gradient to its input
+# --------------------------------------------------------
+# Neither of the two is right if the input is to be optimised through a frozen encoder:
+# an adversarial example, a prompt, an image. Remove ``no_grad()``, or the decorator
+# ``@torch.no_grad()`` of its ``forward()``, and freeze the weights with
+# ``requires_grad_(False)``. The weights stay as they are, and the gradient goes through
+# to the input. The price is memory, as the activations of the encoder are saved. So
+# keep ``no_grad()`` where nothing before the encoder needs a gradient.
+encoder = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh())
+encoder.requires_grad_(False)
+image = torch.ones(1, 2, requires_grad=True)
+with torch.no_grad():
+    blocked = encoder(image)
+encoder(image).sum().backward()
+print(blocked.requires_grad, image.grad is not None)
+assert not blocked.requires_grad
+assert image.grad is not None
+assert all(parameter.grad is None for parameter in encoder.parameters())
+
+# %%
 # Where do they agree?
 # --------------------
 # Two of three terms are cut, once with each of the two, and the gradient is the same. A

@@ -105,9 +105,10 @@ assert frozen.equal(trains)
 # %%
 # Can I run a frozen network under ``no_grad()``?
 # -----------------------------------------------
-# Not if something before it must learn. Here a frozen critic scores the output of
-# ``a``, and ``a`` learns from the score. Put the critic under ``no_grad()``, and ``a``
-# has nothing to learn from.
+# Not if something before it must learn, be it a layer or the input itself:
+# ``no_grad()`` on an encoder or a critic blocks the gradient to its input. Here a
+# frozen critic scores the output of ``a``, and ``a`` learns from the score. Put the
+# critic under ``no_grad()``, and ``a`` has nothing to learn from.
 critic = torch.nn.Sequential(b, c).requires_grad_(False)
 a.zero_grad()
 critic(a(x)).sum().backward()

@@ -78,6 +78,9 @@ NAMES = (
     "training_with_multiple_optimizers_is_only_supported_with_manual_optimization",
     "unscale_has_already_been_called_on_this_optimizer",
     "is_not_supported_for_manual_optimization",
+    "derivative_for_aten_scaled_dot_product",
+    "aot_autograd_does_not_currently_support_double_backward",
+    "no_inf_checks_were_recorded_prior_to_update",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
