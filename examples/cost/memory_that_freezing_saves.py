@@ -133,6 +133,54 @@ assert [by_function[name] for name in names[3:7]] == [(1536, 896)] * 4
 assert by_function["Identity"] == (768, 128)
 
 # %%
+# Why does LoRA save so little memory?
+# ------------------------------------
+# LoRA saves ``.grad`` and the averages of Adam. It saves no weights and few or no
+# activations, and these grow with the batch and the length of the text. If they are
+# most of the memory, LoRA changes little. Use activation checkpointing, shorter texts
+# or smaller batches. A quantised base makes the weights smaller. In KiB, for few rows
+# and for many:
+
+
+class LoRA(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base = Linear(128, 128).requires_grad_(False)
+        self.A = torch.nn.Parameter(torch.randn(2, 128))
+        self.B = torch.nn.Parameter(torch.zeros(128, 2))
+
+    def forward(self, x):
+        return self.base(x) + x @ self.A.T @ self.B.T
+
+
+def memory(net, x):
+    places, kept = {p.data_ptr() for p in net.parameters()}, {}
+
+    def pack(tensor):
+        if tensor.data_ptr() not in places:
+            kept[tensor.data_ptr()] = tensor.detach()
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, id):
+        net(x)
+    gradients = sum(p.nbytes for p in net.parameters() if p.requires_grad) // 1024
+    return gradients, 2 * gradients, sum(t.nbytes for t in kept.values()) // 1024
+
+
+networks = {
+    "all train": Sequential(*(Sequential(Linear(128, 128), ReLU()) for _ in range(6))),
+    "LoRA": Sequential(*(Sequential(LoRA(), ReLU()) for _ in range(6))),
+}
+print(f"{'':16}.grad  Adam  saved")
+totals = []
+for rows in (16, 1024):
+    costs = [memory(net, torch.randn(rows, 128)) for net in networks.values()]
+    for name, row in zip(networks, costs, strict=True):
+        print(f"{name:10}{rows:5}", *(f"{kib:5}" for kib in row))
+    totals.append([sum(row) for row in costs])
+assert totals[0][1] < totals[0][0] / 10
+assert totals[1][1] > totals[1][0] * 0.7
+
+# %%
 # Does ``detach()`` save memory?
 # ------------------------------
 # ``model(x).detach()`` does not lower the peak: everything is kept until the result

@@ -91,6 +91,43 @@ print(x.grad[0])
 assert x.grad.allclose(-x.sin().sin() * x.cos())
 
 # %%
+# An operation that saves something else the second time
+# ------------------------------------------------------
+# A fused kernel, or a function of your own, may decide itself what it saves, for
+# instance by a cache. Replace it by plain operations, or leave it outside of the
+# checkpoint. `An issue <https://github.com/jzhang38/TinyLlama/issues/152>`__ names
+# SwiGLU of xformers (read, not run).
+
+
+class Cached(torch.autograd.Function):
+    calls = 0
+
+    @staticmethod
+    def forward(ctx, x):
+        Cached.calls += 1
+        ctx.save_for_backward(*[x] * (3 - Cached.calls))
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0].cos()
+
+
+# Wrong: the second call saves one tensor less. Right: a plain operation.
+messages = []
+for operation in (Cached.apply, torch.sin):
+    x.grad = None
+    loss = checkpoint(operation, x, use_reentrant=False).sum()
+    try:
+        loss.backward()
+    except CheckpointError as error:
+        messages.append(str(error))
+print(len(messages), x.grad[0])
+assert len(messages) == 1
+assert "A different number of tensors was saved" in messages[0]
+assert x.grad.allclose(x.cos())
+
+# %%
 # No error, although something changed
 # ------------------------------------
 # The number, shapes, dtypes and devices of the saved tensors are compared, not their

@@ -45,6 +45,14 @@ print(features.is_inference())
 assert not features.is_inference()
 
 # %%
+# The mode is set by Lightning
+# ----------------------------
+# ``Trainer.validate()``, ``test()`` and ``predict()`` of Lightning run under
+# ``inference_mode()``. A tensor that you keep there, and use in a training, raises this
+# error. Pass ``Trainer(inference_mode=False)``, or ``clone()`` it in the training. The
+# validation inside of ``fit()`` runs under ``no_grad()``
+# (:doc:`/gallery/frameworks/lightning_gradient_in_test`).
+#
 # A layer was built under inference_mode()
 # ----------------------------------------
 # Its parameters are inference tensors. Some layers raise this error, for example a

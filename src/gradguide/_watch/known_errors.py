@@ -78,6 +78,7 @@ NAMES = (
     "training_with_multiple_optimizers_is_only_supported_with_manual_optimization",
     "unscale_has_already_been_called_on_this_optimizer",
     "is_not_supported_for_manual_optimization",
+    "you_cannot_perform_fine_tuning_on_purely_quantized_models",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
