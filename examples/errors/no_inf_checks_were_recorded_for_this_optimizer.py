@@ -15,9 +15,10 @@ body.requires_grad_(False)
 parameters = [*body.parameters(), *head.parameters()]
 scaler = torch.amp.GradScaler("cpu")
 scaler.scale(head(body(torch.ones(1, 2))).sum()).backward()
+of_body = torch.optim.SGD(body.parameters(), lr=0.1)
 try:
     # Wrong: an optimizer of frozen parameters alone.
-    scaler.step(torch.optim.SGD(body.parameters(), lr=0.1))
+    scaler.step(of_body)
 except AssertionError as error:
     print(f"AssertionError: {error}")
 else:

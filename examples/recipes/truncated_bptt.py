@@ -10,6 +10,7 @@ one has freed. Pass on ``state.detach()``.
 # %%
 import torch
 
+torch.manual_seed(0)
 rnn = torch.nn.RNN(1, 4, batch_first=True)
 chunks = torch.randn(1, 12, 1).split(4, dim=1)
 state = None

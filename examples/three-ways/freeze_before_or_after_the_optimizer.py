@@ -25,8 +25,9 @@ assert w.tolist() == [0.75, 0.75]
 # %%
 # Freeze after the optimizer: four situations
 # -------------------------------------------
-# A common belief: a parameter frozen *after* the optimizer was built is no longer
-# updated. It depends on what the next ``step()`` finds in ``w.grad``:
+# Should you freeze before or after creating the optimizer? The order alone changes
+# nothing. A parameter that was frozen *after* may still be updated. It depends on what
+# the next ``step()`` finds in ``w.grad``:
 #
 # - ``None``: ``w`` is frozen, then ``zero_grad()`` runs, as in the usual loop.
 # - ``zero``: ``w`` is frozen, then ``zero_grad(set_to_none=False)`` runs.

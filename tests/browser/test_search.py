@@ -220,6 +220,13 @@ def test_an_error_is_of_its_own_kind(open_page):
     )
 
 
+def test_a_piece_of_an_error_leads_to_its_page(open_page):
+    """Readers paste the end of a message, with numbers of their own."""
+    tab = open_page("en/search.html")
+    ask(tab, "output 0 of ReluBackward0, is at version 3; expected version 0 instead")
+    assert addresses(tab)[0] == "reference/errors/modified_by_an_inplace_operation.html"
+
+
 @EVERY_LANGUAGE
 def test_a_query_that_finds_nothing_helps_on(open_page, language):
     """The help is in the language of the page, and its links lead somewhere."""

@@ -18,6 +18,9 @@ from pathlib import Path
 SECONDS = 120
 """How long a script may run."""
 
+SEED = 1
+"""Another seed than that of the site, which is 0: a reader's process has a random one."""
+
 
 @contextmanager
 def server(environment):
@@ -59,6 +62,7 @@ def _run(script):
     os.dup2(output, sys.stdout.fileno())
     os.dup2(output, sys.stderr.fileno())
     os.chdir(script.parent)
+    import_module("torch").manual_seed(SEED)
     sys.path[0] = str(script.parent)
     code = 0
     try:

@@ -8,6 +8,9 @@ from pathlib import Path
 from lxml import html
 from lxml.html import HtmlElement
 
+OUTPUTS = "//div[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
+"""The XPath of what the script of a page printed."""
+
 
 def parse(page: Path) -> HtmlElement:
     """Return the root element of a page."""

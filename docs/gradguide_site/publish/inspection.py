@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHINESE as CHINESE_CHARACTER
-from gradguide_site.pages.finished_pages import parse
+from gradguide_site.pages.finished_pages import OUTPUTS, parse
 from gradguide_site.project import (
     CHINESE,
     ENGLISH,
@@ -40,10 +40,7 @@ class Page:
     @cached_property
     def outputs(self) -> list[str]:
         """The text of each output of the script, in order."""
-        blocks = self.tree.xpath(
-            "//div[contains(concat(' ', @class, ' '), ' sphx-glr-script-out ')]//pre"
-        )
-        return [block.text_content() for block in blocks]
+        return [block.text_content() for block in self.tree.xpath(OUTPUTS)]
 
     @cached_property
     def anchors(self) -> list[str]:

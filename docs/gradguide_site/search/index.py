@@ -24,7 +24,8 @@ from lxml import html
 from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHARACTER
-from gradguide_site.pages.finished_pages import navigation, parse
+from gradguide_site.errors.texts import messages, slug
+from gradguide_site.pages.finished_pages import OUTPUTS, navigation, parse
 from gradguide_site.project import ERRORS, PipelineError, script_of
 
 LATIN = rf"[^\W{CHARACTER}]"
@@ -61,14 +62,17 @@ WEIGHTS = {"pre": "0.4"}
 FRAMEWORKS = "gallery/frameworks/"
 """Pages that come behind others, unless the query names a framework."""
 
+ABOUT_THE_SITE = ("about.html", "reference/cost.html", "start/reading.html")
+"""Pages that come behind others, as they are about the guide itself."""
+
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
 
 def index(pages: Path) -> None:
     """Write an index into the folder of one language.
 
-    ``known.json`` beside it has the names of the pages of errors, which
-    ``search/worker.js`` compares with a pasted error, and the words of the pages, the
+    ``known.json`` beside it has the messages of each page of an error, which
+    ``search/words.js`` compares with a pasted error, and the words of the pages, the
     frequent ones first, which it compares with a misspelt word. To Pagefind all text
     is English, since it would split Chinese in its own way.
 
@@ -99,12 +103,23 @@ def index(pages: Path) -> None:
     for suffix in ("css", "js"):  # Pagefind's own user interfaces
         for unused in output.glob(f"pagefind-*.{suffix}"):
             unused.unlink()
-    errors = sorted(
-        path.stem for path in Path(pages, "reference", ERRORS).glob("*.html")
-    )
+    errors = {
+        path.stem: _messages(path)
+        for path in sorted(Path(pages, "reference", ERRORS).glob("*.html"))
+    }
     by_number = sorted(words, key=lambda word: (-words[word], word))
     known = {"errors": errors, "words": by_number}
     (output / "known.json").write_text(json.dumps(known), "utf-8")
+
+
+def _messages(page: Path) -> list[str]:
+    """Return the slug of each message on the page of an error, without its numbers."""
+    found = (
+        message.text
+        for output in parse(page).xpath(OUTPUTS)
+        for message in messages(output.text_content().splitlines())
+    )
+    return sorted({re.sub(r"_\d+(?=_)", "", f"_{slug(text)}_") for text in found})
 
 
 def cut(text: str) -> str:
@@ -131,6 +146,8 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
         named = [Path(address).stem] if kind == "error" else []
         if address.startswith(FRAMEWORKS):
             named.append("framework")
+        if address in ABOUT_THE_SITE:
+            named.append("site")
         yield address, _record(article, links[address], kind, chapter, *named)
 
 

@@ -9,7 +9,7 @@ const MOST = 64;
 // Words that say nothing about the subject of a question. Layers are on each page.
 const FILLERS = new Set(
   `a about all also although an and any are as at be because been between but by can
-  could did difference different do does doing don enough find for from get got has have
+  could create created creating did difference different do does doing don enough find for from get got has have
   how i if in instead into is it its just like me my need no not of on only or out part
   possible should so some still sufficient t than that the their then there these they
   this to use using vs want was way well were what when where which while why will with
@@ -37,9 +37,9 @@ const NAMES = [
   [/\bgrad\b/i, "gradient"],
   [/梯度.*none|gradient.*none|grad is none/i, "explain"],
   [/flow|pass(es)? through|propagat|往前传|传到|回传|链式/i, "reach 传到"],
-  [/清零/, "累加 zero_grad"],
+  [/zero_grad|清零/i, "accumulate 累加 zero_grad"],
   [/mask|掩码/i, "mask 掩码"],
-  [/batch ?norm|\bbn\b/i, "batch norm BatchNorm"],
+  [/batch ?norm|(?<![a-z])bn(?![a-z])/i, "batch norm BatchNorm"],
   [/statistics|均值|方差/i, "running statistics 滑动统计量"],
   [/in-?place|就地|原地/i, "原位"],
   [/embedding|词向量/i, "rows 几行 嵌入"],
@@ -47,6 +47,8 @@ const NAMES = [
   [/\bweights?\b/i, "权重"],
   [/weight ?decay/i, "权重衰减"],
   [/\boptimi[sz]er/i, "优化器"],
+  [/before or after|先.*(还是|再|后)/i, "order 顺序"],
+  [/\.requires_grad *= *false/i, "typo attribute 属性"],
   [/filter|not pass|leave out|exclude|过滤|去掉|剔除|排除/i, "filter 过滤"],
   [/迁移学习|transfer learning/i, "骨干网络 backbone"],
   [/backbone|预训练|主干/i, "骨干网络"],
@@ -60,6 +62,7 @@ const NAMES = [
   [/\bddp\b|distributed|multi.?gpu|多卡|分布式/i, "DDP"],
   [/\bamp\b|fp16|autocast|混合精度/i, "autocast GradScaler 混合精度"],
   [/int8|quanti|量化/i, "quantised 量化"],
+  [/distill|蒸馏/i, "distillation 蒸馏 teacher 教师"],
   [/\bema\b|teacher|教师|[滑移]动平均/i, "EMA teacher 教师"],
   [/\b(a[23]c|ddpg|dqn|ppo|sac)\b|critic|reinforcement|强化学习/i, "critic advantage 评判网络"],
   [/byol|contrastive|siamese|simclr|stop.?grad|对比学习/i, "SimSiam 停止梯度"],
@@ -72,23 +75,44 @@ const FRAMEWORK =
   /accelerat|adapter|diffusers|hugging|lightning|lora|peft|toggle|trainer|transformers|ultralytics|yolo|适配器|训练器|框架/i;
 
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
+const SHORTEST = 6; // words of a message, in a row, by which it is recognized
+const LONGEST = 12;
 
 // Return the names of the pages that explain a pasted error or warning, or undefined if
-// the query is none. The name is a part of the text, see errors/messages.py. The text may
-// be cut in half. Other versions have other words, so most words of a name are enough.
-export function errorsIn(query, names) {
+// the query is none. ``errors`` has the messages of each page, as slugs. The name of the
+// page is a part of them, see errors/messages.py. The text may be cut in half, or begin in
+// the middle. Other versions have other words, so most words of a name are enough.
+export function errorsIn(query, errors) {
+  const names = Object.keys(errors);
   const start = [...query.matchAll(MESSAGE)].at(-1)?.index;
   const text = slug(query.slice(start ?? 0));
   const said = slug(query.slice(start ?? 0).replace(/^\w+: /, ""));
   const whole = names.filter(
     (name) => text.includes(name) || (said.length > 20 && name.includes(said)),
   );
-  if (whole.length || start === undefined) return whole.length ? whole : undefined;
+  const found = whole.length ? whole : sharing(said, errors);
+  if (found.length || start === undefined) return found.length ? found : undefined;
   const words = new Set(text.split("_"));
   return names.filter((name) => {
     const parts = name.split("_");
     return parts.length > 4 && parts.filter((part) => words.has(part)).length > 0.8 * parts.length;
   });
+}
+
+// Return the names of the pages whose messages share the longest row of words with a text.
+// Numbers are left out: they differ.
+function sharing(text, errors) {
+  const words = text.split("_").filter((word) => !/^\d*$/.test(word));
+  for (let length = Math.min(LONGEST, words.length); length >= SHORTEST; length -= 1) {
+    const rows = words
+      .slice(0, words.length - length + 1)
+      .map((_, first) => `_${words.slice(first, first + length).join("_")}_`);
+    const found = Object.keys(errors).filter((name) =>
+      errors[name].some((message) => rows.some((row) => message.includes(row))),
+    );
+    if (found.length) return found;
+  }
+  return [];
 }
 
 const slug = (text) =>

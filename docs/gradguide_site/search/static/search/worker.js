@@ -21,6 +21,7 @@ const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rari
 const FAINT = 0.1; // part of the best score below which a page is not shown
 const OF_QUESTION = 0.4; // factor for pages of errors if the query is not an error
 const OF_FRAMEWORK = 0.6; // factor for pages of frameworks if the query names none
+const OF_SITE = 0.6; // factor for pages that are about the guide itself
 const MOST = 10;
 
 // A word that may be misspelt: not a part of a name, such as x.backward or inputs2.
@@ -50,6 +51,7 @@ async function find(query, filters) {
   const factors = {
     error: explained ? 1 : OF_QUESTION,
     framework: namesFramework(query) ? 1 : OF_FRAMEWORK,
+    site: OF_SITE,
   };
   const ranked = await rank(wordsOf(asked), explained, factors);
   const pagesByValue = new Map();
