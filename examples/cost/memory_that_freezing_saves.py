@@ -135,8 +135,8 @@ assert by_function["Identity"] == (768, 128)
 # %%
 # Why does LoRA save so little memory?
 # ------------------------------------
-# LoRA saves ``.grad`` and the averages of Adam. It saves no weights and few or no
-# activations, and these grow with the batch and the length of the text. If they are
+# It makes ``.grad`` and the averages of Adam small. The weights remain, and so do most
+# or all activations, which grow with the batch and the length of the text. If they take
 # most of the memory, LoRA changes little. Use activation checkpointing, shorter texts
 # or smaller batches. A quantised base makes the weights smaller. In KiB, for few rows
 # and for many:

@@ -48,8 +48,8 @@ assert frozen_by(lambda name: name.startswith("layers.1.")) == []
 # Freeze everything, unfreeze by name, look at what is trainable, and make the optimizer
 # last. If the pattern matches nothing, the list is empty, and the optimizer raises
 # :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`. A trainer may have
-# options for it, such as ``freeze_trainable_layers`` and ``freeze_trainable_modules`` of
-# LLaMA-Factory: :doc:`/gallery/frameworks/trainers_that_set_your_flags`.
+# options for it, such as ``freeze_trainable_layers`` and ``freeze_trainable_modules``
+# of LLaMA-Factory: :doc:`/gallery/frameworks/trainers_that_set_your_flags`.
 net = nn.ModuleDict({f"layer{i}": nn.Linear(2, 2) for i in (1, 2, 10)})
 net.requires_grad_(False)
 for name, parameter in net.named_parameters():
