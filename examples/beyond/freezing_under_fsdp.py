@@ -210,9 +210,9 @@ assert whole >= 25
 assert split < 10
 
 # %%
-# With FSDP2, a frozen base in bfloat16 took twice the memory in Accelerate: it converted
-# the whole model to float32, and with FSDP1 only what trains. Print the dtypes after
-# ``prepare()``, and upgrade: with `a fix of 2025
+# With FSDP2, a frozen base in bfloat16 took twice the memory in Accelerate: it
+# converted the whole model to float32, and with FSDP1 only what trains. Print the
+# dtypes after ``prepare()``, and upgrade: with `a fix of 2025
 # <https://github.com/huggingface/accelerate/pull/3848>`__ it converts only what trains
 # (read, not run).
 
