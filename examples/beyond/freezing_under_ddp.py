@@ -201,6 +201,10 @@ plt.show()
 # Freezing after the wrapping works with ``find_unused_parameters=True``, as above, and
 # with ``static_graph=True`` before the first iteration. After that, it raises with
 # ``static_graph=True``, too. A forward under ``no_grad()`` doesn't raise.
+#
+# ``find_unused_parameters=True`` also hides a mistake: if ``detach()`` cuts off a layer
+# that should train, no error is raised. So for a head that is never used, freeze or
+# delete it before wrapping, and leave the option off.
 store = dist.HashStore()
 dist.init_process_group("gloo", store=store, rank=0, world_size=1)
 for iterations, expected in ((0, 3), (2, 1)):
@@ -227,6 +231,32 @@ model[0].requires_grad_(False)
 wrapped(x).sum().backward()
 with torch.no_grad():
     assert not wrapped(x).requires_grad
+
+
+class CutOff(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(2, 2), nn.Linear(2, 1)
+        self.unused = nn.Linear(2, 1).requires_grad_(False)
+        self.cuts = False
+
+    def forward(self, x):
+        features = self.body(x)
+        return self.head(features.detach() if self.cuts else features)
+
+
+for cuts, option in ((True, True), (True, False), (False, False)):
+    model = CutOff()
+    model.cuts = cuts
+    wrapped = nn.parallel.DistributedDataParallel(model, find_unused_parameters=option)
+    message = ""
+    try:
+        for _ in range(3):
+            wrapped(x).sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    assert ("Expected to have finished reduction" in message) == (cuts and not option)
+    assert (model.body.weight.grad is None) == cuts
 dist.destroy_process_group()
 
 # %%

@@ -171,6 +171,51 @@ assert "Must flatten tensors with uniform `requires_grad`" in lines[4]
 assert lines[5] == "use_orig_params: [False, False, True, True]"
 assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 
+# %%
+# Memory of LoRA: wrap what trains by itself
+# ------------------------------------------
+# With FSDP1 and ``use_orig_params=True``, wrap the trainable layers in units of their
+# own, so that the flat gradient covers them alone. A policy does it, here for each
+# trainable layer without children. For a model of peft,
+# ``peft.utils.other.fsdp_auto_wrap_policy(model)`` makes one. FSDP2 needs none: a
+# frozen parameter has no gradient.
+from functools import partial
+
+from torch.distributed.fsdp import FullyShardedDataParallel, ShardingStrategy
+from torch.distributed.fsdp.wrap import lambda_auto_wrap_policy
+
+# for a single process on a CPU; leave these options out
+one = {"sharding_strategy": ShardingStrategy.NO_SHARD, "device_id": torch.device("cpu")}
+
+
+def trains(module):
+    parameters = list(module.parameters())
+    leaf = not list(module.children())
+    return leaf and bool(parameters) and all(p.requires_grad for p in parameters)
+
+
+def held(policy):
+    model = nn.Sequential(nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1))
+    options = {"auto_wrap_policy": policy, "use_orig_params": True}
+    wrapped = FullyShardedDataParallel(model, **options, **one)
+    wrapped(x).sum().backward()
+    storages = [p.grad.untyped_storage() for p in model[1].parameters()]
+    return sum({s.data_ptr(): s.nbytes() // 4 for s in storages}.values())
+
+
+# Wrong: one unit. Right: a unit for what trains.
+whole, split = held(None), held(partial(lambda_auto_wrap_policy, lambda_fn=trains))
+print(whole, split)
+assert whole >= 25
+assert split < 10
+
+# %%
+# With FSDP2, a frozen base in bfloat16 took twice the memory in Accelerate: it
+# converted the whole model to float32, and with FSDP1 only what trains. Print the
+# dtypes after ``prepare()``, and upgrade: with `a fix of 2025
+# <https://github.com/huggingface/accelerate/pull/3848>`__ it converts only what trains
+# (read, not run).
+
 # %% tags=["hide-input"]
 # One group of two layers, in two processes: each holds one half of the frozen layer
 # (hatched) and one half of the trainable one.

@@ -151,6 +151,32 @@ batch = next(iter(torch.utils.data.DataLoader([scale * i for i in range(2)])))
 print(batch.requires_grad)
 assert batch.requires_grad
 
+# %%
+# DeepSpeed: the frozen weights are missing in the checkpoint
+# -----------------------------------------------------------
+# A checkpoint of ZeRO-3 was made of the state of the optimizer, which has no frozen
+# parameters. After resuming they were random, without an error. Upgrade: `a fix of 2023
+# <https://github.com/deepspeedai/DeepSpeed/pull/3205>`__ saves them. With
+# ``exclude_frozen_parameters=True`` they are still left out, and missing ones were
+# reported again in 2024, for `ZeRO-1
+# <https://github.com/deepspeedai/DeepSpeed/issues/5439>`__ and for `bfloat16
+# <https://github.com/deepspeedai/DeepSpeed/issues/5489>`__. All this was read and not
+# run.
+#
+# If they are missing, load the pretrained weights of the frozen part first, and then
+# the checkpoint with ``strict=False``. In plain PyTorch:
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+pretrained = copy.deepcopy(model.state_dict())
+model[0].requires_grad_(False)
+torch.nn.init.ones_(model[1].weight)
+trained = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
+resumed = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+resumed.load_state_dict(pretrained)
+keys = resumed.load_state_dict(trained, strict=False)
+print(keys.missing_keys)
+assert keys.missing_keys == ["0.weight", "0.bias"]
+assert all(map(torch.equal, resumed.parameters(), model.parameters()))
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -43,6 +43,24 @@ print(loss.requires_grad)
 assert loss.requires_grad
 
 # %%
+# Everything is frozen because a name matches nothing
+# ---------------------------------------------------
+# Code that freezes all and unfreezes by name leaves nothing trainable if no name
+# matches. The names differ from model to model. Print those of ``named_modules()``, and
+# correct yours. ``--only_optimize_lora`` of DeepSpeed-Chat is such a case: with a wrong
+# ``--lora_module_name``, no adapter is made (read in `an issue
+# <https://github.com/deepspeedai/DeepSpeed/issues/3339>`__, not run).
+net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+print([name for name, _ in net.named_modules()])
+# The first prefix is wrong, the second one is right.
+for prefix in ("layers.1.", "1."):
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(name.startswith(prefix))
+    trained = [name for name, p in net.named_parameters() if p.requires_grad]
+    print(prefix, trained, net(x).requires_grad)
+    assert bool(trained) == net(x).requires_grad == (prefix == "1.")
+
+# %%
 # Which calls drop the graph
 # --------------------------
 # ``detach()``, ``.data``, ``item()``, ``tolist()``, ``numpy()`` and

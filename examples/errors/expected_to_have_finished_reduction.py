@@ -106,6 +106,55 @@ assert fails(drops)
 assert not fails(keeps)
 
 # %%
+# A part that is never used, and the opposite warning
+# ---------------------------------------------------
+# Freeze a head of the pretraining that nothing uses, or delete it, before you wrap.
+# Then ``find_unused_parameters`` can stay off. It costs a walk through the graph in
+# each step, and it hides a mistake: if ``detach()`` cuts off a whole part, there is no
+# error, and that part does not train.
+#
+# If every parameter is used, DDP warns once *find_unused_parameters=True was specified
+# in DDP constructor, but did not find any unused parameters in the forward pass*. If
+# you get the error without the option and the warning with it, a parameter is used in
+# some steps only, for instance because the forward keeps a value computed from it.
+# Compute the value in each step, or, if it needs no training, make it a buffer or
+# freeze it before wrapping.
+
+
+class Cached(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+        self.scale, self.kept = torch.nn.Parameter(torch.ones(1)), None
+
+    def forward(self, x):
+        # Wrong: only the first step uses the parameter.
+        scale = 2 * self.scale if self.kept is None else self.kept
+        self.kept = scale.detach()
+        return self.layer(x) * scale
+
+
+def steps(model, **options):
+    wrapped = DDP(model, **options)
+    try:
+        for _ in range(3):
+            wrapped(x).sum().backward()
+    except RuntimeError as error:
+        return str(error).startswith("Expected to have finished reduction")
+    return False
+
+
+# Right: the parameter is frozen before the wrapping.
+frozen = Cached()
+frozen.scale.requires_grad_(False)
+print(steps(Cached()), steps(frozen))
+assert steps(Cached())
+assert not steps(frozen)
+# The option hides that the first layer is cut off.
+print(fails(detaches, find_unused_parameters=True))
+assert not fails(detaches, find_unused_parameters=True)
+
+# %%
 # Which parameter is it?
 # ----------------------
 # The error ends with ``Parameter indices which did not receive grad``. These indices

@@ -49,6 +49,11 @@ assert "Parameter at index 3 with name 1.bias has been marked as ready twice" in
 #
 # ``static_graph=True`` allows both, if each step has the same graph.
 # ``_set_static_graph()``, which the error names, is its older form.
+#
+# The ``Trainer`` of transformers turns the search on for a model with LoRA of peft.
+# Pass ``ddp_find_unused_parameters=False`` to ``TrainingArguments``, and with it
+# ``gradient_checkpointing_kwargs={"use_reentrant": False}``:
+# :doc:`/gallery/frameworks/checkpointing_with_adapters` shows both.
 
 
 class Once(torch.nn.Sequential):

@@ -141,14 +141,40 @@ wrong.set_adapter("default", inference_mode=True)
 assert trainable(wrong) == []
 
 # %%
+# DPO needs no second model as the reference
+# ------------------------------------------
+# Inside ``with model.disable_adapter()``, a model with LoRA is its frozen base. This is
+# the reference. Run it under ``no_grad()``. In TRL, pass ``ref_model=None`` with a
+# ``peft_config`` (read in `an issue <https://github.com/huggingface/trl/issues/624>`__,
+# not run).
+#
+# If the adapter was trained before, for instance by supervised fine-tuning, the base is
+# not the model that you started from. Merge this adapter into the base first, or load
+# it a second time under another name as the frozen reference. The `source of TRL
+# <https://github.com/huggingface/trl/blob/main/trl/trainer/dpo_trainer.py>`__ of July
+# 2026 makes such a copy itself if it gets a ``PeftModel``.
+x, plain = torch.ones(2, 4), base()
+expected = plain(x)
+policy = get_peft_model(plain, lora)
+torch.nn.init.ones_(policy.base_model.model[0].lora_B["default"].weight)
+with torch.no_grad(), policy.disable_adapter():
+    reference = policy(x)
+print(reference.equal(expected), policy(x).equal(expected))
+assert reference.equal(expected)
+assert not policy(x).equal(expected)
+assert not reference.requires_grad
+assert policy(x).requires_grad
+
+# %%
 # The output equals that of the base
 # ----------------------------------
 # By default, ``lora_B`` starts at zero, and then the adapter changes nothing. Look at
 # every ``lora_B`` after loading:
 #
 # - If all are zero, the adapter is at its start: no step had changed it when it was
-#   saved, or its weights were not loaded, because their names don't fit the model. Then
-#   peft warns of *missing adapter keys*.
+#   saved, it is a new one from ``get_peft_model()``, which loads nothing, or its
+#   weights were not loaded, because their names don't fit the model. Then peft warns of
+#   *missing adapter keys*.
 # - If they are not zero, the weights are there. ``model.get_model_status()`` tells
 #   whether the adapter is enabled and active.
 import warnings
@@ -163,7 +189,7 @@ class Renamed(torch.nn.Module):
         return self.net(x)
 
 
-x, fresh = torch.ones(2, 4), get_peft_model(base(), lora)
+fresh = get_peft_model(base(), lora)
 torch.nn.init.ones_(fresh.base_model.model[0].lora_B["default"].weight)
 fresh.save_pretrained(folder.name)
 for plain in (base(), Renamed()):
@@ -181,6 +207,31 @@ for plain in (base(), Renamed()):
     with loaded.disable_adapter():
         assert not loaded.get_model_status().enabled
         assert loaded(x).equal(expected)
+
+# %%
+# ``lora_B`` is still zero after the training
+# -------------------------------------------
+# The first step changes each ``lora_B`` whose gradient is not zero. If all stay zero,
+# look at the number of trainable parameters and at ``.grad`` after ``backward()``:
+#
+# - Nothing is trainable, as above, or the optimizer has other parameters.
+# - A reentrant checkpoint gives the adapters no gradient:
+#   :doc:`checkpointing_with_adapters`.
+# - Only the file is wrong: DeepSpeed ZeRO-3 shards the parameters, and they have to be
+#   gathered before they are saved. A file that is far too small shows it. Upgrade to
+#   transformers 5, or set ``stage3_gather_16bit_weights_on_model_save`` in the
+#   configuration of DeepSpeed (read in `an issue
+#   <https://github.com/huggingface/trl/issues/4416>`__, not run).
+model = get_peft_model(base(), lora)
+grown = model.base_model.model[0].lora_B["default"].weight
+optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+before = grown.norm().item()
+model(x).sum().backward()
+optimizer.step()
+print(model.get_nb_trainable_parameters()[0], before, grown.norm().item() > 0)
+assert model.get_nb_trainable_parameters()[0] == 16
+assert before == 0
+assert grown.norm() > 0
 
 # %% tags=["hide-input"]
 # Where it ends

@@ -154,6 +154,36 @@ else:
 assert message.startswith("element 0 of tensors does not require grad")
 
 # %%
+# Several processes: pass ddp_find_unused_parameters=False
+# --------------------------------------------------------
+# Without it, the ``Trainer`` lets DDP search for unused parameters in a ``PeftModel``.
+# Together with a reentrant checkpoint, that ends in *marked as ready twice*:
+# :doc:`/reference/errors/expected_to_mark_a_variable_ready_only_once`. With LoRA every
+# trainable parameter usually takes part in each step, so there is nothing to search
+# for. Adapters in a part that some batches skip, such as an image encoder, are an
+# exception: leave the search on for them, with ``use_reentrant=False``.
+#
+# The line *ddp_find_unused_parameters needs to be set as False for LoRA in DDP
+# training* in the log of LLaMA-Factory is a warning: it sets the option itself. If the
+# training stops, another line is the error (read in `an issue
+# <https://github.com/hiyouga/LlamaFactory/issues/2681>`__ and the source, not run). In
+# Accelerate, ``False`` is the default of ``DistributedDataParallelKwargs``.
+
+
+def searches(model, **options):
+    arguments = TrainingArguments(tempfile.gettempdir(), use_cpu=True, **options)
+    return Trainer(model, arguments).accelerator.ddp_handler.find_unused_parameters
+
+
+on = {"activation_checkpointing": True}
+model = get_peft_model(LlamaForCausalLM(words), adapters)
+found = {"without adapters": searches(LlamaForCausalLM(words), **on)}
+found["PeftModel"] = searches(model, **on)
+found["with the option"] = searches(model, ddp_find_unused_parameters=False, **on)
+print(found)
+assert list(found.values()) == [False, True, False]
+
+# %%
 # What ``prepare_model_for_kbit_training()`` does
 # -----------------------------------------------
 # It freezes every parameter, converts those in float16 and bfloat16 to float32, and, if
@@ -173,6 +203,12 @@ print(model.get_nb_trainable_parameters()[0])
 assert model.get_nb_trainable_parameters()[0] == 0
 
 # %%
+# ``SFTTrainer`` of TRL made this mistake itself: given a ``PeftModel`` with a quantised
+# base, it froze the adapters, and ``grad_norm`` was 0. Pass the base and a
+# ``peft_config``, or upgrade TRL (`the fix of 2025
+# <https://github.com/huggingface/trl/pull/4081>`__ leaves a ``PeftModel`` alone; read
+# and not run). Count the trainable parameters after you have made the trainer.
+#
 # Where it ends
 # -------------
 # - In ``eval()``, layers of transformers are not checkpointed.

@@ -141,6 +141,11 @@ for kind in (GAN, Untoggled):
 # parameter of another optimizer, is undone at its end. A network that is in no
 # optimizer, such as a pretrained one for a perceptual loss, is not touched: freeze it
 # yourself.
+#
+# Until early 2021, Lightning set every parameter of the current optimizer to ``True``,
+# also what you had frozen (`the fix
+# <https://github.com/Lightning-AI/pytorch-lightning/pull/5775>`__, read and not run).
+# Upgrade, or give the optimizers only what is trainable.
 
 
 class Frozen(Pair):

@@ -42,7 +42,7 @@ class Classifier(lightning.LightningModule):
         return torch.optim.Adam(trainable, lr=0.01)
 
 
-def fit(*callbacks, epochs, resume=None):
+def fit(*callbacks, epochs, resume=None, kind=Classifier):
     trainer = lightning.Trainer(
         accelerator="cpu",
         logger=False,
@@ -52,7 +52,7 @@ def fit(*callbacks, epochs, resume=None):
         max_epochs=epochs,
         callbacks=list(callbacks),
     )
-    model = Classifier()
+    model = kind()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         trainer.fit(model, DataLoader(data, batch_size=32), ckpt_path=resume)
@@ -149,6 +149,29 @@ for epoch, callbacks in ((2, []), (2, [Renamed(1)]), (1, [])):
         raise AssertionError("the state of the optimizer was loaded")
 assert ["different number" in message for message in messages] == [True, True, False]
 assert "doesn't match the size of optimizer's group" in messages[2]
+
+# %%
+# Old versions raised it with the callback, too: upgrade (`the fix of 2021
+# <https://github.com/Lightning-AI/pytorch-lightning/pull/8501>`__, read and not run).
+# The error can't come if the optimizer has all groups from the start: then freeze and
+# unfreeze by ``requires_grad`` alone, in hooks of your own.
+
+
+class AllGroups(Classifier):
+    def configure_optimizers(self):
+        head, backbone = self.head.parameters(), self.backbone.parameters()
+        groups = [{"params": head, "lr": 0.01}, {"params": backbone, "lr": 0.003}]
+        return torch.optim.Adam(groups)
+
+    def on_train_epoch_start(self):
+        self.backbone.requires_grad_(self.current_epoch >= 1)
+
+
+wanted = fit(epochs=4, kind=AllGroups)[1].state_dict()
+fit(epochs=2, kind=AllGroups)[0].save_checkpoint(saved)
+state = fit(epochs=4, resume=saved, kind=AllGroups)[1].state_dict()
+print(all(torch.equal(state[name], wanted[name]) for name in state))
+assert all(torch.equal(state[name], wanted[name]) for name in state)
 
 # %%
 # Where it ends

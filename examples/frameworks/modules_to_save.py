@@ -99,6 +99,45 @@ assert list(others(get_peft_model(llama(tied=False), rows)).values()) == [(2, 16
 assert list(others(get_peft_model(llama(tied=False), whole)).values()) == [(33, 16)]
 
 # %%
+# ``embed_tokens`` and ``lm_head`` in ``target_modules``
+# ------------------------------------------------------
+# There, the weight stays frozen, and a matrix of low rank beside it is trained. That
+# can adapt words that the model knows. New rows are random, so train them in full, by
+# ``trainable_token_indices`` or ``modules_to_save``. The file of the adapter has the
+# whole frozen weight, too: when it saves, peft warns that it sets
+# ``save_embedding_layers``.
+targets = LoraConfig(r=2, target_modules=["embed_tokens", "lm_head"])
+model = get_peft_model(llama(tied=False), targets)
+names = [name for name, p in model.named_parameters() if p.requires_grad]
+print([name.split("model.")[-1] for name in names])
+assert others(model) == {}
+assert len(names) == 4
+assert all("lora_" in name for name in names)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    saved = get_peft_model_state_dict(model)
+assert any("save_embedding_layers" in str(w.message) for w in caught)
+frozen = [tuple(w.shape) for name, w in saved.items() if "base_layer" in name]
+print(frozen)
+assert frozen == [(33, 16)] * 2
+
+# %%
+# Train only the embedding, without LoRA
+# --------------------------------------
+# After ``resize_token_embeddings()``, freeze everything and unfreeze both ends. If
+# ``lm_head`` shares its weight, that is one parameter. All its rows train. For the new
+# rows alone: :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`. LLaMA-Factory
+# has ``freeze_extra_modules``, and beside LoRA ``additional_target`` (read in
+# its source, not run).
+for tied in (False, True):
+    model = llama(tied=tied).requires_grad_(False)
+    model.get_input_embeddings().requires_grad_(True)
+    model.get_output_embeddings().requires_grad_(True)
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    print(trained)
+    assert trained == ["model.embed_tokens.weight", "lm_head.weight"][: 2 - tied]
+
+# %%
 # Shared weights: pass ``ensure_weight_tying=True``
 # -------------------------------------------------
 # With ``tie_word_embeddings``, the embedding and ``lm_head`` have one weight.

@@ -175,12 +175,27 @@ assert held == ["2.weight", "2.bias"]
 #   ``model.train(freeze=10)`` freezes the first ten layers, ``freeze=[0, 3]`` two of
 #   them. All other parameters get ``requires_grad=True``, with the warning *setting
 #   'requires_grad=True' for frozen layer*. Layers frozen this way have their batch norm
-#   in ``eval()``; layers frozen in the callback ``on_train_start`` do not.
+#   in ``eval()``; layers frozen in the callback ``on_train_start`` do not. The line
+#   *Freezing layer 'model.22.dfl.conv.weight'* comes without ``freeze=``, too: the
+#   trainer always freezes ``.dfl``, whose weights are the fixed numbers 0, 1, 2 and so
+#   on. That is intended, and nothing is to be done.
 # - *MMDetection*, `backbones/resnet.py
 #   <https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/resnet.py>`__:
 #   ``frozen_stages=1`` freezes the stem and the first stage, ``-1`` nothing.
 #   ``norm_eval=True`` keeps batch norm in ``eval()`` in the whole backbone, but its
 #   weights train outside the frozen stages.
+# - *LLaMA-Factory*, `model/adapter.py
+#   <https://github.com/hiyouga/LlamaFactory/blob/main/src/llamafactory/model/adapter.py>`__:
+#   with ``finetuning_type: freeze``, ``freeze_trainable_layers: 2`` trains the last two
+#   layers and ``-2`` the first two; everything else is frozen.
+#   ``freeze_trainable_modules`` chooses modules inside these layers, and
+#   ``freeze_extra_modules`` adds others, such as ``embed_tokens``. A wrong name raises
+#   an error.
+# - *DeepSpeed-Chat*, `lora.py
+#   <https://github.com/deepspeedai/DeepSpeedExamples/blob/master/applications/DeepSpeed-Chat/dschat/utils/module/lora.py>`__:
+#   ``--only_optimize_lora`` freezes everything but the adapters. If
+#   ``--lora_module_name`` is a part of no layer's name, there are none:
+#   :doc:`/reference/errors/element_0_of_tensors_does_not_require_grad`.
 # - *timm*, `utils/model.py
 #   <https://github.com/huggingface/pytorch-image-models/blob/main/timm/utils/model.py>`__:
 #   ``timm.utils.freeze()`` also replaces each 2d or sync batch norm by a layer whose

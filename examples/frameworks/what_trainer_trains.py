@@ -27,6 +27,26 @@ counts.append(sum(len(group["params"]) for group in trainer.optimizer.param_grou
 print(counts)
 assert counts == [2, 4]
 
+# %%
+# Are the weights frozen after from_pretrained()?
+# -----------------------------------------------
+# No: everything is trainable, even if it was frozen when it was saved.
+# ``from_pretrained()`` only calls ``eval()``, which turns off dropout and freezes
+# nothing. Freeze after loading, for example ``model.bert.requires_grad_(False)``.
+from transformers import AutoModelForSequenceClassification, BertConfig, logging
+
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+config = BertConfig(vocab_size=31, num_hidden_layers=1, **small)
+saved = AutoModelForSequenceClassification.from_config(config).requires_grad_(False)
+logging.disable_progress_bar()
+with tempfile.TemporaryDirectory() as folder:
+    saved.save_pretrained(folder)
+    loaded = AutoModelForSequenceClassification.from_pretrained(folder)
+logging.enable_progress_bar()
+print(loaded.training, {p.requires_grad for p in loaded.parameters()})
+assert not loaded.training
+assert all(p.requires_grad for p in loaded.parameters())
+
 # %% tags=["hide-input"]
 # The same in a training
 # ----------------------
@@ -35,15 +55,12 @@ assert counts == [2, 4]
 import warnings
 
 from transformers import (
-    BertConfig,
     BertForSequenceClassification,
     PrinterCallback,
     TrainerCallback,
 )
 
 warnings.simplefilter("ignore", FutureWarning)
-small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
-config = BertConfig(vocab_size=31, num_hidden_layers=1, **small)
 data = [{"input_ids": torch.arange(3, 9), "labels": i % 2} for i in range(16)]
 quiet = {"disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
 

@@ -94,7 +94,9 @@ assert layer.weight.grad.item() == 0
 # Between ``backward()`` and ``zero_grad()``, best before ``step()``. After
 # ``zero_grad()``, ``.grad`` is None, which does not mean that the graph is cut. If a
 # trainer runs the loop, use a hook: ``backward()`` calls it as soon as ``.grad`` holds
-# the gradient.
+# the gradient. In MMEngine, ``update_params()`` of the `OptimWrapper
+# <https://mmengine.readthedocs.io/en/latest/api/generated/mmengine.optim.OptimWrapper.html>`__
+# calls all three, so after it is too late (read, not run).
 optimizer.zero_grad()
 values = []
 handle = layer.weight.register_post_accumulate_grad_hook(

@@ -81,6 +81,7 @@ NAMES = (
     "derivative_for_aten_scaled_dot_product",
     "aot_autograd_does_not_currently_support_double_backward",
     "no_inf_checks_were_recorded_prior_to_update",
+    "you_cannot_perform_fine_tuning_on_purely_quantized_models",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 

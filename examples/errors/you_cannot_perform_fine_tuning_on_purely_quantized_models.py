@@ -1,0 +1,98 @@
+"""
+``You cannot perform fine-tuning on purely quantized models``
+=============================================================
+
+The ``Trainer`` got a model with quantised weights and without an adapter. Call
+``prepare_model_for_kbit_training()``, then ``get_peft_model()``, and pass what that
+returns.
+"""
+
+# %% tags=["hide-input"]
+# A small model that is only marked as quantised, so that the script needs neither a GPU
+# nor bitsandbytes. The check of the ``Trainer`` looks at the same marks. ``load()``
+# stands for ``from_pretrained()`` with a ``quantization_config``.
+import tempfile
+import warnings
+from types import SimpleNamespace
+
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+
+warnings.simplefilter("ignore", FutureWarning)
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+config = LlamaConfig(vocab_size=31, num_hidden_layers=1, **small)
+arguments = TrainingArguments(tempfile.gettempdir(), use_cpu=True)
+
+
+def load():
+    model = LlamaForCausalLM(config)
+    model.is_quantized, model.hf_quantizer = True, SimpleNamespace(is_trainable=True)
+    return model
+
+
+# %%
+# Wrong: no adapter.
+try:
+    Trainer(load(), arguments)
+except ValueError as error:
+    print(f"ValueError: {error}")
+else:
+    raise AssertionError("a quantised model was accepted")
+# Right: prepare, add adapters, pass the result.
+model = prepare_model_for_kbit_training(load())
+model = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"]))
+trainer = Trainer(model, arguments)
+print(trainer.get_num_trainable_parameters())
+assert trainer.get_num_trainable_parameters() == 64
+
+# %%
+# Integer weights can't be trained; only the adapters beside them can.
+#
+# I have called ``get_peft_model()``
+# ----------------------------------
+# Then the adapter is gone, or another model was passed:
+#
+# - ``merge_and_unload()`` or ``unload()`` was called before the training. They return
+#   the model without adapters. Merge after the training.
+# - The base was passed, such as ``get_base_model()``. Pass the ``PeftModel``.
+# - With unsloth, ``FastLanguageModel.get_peft_model()`` was left out (read in `an issue
+#   <https://github.com/unslothai/unsloth/issues/241>`__, not run).
+# - The adapter is from another library. The ``Trainer`` knows models of peft, and
+#   models on which ``model.add_adapter()`` of transformers was called.
+
+
+def with_adapter():
+    return get_peft_model(load(), LoraConfig(r=2, target_modules=["q_proj"]))
+
+
+added = load()
+added.add_adapter(LoraConfig(r=2, target_modules=["q_proj"]))
+models = {
+    "merge_and_unload()": with_adapter().merge_and_unload(),
+    "unload()": with_adapter().unload(),
+    "get_base_model()": with_adapter().get_base_model(),
+    "add_adapter()": added,
+}
+for name, model in models.items():
+    try:
+        Trainer(model, arguments)
+        found = "no error"
+    except ValueError as error:
+        found = str(error)[:28]
+    print(f"{name:20}{found}")
+    assert (found == "no error") == (name == "add_adapter()")
+
+# %%
+# A frozen adapter passes the check
+# ---------------------------------
+# An adapter that was loaded without ``is_trainable=True`` is accepted, and nothing is
+# trainable: :doc:`/gallery/frameworks/adapter_is_loaded_frozen`. Look at the number of
+# trainable parameters, too.
+model = with_adapter()
+model.set_adapter("default", inference_mode=True)
+print(Trainer(model, arguments).get_num_trainable_parameters())
+assert Trainer(model, arguments).get_num_trainable_parameters() == 0
+
+# %%
+# Read on: :doc:`/gallery/frameworks/checkpointing_with_adapters`,
+# :doc:`/gallery/frameworks/dtype_of_base_and_adapter`.
