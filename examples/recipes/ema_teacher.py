@@ -180,6 +180,6 @@ assert not torch.equal(dropout(inputs), dropout(inputs))
 # <optim.html#weight-averaging-swa-and-ema>`, `Mean teachers are better role models
 # <https://arxiv.org/abs/1703.01780>`__.
 #
-# Related: :doc:`target_network_and_advantage`,
+# Related: :doc:`target_network_and_advantage`, :doc:`distillation`,
 # :doc:`/gallery/modes/updating_weights_by_hand`,
 # :doc:`stop_gradient_in_siamese_networks`.
