@@ -30,7 +30,7 @@ assert teacher.weight.grad is None
 # Both terms have the same value, so the log looks right. Alone, the wrong one raises
 # :doc:`element 0 of tensors does not require grad
 # </reference/errors/element_0_of_tensors_does_not_require_grad>`. Added to another
-# loss, it is a constant: every step is the same as without it.
+# loss, it is a constant: the gradients are the same as without it.
 #
 # The whole loop: soft labels and features
 # ----------------------------------------
@@ -145,6 +145,27 @@ assert found == {
     "hint, detached before adapt": ["adapt"],
     "hint, detached behind adapt": [],
 }
+constant, first = terms["hint, detached behind adapt"], student.features[0].weight
+gradients = [
+    torch.autograd.grad(total, first, retain_graph=True)[0]
+    for total in (terms["task"], terms["task"] + constant)
+]
+assert gradients[0].any()
+assert torch.equal(*gradients)
+
+# %%
+# The same with a new ``adapt``: the term falls, and the student has no gradient.
+fresh, values = nn.Linear(8, 32), []
+optimizer = torch.optim.Adam([*student.parameters(), *fresh.parameters()], lr=0.02)
+for _ in range(30):
+    optimizer.zero_grad()
+    hint = F.mse_loss(fresh(features.detach()), teacher_features)
+    hint.backward()
+    optimizer.step()
+    values.append(hint.item())
+print(f"{values[0]:.2f} -> {values[-1]:.2f}", first.grad)
+assert values[-1] < 0.7 * values[0]
+assert all(parameter.grad is None for parameter in student.parameters())
 
 # %% tags=["hide-input"]
 # Which part of the student does each term train? Square: it gets a gradient. Cross: it
