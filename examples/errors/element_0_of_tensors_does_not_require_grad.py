@@ -87,6 +87,62 @@ for name, result in results.items():
     assert result.requires_grad == (name == "layer(x)")
 
 # %%
+# A method of a library: ``generate()``, ``encode()``, SAM2's predictor
+# ---------------------------------------------------------------------
+# You wrote no ``no_grad()``, but the library did. Methods for inference are decorated
+# with it, and their output has no graph, whatever ``requires_grad`` says. Such a
+# function has an attribute ``__wrapped__``, which other decorators leave, too, and
+# ``inspect.getsource`` shows which one it is, or a ``with`` block inside.
+# :py:func:`gradguide.explain` names the line of your code that calls it.
+import inspect
+
+from torch.optim.swa_utils import update_bn
+
+from gradguide import explain
+
+
+class Predictor:
+    def __init__(self, model):
+        self.model = model
+
+    @torch.no_grad()
+    def predict(self, x):
+        return self.model(x)
+
+
+predictor = Predictor(layer)
+# Wrong: the method for inference.
+loss = predictor.predict(x).sum()
+# Right: the network that it calls.
+right = predictor.model(x).sum()
+print(loss.requires_grad, right.requires_grad)
+print(hasattr(predictor.predict, "__wrapped__"), hasattr(layer.forward, "__wrapped__"))
+print(inspect.getsource(update_bn).splitlines()[0])
+report = explain(layer, lambda: predictor.predict(x).sum())
+print(report)
+assert (loss.requires_grad, right.requires_grad) == (False, True)
+assert hasattr(predictor.predict, "__wrapped__")
+assert not hasattr(layer.forward, "__wrapped__")
+assert inspect.getsource(update_bn).startswith("@torch.no_grad()")
+assert "no_grad at" in str(report)
+
+# %%
+# What to call instead (read in their sources, not run):
+#
+# - ``generate()`` of transformers: ``model(**inputs)``, whose logits have a graph. The
+#   sampled tokens are integers and have none in any case (`transformers 3720
+#   <https://github.com/huggingface/transformers/issues/3720>`__).
+# - ``encode()`` of sentence-transformers: ``model(features)["sentence_embedding"]``
+#   with ``features = model.tokenize(texts)`` (`sentence-transformers 274
+#   <https://github.com/huggingface/sentence-transformers/issues/274>`__). ``encode()``
+#   also puts the model into ``eval()``.
+# - ``set_image()`` and ``predict()`` of SAM2's predictor: ``forward_image``,
+#   ``sam_prompt_encoder`` and ``sam_mask_decoder`` of ``predictor.model`` (`SAM2
+#   <https://github.com/facebookresearch/sam2/blob/main/sam2/sam2_image_predictor.py>`__).
+#   It is not enough to remove one decorator: ``predict()`` has none and calls
+#   ``_predict()``, which has, and returns NumPy arrays.
+
+# %%
 # Why requires_grad_() on the loss does not help
 # ----------------------------------------------
 # The loss becomes a leaf. ``backward()`` fills the ``.grad`` of the loss, and no

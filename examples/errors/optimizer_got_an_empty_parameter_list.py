@@ -70,8 +70,37 @@ assert list(wrong.parameters()) == []
 assert len(list(right.parameters())) == 4
 
 # %%
-# Parameter groups can be empty without an error, and then nothing trains: print their
-# lengths.
+# The list of biases is empty: all layers have ``bias=False``
+# -----------------------------------------------------------
+# Code such as YOLO's sorts the parameters into ``pg0``, ``pg1`` and ``pg2``, makes the
+# optimizer from one of them, and adds the others. If that one is empty, it raises. Pass
+# all of them in one list of groups, which may contain empty ones. And compare with
+# ``model.parameters()``, because such sorting also misses parameters:
+# :doc:`/gallery/freezing/different_learning_rates`.
+model = torch.nn.Sequential(
+    torch.nn.Conv2d(1, 2, 1, bias=False), torch.nn.Conv2d(2, 1, 1, bias=False)
+)
+weights = [p for name, p in model.named_parameters() if name.endswith("weight")]
+biases = [p for name, p in model.named_parameters() if name.endswith("bias")]
+try:
+    # Wrong: made from the biases, of which there are none.
+    optimizer = torch.optim.SGD(biases, lr=0.1)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("there were biases")
+assert message == "optimizer got an empty parameter list"
+# Right: all groups in one list.
+optimizer = torch.optim.SGD(
+    [{"params": weights, "weight_decay": 5e-4}, {"params": biases}], lr=0.1
+)
+held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+print([len(group["params"]) for group in optimizer.param_groups])
+assert held == {id(p) for p in model.parameters()}
+
+# %%
+# Parameter groups can be empty without an error, and if all are, nothing trains: print
+# their lengths.
 optimizer = torch.optim.SGD([{"params": []}], lr=0.1)
 print([len(group["params"]) for group in optimizer.param_groups])
 assert optimizer.param_groups[0]["params"] == []

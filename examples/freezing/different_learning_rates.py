@@ -25,6 +25,71 @@ for rate, freeze in ((0.01, False), (0.0, False), (0.0, True)):
     assert (weight.grad is None) == freeze
 
 # %%
+# It has a gradient and requires_grad=True, but is not updated
+# ------------------------------------------------------------
+# Then no group holds it. Code such as YOLO's sorts the parameters by the type of their
+# module: weights of convolutions, weights of batch norm, biases. A bare
+# ``nn.Parameter`` with another name, such as the weights ``w`` of a BiFPN, is in no
+# group, and there is no error. Compare the ``id()`` of each trainable parameter with
+# those in ``optimizer.param_groups``:
+
+
+class Fusion(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(2))
+        self.conv = nn.Conv2d(1, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, one, other):
+        return self.norm(self.conv(self.w[0] * one + self.w[1] * other))
+
+
+def in_no_group(model, optimizer):
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    named = model.named_parameters()
+    return [name for name, p in named if p.requires_grad and id(p) not in held]
+
+
+model = Fusion()
+# Wrong: it asks each module for weight and bias, and misses all other names.
+decay, rest = [], []
+for module in model.modules():
+    if isinstance(getattr(module, "bias", None), nn.Parameter):
+        rest.append(module.bias)
+    if isinstance(getattr(module, "weight", None), nn.Parameter):
+        is_norm = isinstance(module, nn.BatchNorm2d)
+        (rest if is_norm else decay).append(module.weight)
+wrong = torch.optim.SGD([{"params": decay, "weight_decay": 0.1}, {"params": rest}], 0.1)
+model(torch.randn(4, 1, 2, 2), torch.randn(4, 1, 2, 2)).relu().sum().backward()
+wrong.step()
+print("in no group:", in_no_group(model, wrong))
+print(model.w.requires_grad, model.w.grad is not None, model.w.tolist())
+assert in_no_group(model, wrong) == ["w"]
+assert model.w.grad.any()
+assert model.w.tolist() == [1, 1]
+# Right: it sorts the parameters themselves, so each one is in a group.
+groups = [
+    {"params": [p for p in model.parameters() if p.ndim > 1], "weight_decay": 0.1},
+    {"params": [p for p in model.parameters() if p.ndim <= 1]},
+]
+right = torch.optim.SGD(groups, lr=0.1)
+print("in no group:", in_no_group(model, right))
+assert in_no_group(model, right) == []
+
+# %%
+# If one is forgotten, ``optimizer.add_param_group({"params": [model.w]})`` adds it. If
+# a list is empty, such as that of the biases where all layers have ``bias=False``, an
+# optimizer that is made from it alone raises
+# :doc:`/reference/errors/optimizer_got_an_empty_parameter_list`. In a list of groups,
+# an empty one does no harm.
+wrong.add_param_group({"params": [model.w]})
+assert in_no_group(model, wrong) == []
+emptied = torch.optim.SGD([{"params": decay}, {"params": []}], lr=0.1)
+emptied.step()
+assert [len(group["params"]) for group in emptied.param_groups] == [1, 0]
+
+# %%
 # The scheduler raises it again
 # -----------------------------
 # A schedule with a floor, here ``eta_min``, moves a rate of zero towards the floor, and

@@ -25,6 +25,26 @@ assert not table.weight[:2].equal(frozen)
 assert frozen.equal(start[:2])
 
 # %%
+# nn.Embedding.from_pretrained: what does freeze=False mean?
+# ----------------------------------------------------------
+# ``freeze=True`` is the default: the vectors are a parameter with
+# ``requires_grad=False`` and stay as they are. With ``freeze=False`` they are only the
+# initial values of a trainable layer, and are fine-tuned if the optimizer holds them.
+# Freeze with little data, or to save memory, and fine-tune with enough data. Both
+# return a new layer, which shares the memory of the tensor: training changes it, too,
+# unless you pass a clone.
+pretrained = start.clone()
+for freeze in (True, False):
+    layer = nn.Embedding.from_pretrained(pretrained, freeze=freeze)
+    if not freeze:
+        layer(ids).sum().backward()
+        torch.optim.SGD(layer.parameters(), lr=0.1).step()
+    print(f"{freeze=}: {layer.weight.requires_grad=}, {pretrained.equal(start)=}")
+    assert layer.weight.requires_grad != freeze
+    assert pretrained.equal(start) == freeze
+assert not nn.Embedding.from_pretrained(start).weight.requires_grad
+
+# %%
 # Can I freeze a row by ``requires_grad``?
 # ----------------------------------------
 # No, ``requires_grad`` belongs to a whole tensor. A row is a view, the result of an
@@ -192,8 +212,8 @@ for make in OPTIMIZERS.values():
 # -------------
 # - ``torch.cat`` copies the whole table in each forward. Writing back doesn't.
 # - The row of ``padding_idx`` has a gradient of zero, too, and weight decay moves it.
-# - To freeze all rows, take ``nn.Embedding.from_pretrained(weight)``. It freezes by
-#   default (:torch:`torch.nn.Embedding`).
+# - To freeze all rows, take ``nn.Embedding.from_pretrained(weight)``
+#   (:torch:`torch.nn.Embedding`), see above.
 assert torch.cat([frozen, trained]).data_ptr() not in (
     frozen.data_ptr(),
     trained.data_ptr(),

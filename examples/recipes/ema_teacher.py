@@ -161,6 +161,10 @@ for use_buffers in (False, True):
 #   rate of 0.001 stays where it is. Keep its weights in ``float32``.
 # - A teacher in training mode normalises with its own batch, and the buffers don't
 #   matter for its output. Its dropout makes the targets random.
+# - Many implementations call ``param.detach_()`` on each parameter of the teacher. It
+#   does the same as ``requires_grad_(False)``. With neither it nor ``no_grad()``,
+#   ``backward()`` computes gradients for the teacher, although no optimizer holds it.
+#   Labels from ``argmax`` have no gradient in any case.
 coarse = torch.ones(4, dtype=torch.bfloat16)
 fine = torch.ones(4)
 for _ in range(100):
@@ -173,6 +177,15 @@ teacher[1].reset_running_stats()
 assert torch.equal(teacher(inputs), both[1])
 dropout = nn.Dropout(0.5)
 assert not torch.equal(dropout(inputs), dropout(inputs))
+for detached in (False, True):
+    recorded = copy.deepcopy(layer)
+    for param in recorded.parameters():
+        if detached:
+            param.detach_()
+    F.mse_loss(layer(inputs), recorded(inputs) + 1).backward()
+    assert recorded.weight.requires_grad != detached
+    assert (recorded.weight.grad is None) == detached
+assert not nn.Linear(2, 3)(inputs).argmax(1).requires_grad
 
 # %%
 # Freeze the teacher, update it under ``no_grad()``, copy its buffers, and put it into
@@ -180,6 +193,6 @@ assert not torch.equal(dropout(inputs), dropout(inputs))
 # <optim.html#weight-averaging-swa-and-ema>`, `Mean teachers are better role models
 # <https://arxiv.org/abs/1703.01780>`__.
 #
-# Related: :doc:`target_network_and_advantage`,
+# Related: :doc:`target_network_and_advantage`, :doc:`distillation`,
 # :doc:`/gallery/modes/updating_weights_by_hand`,
 # :doc:`stop_gradient_in_siamese_networks`.

@@ -105,6 +105,33 @@ for create_graph in (True, False):
     print(f"{create_graph=}: {outer.item():.2f}")
     assert round(outer.item(), 2) == (0.81 if create_graph else 0.9)
 
+# %%
+# A second network, used only in the inner loss: where does its gradient come from?
+# ---------------------------------------------------------------------------------
+# From the update. In bilevel methods, a second network makes the labels or the weights
+# of the inner loss, and the outer loss does not contain it. With ``create_graph=True``
+# the inner gradient is a function of its output, and so are the adapted weights: the
+# outer ``backward()`` passes through them to the second network. With
+# ``create_graph=False``, or if the update is written into ``weight.data``, the second
+# network gets None, without an error.
+teacher, weight = nn.Linear(1, 1), torch.ones(1, 1, requires_grad=True)
+points = torch.tensor([[1.0], [2.0]])
+for way in ("create_graph=True", "create_graph=False", "weight.data"):
+    inner = F.mse_loss(points @ weight, teacher(points))
+    (gradient,) = torch.autograd.grad(
+        inner, weight, create_graph=way != "create_graph=False"
+    )
+    if way == "weight.data":
+        weight.data -= 0.1 * gradient
+        adapted = weight
+    else:
+        adapted = weight - 0.1 * gradient
+    teacher.zero_grad()
+    F.mse_loss(points @ adapted, 3 * points).backward()
+    reached = teacher.weight.grad is not None
+    print(f"{way:19}", reached)
+    assert reached == (way == "create_graph=True")
+
 
 # %%
 # Why not an optimizer in the inner loop?

@@ -58,6 +58,36 @@ right.set(xlabel="x", ylabel="gradient", ylim=(-0.2, 1.4))
 plt.show()
 
 # %%
+# The value is always 0 or 1: where does the gradient come from?
+# --------------------------------------------------------------
+# Value and gradient are two things. The forward uses the value of a detached tensor,
+# and the backward takes it for a constant. So a term may always be 0 or 1 and have a
+# gradient all the same, or have the value of one expression and the gradient of
+# another: ``(hard - soft).detach() + soft``. The last two lines train nothing: one is
+# detached as a whole, and in the other the two gradients cancel.
+soft = torch.tensor(0.7, requires_grad=True)
+hard = (soft > 0.5).float()
+terms = {
+    "soft - soft.detach()": soft - soft.detach(),
+    "(soft - soft.detach()).exp()": (soft - soft.detach()).exp(),
+    "soft / soft.detach()": soft / soft.detach(),
+    "(hard - soft).detach() + soft": (hard - soft).detach() + soft,
+    "soft.detach()": soft.detach(),
+    "soft - soft": soft - soft,
+}
+found = {}
+for code, term in terms.items():
+    gradient = None
+    if term.requires_grad:
+        gradient = round(torch.autograd.grad(term, soft)[0].item(), 2)
+    found[code] = round(term.item(), 2), gradient
+    print(f"{code:30} value {found[code][0]}, gradient {gradient}")
+assert list(found.values()) == [(0, 1), (1, 1), (1, 1.43), (1, 1), (0.7, None), (0, 0)]
+
+# %%
+# The ratio in PPO and GRPO, ``exp(log_prob - log_prob.detach())``, is the second line:
+# :doc:`target_network_and_advantage`.
+#
 # The whole loop: a vector-quantised autoencoder
 # ----------------------------------------------
 # Each ``z`` is replaced by the nearest entry of a codebook. The choice, an ``argmin``,

@@ -158,6 +158,67 @@ assert log_probs.grad is not None
 assert values.grad is not None
 
 # %%
+# The ratio is always 1 and the loss is 0: where does the gradient come from?
+# ---------------------------------------------------------------------------
+# GRPO and PPO multiply the advantage with the ratio of the new and the old probability.
+# In the first update after sampling, both policies are the same, so it is often written
+# ``exp(log_prob - log_prob.detach())``. The value is 1. But the detached part is a
+# constant, so the derivative of the ratio is that of ``log_prob``: this is the policy
+# gradient. Advantages that sum to zero make a loss of 0, and each of them still weighs
+# the gradient of its own sample. Here the better of two actions is learned, and every
+# loss is 0: watch the reward, not the loss.
+torch.manual_seed(0)
+logits = torch.zeros(2, requires_grad=True)
+optimizer = torch.optim.SGD([logits], lr=1.0)
+losses = []
+for _ in range(30):
+    policy = torch.distributions.Categorical(logits=logits)
+    actions = policy.sample((8,))
+    rewards = (actions == 1).float()
+    advantages = rewards - rewards.mean()
+    log_prob = policy.log_prob(actions)
+    ratio = (log_prob - log_prob.detach()).exp()
+    assert (ratio == 1).all()
+    loss = -(ratio * advantages).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(abs(loss.item()))
+chance = logits.softmax(0)[1].item()
+print(f"largest loss: {max(losses):.1f}, probability: 0.5 -> {chance:.2f}")
+assert max(losses) < 1e-6
+assert chance > 0.8
+
+# %%
+# Without the ``detach()``, the difference is 0 in value and in gradient. And with it,
+# the ratio is 1 in each update: for several updates with the same samples, store
+# ``log_prob.detach()`` when you sample. Only then does the ratio change, and clipping
+# can stop the gradient.
+log_prob = torch.tensor([-0.5, -1.0], requires_grad=True)
+advantages = torch.tensor([1.0, -1.0])
+
+
+def policy_gradient(ratio):
+    clipped = ratio.clamp(0.8, 1.2)
+    loss = -torch.minimum(ratio * advantages, clipped * advantages).mean()
+    return torch.autograd.grad(loss, log_prob)[0].tolist()
+
+
+stored = log_prob.detach() - 1.0
+ratios = {
+    "without detach()": (log_prob - log_prob).exp(),
+    "its own value": (log_prob - log_prob.detach()).exp(),
+    "stored, 1 lower": (log_prob - stored).exp(),
+}
+found = {name: policy_gradient(ratio) for name, ratio in ratios.items()}
+for name, gradient_of_ratio in found.items():
+    print(f"{name:17}", [round(value, 2) for value in gradient_of_ratio])
+assert found["without detach()"] == [0, 0]
+assert found["its own value"] == [-0.5, 0.5]
+assert found["stored, 1 lower"][0] == 0
+assert found["stored, 1 lower"][1] > 1
+
+# %%
 # Where it ends
 # -------------
 # - The sign of the log-probability decides. The log-density of a narrow Gaussian policy

@@ -27,6 +27,34 @@ assert list(graphs.values()) == [True, False, False]
 assert list(zeros.values()) == [False, True, False]
 
 # %%
+# Why is memory high, or growing, in inference after eval()?
+# ----------------------------------------------------------
+# Because ``eval()`` alone still records: the activations are kept for a backward pass
+# that never comes, as long as an output lives. A list of outputs keeps the graph of
+# each batch, so memory grows with each. Put ``no_grad()`` or ``inference_mode()``
+# around the loop: the results are the same. If the outputs are large, also move what
+# you collect off the GPU, with ``cpu()``. What the graphs keep after each batch:
+from gradguide import saved
+
+network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)).eval()
+modes = {
+    "eval()": torch.enable_grad,
+    "eval(), no_grad()": torch.no_grad,
+    "eval(), inference_mode()": torch.inference_mode,
+}
+batches, kept = [torch.randn(32, 64) for _ in range(3)], {}
+for way, mode in modes.items():
+    predictions, kept[way] = [], []
+    with mode():
+        for batch in batches:
+            predictions.append(network(batch))
+            kept[way].append(saved(predictions, network).bytes // 1024)
+    print(f"{way:25}", *kept[way], "KiB")
+    with torch.no_grad():
+        assert torch.allclose(predictions[0], network(batches[0]))
+assert list(kept.values()) == [[16, 32, 48], [0, 0, 0], [0, 0, 0]]
+
+# %%
 # Does eval() switch gradients off?
 # ---------------------------------
 # No. A graph is recorded, and ``backward()`` computes the gradients. The graph may be

@@ -123,6 +123,66 @@ else:
     raise AssertionError("backward() ran without a record")
 
 # %%
+# Frozen in the middle: ControlNet, and adapters inside a frozen UNet
+# -------------------------------------------------------------------
+# ControlNet adds the output of a trained branch to the features of a frozen UNet. An
+# adapter inside of a frozen network is the same case. The gradient must pass the frozen
+# layers between the branch and the loss: freeze the UNet with
+# ``requires_grad_(False)``, and put no ``no_grad()`` and no ``detach()`` around its
+# decoder. The encoder gets nothing from the branch, so it may run under ``no_grad()``.
+#
+# What does freezing save? The gradients and the optimizer's state of the UNet, and the
+# activations of its encoder. In the decoder, a linear layer or a convolution no longer
+# keeps its input, but each nonlinear function keeps what it needs.
+encoder, decoder = (
+    torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.SiLU()) for _ in range(2)
+)
+branch, zero = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+torch.nn.init.zeros_(zero.weight)
+torch.nn.init.zeros_(zero.bias)
+
+
+def saved_for_backward(is_frozen):
+    torch.nn.ModuleList([encoder, decoder]).requires_grad_(not is_frozen)
+    parts, saved = [], []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, id):
+        features = encoder(x)
+        parts.append(len(saved))
+        features = features + zero(branch(x))
+        before = len(saved)
+        decoder(features)
+        parts.append(len(saved) - before)
+    return parts
+
+
+counts = {is_frozen: saved_for_backward(is_frozen) for is_frozen in (False, True)}
+for is_frozen, (in_encoder, in_decoder) in counts.items():
+    print(f"frozen {is_frozen!s:6} saved: encoder {in_encoder}, decoder {in_decoder}")
+assert counts[True][0] == 0
+assert counts[True][1] == counts[False][1] - 1 > 0
+
+decoder(encoder(x) + zero(branch(x))).sum().backward()
+with torch.no_grad():
+    features = encoder(x)
+wrong = torch.no_grad()(decoder)(features + zero(branch(x)))
+print(zero.weight.grad.any().item(), branch.weight.grad.any().item())
+assert decoder[0].weight.grad is None
+assert zero.weight.grad.any()
+assert not branch.weight.grad.any()
+assert not wrong.requires_grad
+
+# %%
+# In the first step the branch has a gradient of zero, because the weights of the zero
+# layer behind it are 0. That is intended: the zero layer itself gets a gradient, and
+# after its first step the branch does, too. A UNet with a checkpoint function of its
+# own, as in the code of LDM, may raise ``One of the differentiated Tensors does not
+# require grad`` once it is frozen: :doc:`/gallery/modes/custom_functions_that_fail`.
+with torch.no_grad():
+    zero.weight -= 0.1 * zero.weight.grad
+decoder(features + zero(branch(x))).sum().backward()
+assert branch.weight.grad.any()
+
+# %%
 # When the frozen part comes first, as a backbone does, ``no_grad()`` adds nothing:
 # if neither its input nor a parameter of it requires a gradient, it has no record.
 assert critic(x).grad_fn is None

@@ -1,0 +1,328 @@
+"""
+Distillation has no effect: detach the teacher, not the student
+===============================================================
+
+In knowledge distillation, a feature loss with the student's feature detached trains
+nothing and raises no error. The teacher is the constant: frozen, in ``eval()``, under
+``no_grad()``. Layers that adapt the features belong to the optimizer.
+"""
+
+# %%
+import torch
+from torch import nn
+
+student, teacher = nn.Linear(4, 2), nn.Linear(4, 2)
+teacher.requires_grad_(False).eval()
+x = torch.ones(8, 4)
+with torch.no_grad():
+    target = teacher(x)
+feature = student(x)
+wrong = (feature.detach() - target).square().mean()  # detaches the student
+right = (feature - target).square().mean()
+print(wrong.item() == right.item(), wrong.requires_grad, right.requires_grad)
+right.backward()
+assert wrong == right
+assert not wrong.requires_grad
+assert student.weight.grad is not None
+assert teacher.weight.grad is None
+
+# %%
+# Both terms have the same value, so the log looks right. Alone, the wrong one raises
+# :doc:`element 0 of tensors does not require grad
+# </reference/errors/element_0_of_tensors_does_not_require_grad>`. Added to another
+# loss, it is a constant: the gradients are the same as without it.
+#
+# The whole loop: soft labels and features
+# ----------------------------------------
+# The teacher is wider than the student, so a layer, ``adapt``, brings the student's
+# features to the teacher's width. It is needed for training only, and it has
+# parameters: the optimizer must hold them. The soft labels are the teacher's
+# probabilities at a temperature of 4, and the factor ``4**2`` keeps the size of their
+# gradient.
+from torch.nn import functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Linear(2, width), nn.BatchNorm1d(width), nn.ReLU()
+        )
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, x):
+        features = self.features(x)
+        return features, self.head(features)
+
+
+def batch(size=64):
+    labels = torch.randint(3, (size,))
+    return F.one_hot(labels, 3)[:, :2] * 3 + torch.randn(size, 2), labels
+
+
+torch.manual_seed(0)
+teacher = Net(32)
+optimizer = torch.optim.Adam(teacher.parameters(), lr=0.02)
+for _ in range(100):
+    inputs, labels = batch()
+    optimizer.zero_grad()
+    F.cross_entropy(teacher(inputs)[1], labels).backward()
+    optimizer.step()
+
+teacher.requires_grad_(False).eval()
+before = {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+student, adapt = Net(8), nn.Linear(8, 32)
+optimizer = torch.optim.Adam([*student.parameters(), *adapt.parameters()], lr=0.02)
+distances = []
+for _ in range(100):
+    inputs, labels = batch()
+    with torch.no_grad():
+        teacher_features, teacher_logits = teacher(inputs)
+    features, logits = student(inputs)
+    task = F.cross_entropy(logits, labels)
+    soft = 4**2 * F.kl_div(
+        (logits / 4).log_softmax(1),
+        (teacher_logits / 4).softmax(1),
+        reduction="batchmean",
+    )
+    hint = F.mse_loss(adapt(features), teacher_features)
+    optimizer.zero_grad()
+    (task + soft + hint).backward()
+    optimizer.step()
+    distances.append(hint.item())
+print(f"features: {distances[0]:.2f} -> {distances[-1]:.2f}")
+assert distances[-1] < 0.5 * distances[0]
+after = teacher.state_dict()
+assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+# %%
+# Does this term of the loss train anything?
+# ------------------------------------------
+# Ask for the gradient of that term alone: ``autograd.grad`` with ``allow_unused=True``
+# returns None for each parameter that the term does not reach. ``.grad`` after
+# ``backward()`` can't tell, because it is the sum over all terms, and neither can the
+# value: if the student is detached before ``adapt``, the term falls, since ``adapt``
+# learns, and its ``requires_grad`` is True. The student gets nothing from it.
+def trains(term, **modules):
+    if not term.requires_grad:
+        return []
+    reached = []
+    for name, module in modules.items():
+        parameters = [p for p in module.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(
+            term, parameters, retain_graph=True, allow_unused=True
+        )
+        if any(g is not None and g.any() for g in gradients):
+            reached.append(name)
+    return reached
+
+
+parts = {"features": student.features, "head": student.head, "adapt": adapt}
+features, logits = student(inputs)
+terms = {
+    "task": F.cross_entropy(logits, labels),
+    "soft": F.kl_div(
+        (logits / 4).log_softmax(1),
+        (teacher_logits / 4).softmax(1),
+        reduction="batchmean",
+    ),
+    "hint": F.mse_loss(adapt(features), teacher_features),
+    "hint, detached before adapt": F.mse_loss(
+        adapt(features.detach()), teacher_features
+    ),
+    "hint, detached behind adapt": F.mse_loss(
+        adapt(features).detach(), teacher_features
+    ),
+}
+found = {name: trains(term, **parts) for name, term in terms.items()}
+for name, reached in found.items():
+    print(f"{name:28}", *reached or ["nothing"])
+assert found == {
+    "task": ["features", "head"],
+    "soft": ["features", "head"],
+    "hint": ["features", "adapt"],
+    "hint, detached before adapt": ["adapt"],
+    "hint, detached behind adapt": [],
+}
+constant, first = terms["hint, detached behind adapt"], student.features[0].weight
+gradients = [
+    torch.autograd.grad(total, first, retain_graph=True)[0]
+    for total in (terms["task"], terms["task"] + constant)
+]
+assert gradients[0].any()
+assert torch.equal(*gradients)
+
+# %%
+# The same with a new ``adapt``: the term falls, and the student has no gradient.
+fresh, values = nn.Linear(8, 32), []
+optimizer = torch.optim.Adam([*student.parameters(), *fresh.parameters()], lr=0.02)
+for _ in range(30):
+    optimizer.zero_grad()
+    hint = F.mse_loss(fresh(features.detach()), teacher_features)
+    hint.backward()
+    optimizer.step()
+    values.append(hint.item())
+print(f"{values[0]:.2f} -> {values[-1]:.2f}", first.grad)
+assert values[-1] < 0.7 * values[0]
+assert all(parameter.grad is None for parameter in student.parameters())
+
+# %% tags=["hide-input"]
+# Which part of the student does each term train? Square: it gets a gradient. Cross: it
+# gets none.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+for name, reached in found.items():
+    for part in parts:
+        square = {"marker": "s", "fc": "none", "ec": "C0"}
+        look = square if part in reached else {"marker": "x", "c": "C2"}
+        ax.scatter(part, name, s=160, lw=2, **look)
+ax.margins(0.2)
+ax.invert_yaxis()
+plt.show()
+
+# %%
+# Where is the student's feature lost?
+# ------------------------------------
+# Often in the hook that takes it out of the network. One hook serves both networks, and
+# it stores ``output.detach()``, which is right for the teacher only. The same happens
+# with ``.data``, or if the student also runs under the ``no_grad()`` of the teacher.
+# Store the output itself, and let ``no_grad()`` around the teacher do the rest.
+kept = {}
+
+
+def keep(name, *, detach):
+    def hook(module, inputs, output):
+        kept[name] = output.detach() if detach else output
+
+    return hook
+
+
+for detach in (True, False):
+    handles = [
+        network.features.register_forward_hook(keep(name, detach=detach))
+        for name, network in (("student", student), ("teacher", teacher))
+    ]
+    student(inputs)
+    with torch.no_grad():
+        teacher(inputs)
+    for handle in handles:
+        handle.remove()
+    hint = F.mse_loss(adapt(kept["student"]), kept["teacher"])
+    print(f"{detach=}:", trains(hint, **parts))
+    assert trains(hint, **parts) == (["adapt"] if detach else ["features", "adapt"])
+    assert not kept["teacher"].requires_grad
+
+# %%
+# ``adapt`` is not in the optimizer
+# ---------------------------------
+# Then it gets a gradient in each step and keeps its random weights, without an error.
+# The student still gets a gradient through it, and learns to match a random projection.
+# A layer that is made in the loss or in the loop, after the optimizer, ends like this,
+# too: :doc:`losses_with_parameters`.
+forgotten = nn.Linear(8, 32)
+start = forgotten.weight.detach().clone()
+only_student = torch.optim.Adam(student.parameters(), lr=0.02)
+for _ in range(2):
+    only_student.zero_grad()
+    F.mse_loss(forgotten(student(inputs)[0]), teacher_features).backward()
+    only_student.step()
+print(forgotten.weight.grad.any().item(), forgotten.weight.equal(start))
+assert forgotten.weight.grad.any()
+assert forgotten.weight.equal(start)
+assert student.features[0].weight.grad.any()
+
+
+# %%
+# Is an ``eval()`` teacher updated, if the optimizer holds it?
+# ------------------------------------------------------------
+# ``eval()`` switches dropout and batch norm, and freezes nothing. A teacher whose
+# parameters require a gradient and are in the optimizer is trained, towards the
+# student, unless it is under ``no_grad()`` or its output is detached: then ``.grad`` is
+# None, and the optimizer skips it, weight decay included.
+def teacher_after(way):
+    torch.manual_seed(0)
+    student, teacher = nn.Linear(4, 2), nn.Linear(4, 2).eval()
+    if way == "frozen":
+        teacher.requires_grad_(False)
+    start = teacher.weight.detach().clone()
+    both = [*student.parameters(), *teacher.parameters()]
+    optimizer = torch.optim.AdamW(both, lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        with torch.set_grad_enabled(way != "no_grad()"):
+            target = teacher(x)
+        if way == "detach()":
+            target = target.detach()
+        optimizer.zero_grad()
+        F.mse_loss(student(x), target).backward()
+        optimizer.step()
+    return not teacher.weight.equal(start), teacher.weight.grad is not None
+
+
+updated = {}
+for way in ("eval() only", "no_grad()", "detach()", "frozen"):
+    updated[way], has_gradient = teacher_after(way)
+    print(f"{way:12} updated: {updated[way]}, gradient: {has_gradient}")
+    assert has_gradient == updated[way]
+assert [way for way, is_updated in updated.items() if is_updated] == ["eval() only"]
+
+# %%
+# Leave it out of the optimizer and freeze it all the same. Without an optimizer nothing
+# updates it, but ``backward()`` computes its gradients and keeps them: memory and time
+# for nothing. Under ``no_grad()`` its activations are not kept, either.
+loose = nn.Linear(4, 2).eval()
+F.mse_loss(nn.Linear(4, 2)(x), loose(x)).backward()
+print(loose.weight.grad is not None)
+assert loose.weight.grad is not None
+
+# %%
+# Where it ends
+# -------------
+# - A teacher that is an attribute of the student's module goes into training mode with
+#   each ``train()``, its batch norm then moves under ``no_grad()``, too, and its
+#   weights are in ``student.parameters()`` and in the file that you save. Keep it
+#   outside.
+# - DDP waits for the gradient of each parameter that requires one when it wraps the
+#   module. That is another reason to freeze the teacher, or to keep it outside:
+#   :doc:`/reference/errors/expected_to_have_finished_reduction`.
+# - A gradient from the teacher's own training that is still there when it joins an
+#   optimizer moves it, :doc:`frozen or not </gallery/still-moves/stale_gradients>`,
+#   unless ``zero_grad()`` comes before ``step()``.
+# - A teacher that is an average of its student: :doc:`ema_teacher`. If two networks
+#   teach each other, detach the other one in each loss.
+student.teacher = teacher
+student.train()
+assert teacher.training
+moving = teacher.features[1].running_mean.clone()
+with torch.no_grad():
+    teacher(inputs)
+assert not moving.equal(teacher.features[1].running_mean)
+assert any(name.startswith("teacher.") for name in student.state_dict())
+
+for clears in (False, True):
+    old = nn.Parameter(torch.ones(1))
+    old.grad = torch.ones(1)
+    old.requires_grad_(False)
+    optimizer = torch.optim.SGD([old], lr=0.1)
+    if clears:
+        optimizer.zero_grad()
+    optimizer.step()
+    assert (old.item() == 1) == clears
+
+one, other = nn.Linear(4, 2), nn.Linear(4, 2)
+mutual = F.mse_loss(one(x), other(x).detach()) + F.mse_loss(other(x), one(x).detach())
+torch.testing.assert_close(
+    torch.autograd.grad(mutual, one.weight, retain_graph=True),
+    torch.autograd.grad(F.mse_loss(one(x), other(x).detach()), one.weight),
+)
+
+# %%
+# Freeze the teacher, put it into ``eval()``, run it under ``no_grad()``, and ask each
+# term of the loss what it trains. Sources: `Distilling the Knowledge in a Neural
+# Network <https://arxiv.org/abs/1503.02531>`__, `FitNets: Hints for Thin Deep Nets
+# <https://arxiv.org/abs/1412.6550>`__, :torch:`torch.autograd.grad`.
+#
+# Related: :doc:`ema_teacher`, :doc:`stop_gradient_in_siamese_networks`,
+# :doc:`/gallery/still-moves/eval_is_not_no_grad`,
+# :doc:`/gallery/graph/gradients_of_some_inputs`.
