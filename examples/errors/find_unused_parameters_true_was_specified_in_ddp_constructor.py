@@ -80,8 +80,8 @@ assert right is None
 # ----------------
 # - PyTorch: in ``DistributedDataParallel(…)``. The default is False.
 # - Trainer of transformers: ``TrainingArguments(ddp_find_unused_parameters=False)``.
-#   Without it, the ``Trainer`` of transformers 5 passes True, unless the model uses
-#   gradient checkpointing.
+#   Without it, the ``Trainer`` of transformers 5 passes True, unless the model is one
+#   of transformers and uses gradient checkpointing.
 # - Accelerate: a ``DistributedDataParallelKwargs`` in ``kwargs_handlers``, which you
 #   can leave out.
 # - Lightning: ``strategy="ddp"`` in place of ``"ddp_find_unused_parameters_true"``.

@@ -84,9 +84,10 @@ def run(worker):
 # What if it goes into prepare()?
 # -------------------------------
 # Two processes, each with its own input. On a CPU, ``prepare()`` raises an error for a
-# frozen network; on GPUs it returns the network as it was (from the source, not run). A
-# network that is not frozen is wrapped by DDP, although it never gets a gradient. If it
-# is a part of the student and not frozen, the second step raises an error.
+# frozen network; on GPUs it moves the network to the device and does not wrap it (from
+# the source, not run). A network that is not frozen is wrapped by DDP, although it
+# never gets a gradient. If it is a part of the student and not frozen, the second step
+# raises an error.
 #
 # The last lines are a network whose weights are in a plain list: for PyTorch they are
 # no parameters. DDP neither copies them from the first process nor averages their

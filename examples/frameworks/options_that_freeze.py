@@ -16,9 +16,8 @@ def overview(model, optimizer):
     rows = {}
     for name, p in model.named_parameters():
         row = rows.setdefault(name.split(".")[0], [0, 0, 0])
-        row[0] += p.numel()
-        row[1] += p.numel() * p.requires_grad
-        row[2] += p.numel() * (id(p) in held)
+        for i, counts in enumerate((True, p.requires_grad, id(p) in held)):
+            row[i] += p.numel() * counts
     return rows
 
 
@@ -29,11 +28,6 @@ optimizer = torch.optim.AdamW(model["aligner"].parameters(), lr=0.1)
 print("part     all  trainable  in the optimizer")
 for part, row in overview(model, optimizer).items():
     print(f"{part:8}{row[0]:4}{row[1]:11}{row[2]:18}")
-assert overview(model, optimizer) == {
-    "vit": [40, 0, 0],
-    "aligner": [18, 18, 18],
-    "llm": [27, 27, 0],
-}
 
 # %%
 # - *Trainable and in the optimizer*: it trains, if the loss reaches it.
@@ -52,6 +46,8 @@ assert overview(model, optimizer) == {
 # ----------------------
 # Many options compare the beginning or a part of a name. Then ``layers.1`` stands for
 # ``layers.10``, too. End it with a dot.
+vit, aligner, llm = overview(model, optimizer).values()
+assert (vit, aligner, llm) == ([40, 0, 0], [18, 18, 18], [27, 27, 0])
 names = [f"layers.{i}.weight" for i in range(12)]
 # Wrong: without the last dot
 wrong = [name for name in names if name.startswith("layers.1")]
