@@ -98,6 +98,8 @@ assert both == ["aligner"]
 #   ``freeze_aligner`` to false; ``freeze_vit`` is true by default.
 # - ``lora``: the base is always frozen. With ``target_modules`` ``all-linear``, these
 #   three options say which parts get no adapter. The two lists have no effect.
+# - ``lora_llm``: adapters in the language model, while vision tower and aligner train
+#   whole, with ``vit_lr`` and ``aligner_lr``.
 # - Reported: in a version of 2025, ``freeze_llm`` with ``full`` did not freeze (`issue
 #   5485 <https://github.com/modelscope/ms-swift/issues/5485>`__).
 #
