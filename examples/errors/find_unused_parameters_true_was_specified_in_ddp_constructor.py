@@ -2,9 +2,9 @@
 ``find_unused_parameters=True was specified in DDP constructor``
 ================================================================
 
-Training is right, it is only slower than it could be: in the first step, every
-trainable parameter was used, so the search for unused ones was for nothing. Leave out
-the option, unless some step leaves out a parameter that requires a gradient.
+Training is right, it is only slower than it could be: a step used every trainable
+parameter, so the search for unused ones was for nothing. Leave out the option, unless
+some other step leaves out a parameter that requires a gradient.
 """
 
 # %% tags=["hide-input"]
@@ -67,7 +67,7 @@ def warning_of(*calls):
 warning, _ = warning_of("steps([True] * 2, find_unused_parameters=True)")
 print(warning)
 # Right: without the option. A branch that is frozen before the wrapping is fine.
-some = "steps([True, False, True]"
+some = "steps([False, True, True]"
 right, failed = warning_of(
     "steps([True] * 2)", "steps([True] * 2, frozen=True)", f"{some})"
 )
@@ -92,8 +92,9 @@ assert right is None
 # When do you need it?
 # --------------------
 # If a parameter that was trainable at the wrapping is left out in some steps, such as a
-# branch that not every batch takes. The warning looks at the first step only, so it may
-# come then, too. Keep the option: without it, the next step raises
+# branch that not every batch takes. The warning comes then, too, in the first step that
+# uses all of them. Keep the option: without it, the step after one that leaves a
+# parameter out raises
 # :doc:`Expected to have finished reduction <expected_to_have_finished_reduction>`.
 #
 # Without it, whether the steps failed: all branches, one frozen, one left out. Then
