@@ -262,9 +262,13 @@ dist.destroy_process_group()
 # %%
 # Wrap again after each change of ``requires_grad``. The parameters stay the same ones,
 # so you can keep the optimizer. ``find_unused_parameters=True``, which the message
-# recommends, costs a walk through the graph in each step; it pays if ``requires_grad``
-# changes often, and only if everything trained when you wrapped. Source:
-# :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed parameters.
+# recommends, costs a walk through the graph in each step. It pays if parameters that
+# were trainable when you wrapped are left out in some steps: by a branch that not every
+# step takes, or because ``requires_grad`` changes often. If every step uses all of
+# them, :doc:`a warning
+# </reference/errors/find_unused_parameters_true_was_specified_in_ddp_constructor>` says
+# so. Source: :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed
+# parameters.
 #
 # Related: :doc:`freezing_under_fsdp`, :doc:`/gallery/freezing/unfreeze_gradually`,
 # :doc:`/gallery/freezing/freeze_a_backbone`.

@@ -233,6 +233,69 @@ ax.set_frame_on(False)
 plt.show()
 
 
+# %%
+# An empty parameter: ``shape [0]``, ``tensor([])``, ``grad`` None
+# ----------------------------------------------------------------
+# A process that holds no part of a parameter shows it empty, with no gradient, although
+# it trains. Ask for the whole parameter, in all processes alike:
+#
+# - FSDP2: ``parameter.full_tensor()`` and ``parameter.grad.full_tensor()``;
+#   ``to_local()`` is the part. The parameter itself shows the full shape.
+# - FSDP1 with ``use_orig_params=True``: ``FullyShardedDataParallel.summon_full_params(
+#   model, with_grads=True)``.
+# - DeepSpeed ZeRO-3, not run: ``with deepspeed.zero.GatheredParameters(parameter):``
+#   for the value, ``deepspeed.utils.safe_get_full_grad(parameter)`` for the gradient.
+#   Outside, the shape is ``[0]`` and ``.grad`` is None in each process; ``ds_numel`` is
+#   the size (`DeepSpeed about ZeRO
+#   <https://deepspeed.readthedocs.io/en/latest/zero3.html>`__). To train some rows,
+#   make them a parameter of their own before ``deepspeed.initialize()``.
+#
+# If the whole gradient is None as well, look for ``no_grad()``, ``detach()`` or a
+# frozen parameter, as without sharding.
+def look():
+    import os
+
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+
+    rank = int(os.environ["RANK"])
+    dist.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+    x = torch.ones(1, 4)
+
+    def each(*found):
+        every = [None, None]
+        dist.all_gather_object(every, found)
+        return every
+
+    layer = fully_shard(torch.nn.Linear(4, 1), mesh=init_device_mesh("cpu", (2,)))
+    layer(x).sum().backward()
+    bias, grad = layer.bias, layer.bias.grad
+    print(tuple(bias.shape), *each(bias.to_local().numel(), grad.to_local().numel()))
+    print("full_tensor:", *each(bias.full_tensor().numel(), grad.full_tensor().item()))
+
+    layer = FullyShardedDataParallel(
+        torch.nn.Linear(4, 1), use_orig_params=True, device_id=torch.device("cpu")
+    )
+    layer(x).sum().backward()
+    print(*each(layer.bias.numel(), layer.bias.grad is None))
+    with FullyShardedDataParallel.summon_full_params(layer, with_grads=True):
+        print("summon:", *each(layer.bias.numel(), layer.bias.grad.item()))
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+lines = run(look)
+print(*lines, sep="\n")
+assert lines[0] == "(1,) (1, 1) (0, 0)"
+assert lines[1] == "full_tensor: (1, 1.0) (1, 1.0)"
+assert lines[2] == "(0, True) (1, False)"
+assert lines[3] == "summon: (1, 1.0) (1, 1.0)"
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -125,6 +125,9 @@ assert texts[0] == "expected scalar type Float but found BFloat16"
 assert "must have the same dtype" in texts[1]
 
 # %%
+# With LoRA weights in float16, ``found Half`` means an input in float32 outside of
+# ``autocast``: :doc:`/gallery/frameworks/dtype_of_base_and_adapter`.
+#
 # With float16 the text ends in ``found Half``. Reports of the encoder, quoted and not
 # run: ``expected scalar type Half but found Float`` on a GPU with PyTorch 1.12 (`issue
 # 82783 <https://github.com/pytorch/pytorch/issues/82783>`__), and the same with

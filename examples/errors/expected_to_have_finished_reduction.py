@@ -189,6 +189,13 @@ assert {row.name for row in report.problems} == {"1.second.weight", "1.second.bi
 dist.destroy_process_group()
 
 # %%
+# Lightning replaces this text by *It looks like your LightningModule has parameters
+# that were not used in producing the loss returned by training_step*:
+# :doc:`parameters_that_were_not_used_in_producing_the_loss`. Other frameworks have an
+# option for ``find_unused_parameters=True``:
+# ``TrainingArguments(ddp_find_unused_parameters=True)``, and in Accelerate
+# ``Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(…)])``.
+#
 # PyTorch 1.1 spoke only of ``parameters that were not used in producing its output (the
 # return value of `forward`)`` (quoted from an `issue
 # <https://github.com/open-mmlab/mmdetection/issues/2117>`__, not run).

@@ -122,11 +122,47 @@ for name, size in changes.items():
     assert size > 0.01
 
 # %%
-# Reported for ``DistributedDataParallel`` on GPUs: of two forward passes before one
-# backward pass, the second overwrites the statistics of a batch norm with those of the
-# first process. ``broadcast_buffers=False`` prevents it (`issue 110363
-# <https://github.com/pytorch/pytorch/issues/110363>`__).
+# Under ``DistributedDataParallel``, with two forward passes before one backward pass
+# -----------------------------------------------------------------------------------
+# Before each forward pass, DDP copies all buffers of the first process into those of
+# the others: statistics of batch norm, but also constants such as the tables of a
+# rotary position embedding (RoPE), whose shape is then in the message. Reports of this
+# error are from 2019 (`issue 22095
+# <https://github.com/pytorch/pytorch/issues/22095>`__) to PyTorch 2.6 and later (`issue
+# 175024 <https://github.com/pytorch/pytorch/issues/175024>`__).
 #
+# - Pass ``broadcast_buffers=False`` if the buffers are constants, or
+# - call the model once, on both inputs together, or
+# - use ``SyncBatchNorm``, or a ``clone()`` of the buffer in the forward pass.
+#
+# PyTorch 2.13 does not count this copy, so it raises nothing. The gradient is right if
+# the copy has the same values as before, such as those of a constant. It also calls
+# ``broadcast_buffers`` deprecated, in favour of ``forward_sync_buffers=False``.
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Rotary(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(3, 3)
+        self.register_buffer("table", torch.ones(3))
+
+    def forward(self, x):
+        return super().forward(x) * self.table
+
+
+dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+model = Rotary()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)
+    wrapped = DistributedDataParallel(model, broadcast_buffers=False)
+wrapped(x[None]).sum().add(wrapped(x[None]).sum()).backward()
+dist.destroy_process_group()
+print(model.table._version, model.bias.grad)
+assert model.table._version == 0
+assert model.bias.grad.equal(torch.full((3,), 2.0))
+
+# %%
 # In PyTorch 1.10.1, the transposed weight of ``nn.Linear`` is ``output 0 of TBackward``
 # (quoted from `NNR 3
 # <https://github.com/Veason-silverbullet/NNR/issues/3>`__).

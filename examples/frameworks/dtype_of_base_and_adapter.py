@@ -116,7 +116,29 @@ assert message == "mat1 and mat2 must have the same dtype, but got BFloat16 and 
 # The same error in other words
 # -----------------------------
 # A linear layer without a bias says it in another way on the CPU.
-# :doc:`/reference/errors/have_the_same_dtype` has the texts.
+# :doc:`/reference/errors/have_the_same_dtype` has the texts. Other layers, and linear
+# layers in older versions, say ``expected scalar type Float but found Half``.
+#
+# With LoRA this comes of weights in float16 and an input in float32. Old versions of
+# peft did not convert the input of the adapter (`LLaMA-Factory 1303
+# <https://github.com/hiyouga/LlamaFactory/issues/1303>`__), so upgrade. Then train
+# under ``autocast``: ``fp16=True`` or ``bf16=True`` in ``TrainingArguments``,
+# ``Accelerator(mixed_precision="bf16")``, or ``torch.autocast``.
+conv = torch.nn.Sequential(torch.nn.Conv1d(1, 1, 1, bias=False)).half()
+model = get_peft_model(conv, lora)
+try:
+    # Wrong: a float32 input, and no autocast.
+    model(torch.ones(1, 1, 4))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a float32 input was accepted")
+assert message == "expected scalar type Float but found Half"
+# Right: autocast.
+with torch.autocast("cpu", torch.float16):
+    output = model(torch.ones(1, 1, 4))
+print(message, output.dtype, sep="\n")
+assert output.dtype == torch.float16
 try:
     torch.nn.Linear(4, 1, bias=False).bfloat16()(x)
 except RuntimeError as error:

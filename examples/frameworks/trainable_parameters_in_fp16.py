@@ -119,6 +119,57 @@ assert trainer.accelerator.scaler is None
 assert loaded.dtype == torch.float16
 
 # %%
+# The loss becomes 0 and grad_norm is nan
+# ---------------------------------------
+# The loss is nan. The ``Trainer`` leaves a nan out of the average that it logs, so it
+# shows 0.0. With ``logging_nan_inf_filter=False`` you see the nan. The causes:
+#
+# - float16 overflowed above 65504, in the model or in its backward pass. Train with
+#   ``bf16=True``, or set what is trainable to float32, as above.
+# - All labels of a batch are ``-100``, for example because the prompt is cut at the
+#   maximum length: the mean over no token is nan, and its gradient is 0. Leave such
+#   samples out.
+# - The weights hold a nan, from a step before: they never recover. Begin with clean
+#   weights.
+#
+# With a ``GradScaler``, a nan or inf in ``grad_norm`` is normal in a few steps, above
+# all the first: it leaves them out and lowers its scale. To find the operation:
+# :doc:`/reference/errors/returned_nan_values_in_its_0th_output`.
+
+
+def logged(model, labels, *, nan_filter):
+    loud = quiet | {"logging_strategy": "steps", "logging_steps": 1, "report_to": []}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder,
+            use_cpu=True,
+            max_steps=1,
+            logging_nan_inf_filter=nan_filter,
+            **loud,
+        )
+        data = [{"input_ids": x, "labels": labels}] * 8
+        trainer = Trainer(model, arguments, train_dataset=data)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    (first, *_) = trainer.state.log_history
+    return first["loss"], first["grad_norm"]
+
+
+broken = LlamaForCausalLM(config)
+with torch.no_grad():
+    broken.lm_head.weight[0, 0] = float("nan")
+masked = torch.full_like(x, -100)
+cases = (LlamaForCausalLM(config), masked), (broken, x)
+for model, labels in cases:
+    shown = logged(model, labels, nan_filter=True)
+    real = logged(model, labels, nan_filter=False)
+    print(shown, real)
+    assert shown[0] == 0.0
+    assert real[0] != real[0]
+print((torch.tensor(300.0).half() ** 2).item())
+assert (torch.tensor(300.0).half() ** 2).isinf()
+
+# %%
 # Where it ends
 # -------------
 # - With ``fused=True`` and without ``unscale_()``, ``scaler.step()`` raises no error,

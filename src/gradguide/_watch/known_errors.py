@@ -46,6 +46,8 @@ NAMES = (
     "a_view_was_created_in_no_grad_mode",
     "does_not_support_the_context_manager_protocol",
     "expected_to_have_finished_reduction",
+    "parameters_that_were_not_used_in_producing_the_loss",
+    "cant_use_same_accelerator_instance_with_multiple_models",
     "expected_to_mark_a_variable_ready_only_once",
     "distributeddataparallel_is_not_needed",
     "must_flatten_tensors_with_uniform_requires_grad",

@@ -71,8 +71,13 @@ const NAMES = [
 ];
 
 // Words of a query that is about a framework.
-const FRAMEWORK =
-  /accelerat|adapter|diffusers|hugging|lightning|lora|peft|toggle|trainer|transformers|ultralytics|yolo|适配器|训练器|框架/i;
+const FRAMEWORK = new RegExp(
+  "accelerat|adapter|deepspeed|diffusers|factory|freeze_(llm|vi)|frozen_stages|grad_norm" +
+    "|hugging|kohya|lightning|llava|lora|mmdet|peft|swift|target_modules|toggle" +
+    "|train_type|trainable_parameters|trainer|transformers|ultralytics|yolo" +
+    "|适配器|训练器|框架",
+  "i",
+);
 
 const MESSAGE = /\w+(?:Error|Exception|Warning): \S/g;
 const SHORTEST = 6; // words of a message, in a row, by which it is recognized

@@ -1,0 +1,240 @@
+"""
+A frozen teacher, VAE or text encoder: leave it out of accelerator.prepare()
+============================================================================
+
+``prepare()``, ``DistributedDataParallel`` and DeepSpeed are for models that train. Move
+the frozen network to the device, freeze it, call ``eval()``, and run it under
+``no_grad()``.
+"""
+
+# %%
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+accelerator, x = Accelerator(cpu=True), torch.ones(4, 2)
+student, teacher = nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+teacher.to(accelerator.device).eval().requires_grad_(False)
+optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+student, optimizer = accelerator.prepare(student, optimizer)
+
+before = teacher[0].weight.clone(), student.weight.detach().clone()
+student.train()
+with torch.no_grad():
+    target = teacher(x)
+accelerator.backward((student(x) - target).square().mean())
+optimizer.step()
+changed = [
+    not torch.equal(layer.weight, old)
+    for layer, old in zip((teacher[0], student), before, strict=True)
+]
+print(changed, teacher.training, teacher[0].weight.grad)
+assert changed == [False, True]
+
+# %% tags=["hide-input"]
+# Two processes, from one script
+# ------------------------------
+# As in :doc:`/gallery/beyond/freezing_under_ddp`: each process gets the source of one
+# function.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+assert not teacher.training
+assert teacher[0].weight.grad is None
+
+
+def run(worker):
+    # os._exit does not wait for threads that a failed step has left behind
+    leave = "import os; print(flush=True); os._exit(0)"
+    code = f"{inspect.getsource(worker)}\n{worker.__name__}()\n{leave}"
+    with tempfile.TemporaryDirectory() as folder:
+        shared = os.environ | {
+            "MEET": Path(folder, "meet").as_uri(),
+            "WORLD_SIZE": "2",
+            "LOCAL_WORLD_SIZE": "2",
+            "OMP_NUM_THREADS": "1",
+        }
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=shared | {"RANK": rank, "LOCAL_RANK": rank},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        try:
+            said = [process.communicate(timeout=120) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    for process, (_, complaint) in zip(processes, said, strict=True):
+        assert process.returncode == 0, complaint
+    lines = said[0][0].splitlines()
+    return [line for line in lines if line and not line.startswith("[Gloo]")]
+
+
+# %%
+# What if it goes into prepare()?
+# -------------------------------
+# Two processes, each with its own input. On a CPU, ``prepare()`` raises an error for a
+# frozen network; on GPUs it moves the network to the device and does not wrap it (from
+# the source, not run). A network that is not frozen is wrapped by DDP, although it
+# never gets a gradient. If it is a part of the student and not frozen, the second step
+# raises an error.
+#
+# The last lines are a network whose weights are in a plain list: for PyTorch they are
+# no parameters. DDP neither copies them from the first process nor averages their
+# gradients, so the processes train two different networks. In an ``nn.ParameterList``
+# they are parameters.
+def cases():
+    import os
+
+    import torch
+    from accelerate import Accelerator
+    from torch import nn
+
+    rank = int(os.environ["RANK"])
+    torch.distributed.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+    accelerator = Accelerator(cpu=True)
+    x = torch.full((1, 2), rank + 1.0)
+
+    def outcome(action, model):
+        try:
+            return type(action(model)).__name__
+        except RuntimeError as error:
+            return str(error)[:37]
+
+    def train(model):
+        wrapped = accelerator.prepare(model)
+        accelerator.backward(wrapped(x))
+        accelerator.backward(wrapped(x))
+        return wrapped
+
+    class Student(nn.Module):
+        def __init__(self, teacher):
+            super().__init__()
+            self.layer, self.teacher = nn.Linear(2, 2), teacher
+
+        def forward(self, x):
+            with torch.no_grad():
+                target = self.teacher(x)
+            return (self.layer(x) - target).square().mean()
+
+    for state, trains in (("frozen", False), ("not frozen", True)):
+        teacher = nn.Linear(2, 2).requires_grad_(trains)
+        print(f"{state}, alone:", outcome(accelerator.prepare, teacher))
+        print(f"{state}, in the student:", outcome(train, Student(teacher)))
+
+    class Listed(nn.Module):
+        def __init__(self, container):
+            super().__init__()
+            self.head = nn.Linear(2, 1)
+            torch.manual_seed(rank)
+            self.weights = container([nn.Parameter(torch.randn(2, 2))])
+
+        def forward(self, x):
+            return self.head(x @ self.weights[0]).sum()
+
+    for container in (list, nn.ParameterList):
+        model = Listed(container)
+        weight = model.weights[0]
+        optimizer = torch.optim.SGD([*model.head.parameters(), weight], lr=0.1)
+        wrapped = accelerator.prepare(model)
+        accelerator.backward(wrapped(x))
+        optimizer.step()
+        both = accelerator.gather(weight.detach()[None].contiguous())
+        print(f"{container.__name__}, equal:", torch.equal(both[0], both[1]))
+
+
+lines = run(cases)
+print(*lines, sep="\n")
+assert lines == [
+    "frozen, alone: DistributedDataParallel is not needed",
+    "frozen, in the student: DistributedDataParallel",
+    "not frozen, alone: DistributedDataParallel",
+    "not frozen, in the student: Expected to have finished reduction i",
+    "list, equal: False",
+    "ParameterList, equal: True",
+]
+
+# %%
+# The others
+# ----------
+# - *DDP*: wrap the student only. If the frozen network is an attribute of the student,
+#   freeze it before you wrap.
+# - *DeepSpeed*: ``deepspeed.initialize()`` gets the student only, and one
+#   ``prepare()`` takes one model:
+#   :doc:`/reference/errors/cant_use_same_accelerator_instance_with_multiple_models`.
+# - *FSDP*: a frozen network that is too large for one GPU may be sharded with
+#   ``fully_shard()`` (:doc:`/gallery/beyond/freezing_under_fsdp`). Otherwise leave it
+#   out.
+# - *Lightning*: as an attribute of the module, it is moved to the device. Freeze it in
+#   ``__init__()`` and give the optimizer the student only. Lightning keeps it in
+#   ``eval()`` (since 2.2), but saves it in each checkpoint.
+# - The reward model or the reference model of a trainer such as that of TRL is prepared
+#   by the trainer.
+import logging
+import warnings
+
+import lightning
+from torch.utils.data import DataLoader
+
+logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+
+class Distillation(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.student, self.teacher = nn.Linear(2, 2), nn.Linear(2, 2)
+        self.teacher.eval().requires_grad_(False)
+
+    def training_step(self, batch, _index):
+        with torch.no_grad():
+            target = self.teacher(batch)
+        self.modes = self.student.training, self.teacher.training
+        return (self.student(batch) - target).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.student.parameters(), lr=0.1)
+
+    # Without this, the teacher is in each checkpoint.
+    def on_save_checkpoint(self, checkpoint):
+        state = checkpoint["state_dict"]
+        for name in [n for n in state if n.startswith("teacher.")]:
+            del state[name]
+
+
+model = Distillation()
+trainer = lightning.Trainer(
+    accelerator="cpu",
+    logger=False,
+    enable_checkpointing=False,
+    enable_progress_bar=False,
+    enable_model_summary=False,
+    max_steps=2,
+)
+with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    warnings.filterwarnings("ignore", module="lightning")
+    trainer.fit(model, DataLoader(x))
+    trainer.save_checkpoint(Path(folder, "last.ckpt"))
+    saved = torch.load(Path(folder, "last.ckpt"), weights_only=False)["state_dict"]
+print(model.modes, list(saved))
+assert model.modes == (True, False)
+assert list(saved) == ["student.weight", "student.bias"]
+
+# %%
+# A checkpoint without the teacher is loaded with ``strict_loading = False`` in the
+# module.
+#
+# Related: :doc:`accelerate_prepare`, :doc:`lightning_eval_mode`,
+# :doc:`/gallery/recipes/ema_teacher`,
+# :doc:`/reference/errors/expected_to_have_finished_reduction`.
