@@ -163,6 +163,8 @@ plt.show()
 # gradient moves it, or write the values back after ``step()``. A module's backward hook
 # is not the place to change ``weight.grad``: it may run before ``.grad`` is filled. If
 # the input requires no gradient, as here, it does, and PyTorch warns.
+import warnings
+
 conv, inputs = nn.Conv2d(1, 1, 3), torch.ones(2, 1, 5, 5)
 with torch.no_grad():
     conv.weight[0, 0, 1, 1] = 1
@@ -183,8 +185,10 @@ for place in ("module", "weight"):
         handle = conv.register_full_backward_hook(in_module_hook)
     else:
         handle = conv.weight.register_hook(lambda gradient: gradient * free)
-    conv(inputs).sum().backward()
+    with warnings.catch_warnings(record=True) as found_warnings:
+        conv(inputs).sum().backward()
     handle.remove()
+    assert bool(found_warnings) == (place == "module")
     print(place, conv.weight.grad[0, 0, 1, 1].item())
     assert (conv.weight.grad[0, 0, 1, 1] == 0) == (place == "weight")
 assert found == [False]
