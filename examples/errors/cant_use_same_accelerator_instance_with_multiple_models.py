@@ -1,6 +1,6 @@
 """
-``You can't use same `Accelerator()` instance with multiple models``
-====================================================================
+``You can't use same Accelerator() instance with multiple models``
+==================================================================
 
 With DeepSpeed, one call of ``prepare()`` takes one model. A frozen one, such as a
 teacher, a VAE or a text encoder, needs no ``prepare()``: freeze it, move it to

@@ -30,17 +30,17 @@ dist.init_process_group("gloo", store=store, rank=0, world_size=1)
 """
 
 
-class Branches(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Linear(2, 1), nn.Linear(2, 1)
-
-    def forward(self, x, both=True):
-        return self.first(x) + self.second(x) if both else self.first(x)
-
-
 def steps(used, frozen=False, **options):
     """Train in steps that use both branches or one; return whether it failed."""
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(2, 1), nn.Linear(2, 1)
+
+        def forward(self, x, both=True):
+            return self.first(x) + self.second(x) if both else self.first(x)
+
     model = Branches()
     model.second.requires_grad_(not frozen)
     wrapped, message = DDP(model, **options), ""
@@ -54,8 +54,7 @@ def steps(used, frozen=False, **options):
 
 def warning_of(*calls):
     """Run calls in another process; return its warning or None, and the results."""
-    parts = START, inspect.getsource(Branches), inspect.getsource(steps)
-    code = "\n".join((*parts, f"print([{', '.join(calls)}])"))
+    code = f"{START}\n{inspect.getsource(steps)}\nprint([{', '.join(calls)}])"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     found = re.search(r"Warning: (find_unused.*?)(?: \(function.*)?\n", done.stderr)
