@@ -7,7 +7,8 @@ teacher, a VAE or a text encoder, needs no ``prepare()``: freeze it, move it to
 ``accelerator.device``, and call it under ``no_grad()``.
 """
 
-# %%
+# %% tags=["hide-input"]
+# A student that trains, and a teacher.
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
@@ -15,6 +16,8 @@ from accelerate.utils import DistributedType
 accelerator, x = Accelerator(cpu=True), torch.ones(1, 2)
 student, teacher = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
 optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
+
+# %%
 usual = accelerator.state.distributed_type
 # As in a run with DeepSpeed, which is not needed for the check of Accelerate.
 accelerator.state.distributed_type = DistributedType.DEEPSPEED

@@ -70,11 +70,6 @@ def fit(model, **options):
 
 
 # %%
-# Wrong: no_grad() around a backbone that requires gradients.
-class Wrong(Base):
-    pass
-
-
 # Right: the backbone is frozen before DDP wraps the module.
 class Right(Base):
     def __init__(self):
@@ -82,7 +77,8 @@ class Right(Base):
         self.backbone.requires_grad_(False)
 
 
-error = fit(Wrong())
+# Wrong: no_grad() around a backbone that requires gradients.
+error = fit(Base())
 print(f"{type(error).__name__}: {error}")
 assert isinstance(error, RuntimeError)
 right = fit(Right())
@@ -96,7 +92,7 @@ assert right is None
 # ``on_after_backward()`` of the first step still finds them: they have no gradient.
 
 
-class Named(Wrong):
+class Named(Base):
     def on_after_backward(self):
         if self.global_step == 0:
             named = self.named_parameters()

@@ -163,8 +163,8 @@ assert message.startswith("element 0 of tensors does not require grad")
 # for. Adapters in a part that some batches skip, such as an image encoder, are an
 # exception: leave the search on for them, with ``use_reentrant=False``.
 #
-# The line *ddp_find_unused_parameters needs to be set as False for LoRA in DDP
-# training* in the log of LLaMA-Factory is a warning: it sets the option itself. If the
+# The line ``ddp_find_unused_parameters needs to be set as False for LoRA in DDP
+# training`` in the log of LLaMA-Factory is a warning: it sets the option itself. If the
 # training stops, another line is the error (read in `an issue
 # <https://github.com/hiyouga/LlamaFactory/issues/2681>`__ and the source, not run). In
 # Accelerate, ``False`` is the default of ``DistributedDataParallelKwargs``.

@@ -7,7 +7,9 @@ tower, too. Its base weights stay frozen, the adapter trains. Pass a regular exp
 that matches whole names, or ``exclude_modules``.
 """
 
-# %%
+# %% tags=["hide-input"]
+# A frozen tower and a language model, and a function that names the parts in which
+# something trains.
 from peft import LoraConfig, get_peft_model
 from torch import nn
 
@@ -31,6 +33,7 @@ def places(target_modules, **options):
     return sorted({name.split(".")[2] for name in trained})
 
 
+# %%
 wrong = places(["q_proj", "v_proj"])
 right = places(r"language_model\..*(q_proj|v_proj)")
 also = places(["q_proj", "v_proj"], exclude_modules=r"vision_tower\..*")
