@@ -16,11 +16,11 @@ from accelerate.utils import DistributedType
 accelerator, x = Accelerator(cpu=True), torch.ones(1, 2)
 student, teacher = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
 optimizer = torch.optim.SGD(student.parameters(), lr=0.1)
-
-# %%
 usual = accelerator.state.distributed_type
 # As in a run with DeepSpeed, which is not needed for the check of Accelerate.
 accelerator.state.distributed_type = DistributedType.DEEPSPEED
+
+# %%
 try:
     # Wrong: both models go into prepare().
     accelerator.prepare(student, teacher, optimizer)

@@ -78,12 +78,9 @@ class Right(Base):
 
 
 # Wrong: no_grad() around a backbone that requires gradients.
-error = fit(Base())
-print(f"{type(error).__name__}: {error}")
-assert isinstance(error, RuntimeError)
-right = fit(Right())
-print(right)
-assert right is None
+error, right = fit(Base()), fit(Right())
+print(f"{type(error).__name__}: {error}", right, sep="\n")
+assert (type(error), right) == (RuntimeError, None)
 
 # %%
 # Which parameters?
