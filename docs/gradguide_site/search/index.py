@@ -62,8 +62,11 @@ WEIGHTS = {"pre": "0.4"}
 FRAMEWORKS = "gallery/frameworks/"
 """Pages that come behind others, unless the query names a framework."""
 
-ABOUT_THE_SITE = ("about.html", "reference/cost.html", "start/reading.html")
-"""Pages that come behind others, as they are about the guide itself."""
+BEHIND = (
+    *("about.html", "reference/cost.html", "reference/glossary.html"),
+    "start/reading.html",
+)
+"""Pages that come behind others: on the guide itself, or with a line on everything."""
 
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
@@ -146,7 +149,7 @@ def _records(pages: Path) -> Iterator[tuple[str, str]]:
         named = [Path(address).stem] if kind == "error" else []
         if address.startswith(FRAMEWORKS):
             named.append("framework")
-        if address in ABOUT_THE_SITE:
+        if address in BEHIND:
             named.append("site")
         yield address, _record(article, links[address], kind, chapter, *named)
 

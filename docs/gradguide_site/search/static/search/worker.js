@@ -20,8 +20,8 @@ const RANKING = {
 const SIDE_BY_SIDE = 0.5; // score of two adjacent words, relative to their rarity
 const FAINT = 0.1; // part of the best score below which a page is not shown
 const OF_QUESTION = 0.4; // factor for pages of errors if the query is not an error
-const OF_FRAMEWORK = 0.6; // factor for pages of frameworks if the query names none
-const OF_SITE = 0.6; // factor for pages that are about the guide itself
+const OF_FRAMEWORK = 0.5; // factor for pages of frameworks if the query names none
+const OF_SITE = 0.6; // factor for pages about the guide itself, and for the glossary
 const MOST = 10;
 
 // A word that may be misspelt: not a part of a name, such as x.backward or inputs2.
