@@ -241,8 +241,8 @@ plt.show()
 #
 # - FSDP2: ``parameter.full_tensor()`` and ``parameter.grad.full_tensor()``;
 #   ``to_local()`` is the part. The parameter itself shows the full shape.
-# - FSDP1 with ``use_orig_params=True``: ``FullyShardedDataParallel.summon_full_params(
-#   model, with_grads=True)``.
+# - FSDP1 with ``use_orig_params=True``: the block
+#   ``with FullyShardedDataParallel.summon_full_params(model, with_grads=True):``.
 # - DeepSpeed ZeRO-3, not run: ``with deepspeed.zero.GatheredParameters(parameter):``
 #   for the value, ``deepspeed.utils.safe_get_full_grad(parameter)`` for the gradient.
 #   Outside, the shape is ``[0]`` and ``.grad`` is None in each process; ``ds_numel`` is

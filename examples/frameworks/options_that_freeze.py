@@ -169,7 +169,8 @@ assert both == ["aligner"]
 # -------------------------------
 # Search the code for ``requires_grad_(``, with the underscore: it freezes a whole
 # module. Also for ``requires_grad =``, ``no_grad``, ``set_grad_enabled`` and
-# ``detach``. The page above shows how to catch the line while the program runs.
+# ``detach``. To catch the line while the program runs:
+# :doc:`trainers_that_set_your_flags`.
 #
 # Related: :doc:`what_trainer_trains`, :doc:`lora_reaches_the_vision_tower`,
 # :doc:`/gallery/freezing/did_my_freeze_work`, :doc:`/gallery/freezing/freeze_by_name`.

@@ -132,8 +132,9 @@ else:
 # decoder. The encoder gets nothing from the branch, so it may run under ``no_grad()``.
 #
 # What does freezing save? The gradients and the optimizer's state of the UNet, and the
-# activations of its encoder. In the decoder, a linear layer or a convolution no longer
-# keeps its input, but each nonlinear function keeps what it needs.
+# activations of its encoder. In the decoder, a frozen linear layer no longer keeps its
+# input. A frozen convolution still does, and so does each nonlinear function that needs
+# it (:doc:`/gallery/cost/frozen_layers_that_keep_their_input`).
 encoder, decoder = (
     torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.SiLU()) for _ in range(2)
 )
