@@ -103,7 +103,7 @@ for mistake in mistakes:
         raise AssertionError("the scaler had checked a gradient")
     assert message == "No inf checks were recorded prior to update."
     if mistake is step_of_the_optimizer:
-        print(before - net.bias.item())
+        print(round(before - net.bias.item(), 1))
         assert before - net.bias.item() > 6000
 
 # %%

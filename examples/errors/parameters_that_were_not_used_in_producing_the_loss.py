@@ -111,8 +111,8 @@ assert model.unused == ["backbone.weight", "backbone.bias"]
 
 class Branch(Base):
     def training_step(self, batch, index):
-        hidden = self.backbone(batch) if index % 2 else batch
-        return self.head(hidden).mean()
+        part = self.backbone if index % 2 else self.head
+        return part(batch).mean()
 
 
 found = [fit(Branch()), fit(Branch(), find_unused_parameters=True)]

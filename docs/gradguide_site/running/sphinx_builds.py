@@ -149,6 +149,8 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
                 else:
                     del waiting[receiver]
                     yield language, message
+        for process in processes:
+            process.join(2)  # it releases its locks, which Python would warn of
     finally:
         for process in processes:
             process.terminate()  # has no effect on a process that has ended
