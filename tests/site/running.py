@@ -46,7 +46,7 @@ def server(environment):
 
 
 def _serve():
-    for name in ("matplotlib.pyplot", "torch", "torch._dynamo"):
+    for name in ("matplotlib.pyplot", "torch"):
         import_module(name)
     for line in sys.stdin:
         if not (child := os.fork()):
