@@ -84,9 +84,14 @@ def index(pages: Path) -> None:
     """
     output = pages / "pagefind"
     shutil.rmtree(output, ignore_errors=True)
+    articles = {
+        page.relative_to(pages).as_posix(): next(parse(page).iter("article"))
+        for page in sorted(pages.rglob("*.html"))
+        if page.name != "search.html"
+    }
     words: Counter[str] = Counter()
     with TemporaryDirectory() as folder:
-        for address, content in _records(pages):
+        for address, content in _records(pages, articles):
             words.update(set(LONG_WORD.findall(content.lower())))
             record = Path(folder, address)
             record.parent.mkdir(parents=True, exist_ok=True)
@@ -107,19 +112,20 @@ def index(pages: Path) -> None:
         for unused in output.glob(f"pagefind-*.{suffix}"):
             unused.unlink()
     errors = {
-        path.stem: _messages(path)
-        for path in sorted(Path(pages, "reference", ERRORS).glob("*.html"))
+        Path(address).stem: _messages(article)
+        for address, article in articles.items()
+        if _kind(address) == "error"
     }
     by_number = sorted(words, key=lambda word: (-words[word], word))
     known = {"errors": errors, "words": by_number}
     (output / "known.json").write_text(json.dumps(known), "utf-8")
 
 
-def _messages(page: Path) -> list[str]:
+def _messages(article: HtmlElement) -> list[str]:
     """Return the slug of each message on the page of an error, without its numbers."""
     found = (
         message.text
-        for output in parse(page).xpath(OUTPUTS)
+        for output in article.xpath(OUTPUTS)
         for message in messages(output.text_content().splitlines())
     )
     return sorted({re.sub(r"_\d+(?=_)", "", f"_{slug(text)}_") for text in found})
@@ -130,17 +136,14 @@ def cut(text: str) -> str:
     return PAIR.sub(rf"\1\2{JOINT}", EDGE.sub(JOINT, text))
 
 
-def _records(pages: Path) -> Iterator[tuple[str, str]]:
+def _records(
+    pages: Path, articles: dict[str, HtmlElement]
+) -> Iterator[tuple[str, str]]:
     """Yield the address and the content of each record for Pagefind.
 
     Each page is a record.
     """
     chapters = _chapters(pages / "index.html")
-    articles = {
-        page.relative_to(pages).as_posix(): next(parse(page).iter("article"))
-        for page in sorted(pages.rglob("*.html"))
-        if page.name != "search.html"
-    }
     links = _links(articles)
     for address, article in articles.items():
         kind = _kind(address)
