@@ -146,6 +146,7 @@ def train():
     except RuntimeError as error:
         print(f"{type(error).__name__}: {error}")
     dist.barrier()
+    del wrapped  # a DDP that outlives its group may hang when it is freed
     dist.destroy_process_group()
 
 

@@ -175,6 +175,7 @@ def train(rank, file):
     for _ in range(5):
         model(torch.ones(2, 3)).sum().backward()
         optimizer.step()
+    del model  # frees the reducer, which must not outlive the group
     dist.destroy_process_group()
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:

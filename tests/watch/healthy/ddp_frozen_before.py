@@ -18,23 +18,27 @@ class Classifier(nn.Module):
         return self.head(self.backbone(x))
 
 
+def train(model):
+    ddp = DistributedDataParallel(model)
+    trainable = [p for p in ddp.parameters() if p.requires_grad]
+    optimizer = torch.optim.SGD(trainable, lr=0.1, momentum=0.9)
+    for step in range(5):
+        x = torch.randn(16, 6)
+        loss = nn.functional.cross_entropy(ddp(x), (x[:, 0] > 0).long())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print(step, repr(loss.item()))
+
+
 def main():
     torch.manual_seed(61)
+    model = Classifier()
+    model.backbone.requires_grad_(False)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
-        model = Classifier()
-        model.backbone.requires_grad_(False)
-        ddp = DistributedDataParallel(model)
-        trainable = [p for p in ddp.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(trainable, lr=0.1, momentum=0.9)
-        before = {name: p.detach().clone() for name, p in model.named_parameters()}
-        for step in range(5):
-            x = torch.randn(16, 6)
-            loss = nn.functional.cross_entropy(ddp(x), (x[:, 0] > 0).long())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            print(step, repr(loss.item()))
+        train(model)  # a DDP that outlives its group may wait forever when it is freed
     finally:
         dist.destroy_process_group()
 

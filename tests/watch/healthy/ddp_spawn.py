@@ -13,12 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 
-def train(rank, world_size, store):
-    torch.manual_seed(62)
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{store}", rank=rank, world_size=world_size
-    )
+def train(rank, world_size):
     dataset = TensorDataset(torch.randn(32, 4), torch.randn(32, 1))
     sampler = DistributedSampler(dataset, world_size, rank)
     loader = DataLoader(dataset, batch_size=4, sampler=sampler)
@@ -43,9 +38,18 @@ def train(rank, world_size, store):
             digest.update(value.numpy().tobytes())
         print("digest", digest.hexdigest(), flush=True)
     dist.barrier()
+
+
+def main(rank, world_size, store):
+    torch.manual_seed(62)
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{store}", rank=rank, world_size=world_size
+    )
+    train(rank, world_size)
     dist.destroy_process_group()
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(train, args=(2, Path(folder) / "store"), nprocs=2, join=True)
+        mp.spawn(main, args=(2, Path(folder) / "store"), nprocs=2, join=True)
