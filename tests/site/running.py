@@ -46,7 +46,7 @@ def server(environment):
 
 
 def _serve():
-    for name in ("matplotlib.pyplot", "torch"):
+    for name in ("matplotlib.pyplot", "torch", "torch._dynamo"):
         import_module(name)
     for line in sys.stdin:
         if not (child := os.fork()):
@@ -66,7 +66,9 @@ def _run(script):
     sys.path[0] = str(script.parent)
     code = 0
     try:
-        runpy.run_path(script.name, run_name="__main__")
+        # What the script made is kept: a DDP that outlives its process group may wait
+        # for the lock of Python forever when it is freed.
+        _made = runpy.run_path(script.name, run_name="__main__")
     except BaseException:  # noqa: BLE001 (whatever it is, it is printed)
         traceback.print_exc()
         code = 1
