@@ -178,7 +178,8 @@ assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 # own, so that the flat gradient covers them alone. A policy does it, here for each
 # trainable layer without children. For a model of peft,
 # ``peft.utils.other.fsdp_auto_wrap_policy(model)`` makes one. FSDP2 needs none: a
-# frozen parameter has no gradient.
+# frozen parameter has no gradient. What LoRA saves without FSDP:
+# :doc:`/gallery/cost/memory_that_freezing_saves`.
 from functools import partial
 
 from torch.distributed.fsdp import FullyShardedDataParallel, ShardingStrategy
@@ -208,6 +209,51 @@ whole, split = held(None), held(partial(lambda_auto_wrap_policy, lambda_fn=train
 print(whole, split)
 assert whole >= 25
 assert split < 10
+
+# %%
+# Unfrozen under mixed precision: the gradient is in bfloat16
+# -----------------------------------------------------------
+# FSDP2 notes the dtypes of a group at its first forward, from the parameters that train
+# then. If all are frozen, in an early evaluation or before a gradual unfreezing, it
+# notes none. After you unfreeze the group, its gradients stay in ``bfloat16``, and
+# ``backward()`` raises ``attempting to assign a gradient with dtype 'c10::BFloat16' to
+# a tensor with grad_dtype 'Float'``. Make the first forward while all parameters are
+# trainable, under ``no_grad()`` if you like, call ``model.reshard()``, and then freeze.
+from torch.distributed.fsdp import MixedPrecisionPolicy
+
+precise = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+
+
+def unfrozen(trains):
+    model = fully_shard(nn.Linear(4, 1), mesh=mesh, mp_policy=precise)
+    model.requires_grad_(trains)
+    with torch.no_grad():
+        model(x)
+    model.reshard()
+    model.requires_grad_(False)
+    model(x)
+    model.reshard()
+    model.requires_grad_(True)
+    try:
+        model(x).sum().backward()
+    except RuntimeError as error:
+        return str(error)
+    return model.weight.grad.dtype
+
+
+# Wrong: frozen in the first forward. Right: frozen after it.
+wrong, right = unfrozen(False), unfrozen(True)
+print(wrong.split(". ")[0])
+print(right)
+assert wrong.startswith("attempting to assign a gradient with dtype")
+assert right == torch.float32
+
+# %%
+# One trainable layer in the group is enough. ``parameter.grad_dtype = None`` only hides
+# the error, and the gradients of all processes are still added in ``bfloat16``. So are
+# those of weights in ``bfloat16``, without an error. `A change of 2026
+# <https://github.com/pytorch/pytorch/pull/187376>`__ takes the dtypes of the frozen
+# parameters if none trains (read, not run).
 
 # %%
 # With FSDP2, a frozen base in bfloat16 took twice the memory in Accelerate: it

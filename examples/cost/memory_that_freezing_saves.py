@@ -4,6 +4,7 @@ Freezing did not save memory: start at the input
 
 Frozen layers before the first one that trains keep nothing for ``backward()``. Behind
 it, freezing ``Linear`` layers saves activations with ``GELU``, but none with ``ReLU``.
+LoRA in all layers saves no activations.
 """
 
 # %%
@@ -139,14 +140,15 @@ assert [by_function[name] for name in names[3:7]] == [(1536, 896)] * 4
 assert by_function["Identity"] == (768, 128)
 
 # %%
-# Why does LoRA save so little memory?
-# ------------------------------------
+# Why does LoRA save so little memory compared with full fine-tuning?
+# -------------------------------------------------------------------
 # It saves gradients and the state of the optimizer. The weights are all still there.
 # The activations are, too: from the second block on, there are adapters that train in
 # front of each frozen layer, and their gradients come back through all activation
 # functions. With long sequences the activations are the largest part. To save these:
 # activation checkpointing, a shorter sequence or a smaller batch. To save weights: a
-# base in 8 or 4 bits. In KiB, with rank 4:
+# base in 8 or 4 bits. The time hardly falls, either: backward goes through all frozen
+# layers (:doc:`frozen_and_still_expensive`). In KiB, with rank 4:
 from torch.utils.checkpoint import checkpoint
 
 
@@ -181,6 +183,40 @@ for name, (gradients, averages, saved, _) in of_lora.items():
     print(f"{name:20}{gradients:5} {averages:5} {saved:6}")
 assert [row[0] for row in of_lora.values()] == [387, 24, 24, 24]
 assert [row[2] for row in of_lora.values()] == [896, 920, 768, 460]
+for block in adapted:
+    block[1] = torch.nn.GELU()
+assert measure(adapted, lambda: adapted(x))[2] >= by_function["GELU"][0]
+
+# %%
+# Is it enough to leave parameters out of the optimizer?
+# ------------------------------------------------------
+# Then they are not updated. But if they require a gradient, ``backward()`` makes a
+# ``.grad`` for each, which may need activations. ``optimizer.zero_grad()`` does not
+# clear these gradients, so they add up. ``requires_grad_(False)`` saves that, and the
+# rest trains as before, unless you clip the norm of all gradients together: then they
+# have counted. ``no_grad()`` in its place would also cut off an adapter inside or
+# before the frozen layers. In KiB, with an adapter before them:
+adapter = Linear(128, 128)
+optimizer = torch.optim.SGD(adapter.parameters())
+everything = [*adapter.parameters(), *model.parameters()]
+outside, of_adapter, norms = [], [], []
+for trains in (True, False):  # wrong, right
+    model.requires_grad_(trains)
+    optimizer.zero_grad()
+    model(adapter(x)).sum().backward()
+    held = [p.grad for p in model.parameters() if p.grad is not None]
+    outside.append(sum(gradient.nbytes for gradient in held) // 1024)
+    of_adapter.append(adapter.weight.grad.clone())
+    norms.append(torch.nn.utils.clip_grad_norm_(everything, max_norm=1).item())
+    optimizer.zero_grad()
+    assert (model[0][0].weight.grad is not None) == trains
+    model.zero_grad()
+print(outside, torch.equal(*of_adapter))
+assert outside == [387, 0]
+assert torch.equal(*of_adapter)
+assert norms[0] > norms[1]
+assert not torch.no_grad()(model)(adapter(x)).requires_grad
+model.requires_grad_(True)
 
 # %%
 # Does ``detach()`` save memory?

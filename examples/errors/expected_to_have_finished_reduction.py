@@ -108,8 +108,11 @@ assert not fails(keeps)
 # %%
 # A part that is never used, and the opposite warning
 # ---------------------------------------------------
-# Freeze a head of the pretraining that nothing uses, or delete it, before you wrap.
-# Then ``find_unused_parameters`` can stay off. It costs a walk through the graph in
+# Freeze a head of the pretraining that nothing uses, or delete it, before you wrap. Do
+# the same with the layers behind the last feature that the loss reads, such as the last
+# block of a UNet whose attention features are read
+# (:doc:`/gallery/three-ways/through_or_blocked`). Then ``find_unused_parameters`` can
+# stay off. It costs a walk through the graph in
 # each step, and it hides a mistake: if ``detach()`` cuts off a whole part, there is no
 # error, and that part does not train.
 #

@@ -92,7 +92,9 @@ def run(worker):
 # The last lines are a network whose weights are in a plain list: for PyTorch they are
 # no parameters. DDP neither copies them from the first process nor averages their
 # gradients, so the processes train two different networks. In an ``nn.ParameterList``
-# they are parameters.
+# they are parameters. Even then, a forward through ``wrapped.module`` goes past DDP,
+# and no gradient is averaged: call ``wrapped(x)``, and put what you need of the module
+# into its ``forward()``.
 def cases():
     import os
 
@@ -144,15 +146,16 @@ def cases():
         def forward(self, x):
             return self.head(x @ self.weights[0]).sum()
 
-    for container in (list, nn.ParameterList):
-        model = Listed(container)
+    for way in ("list", "ParameterList", "module"):
+        model = Listed(list if way == "list" else nn.ParameterList)
         weight = model.weights[0]
         optimizer = torch.optim.SGD([*model.head.parameters(), weight], lr=0.1)
         wrapped = accelerator.prepare(model)
-        accelerator.backward(wrapped(x))
+        called = wrapped.module if way == "module" else wrapped
+        accelerator.backward(called(x))
         optimizer.step()
         both = accelerator.gather(weight.detach()[None].contiguous())
-        print(f"{container.__name__}, equal:", torch.equal(both[0], both[1]))
+        print(f"{way}, equal:", torch.equal(both[0], both[1]))
 
 
 lines = run(cases)
@@ -164,6 +167,7 @@ assert lines == [
     "not frozen, in the student: Expected to have finished reduction i",
     "list, equal: False",
     "ParameterList, equal: True",
+    "module, equal: False",
 ]
 
 # %%

@@ -56,6 +56,17 @@ except RuntimeError as error:
 else:
     raise AssertionError("a row has requires_grad of its own")
 
+# %%
+# ``weight.data[-1].requires_grad_()`` raises nothing and changes nothing: ``.data`` is
+# a new tensor each time, and the weight does not see its ``requires_grad``. It is the
+# same for a ``Linear``, such as the last row of ``lm_head``.
+for layer in (nn.Embedding(4, 2), nn.Linear(2, 4)):
+    layer.requires_grad_(False)
+    layer.weight.data[-1].requires_grad_(True)
+    print(layer.weight.requires_grad, layer.weight.data[-1].requires_grad)
+    assert not layer.weight.requires_grad
+    assert not layer.weight.data[-1].requires_grad
+
 # %% tags=["hide-input"]
 # When does a hook that masks the gradient fail?
 # ----------------------------------------------
@@ -120,7 +131,11 @@ assert [name for name, (_, later) in stay.items() if later] == [
 # ------------------------
 # Two tensors in place of one, put together in the forward. The frozen rows are a
 # buffer: ``parameters()`` doesn't give it to the optimizer, and ``state_dict()`` saves
-# it.
+# it. For a ``Linear``, such as ``lm_head``, end with ``nn.functional.linear(x, rows)``.
+#
+# Under DeepSpeed ZeRO-3, the weight has the shape ``[0]``: make the rows a parameter of
+# their own before ``deepspeed.initialize()`` (not run), see
+# :doc:`/gallery/beyond/freezing_under_fsdp`.
 class PartlyFrozen(nn.Module):
     def __init__(self, weight, frozen):
         super().__init__()

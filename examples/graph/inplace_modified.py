@@ -109,6 +109,22 @@ else:
     raise AssertionError("step() did not write to the weights")
 
 # %%
+# ``DistributedDataParallel`` writes, too: at each forward outside ``no_sync()``, it
+# copies all buffers from the first process, also constants such as the tables of a RoPE
+# (``freqs_cos``). In versions that count this copy, the backward of an earlier forward
+# raises, although the values stay the same. The cure is ``broadcast_buffers=False``:
+# :doc:`/reference/errors/modified_by_an_inplace_operation`. Here, the copy by hand:
+freqs_cos = torch.ones(3)
+rotated = (x * freqs_cos).sum()
+freqs_cos.copy_(freqs_cos.clone())
+try:
+    rotated.backward()
+except RuntimeError as error:
+    print(str(error).split("]] ")[1].split(" Hint")[0])
+else:
+    raise AssertionError("the copy was not counted")
+
+# %%
 # Which line was it?
 # ------------------
 # The message does not name the line. ``set_detect_anomaly`` does: it records where each

@@ -140,13 +140,50 @@ for function in (OnlyForward, Number, Twice):
         raise AssertionError(f"{function.__name__} was differentiated")
 
 # %%
+# ``backward()`` is not called, and there is no error
+# ---------------------------------------------------
+# It is called if the function ran through ``apply()``, in grad mode, with an input that
+# requires a gradient, and if the loss depends on the output. Print
+# ``output.requires_grad``: False means that one of the first three is missing. Data,
+# such as the directions of rays, requires no gradient, although nobody froze it. If it
+# is computed from something that you want to train, such as a pose, let the pose
+# require a gradient, and compute the data from it in each step, without NumPy,
+# ``.data`` and ``detach()``.
+
+
+class Encoding(Function):
+    @staticmethod
+    def forward(_ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        calls.append("backward")
+        return gradient * 2
+
+
+weight, calls, counts = torch.ones(2, requires_grad=True), [], []
+for trains in (False, True):  # wrong, right
+    pose = torch.ones(2, requires_grad=trains)
+    directions = pose * 3
+    output = Encoding.apply(directions)
+    (output * weight).sum().backward()
+    counts.append(len(calls))
+    print(output.requires_grad, calls, pose.grad)
+assert counts == [0, 1]
+assert pose.grad.tolist() == [6, 6]
+with torch.no_grad():
+    assert not Encoding.apply(pose).requires_grad
+Encoding.forward(None, pose).sum().backward()  # without apply()
+assert len(calls) == 1
+
+# %%
 # No error, and no gradient
 # -------------------------
 # - Only tensors that ``apply()`` gets as arguments of their own are inputs. One in a
 #   list, in a dictionary or in an attribute gets no gradient.
 # - ``backward()`` of an ``nn.Module`` is never called. Write a function, or a hook:
 #   :doc:`hooks_and_custom_functions` has both, for a gradient reversal layer.
-# - If all inputs are frozen, or under ``no_grad()``, ``backward()`` is not called.
 
 
 class OfList(Function):

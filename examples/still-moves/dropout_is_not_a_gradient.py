@@ -73,17 +73,26 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
-# How do I keep dropout off in the frozen part only?
-# --------------------------------------------------
-# Frozen features that are compared, or computed once and stored, must not change. Call
-# ``eval()`` on the frozen part after each ``train()``: the rest stays in training mode.
-backbone = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5))
+# Accuracy drops after ``model.train()``, although the parameters are frozen
+# --------------------------------------------------------------------------
+# ``train()`` reaches the frozen part, too. Its dropout is on again, and its batch norm
+# normalizes with the statistics of the batch and moves ``running_mean`` and
+# ``running_var``, which the validation uses. To keep both off in the frozen part only,
+# call ``eval()`` on it after each ``train()``: the rest stays in training mode.
+parts = torch.nn.Linear(4, 4), torch.nn.BatchNorm1d(4), torch.nn.Dropout(0.5)
+backbone = torch.nn.Sequential(*parts).requires_grad_(False)
 network = torch.nn.Sequential(backbone, torch.nn.Linear(4, 1))
-backbone.requires_grad_(False)
-network.train()
-backbone.eval()
-image = torch.ones(1, 4)
-assert torch.equal(backbone(image), backbone(image))
+images = torch.randn(8, 4)
+moved = {}
+for way in ("train()", "train(), eval()"):
+    network.train()  # wrong on its own
+    if way == "train(), eval()":
+        backbone.eval()  # right
+    before = backbone[1].running_mean.clone()
+    is_same = torch.equal(backbone(images), backbone(images))
+    moved[way] = not torch.equal(backbone[1].running_mean, before)
+    print(f"{way:16} same output: {is_same!s:6} running_mean moves: {moved[way]}")
+    assert is_same == (not moved[way]) == (way == "train(), eval()")
 assert network[1].training
 
 # %%

@@ -184,6 +184,22 @@ decoder(features + zero(branch(x))).sum().backward()
 assert branch.weight.grad.any()
 
 # %%
+# Why do the last layers of a reference UNet need no gradient?
+# ------------------------------------------------------------
+# If the loss reads only features from inside a network, for instance those of its
+# attention layers, the layers behind the last of them have no effect on the loss. They
+# get no gradient, although they are trainable, and under DDP they raise
+# :doc:`/reference/errors/expected_to_have_finished_reduction`. Freeze them before you
+# wrap the network, or leave them out of the forward, which saves their work, too.
+read = []
+unet = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(3)))
+unet[1].register_forward_hook(lambda _module, _inputs, output: read.append(output))
+unet(x)
+read[0].sum().backward()
+print([layer.weight.grad is not None for layer in unet])
+assert [layer.weight.grad is not None for layer in unet] == [True, True, False]
+
+# %%
 # When the frozen part comes first, as a backbone does, ``no_grad()`` adds nothing:
 # if neither its input nor a parameter of it requires a gradient, it has no record.
 assert critic(x).grad_fn is None
