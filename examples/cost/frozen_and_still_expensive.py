@@ -144,6 +144,8 @@ assert multiplications(lambda: without_recording(asked)) == 7
 #   layers for each forward (not run here).
 # - A network that is frozen as a whole still has its forward, which is about a third of
 #   a training step. :doc:`/gallery/recipes/feature_cache` saves it.
+# - Once the GPU is busy, or waits for data, a larger batch does not shorten an epoch,
+#   frozen or not: :doc:`work_that_freezing_saves` says why.
 #
 # Nothing here was timed, and time is not proportional to these numbers.
 everything = head.requires_grad_(False)

@@ -219,6 +219,54 @@ assert not torch.no_grad()(model)(adapter(x)).requires_grad
 model.requires_grad_(True)
 
 # %%
+# Why does LoRA take more memory than I calculated?
+# -------------------------------------------------
+# A sum with one activation per layer is too low. A transformer block keeps many tensors
+# of the size tokens times width, frozen or not: results of norms, queries, keys and
+# values, and the inner, wider tensors of the MLP. And the loss keeps a tensor of the
+# size tokens times vocabulary: with 2048 tokens and a vocabulary of 152,000, 1.2 GiB in
+# float32. The logits themselves and the gradient of each of these come on top. So do,
+# on a GPU, the CUDA context and what the allocator reserves: compare
+# ``torch.cuda.max_memory_allocated()`` with ``torch.cuda.max_memory_reserved()`` (not
+# run here). A shorter sequence, checkpointing, or a loss that is computed in parts
+# helps. In units of tokens times width:
+from torch.nn import functional
+
+tokens, width, vocabulary = 64, 32, 4096
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norms = torch.nn.ModuleList(torch.nn.RMSNorm(width) for _ in range(2))
+        self.qkv, self.out = Linear(width, 3 * width), Linear(width, width)
+        self.gate_up, self.down = Linear(width, 6 * width), Linear(3 * width, width)
+
+    def forward(self, x):
+        q, k, v = self.qkv(self.norms[0](x)).chunk(3, -1)
+        x = x + self.out(functional.scaled_dot_product_attention(q, k, v))
+        gate, up = self.gate_up(self.norms[1](x)).chunk(2, -1)
+        return x + self.down(functional.silu(gate) * up)
+
+
+block, unembed = Block(), Linear(width, vocabulary).requires_grad_(False)
+hidden = torch.randn(1, tokens, width, requires_grad=True)
+labels = torch.zeros(tokens, dtype=torch.long)
+unit = hidden.nbytes // 1024
+kept = {
+    "block trains": measure(block, lambda: block(hidden))[2],
+    "block frozen": measure(block.requires_grad_(False), lambda: block(hidden))[2],
+    "loss": measure(
+        unembed, lambda: functional.cross_entropy(unembed(hidden[0]), labels)
+    )[2],
+}
+for name, size in kept.items():
+    print(f"{name:14}{size / unit:6.1f}")
+assert kept["block trains"] > kept["block frozen"] > 10 * unit
+assert kept["loss"] >= tokens * vocabulary * 4 // 1024 == 128 * unit
+assert round(2048 * 152_000 * 4 / 2**30, 1) == 1.2
+
+# %%
 # Does ``detach()`` save memory?
 # ------------------------------
 # ``model(x).detach()`` does not lower the peak: everything is kept until the result

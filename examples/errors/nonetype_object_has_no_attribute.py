@@ -103,5 +103,60 @@ x.grad.data.zero_()
 assert x.grad.tolist() == [0, 0]
 
 # %%
+# The object itself is None, not its gradient
+# -------------------------------------------
+# ``'NoneType' object has no attribute 'grad'``: the code that should store the object
+# never ran. Often it is an attention map, stored by a hook or by a method that you
+# patched, in a model that computes its attention elsewhere. The fused
+# ``scaled_dot_product_attention()`` returns no map. Let the model compute it in steps.
+# In the library transformers, load it with ``attn_implementation="eager"``: ``sdpa``,
+# the default of many models, and flash attention do not return a map, and do not call a
+# method that you patched in the code for ``eager`` (`source
+# <https://github.com/huggingface/transformers/blob/main/src/transformers/integrations/sdpa_attention.py>`__,
+# not run here).
+
+
+class Attention(torch.nn.Module):
+    def __init__(self, eager):
+        super().__init__()
+        self.eager, self.map = eager, None
+
+    def forward(self, q, k, v):
+        if not self.eager:
+            return torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        self.map = (q @ k.mT).softmax(-1)
+        self.map.retain_grad()
+        return self.map @ v
+
+
+q = torch.ones(1, 3, 2, requires_grad=True)
+fused, eager = Attention(eager=False), Attention(eager=True)
+for attention in (fused, eager):
+    attention(q, q, q).sum().backward()
+try:
+    # Wrong: this map was never computed.
+    fused.map.grad.norm()
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the fused attention has a map")
+print(message)
+print(eager.map.grad.shape)  # right
+assert message == "'NoneType' object has no attribute 'grad'"
+assert eager.map.grad.shape == (1, 3, 3)
+
+# %%
+# A hook on ``out_proj`` of ``nn.MultiheadAttention`` never runs either: the attention
+# reads the weight of this layer and does not call it. So count the calls of a hook
+# before you look for a gradient. ``loss.requires_grad_(True)`` only hides that the
+# graph is cut: :doc:`/gallery/graph/the_fix_that_breaks`.
+attention, calls = torch.nn.MultiheadAttention(2, 1), []
+for name, module in attention.named_modules():
+    module.register_forward_hook(lambda *_, name=name: calls.append(name))
+attention(q, q, q)
+print(calls)
+assert calls == [""]
+
+# %%
 # Read on: :doc:`/gallery/diagnose/why_is_my_gradient_none`,
 # :doc:`/gallery/graph/zero_is_not_none`.

@@ -99,9 +99,15 @@ assert both == ["aligner"]
 # - ``lora``: the base is always frozen. With ``target_modules`` ``all-linear``, these
 #   three options say which parts get no adapter. The two lists have no effect.
 # - ``lora_llm``: adapters in the language model, while vision tower and aligner train
-#   whole, with ``vit_lr`` and ``aligner_lr``.
-# - Reported: in a version of 2025, ``freeze_llm`` with ``full`` did not freeze (`issue
-#   5485 <https://github.com/modelscope/ms-swift/issues/5485>`__).
+#   whole, with ``vit_lr`` and ``aligner_lr``. It exists since version 4.0. Version 3
+#   refuses it: there, pass ``train_type custom`` and the plugin of `this example
+#   <https://github.com/modelscope/ms-swift/tree/v3.12.6/examples/train/multimodal/lora_llm_full_vit>`__.
+# - Reported in 2025: with ``full``, ``freeze_llm`` did not freeze (`issue 5485
+#   <https://github.com/modelscope/ms-swift/issues/5485>`__). Since version 3.11 it also
+#   freezes ``lm_head``, which it left out in several models (`pull request 6651
+#   <https://github.com/modelscope/ms-swift/pull/6651>`__). Update, or add the names to
+#   ``freeze_parameters``. A language model that is frozen behind the aligner still
+#   keeps activations: :doc:`/gallery/cost/memory_that_freezing_saves`.
 #
 # *LLaMA-Factory* (`adapter.py
 # <https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/model/adapter.py>`__):
@@ -121,8 +127,12 @@ assert both == ["aligner"]
 # <https://github.com/open-mmlab/mmengine/blob/main/mmengine/optim/optimizer/default_constructor.py>`__):
 #
 # - ``frozen_stages=1``: the stem and the first stage, ``requires_grad`` and mode;
-#   ``0`` is the stem alone. ``norm_eval=True``: the mode of batch norm in the whole
-#   backbone.
+#   ``0`` is the stem alone, ``-1`` nothing. ``norm_eval=True``: the mode of batch norm
+#   in the whole backbone.
+# - Why ``frozen_stages=1``? Pretrained first layers find edges and colours, which most
+#   data sets share (`Yosinski et al. <https://arxiv.org/abs/1411.1792>`__). They have
+#   the largest activations, and at the input freezing saves those. With few images per
+#   GPU, ``norm_eval`` avoids statistics of small batches.
 # - ``norm_cfg=dict(type="BN", requires_grad=False)``: weight and bias of the norms that
 #   this config builds. Their statistics go on in ``train()``, unless ``norm_eval`` is
 #   set.
@@ -130,6 +140,13 @@ assert both == ["aligner"]
 #   contains the key. With ``lr_mult=0`` the gradients are still computed, and the
 #   statistics of batch norm go on: :doc:`/gallery/freezing/different_learning_rates`.
 #   A parameter that is frozen when the optimizer is made is left out of it.
+#
+# *D-FINE* (`hgnetv2.py
+# <https://github.com/Peterande/D-FINE/blob/master/src/nn/backbone/hgnetv2.py>`__):
+#
+# - ``freeze_at=0`` of the backbone freezes the stem; ``freeze_stem_only=False`` adds
+#   the stages up to this number, and ``-1`` freezes none. ``freeze_norm`` puts a norm
+#   with fixed statistics in the place of each batch norm.
 #
 # *LLaVA* (`train.py
 # <https://github.com/haotian-liu/LLaVA/blob/main/llava/train/train.py>`__):

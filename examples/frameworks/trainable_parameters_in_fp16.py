@@ -170,6 +170,58 @@ print((torch.tensor(300.0).half() ** 2).item())
 assert (torch.tensor(300.0).half() ** 2).isinf()
 
 # %%
+# A layer unfrozen in a model in half() becomes nan
+# -------------------------------------------------
+# After ``model.half()``, a layer that you unfreeze trains in pure float16. There the
+# ``eps=1e-8`` of Adam is 0, and so is the average of the squares for a gradient below
+# 0.005: a gradient of 0 gives 0/0, which is nan, a small one gives inf. ``fused=True``,
+# the default of the ``Trainer``, computes in float32, and a step that is small beside
+# the weight is rounded away, as in bfloat16. Autocast does not help, since it leaves
+# the dtype of the weights as it is. Convert the layers that train to float32.
+#
+# So scripts for P-tuning convert the prefix encoder with ``float()``, and only that
+# (`ChatGLM-6B <https://github.com/zai-org/ChatGLM-6B/blob/main/ptuning/main.py>`__; to
+# fine-tune all, they convert the whole model). If you train another layer in place of
+# the prefix encoder, convert that one.
+
+
+def stepped(dtype, gradient, **options):
+    weight = torch.nn.Parameter(torch.ones(1, dtype=dtype))
+    weight.grad = torch.full_like(weight, gradient)
+    torch.optim.AdamW([weight], lr=1e-4, weight_decay=0, **options).step()
+    return weight.item()
+
+
+ways = {
+    "float16": (torch.float16, {}),
+    "float16, foreach": (torch.float16, {"foreach": True}),
+    "float16, fused": (torch.float16, {"fused": True}),
+    "bfloat16": (torch.bfloat16, {}),
+    "float32": (torch.float32, {}),
+}
+found = {
+    name: [stepped(dtype, gradient, **options) for gradient in (0.0, 1e-3, 1e-2)]
+    for name, (dtype, options) in ways.items()
+}
+for name, weights in found.items():
+    print(f"{name:17}", [round(weight, 5) for weight in weights])
+for name in ("float16", "float16, foreach"):
+    assert str(found[name]) == "[nan, -inf, 1.0]"
+assert found["float16, fused"] == found["bfloat16"] == [1, 1, 1]
+assert found["float32"][0] == 1
+assert all(0.9998 < weight < 1 for weight in found["float32"][1:])
+assert torch.tensor(1e-8).half() == 0
+assert arguments.optim == "adamw_torch_fused"
+
+layer = torch.nn.Linear(2, 2).half()
+optimizer = torch.optim.AdamW(layer.parameters(), lr=1e-4)
+with torch.autocast("cpu", torch.float16):
+    layer(torch.tensor([[1.0, 0.0]])).mean().backward()
+optimizer.step()
+print(layer.weight.dtype, layer.weight.isnan().any().item())
+assert layer.weight.isnan().any()
+
+# %%
 # Where it ends
 # -------------
 # - With ``fused=True`` and without ``unscale_()``, ``scaler.step()`` raises no error,

@@ -139,6 +139,24 @@ ax.set(xlabel="step", ylabel="loss", xticks=range(0, 21, 5), ylim=0)
 ax.legend()
 plt.show()
 
+# %%
+# A detector is too slow to train: which layers do I freeze?
+# ----------------------------------------------------------
+# The backbone, or only its first layers; neck and head train. The lines are the same.
+# Freeze before the optimizer and DDP are made, and switch the frozen batch norms to
+# ``eval()`` after each ``train()``. Work is saved at the input, where the backward pass
+# ends at the first layer that trains. Many detectors have an option for it, such as
+# ``frozen_stages`` or ``freeze_at``: :doc:`/gallery/frameworks/options_that_freeze`.
+model.requires_grad_(True).train()
+model.backbone[:2].requires_grad_(False).eval()
+frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+optimizer = torch.optim.AdamW(p for p in model.parameters() if p.requires_grad)
+print(frozen, len(optimizer.param_groups[0]["params"]))
+assert {name.split(".")[1] for name in frozen} == {"0", "1"}
+assert len(frozen) == len(optimizer.param_groups[0]["params"]) == 4
+assert model.backbone[1].training is False
+assert model.backbone[:2](images).grad_fn is None
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -154,7 +154,9 @@ assert all(map(torch.equal, both, alone))
 # Both losses first, and then both steps?
 # ---------------------------------------
 # The critic's step overwrites weights that the actor's ``backward()`` needs. Compute
-# the actor's loss after the critic's step.
+# the actor's loss after the critic's step. (A loss from log-probabilities does not go
+# through the critic. There, compute the TD error once, before both steps:
+# :doc:`target_network_and_advantage`.)
 actions, _ = draw(states)
 actor_loss = -smaller(critics, states, actions).mean()
 critic_optimizer.step()

@@ -158,6 +158,57 @@ assert log_probs.grad is not None
 assert values.grad is not None
 
 # %%
+# Actor-critic got worse after I swapped the two updates
+# ------------------------------------------------------
+# Each optimizer clears only its own network. If ``actor_optimizer.zero_grad()`` got
+# lost, each step of the actor uses the sum of all its gradients so far. And after the
+# critic's step, the critic estimates something else: compute the TD error once, before
+# both updates. Then their order makes no difference, as long as both networks share no
+# layer.
+before, after, rewards = torch.randn(8, 2), torch.randn(8, 2), torch.randn(8)
+actions = torch.randint(2, (8,))
+
+
+def two_updates(order=("critic", "actor"), *, clears=True, once=True):
+    torch.manual_seed(0)
+    networks = nn.ModuleDict({"actor": nn.Linear(2, 2), "critic": nn.Linear(2, 1)})
+    optimizers = {
+        name: torch.optim.SGD(network.parameters(), lr=0.1)
+        for name, network in networks.items()
+    }
+
+    def td_error():
+        with torch.no_grad():
+            target = rewards + 0.9 * networks["critic"](after).squeeze(1)
+        return target - networks["critic"](before).squeeze(1)
+
+    for _ in range(2):
+        error = td_error()
+        for name in order:
+            if not once:
+                error = td_error()
+            if name == "critic":
+                loss = error.square().mean()
+            else:
+                chosen = networks["actor"](before).log_softmax(1)[range(8), actions]
+                loss = -(chosen * error.detach()).mean()
+            if clears or name == "critic":
+                optimizers[name].zero_grad()
+            loss.backward()
+            optimizers[name].step()
+    return networks["actor"].weight.detach()
+
+
+right = two_updates()
+same = {
+    "actor first": two_updates(("actor", "critic")).equal(right),
+    "TD error twice": two_updates(once=False).allclose(right),
+    "actor not cleared": two_updates(clears=False).allclose(right),
+}
+print(same)
+assert list(same.values()) == [True, False, False]
+
+# %%
 # The ratio is always 1 and the loss is 0: where does the gradient come from?
 # ---------------------------------------------------------------------------
 # GRPO and PPO multiply the advantage with the ratio of the new and the old probability.

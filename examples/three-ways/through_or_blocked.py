@@ -161,6 +161,9 @@ for is_frozen, (in_encoder, in_decoder) in counts.items():
     print(f"frozen {is_frozen!s:6} saved: encoder {in_encoder}, decoder {in_decoder}")
 assert counts[True][0] == 0
 assert counts[True][1] == counts[False][1] - 1 > 0
+conv = torch.nn.Conv1d(4, 4, 3).requires_grad_(False)
+signal = torch.ones(1, 4, 5, requires_grad=True)
+assert conv(signal).grad_fn._saved_input.data_ptr() == signal.data_ptr()
 
 decoder(encoder(x) + zero(branch(x))).sum().backward()
 with torch.no_grad():
@@ -178,6 +181,7 @@ assert not wrong.requires_grad
 # after its first step the branch does, too. A UNet with a checkpoint function of its
 # own, as in the code of LDM, may raise ``One of the differentiated Tensors does not
 # require grad`` once it is frozen: :doc:`/gallery/modes/custom_functions_that_fail`.
+# Put ``torch.utils.checkpoint`` with ``use_reentrant=False`` in its place.
 with torch.no_grad():
     zero.weight -= 0.1 * zero.weight.grad
 decoder(features + zero(branch(x))).sum().backward()

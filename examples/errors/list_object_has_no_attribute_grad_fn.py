@@ -1,0 +1,110 @@
+"""
+``'list' object has no attribute 'grad_fn'``
+============================================
+
+Also ``'tuple'`` or ``'dict'``, and ``'backward'``, ``'detach'`` or ``'requires_grad'``:
+the model returns several tensors. Take the tensors out, and ask each of them.
+"""
+
+# %%
+import torch
+from torch import nn
+
+
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 4)])
+
+    def forward(self, x):
+        return [head(x) for head in self.heads]
+
+
+model, x = Detector(), torch.ones(1, 2)
+outputs = model(x)
+try:
+    outputs.grad_fn  # wrong: a list
+except AttributeError as error:
+    print(f"AttributeError: {error}")
+else:
+    raise AssertionError("a list has a grad_fn")
+print([output.grad_fn is not None for output in outputs])  # right: its tensors
+assert all(output.grad_fn is not None for output in outputs)
+
+# %%
+# backward() of several outputs
+# -----------------------------
+# Compute a loss from each and add them up. What is nested needs a function that takes
+# the tensors out. An LSTM returns a tuple in a tuple, a model of the library
+# transformers an object with the attribute ``logits``.
+
+
+def tensors(value):
+    if isinstance(value, torch.Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return []
+    return [tensor for part in value for tensor in tensors(part)]
+
+
+sum(output.mean() for output in outputs).backward()
+print([head.weight.grad is not None for head in model.heads])
+assert all(head.weight.grad is not None for head in model.heads)
+
+lstm = nn.LSTM(2, 3)
+print(len(tensors(lstm(x))), len(tensors({"boxes": outputs, "image": 7})))
+assert len(tensors(lstm(x))) == 3
+assert len(tensors({"boxes": outputs, "image": 7})) == 2
+messages = []
+for value, name in ((lstm(x), "detach"), ({"loss": x}, "backward")):
+    try:
+        getattr(value, name)
+    except AttributeError as error:
+        messages.append(str(error))
+    else:
+        raise AssertionError("a container has the attribute of a tensor")
+print(*messages, sep="\n")
+assert messages == [
+    "'tuple' object has no attribute 'detach'",
+    "'dict' object has no attribute 'backward'",
+]
+
+# %%
+# A pruning library asks for grad_fn
+# ----------------------------------
+# Libraries that build a dependency graph walk from the ``grad_fn`` of the outputs back
+# to the weights. They need the tensors, and a graph: parameters that require a
+# gradient, and no ``no_grad()``. In Torch-Pruning, pass a function such as ``tensors``
+# above as ``output_transform`` (`source
+# <https://github.com/VainF/Torch-Pruning/blob/master/torch_pruning/dependency/graph.py>`__,
+# read, not run; there the present version looks into lists, tuples and dictionaries
+# itself). A model whose loader has frozen it has no graph:
+model.requires_grad_(False)
+frozen = [output.grad_fn for output in tensors(model(x))]
+model.requires_grad_(True)
+with torch.no_grad():
+    unrecorded = [output.grad_fn for output in tensors(model(x))]
+recorded = [output.grad_fn for output in tensors(model(x))]
+print(frozen, unrecorded, [type(node).__name__ for node in recorded])
+assert frozen == unrecorded == [None, None]
+assert None not in recorded
+
+# %%
+# The grad_fn of a weight is None
+# -------------------------------
+# That is normal, and ``requires_grad=True`` does not change it. A weight is a leaf, and
+# the grad_fn of a leaf is always None: no operation made it. Ask the weight for
+# ``requires_grad``, and the output for ``grad_fn``. A weight that is computed from
+# other parameters, as with ``weight_norm``, is no leaf and has one.
+weight = model.heads[0].weight
+print(weight.is_leaf, weight.requires_grad, weight.grad_fn)
+assert weight.is_leaf
+assert weight.requires_grad
+assert weight.grad_fn is None
+computed = nn.utils.parametrizations.weight_norm(nn.Linear(2, 1)).weight
+assert computed.grad_fn is not None
+
+# %%
+# Read on: :doc:`/gallery/graph/leaf_or_not`, :doc:`/gallery/diagnose/read_a_graph`.
