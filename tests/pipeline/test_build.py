@@ -117,6 +117,22 @@ def test_the_page_of_an_error_whose_script_lacks_a_package_has_no_message(tiny):
             tiny.build()
 
 
+def test_the_page_of_an_error_ends_with_the_message_and_where_it_is_printed(tiny):
+    """A heading says what the messages are; the table of contents has it, too."""
+    tiny.build()
+    for language, title in (
+        ("en", "The message in each version"),
+        ("zh-cn", "译文 The message in each version"),
+    ):
+        page = tiny.page(f"{language}/reference/errors/a_tensor.html")
+        soup = BeautifulSoup(page, "lxml")
+        (section,) = soup.select("article section > section:last-child#messages")
+        assert section.h2.find(string=True) == title
+        assert section.pre.get_text().startswith("UserWarning: The .grad attribute")
+        assert len(section.select("p a .doc")) == 2
+        assert soup.select_one('.toc-tree a[href="#messages"]').get_text() == title
+
+
 def test_a_changed_translation_of_a_script_changes_its_own_page_only(tiny):
     """The English files keep their bytes, and so does the page beside it."""
     tiny.build()

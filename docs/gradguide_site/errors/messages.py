@@ -1,9 +1,10 @@
 """Show on the page of an error its full text, in the words of each version.
 
 The name of such a page is a part of the message, in lower case and with underscores:
-``cant_optimize_a_non_leaf_tensor``. The page ends with all messages that fit its name:
-those that the scripts printed, with links to them, and those of other versions. Sphinx
-warns of a page whose name fits no message, and of a message that fits no page.
+``cant_optimize_a_non_leaf_tensor``. The last section of the page has all messages that
+fit its name: those that the scripts printed, with links to them, and those of other
+versions. Sphinx warns of a page whose name fits no message, and of a message that fits
+no page.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ class ShowMessages(SphinxTransform):
     default_priority = 390  # before the outputs of the page are marked, at 400
 
     def apply(self) -> None:
-        folder, _, name = (script_of(self.env.docname) or "").partition("/")
+        folder, name = (script_of(self.env.docname) or "").partition("/")[::2]
         if folder == ERRORS:
-            page = next(self.document.findall(nodes.section))
-            page += nodes.container("", *self._messages(name), classes=["message"])
+            parts = self._messages(name)
+            if parts:
+                title = nodes.title("", _("The message in each version"))
+                page = next(self.document.findall(nodes.section))
+                page += nodes.section("", title, *parts, ids=["messages"])
 
     def _messages(self, name: str) -> list[nodes.Element]:
         found = _of(name, self.env.messages)  # type: ignore[attr-defined]
@@ -66,6 +70,10 @@ class ShowMessages(SphinxTransform):
         for text, versions in elsewhere.items():
             if text not in found:
                 parts += _of_versions(text, versions)
+        if found and len(parts) > len(found):  # some have the name of a version
+            built = {"version": self.config.html_context["torch_version"]}
+            rest = _("Where no version is named, it is PyTorch %(version)s.") % built
+            parts.insert(0, nodes.paragraph("", rest))
         pages = sorted({*chain(*found.values())} - {self.env.docname})
         if pages:
             parts.append(self._links(pages))

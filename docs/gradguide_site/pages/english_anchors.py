@@ -26,7 +26,12 @@ class EnglishAnchors(SphinxTransform):
 
     def apply(self) -> None:
         titles = self.config.english_headings.get(self.env.docname, [])
-        sections = list(self.document.findall(nodes.section))
+        # A section that a transform has added has an anchor, and no name.
+        sections = [
+            section
+            for section in self.document.findall(nodes.section)
+            if section["names"] or section["dupnames"]
+        ]
         taken = set()
         for section, title in zip(sections, titles, strict=True) if titles else ():
             old, new = self._implicit(section), nodes.make_id(title)
