@@ -131,8 +131,10 @@ assert abs(many.float().mean() - 1.001) < 0.0002
 # - Weight decay is an update as well: a factor of ``1 - lr * weight_decay`` near 1 is
 #   rounded to no change.
 # - ``float16`` has three more bits: an update may be eight times smaller before it is
-#   lost. But ``GradScaler`` does not take such weights: it raises *Attempting to
-#   unscale FP16 gradients*.
+#   lost. This holds for weights above 6e-5. Below, its values don't become denser, and
+#   at 1e-6 ``bfloat16`` is the finer one. And ``GradScaler`` does not take such
+#   weights: it raises *Attempting to unscale FP16 gradients*, unless the optimizer has
+#   ``fused=True``.
 # - An EMA teacher has the same problem: :doc:`/gallery/recipes/ema_teacher`.
 def second_average(dtype, **options):
     weight = nn.Parameter(torch.ones(1, dtype=dtype))
@@ -159,6 +161,11 @@ assert weight.item() == 1
 finer = torch.tensor(1.0, dtype=torch.float16)
 assert torch.finfo(torch.float16).eps == torch.finfo(torch.bfloat16).eps / 8
 assert finer - 0.001 != 1
+gaps = {}
+for dtype in (torch.float16, torch.bfloat16):
+    sizes = torch.tensor([1e-4, 1e-6], dtype=dtype)
+    gaps[dtype] = torch.nextafter(sizes, torch.ones_like(sizes)) - sizes
+assert (gaps[torch.float16] < gaps[torch.bfloat16]).tolist() == [True, False]
 half = nn.Linear(2, 1).half()
 scaler = torch.amp.GradScaler("cpu")
 optimizer = torch.optim.SGD(half.parameters(), lr=0.1)
@@ -170,6 +177,12 @@ except ValueError as error:
 else:
     raise AssertionError("gradients in float16 were unscaled")
 assert "Attempting to unscale FP16 gradients" in message
+fused = torch.optim.SGD(half.parameters(), lr=0.1, fused=True)
+scaler, before = torch.amp.GradScaler("cpu", init_scale=8.0), half.weight.clone()
+half.zero_grad()
+scaler.scale(half(torch.ones(1, 2).half()).float().sum()).backward()
+scaler.step(fused)
+assert not half.weight.equal(before)
 
 # %%
 # What trains belongs in ``float32``, what is frozen may be in ``bfloat16``.

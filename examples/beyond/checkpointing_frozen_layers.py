@@ -60,8 +60,9 @@ assert not checkpoint(by_key, {"hidden": asked}, use_reentrant=True).requires_gr
 
 # %%
 # ``autograd.grad()`` and ``backward(inputs=…)`` raise if the way leads through a
-# reentrant checkpoint. A parameter inside it, named as an input, gets nothing, without
-# an error.
+# reentrant checkpoint. A parameter inside it is not in the graph. Name it in
+# ``backward(inputs=…)``, and it gets nothing, without an error. ``autograd.grad()``
+# raises: *appears to not have been used in the graph*.
 try:
     torch.autograd.grad(checkpoint(block, asked, use_reentrant=True).sum(), asked)
 except RuntimeError as error:
@@ -70,8 +71,15 @@ else:
     raise AssertionError("autograd.grad ran")
 block.zero_grad()
 loss = checkpoint(block, asked, use_reentrant=True).sum()
-loss.backward(inputs=[block.weight])
+loss.backward(inputs=[block.weight], retain_graph=True)
 assert block.weight.grad is None
+try:
+    torch.autograd.grad(loss, block.weight)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("autograd.grad found the parameter")
+assert "appears to not have been used in the graph" in message
 
 # %%
 # May I freeze or unfreeze between forward and backward?
@@ -82,12 +90,15 @@ assert block.weight.grad is None
 # ``backward()`` raises ``CheckpointError``: *A different number of tensors was saved*
 # or *Recomputed values for the following tensors have different metadata*. A bias is
 # not saved, so switching it raises nothing: on comes too late, off still stops the
-# gradient. Change ``requires_grad`` before the forward.
+# gradient. Nor is the error certain for a weight: the comparison ends as soon as the
+# block has saved as many tensors as before. If a layer without a bias comes last and
+# its weight is unfrozen, nothing is raised, and the weight gets no gradient. Change
+# ``requires_grad`` before the forward.
 from torch.utils.checkpoint import CheckpointError
 
 
-def switched(name, *, to, reentrant):
-    layer = torch.nn.Linear(2, 2)
+def switched(name, *, to, reentrant, bias=True):
+    layer = torch.nn.Linear(2, 2, bias=bias)
     parameter = layer.get_parameter(name).requires_grad_(not to)
     loss = checkpoint(layer, asked, use_reentrant=reentrant).sum()
     parameter.requires_grad_(to)
@@ -114,6 +125,8 @@ assert found["bias to True, reentrant=True"] == "gradient"
 assert found["bias to False, reentrant=True"] == "no gradient"
 assert found["bias to True, reentrant=False"] == "no gradient"
 assert found["bias to False, reentrant=False"] == "no gradient"
+last = [switched("weight", to=to, reentrant=False, bias=False) for to in (True, False)]
+assert last == ["no gradient", "CheckpointError"]
 
 # %% tags=["hide-input"]
 # Where it ends

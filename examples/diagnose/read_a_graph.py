@@ -110,14 +110,18 @@ assert len(near.parts) < len(whole.parts)
 #   something frozen, the graph is cut there. The graph can't tell them apart: data and
 #   a detached tensor look the same.
 # - A cut may be intended, such as behind a target network.
-# - A frozen weight that no operation keeps, such as a bias that is added, is
-#   ``not recorded``, although the gradient passes through its layer.
+# - A frozen weight that no operation keeps, such as a bias that is added, or a weight
+#   of which autocast makes a copy, is ``not recorded``, although the gradient passes
+#   through its layer.
 assert str(graph(hidden * hidden.detach())) == str(graph(hidden * torch.ones(1, 1)))
 body, head = nn.Linear(2, 2), nn.Linear(2, 1).requires_grad_(False)
 both = nn.ModuleDict({"body": body, "head": head})
 text = str(graph(head(body(torch.ones(1, 2))), both))
 assert "head.weight (1, 2) frozen" in text
 assert "not recorded: head.bias frozen" in text
+with torch.autocast("cpu", torch.bfloat16):
+    text = str(graph(head(body(torch.ones(1, 2))), both))
+assert "not recorded: head.* frozen" in text
 
 # %%
 #

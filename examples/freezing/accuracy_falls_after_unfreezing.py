@@ -2,8 +2,9 @@
 Accuracy falls after unfreezing: lower the rate, and warm it up
 ===============================================================
 
-Adam's first step changes each weight by about the learning rate, however small the
-gradient. At the rate of the head, a step or two can undo the pretraining.
+Adam's first step changes each weight by about the learning rate, however small its
+gradient (down to ``eps``). At the rate of the head, a step or two can undo the
+pretraining.
 """
 
 # %%
@@ -111,8 +112,9 @@ plt.show()
 # %%
 # Would clipping the gradient help?
 # ---------------------------------
-# Not with Adam. It divides by the size of the gradient, so a factor cancels. SGD takes
-# a small step for a small gradient, and clipping makes it smaller.
+# Not in the first step of Adam. It divides by the size of the gradient, so a factor
+# cancels, unless the gradient comes near to ``eps``. SGD takes a small step for a small
+# gradient, and clipping makes it smaller.
 def first_step(make, *, clip):
     weight = nn.Parameter(torch.zeros(3))
     weight.grad = torch.tensor([0.3, -0.2, 0.1])
@@ -126,6 +128,29 @@ for make in (torch.optim.SGD, torch.optim.Adam):
     steps = [first_step(make, clip=clip) for clip in (False, True)]
     print(f"{make.__name__:5}{steps[0]:.6f} {steps[1]:.6f}")
     assert (steps[1] > 0.99 * steps[0]) == (make is torch.optim.Adam)
+tiny = nn.Parameter(torch.zeros(1))
+tiny.grad = torch.tensor([1e-9])
+torch.optim.Adam([tiny], lr=0.01).step()
+assert 0 < tiny.abs() < 0.1 * 0.01
+
+
+# %%
+# Later it can help: after a thousand small gradients, one that is far larger makes Adam
+# take a step of more than twice the rate, and clipping prevents that.
+def step_after_small_ones(gradient):
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.Adam([weight], lr=0.01)
+    for value in [0.001] * 1000 + [gradient]:
+        before = weight.item()
+        weight.grad = torch.tensor([value])
+        optimizer.step()
+    return before - weight.item()
+
+
+sudden, clipped = step_after_small_ones(1.0), step_after_small_ones(0.001)
+print(f"{sudden:.3f} {clipped:.3f}")
+assert sudden > 2 * 0.01
+assert clipped < 1.01 * 0.01
 
 # %%
 # Should I make a new optimizer when I unfreeze?

@@ -82,7 +82,8 @@ plt.show()
 # ----------------------------------------------------
 # With one sample the variance is that of one value, and batch norm raises. Often it is
 # the last batch of an epoch that has one sample: ``drop_last=True`` leaves it out. With
-# ``eval()`` it is no problem. ``BatchNorm2d`` raises only if height and width are 1.
+# ``eval()`` it is no problem, unless the layer keeps no running statistics, with
+# ``track_running_stats=False``. ``BatchNorm2d`` raises only if height and width are 1.
 sample = torch.ones(1, 4)
 try:
     nn.BatchNorm1d(4)(sample)
@@ -91,6 +92,13 @@ except ValueError as raised:
 else:
     raise AssertionError("one sample has a variance")
 nn.BatchNorm1d(4).eval()(sample)
+try:
+    nn.BatchNorm1d(4, track_running_stats=False).eval()(sample)
+except ValueError as raised:
+    message = str(raised)
+else:
+    raise AssertionError("one sample has a variance in eval()")
+assert "Expected more than 1 value per channel when training" in message
 nn.BatchNorm2d(4)(torch.ones(1, 4, 2, 2))
 data = torch.utils.data.TensorDataset(torch.ones(9, 4))
 for drop_last, last in ((False, 1), (True, 4)):
@@ -114,18 +122,31 @@ assert abs(norm.running_mean.item() - 10 * (1 - 0.9**10)) < 0.2
 # Where it ends
 # -------------
 # - If the new data are very different from those of the pretraining, the pretrained
-#   statistics are wrong for them. Then estimate them anew: ``momentum=None`` averages
-#   over all batches. Forward passes in training mode under ``no_grad()`` suffice.
+#   statistics are wrong for them. Then estimate them anew. ``momentum=None`` averages
+#   over all batches, those of the pretraining included, so call
+#   ``reset_running_stats()`` first. Forward passes in training mode under ``no_grad()``
+#   suffice. The variance is the mean of those within each batch: shuffle the data.
 # - The number of values counts, not of samples: an image of 32 times 32 has 1024 per
 #   channel. But neighbouring pixels are alike.
 # - ``nn.SyncBatchNorm`` without a process group is an ordinary batch norm. It was not
 #   run with several processes here.
 # - ``LayerNorm`` does not look at other samples, either.
 norm = nn.BatchNorm1d(4, momentum=None)
-with torch.no_grad():
-    for part in features.split(50):
-        norm(part)
+norm.num_batches_tracked.fill_(10_000)  # pretrained
+for reset in (False, True):
+    if reset:
+        norm.reset_running_stats()
+    with torch.no_grad():
+        for part in features.split(50):
+            norm(part)
+    share = norm.running_mean / features.mean(0)
+    print(f"{reset=}: {share.mean():.2f}")
+    assert (share < 0.01).all() != reset
 torch.testing.assert_close(norm.running_mean, features.mean(0))
+ordered = nn.BatchNorm1d(1, momentum=None)
+for part in torch.arange(100.0)[:, None].split(10):
+    ordered(part)
+assert ordered.running_var < 0.02 * torch.arange(100.0).var()
 assert torch.equal(nn.SyncBatchNorm(4)(features), nn.BatchNorm1d(4)(features))
 for layer in (nn.LayerNorm(4), nn.GroupNorm(2, 4)):
     assert torch.allclose(layer(features[:2])[:1], layer(features[:1]))

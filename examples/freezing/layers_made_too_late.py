@@ -109,8 +109,9 @@ assert len(held) == len(list(model.parameters())) == 4
 # Where it ends
 # -------------
 # - Layers without parameters, such as ``nn.ReLU()`` or ``nn.MSELoss()``, may be made in
-#   the forward. ``nn.Dropout(0.5)`` may not: a new module is in training mode, also
-#   after ``model.eval()``. Nor may a batch norm, whose statistics begin anew.
+#   the forward. ``nn.Dropout(0.5)`` and ``nn.RReLU()`` may not: a new module is in
+#   training mode, also after ``model.eval()``. Nor may a batch norm, whose statistics
+#   begin anew.
 # - A layer that is made in the forward is on the default device, whatever device the
 #   model is on.
 # - A *lazy* layer may be given to Adam before it has its size: its parameters stay the
@@ -123,6 +124,7 @@ def forward(x):
 
 assert not list(nn.MSELoss().parameters())
 assert (forward(torch.ones(1000)) == 0).any()
+assert not nn.RReLU()(-torch.ones(9)).equal(nn.RReLU().eval()(-torch.ones(9)))
 on_meta = nn.Linear(2, 4, device="meta")
 assert nn.Linear(4, 1).weight.device == torch.get_default_device()
 assert on_meta.weight.device != torch.get_default_device()

@@ -167,8 +167,9 @@ assert names == ("1.0.bias", "2.weight", "2.bias")
 # Why not ``add_param_group()``?
 # ------------------------------
 # A new group without an ``lr`` starts at the rate that the optimizer was built with,
-# not at the one that the scheduler has reached. And when you resume, you have to add
-# the same groups again before you load the state of the optimizer.
+# not at the one that the scheduler has reached. (A rate that is a tensor is shared by
+# the groups, and the new one follows the scheduler.) And when you resume, you have to
+# add the same groups again before you load the state of the optimizer.
 late = torch.optim.SGD(model[2].parameters(), lr=1.0)
 decay = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
 late.step()
@@ -182,6 +183,12 @@ except ValueError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("the groups fit")
+late = torch.optim.SGD(model[2].parameters(), lr=torch.tensor(1.0))
+decay = torch.optim.lr_scheduler.StepLR(late, step_size=1, gamma=0.5)
+late.step()
+decay.step()
+late.add_param_group({"params": model[1].parameters()})
+assert [group["lr"].item() for group in late.param_groups] == [0.5, 0.5]
 
 # %% tags=["hide-input"]
 # Where it ends

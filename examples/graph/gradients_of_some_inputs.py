@@ -115,8 +115,9 @@ assert filled[1].item() == 0
 # - A function that calls ``backward()`` in its own backward fills the ``.grad`` of what
 #   this inner backward reaches.
 # - A reentrant checkpoint is such a function. It raises instead if the gradient passes
-#   through it, and a parameter inside it gets no gradient, and no error, if you name
-#   it. With ``use_reentrant=False`` both work.
+#   through it. A parameter inside it gets no gradient if you name it: without an error
+#   in ``backward(inputs=)``, while ``autograd.grad`` raises. With
+#   ``use_reentrant=False`` all of this works.
 from torch.utils.checkpoint import checkpoint
 
 for way in (torch.autograd.backward, torch.autograd.grad):
@@ -150,6 +151,12 @@ for use_reentrant in (True, False):
     loss = head(checkpoint(backbone, x, use_reentrant=use_reentrant)).sum()
     loss.backward(inputs=[backbone.weight], retain_graph=True)
     assert (backbone.weight.grad is None) == use_reentrant
+    try:
+        torch.autograd.grad(loss, backbone.weight, retain_graph=True)
+        message = ""
+    except RuntimeError as error:
+        message = str(error)
+    assert ("not have been used in the graph" in message) == use_reentrant
     try:
         loss.backward(inputs=[x])
         message = ""

@@ -109,8 +109,9 @@ plt.show()
 # A checkpoint runs its forward again in the backward and reads ``requires_grad`` there
 # once more. In a reentrant one that is part of the graph, a weight that was unfrozen in
 # between gets a gradient. One with ``use_reentrant=False`` raises ``CheckpointError``
-# if the second forward saves other tensors than the first: here after a change of the
-# weight, and not of the bias.
+# if it finds that the second forward saves other tensors than the first: here after a
+# change of the weight, and not of the bias. It compares no more tensors than the first
+# forward saved, so a weight that was unfrozen may get no gradient without an error.
 from torch.utils.checkpoint import CheckpointError, checkpoint
 
 
@@ -138,6 +139,12 @@ assert outcomes["weight", (True, False)] == ["None", "CheckpointError"]
 assert outcomes["weight", (False, True)] == ["tensor", "CheckpointError"]
 assert outcomes["bias", (True, False)] == ["None", "None"]
 assert outcomes["bias", (False, True)] == ["tensor", "None"]
+last = torch.nn.Linear(2, 2, bias=False).requires_grad_(False)
+x = torch.ones(1, 2, requires_grad=True)
+loss = checkpoint(last, x, use_reentrant=False).sum()
+last.requires_grad_(True)
+loss.backward()
+assert last.weight.grad is None
 
 # %%
 # Change ``requires_grad`` between two steps: after ``optimizer.step()`` and before the

@@ -76,12 +76,15 @@ plt.show()
 # %%
 # Momentum and Adam's averages still hold the gradient of the step before. Weight decay
 # adds a multiple of the weight, and a gradient of zero is enough for it. Adam without
-# weight decay does not move a weight whose gradients have all been zero.
+# weight decay does not move a weight whose gradients have all been zero (but with
+# ``eps=0`` it divides zero by zero, and the weight becomes NaN).
 fresh = nn.Parameter(torch.ones(1))
 optimizer = torch.optim.Adam([fresh], lr=0.1)
 fresh.grad = torch.zeros(1)
 optimizer.step()
 assert fresh.item() == 1
+torch.optim.Adam([fresh], lr=0.1, eps=0.0).step()
+assert fresh.isnan()
 
 # %%
 # Where zeros come from

@@ -116,7 +116,8 @@ plt.show()
 # - With ``fused=True`` the optimizer raises no error: it updates the bias and leaves
 #   the weight unchanged.
 # - ``load_state_dict()`` copies the values of inference tensors into an ordinary layer,
-#   which stays ordinary. With ``assign=True`` it raises an error.
+#   which stays ordinary. With ``assign=True`` it raises an error. But a frozen layer
+#   takes the inference tensors without one.
 with torch.inference_mode():
     embedding, conv = nn.Embedding(3, 2), nn.Conv1d(1, 1, 1)
     other = nn.Linear(2, 1)
@@ -145,6 +146,8 @@ except RuntimeError as error:
 else:
     raise AssertionError("the layer took inference tensors as its parameters")
 assert "Setting requires_grad=True on inference tensor" in message
+loaded.requires_grad_(False).load_state_dict(other.state_dict(), assign=True)
+assert loaded.weight.is_inference()
 
 # %%
 # Build models outside ``inference_mode()``. To cache features for training, use

@@ -83,8 +83,8 @@ plt.show()
 # I forgot ``with``, or the parentheses
 # -------------------------------------
 # Alone on a line, ``torch.no_grad()`` does nothing. ``set_grad_enabled(False)`` alone
-# on a line does switch recording off, until you turn it on again or leave a ``with``
-# block around it.
+# on a line does switch recording off, until you turn it on again or leave the block of
+# a grad mode around it. The end of another block, such as autocast, does not.
 torch.no_grad()
 assert torch.is_grad_enabled()
 torch.set_grad_enabled(False)
@@ -94,6 +94,10 @@ with torch.no_grad():
     torch.set_grad_enabled(True)
     torch.set_grad_enabled(False)
 assert torch.is_grad_enabled()
+with torch.autocast("cpu"):
+    torch.set_grad_enabled(False)
+assert not torch.is_grad_enabled()
+torch.set_grad_enabled(True)
 try:
     with torch.no_grad:
         pass

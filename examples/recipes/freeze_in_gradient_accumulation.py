@@ -54,7 +54,8 @@ assert weights[1] == weights[2] == weights[3]
 # Are four micro-batches the same as one batch?
 # ---------------------------------------------
 # Up to rounding, if each loss is divided by their number and is a mean over equally
-# many elements, and if no layer mixes the samples of a batch or draws random numbers.
+# many elements. Neither a layer nor the loss may mix the samples of a batch, draw
+# random numbers, or change in each forward, as spectral norm does in training mode.
 model = torch.nn.Linear(2, 1)
 batch = parts.flatten(0, 1)
 
@@ -138,7 +139,8 @@ torch.testing.assert_close(model.weight.grad, later)
 #   still changes the weight: :doc:`/gallery/graph/zero_is_not_none`.
 # - A batch norm in training mode normalises each part by itself, so that four parts
 #   are not one batch. Nor are they if ``ignore_index`` leaves unequal numbers of
-#   targets.
+#   targets, or in a contrastive loss, which compares each sample only with those of
+#   its part.
 model.requires_grad_(True)
 lbfgs = torch.optim.LBFGS(model.parameters(), lr=0.1)
 
@@ -175,6 +177,18 @@ unequal = [
     for pair in zip(logits.split(2), labels.split(2), strict=True)
 ]
 assert sum(unequal) != torch.nn.functional.cross_entropy(logits, labels)
+
+
+def contrastive(features):
+    return torch.nn.functional.cross_entropy(
+        features @ features.T, torch.arange(len(features))
+    )
+
+
+in_parts = sum(contrastive(part) / 4 for part in batch.split(2))
+assert (contrastive(batch) - in_parts).abs() > 0.1
+normed = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(64, 64))
+assert not normed.weight.equal(normed.weight)
 
 # %%
 # Accumulation is described in the

@@ -115,20 +115,21 @@ for name, clear in {"adamw": adamw.zero_grad, "model": model.zero_grad}.items():
 # Where it ends
 # -------------
 # - Muon makes the update orthogonal, so its size does not depend on that of the
-#   gradient. A rate for AdamW is in general not one for Muon, unless you pass
-#   ``adjust_lr_fn="match_rms_adamw"``.
+#   gradient, unless its norm is below ``eps``, 1e-7. A rate for AdamW is in general not
+#   one for Muon, unless you pass ``adjust_lr_fn="match_rms_adamw"``.
 # - A frozen matrix without a gradient is skipped, as by AdamW. With a gradient of zero,
 #   the weight decay of 0.1 that Muon has by default still moves it.
 # - A ``GradScaler`` steps each optimizer with ``scaler.step()``. One without a gradient
 #   raises an error: :doc:`/gallery/beyond/mixed_precision`.
 sizes = []
-for scale in (1.0, 0.001):
+for scale in (1.0, 0.001, 1e-10):
     torch.manual_seed(0)
     weight = nn.Parameter(torch.zeros(16, 16))
     weight.grad = scale * torch.randn(16, 16)
     torch.optim.Muon([weight], lr=0.1, weight_decay=0.0).step()
     sizes.append(weight.norm().item())
 assert abs(sizes[0] / sizes[1] - 1) < 0.1
+assert sizes[2] < 0.5 * sizes[0]
 
 rms = []
 for adjust in ("original", "match_rms_adamw"):

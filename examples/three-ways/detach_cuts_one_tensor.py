@@ -120,7 +120,8 @@ assert ["detach()" in message for message in messages] == [True, True, False]
 # -------------
 # - Both share one storage (:torch:`torch.Tensor.detach`) and one version counter: a
 #   write to one is a write to the other, and counts for both
-#   (:doc:`/gallery/detach/detach_shares_memory_and_version`).
+#   (:doc:`/gallery/detach/detach_shares_memory_and_version`). If they are sparse COO
+#   tensors, ``mul_()`` on one counts for both, but changes only this one.
 # - A path that does not go through the detached tensor still leads to ``z``.
 # - ``detach_()`` returns no second tensor: it cuts the tensor itself.
 # - A conversion that changes nothing returns its input, and a leaf is still a leaf.
@@ -129,6 +130,11 @@ assert z1.clone().data_ptr() != z.data_ptr()
 h = z.exp()
 h.detach()[0] = 5.0
 assert h._version == 1
+sparse = torch.eye(2).to_sparse()
+other = sparse.detach()
+sparse.mul_(5)
+assert other._version == sparse._version > 0
+assert (sparse.to_dense()[0, 0], other.to_dense()[0, 0]) == (5, 1)
 (z + 3 * z.detach()).sum().backward()
 assert z.grad.tolist() == [1.0, 1.0]
 h = z * 2

@@ -58,8 +58,8 @@ does.
     if tensor.is_inference():
         return (
             f"An inference tensor {shape}, made under torch.inference_mode(): autograd "
-            "can never record it, and its .grad stays None; clone() it outside of that "
-            "mode to train with it."
+            "refuses to save it for a backward, and its views have no history; clone() "
+            "it outside of that mode to train with it."
         )
     if is_refused(tensor):
         return (

@@ -29,7 +29,8 @@ def graph(
     The graph does not contain the reason why a tensor is missing: data and a tensor
     that was cut off look the same, ``no history``. ``explain`` tells them apart. A
     frozen parameter is shown where an operation saved it for the backward pass. If it
-    was only added, such as a bias, or not used, it is ``not recorded``.
+    was only added, such as a bias, if autocast made a copy of it, or if it was not
+    used, it is ``not recorded``.
 
     Args:
         loss: A tensor, or a tuple, list or dict of tensors, of any shape.

@@ -133,8 +133,8 @@ SENTENCES: dict[str, tuple[Callable[[], Tensor], str]] = {
     "inference": (
         made_in_inference_mode,
         """An inference tensor of shape (2,), made under torch.inference_mode():
-        autograd can never record it, and its .grad stays None; clone() it outside
-        of that mode to train with it.""",
+        autograd refuses to save it for a backward, and its views have no history;
+        clone() it outside of that mode to train with it.""",
     ),
     "leaf made from a view": (
         lambda: torch.ones(4)[:2].requires_grad_(),
