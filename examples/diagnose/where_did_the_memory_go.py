@@ -133,9 +133,9 @@ plt.show()
 
 # %% tags=["hide-input"]
 # A frozen ``Linear`` does not keep its input. That saves memory unless the module
-# before it keeps the same tensor as its result, as ``Tanh``, ``ReLU`` and ``Sigmoid``
-# do. ``GELU``, ``SiLU``, ``LeakyReLU``, ``Dropout`` and ``LayerNorm`` keep their input
-# or a mask, and ``Identity`` nothing.
+# before it keeps the same tensor as its result, as ``Tanh``, ``ReLU``, ``Sigmoid`` and
+# ``LeakyReLU(inplace=True)`` do. ``GELU``, ``SiLU``, ``LeakyReLU``, ``Dropout`` and
+# ``LayerNorm`` keep their input or a mask, and ``Identity`` nothing.
 
 
 def kib_with(activation):
@@ -146,7 +146,12 @@ def kib_with(activation):
     return all_train, saved(model(images).mean(), model).bytes // 1024
 
 
-for activation in (nn.Tanh, nn.ReLU, nn.Sigmoid):
+for activation in (
+    nn.Tanh,
+    nn.ReLU,
+    nn.Sigmoid,
+    lambda: nn.LeakyReLU(inplace=True),
+):
     assert kib_with(activation) == (896, 896)
 for activation in (nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Dropout, nn.Identity):
     print(f"{activation.__name__:10}", *kib_with(activation))

@@ -111,7 +111,8 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 # - A module's hooks run when the module is called. ``layer.forward(x)`` and functions
 #   that take the weight go around them; so does ``nn.MultiheadAttention`` with its
 #   ``out_proj``. A hook on the weight runs.
-# - The output is a dictionary: a warning, and no hook. In a tuple it works.
+# - The output is a dictionary or a list: a warning, and no hook. In a tuple it works,
+#   but not in a tuple inside a tuple, where not even a warning comes.
 # - The parameter was frozen after its hook was registered.
 # - ``autograd.grad`` and ``backward(inputs=…)`` compute what they are asked for, and
 #   run the hooks on the way there.
@@ -138,6 +139,7 @@ def runs(module, call):
 
 layer, attention = nn.Linear(2, 2), nn.MultiheadAttention(2, 1)
 as_tuple, as_dict = Container(lambda y: (y,)), Container(lambda y: {"y": y})
+as_list, as_nested = Container(lambda y: [y]), Container(lambda y: ((y,),))
 x = torch.ones(1, 2, requires_grad=True)
 found = {
     "layer(x)": runs(layer, lambda: layer(x)),
@@ -145,6 +147,8 @@ found = {
     "linear(x, weight)": runs(layer, lambda: nn.functional.linear(x, layer.weight)),
     "out_proj": runs(attention.out_proj, lambda: attention(x, x, x)[0]),
     "in a dictionary": runs(as_dict, lambda: as_dict(x)["y"]),
+    "in a list": runs(as_list, lambda: as_list(x)[0]),
+    "in a nested tuple": runs(as_nested, lambda: as_nested(x)[0][0]),
     "in a tuple": runs(as_tuple, lambda: as_tuple(x)[0]),
 }
 for case, does_run in found.items():
@@ -222,18 +226,26 @@ assert message.startswith("Output 0 of BackwardHookFunction")
 # %%
 # Where it ends
 # -------------
-# - Under ``no_grad()`` no hook of the backward pass runs. Forward hooks do.
+# - Under ``no_grad()`` a forward runs forward hooks only. A ``backward()`` in the
+#   block, through a graph from outside, runs the hooks of the backward pass as usual.
 # - What a hook returns replaces the gradient, and must have its shape. A module's hook
 #   returns a tuple, with an entry for each input.
 # - A hook stays until its handle is removed. Registered in each step, it runs once more
 #   in each step.
 # - A layer that is used twice runs its hook twice, a weight in it once, with the sum.
+#   If both uses are in reentrant checkpoints, the weight runs its hook twice, too.
+from torch.utils.checkpoint import checkpoint
+
 ran, layer = [], nn.Linear(2, 2)
 layer.register_forward_hook(lambda *_: ran.append("forward"))
 layer.register_full_backward_hook(lambda *_: ran.append("backward"))
 with torch.no_grad():
     layer(x)
 assert ran == ["forward"]
+loss = layer(x).sum()
+with torch.no_grad():
+    loss.backward()
+assert ran == ["forward", "forward", "backward"]
 
 for returned, text in (
     (lambda given: given[0][:, :1], "has changed the size of value"),
@@ -268,6 +280,11 @@ layer(layer(x)).sum().backward()
 print(ran)
 assert ran.count("backward") == 2
 assert ran.count("weight") == 1
+for use_reentrant in (True, False):
+    ran.clear()
+    hidden = checkpoint(layer, x, use_reentrant=use_reentrant)
+    checkpoint(layer, hidden, use_reentrant=use_reentrant).sum().backward()
+    assert ran.count("weight") == (2 if use_reentrant else 1)
 
 # %%
 # Before you look for a fault in the hook, ask ``output.requires_grad``. On a frozen

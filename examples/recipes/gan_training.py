@@ -153,8 +153,9 @@ else:
 # %%
 # A gradient penalty of a frozen discriminator trains nothing
 # -----------------------------------------------------------
-# It raises no error, because the real points require a gradient, and its value is the
-# right one. But its ``backward()`` gives the weights of the discriminator no gradient.
+# It raises no error (unless the discriminator is linear), because the real points
+# require a gradient, and its value is the right one. But its ``backward()`` gives the
+# weights of the discriminator no gradient.
 # Unfreeze the discriminator before the forward of the penalty: ``requires_grad_(True)``
 # behind it is too late. WGAN-GP and R1 (StyleGAN) have such a penalty.
 
@@ -178,6 +179,9 @@ for frozen in (True, False):
     print(f"{frozen=}: penalty {penalty.item():.2f}, {trained=}")
     assert trained != frozen
 assert penalties[0] == penalties[1] > 0
+linear, real = nn.Linear(2, 1).requires_grad_(False), ring().requires_grad_()
+(slope,) = torch.autograd.grad(linear(real).sum(), real, create_graph=True)
+assert not slope.requires_grad
 
 # %%
 # Where it ends

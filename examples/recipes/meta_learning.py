@@ -137,7 +137,9 @@ for way in ("create_graph=True", "create_graph=False", "weight.data"):
 # Why not an optimizer in the inner loop?
 # ---------------------------------------
 # ``step()`` writes into the leaves, under ``no_grad()``, so the graph does not contain
-# it. The outer loss then trains nothing but the copy.
+# it. The outer loss then trains nothing but the copy. With ``differentiable=True`` the
+# step is recorded, but it overwrites weights that the inner graph needs for the second
+# derivatives, and ``backward()`` raises. Without second derivatives it works.
 adapted = copy.deepcopy(model)
 inner = torch.optim.SGD(adapted.parameters(), lr=0.3)
 model.zero_grad()
@@ -146,6 +148,23 @@ inner.step()
 F.mse_loss(adapted(inputs[1]), targets[1]).backward()
 print([parameter.grad for parameter in model.parameters()])
 assert all(parameter.grad is None for parameter in model.parameters())
+
+for create_graph in (False, True):
+    weights = {name: p.clone() for name, p in model.named_parameters()}
+    inner = torch.optim.SGD(list(weights.values()), lr=0.3, differentiable=True)
+    loss = F.mse_loss(functional_call(model, weights, inputs[0]), targets[0])
+    gradients = torch.autograd.grad(loss, weights.values(), create_graph=create_graph)
+    for weight, gradient in zip(weights.values(), gradients, strict=True):
+        weight.grad = gradient
+    inner.step()
+    model.zero_grad()
+    try:
+        F.mse_loss(functional_call(model, weights, inputs[1]), targets[1]).backward()
+        message = ""
+    except RuntimeError as error:
+        message = str(error)
+    assert ("modified by an inplace operation" in message) == create_graph
+    assert (model[0].weight.grad is None) == create_graph
 
 # %%
 # Where it ends
