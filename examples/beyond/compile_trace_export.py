@@ -189,6 +189,55 @@ torch.compiler.reset()
 assert torch._dynamo.config.recompile_limit == 8
 
 
+# %%
+# torch.compile ignores the backward of my autograd.Function
+# ----------------------------------------------------------
+# In PyTorch 2.13 it does so, without an error, under ``grad``, ``vjp``, ``jacrev`` and
+# ``jvp`` of ``torch.func`` in compiled code: the operations of ``forward()`` are
+# differentiated by their own rules (`issue 193279
+# <https://github.com/pytorch/pytorch/issues/193279>`__). Compare the gradient with that
+# of the code that is not compiled. Call the function through
+# ``torch.compiler.allow_in_graph``, or take the gradient with ``torch.autograd.grad``
+# or ``backward()``.
+from torch.func import grad
+
+
+class Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -gradient
+
+
+@torch.compiler.allow_in_graph
+def reverse(x):
+    return Reverse.apply(x)
+
+
+def with_autograd(x):
+    (gradient,) = torch.autograd.grad(Reverse.apply(x).sum(), x)
+    return gradient
+
+
+transforms = {
+    "grad(Reverse)": grad(lambda x: Reverse.apply(x).sum()),
+    "allow_in_graph": grad(lambda x: reverse(x).sum()),
+    "autograd.grad": with_autograd,
+}
+for way, transform in transforms.items():
+    compiled = torch.compile(transform, backend="eager")
+    found = transform(x).item(), compiled(x).item()
+    print(way, *found)
+    assert found == (-1, 1 if way == "grad(Reverse)" else -1)
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

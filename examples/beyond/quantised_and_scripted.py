@@ -81,9 +81,10 @@ plt.show()
 # %%
 # torch.jit.freeze means something else
 # -------------------------------------
-# A scripted module trains as any other. ``torch.jit.freeze`` turns its parameters into
-# constants of the program: none is left that could train or be loaded. The input still
-# gets its gradient.
+# A scripted module trains as any other; to freeze it, see
+# :doc:`/reference/errors/is_not_supported_on_scriptmodules`. ``torch.jit.freeze`` turns
+# its parameters into constants of the program: none is left that could train or be
+# loaded. The input still gets its gradient.
 module = torch.jit.script(torch.nn.Linear(2, 1).eval())
 value = torch.ones(1, 2, requires_grad=True)
 module(value).sum().backward()

@@ -77,6 +77,28 @@ masked[0] = 0
 (gradient,) = torch.autograd.grad(masked.sum(), weight)
 assert gradient.tolist() == [0.0, 1.0]
 
+# %%
+# Is ``detach()`` necessary on ``x.grad``?
+# ----------------------------------------
+# Not after an ordinary ``backward()``: it records nothing, so ``x.grad`` has no graph
+# and requires no gradient. But the next backward adds to the same memory, which a
+# detached ``x.grad`` shares. For a copy, ``clone()`` alone is enough. After
+# ``backward(create_graph=True)``, ``x.grad`` does have a graph, and ``detach()`` cuts
+# it. The same is true for what ``autograd.grad`` returns.
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+(x**2).sum().backward()
+print(x.grad.requires_grad, x.grad.grad_fn)
+assert not x.grad.requires_grad
+shared, copied = x.grad.detach(), x.grad.clone()
+(x**2).sum().backward()
+print(shared, copied)
+assert shared.tolist() == [4, 8]
+assert copied.tolist() == [2, 4]
+for create_graph in (False, True):
+    loss = (x**2).sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=create_graph)
+    assert gradient.requires_grad == create_graph
+
 # %% tags=["hide-input"]
 # To the right: a tensor with memory of its own. Upwards: a tensor in the graph. Both
 # orders, ``clone()`` first or ``detach()`` first, end at the lower right: memory of its

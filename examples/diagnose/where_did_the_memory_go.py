@@ -131,6 +131,41 @@ ax.set_frame_on(False)
 ax.invert_yaxis()
 plt.show()
 
+# %%
+# nvidia-smi shows the same GPU memory after freezing
+# ---------------------------------------------------
+# nvidia-smi shows what the process has taken from the GPU, with all that PyTorch's
+# caching allocator keeps for reuse. ``torch.cuda.memory_allocated()`` tells what
+# tensors occupy. Train two steps, once frozen and once not, each in a new process, and
+# compare ``torch.cuda.max_memory_allocated()``: :torch:`Memory management
+# <notes/cuda.html#memory-management>` (read, not run: no GPU here).
+#
+# Freezing does not save the weights. What it can save is allocated in three phases: in
+# the forward pass what is kept for backward, in ``backward()`` the gradients, and in
+# the first ``step()`` the state of Adam. In KiB:
+
+
+def kib_of(tensors):
+    return sum(t.nbytes for t in tensors if t is not None) // 1024
+
+
+phases = {}
+for name, part in {"all train": slice(0), "[:5] frozen": slice(5)}.items():
+    model.requires_grad_(True)[part].requires_grad_(False)
+    optimizer = torch.optim.Adam(model.parameters())
+    loss = model(images).mean()
+    forward = saved(loss, model).bytes // 1024
+    loss.backward()
+    backward = kib_of(p.grad for p in model.parameters())
+    optimizer.step()
+    states = optimizer.state.values()
+    step = kib_of(t for state in states for t in state.values())
+    phases[name] = {"forward": forward, "backward": backward, "step": step}
+    model.requires_grad_(True).zero_grad()
+    print(name, phases[name])
+assert list(phases["all train"].values()) == [896, 97, 195]
+assert list(phases["[:5] frozen"].values()) == [256, 16, 32]
+
 # %% tags=["hide-input"]
 # A frozen ``Linear`` does not keep its input. That saves memory unless the module
 # before it keeps the same tensor as its result, as ``Tanh``, ``ReLU``, ``Sigmoid`` and

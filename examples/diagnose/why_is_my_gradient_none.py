@@ -169,6 +169,36 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# The parameters of the last layer are not updated, all others are
+# ----------------------------------------------------------------
+# All layers run, but the loss uses a hidden state from before the last one. So nothing
+# leads from the loss to the parameters of the last layer, and their gradient stays
+# None. LLaVA with ``mm_vision_select_layer=-2``, for example, takes the features of its
+# vision tower, a ViT, from ``hidden_states[-2]`` (read in `its source
+# <https://github.com/haotian-liu/LLaVA/blob/main/llava/model/multimodal_encoder/clip_encoder.py>`__,
+# not run). That is no mistake: freeze the layers behind this state, or don't run them.
+# Under DDP, parameters that require a gradient and get none raise an error.
+tower = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+
+def hidden_states(x):
+    states = [x]
+    for layer in tower:
+        states.append(layer(states[-1]))
+    return states
+
+
+def state_loss(index):
+    return hidden_states(images)[index].sum()
+
+
+report = explain(tower, lambda: state_loss(-2))
+print(report)
+assert {row.name for row in report.problems} == {"2.weight", "2.bias"}
+assert "its result never reaches the loss" in str(report)
+assert not explain(tower, lambda: state_loss(-1)).problems
+
+# %%
 # Where it ends
 # -------------
 # - ``trains`` means that the gradient arrives. Its value is not judged: this ``relu()``

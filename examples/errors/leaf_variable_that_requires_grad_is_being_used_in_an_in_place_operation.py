@@ -70,6 +70,28 @@ print(x.grad)
 assert x.grad.tolist() == [0, 1]
 
 # %%
+# Under ``no_grad()``, in ``dist.broadcast(p, 0)``
+# ------------------------------------------------
+# ``no_grad()`` holds for its own thread. The backend ``gloo``, which is used on
+# Windows, copies the result back to a tensor on the GPU in a thread of its own, and the
+# error comes from ``work.wait()`` (`reported with PyTorch 2.0
+# <https://github.com/openai/improved-diffusion/issues/100>`__, not run). Pass a tensor
+# that shares the memory and requires no gradient: ``dist.broadcast(p.detach(), 0)``.
+# The same for ``all_reduce``. Here, a thread writes:
+from concurrent.futures import ThreadPoolExecutor
+
+values = torch.zeros(2)
+with torch.no_grad(), ThreadPoolExecutor(1) as other_thread:
+    # Wrong: the other thread records.
+    error = other_thread.submit(weight.copy_, values).exception()
+    print(error)
+    # Right: the detached tensor shares the memory.
+    other_thread.submit(weight.detach().copy_, values).result()
+print(weight.detach())
+assert "leaf Variable that requires grad" in str(error)
+assert torch.equal(weight, values)
+
+# %%
 # Other versions, quoted and not run here: ``a leaf Variable that requires grad has been
 # used in an in-place operation`` in
 # `PyTorch 0.4 <https://github.com/dasguptar/treelstm.pytorch/pull/26>`__. And

@@ -51,6 +51,25 @@ assert len(names) == 2
 assert all(name.endswith(".bias") for name in names)
 
 # %%
+# ``modules_to_save`` is trainable in spite of ``is_trainable=False``
+# -------------------------------------------------------------------
+# In peft 0.17.1, the copies of ``modules_to_save`` are trainable after
+# ``from_pretrained(..., is_trainable=False)``, and after ``load_adapter()`` the active
+# adapter is, too. In 0.18.0 all of them are frozen (`mended in September 2025
+# <https://github.com/huggingface/peft/pull/2765>`__; both versions were run). If you
+# can't upgrade, call ``requires_grad_(False)`` on the model after the last of these
+# calls, and print what is trainable.
+with tempfile.TemporaryDirectory() as other:
+    with_head = LoraConfig(r=2, target_modules=["0"], modules_to_save=["1"])
+    get_peft_model(base(), with_head).save_pretrained(other)
+    loaded = PeftModel.from_pretrained(base(), other, is_trainable=False)
+    loaded.load_adapter(other, "second")
+copies = [p for n, p in loaded.named_parameters() if ".modules_to_save." in n]
+print(len(copies), any(p.requires_grad for p in loaded.parameters()))
+assert len(copies) == 4
+assert not any(p.requires_grad for p in loaded.parameters())
+
+# %%
 # The saved configuration has ``inference_mode=True``. A new adapter that is made from
 # it is frozen, too, and has none of the saved weights.
 config = PeftConfig.from_pretrained(folder.name)

@@ -114,6 +114,88 @@ assert held == [2, 4]
 assert len(trained) == sum(held)
 
 # %%
+# LoRA ``param.grad`` is None after ``loss.backward()``
+# -----------------------------------------------------
+# The adapter computes in the forward of its layer. If the parent reads
+# ``layer.weight`` and does not call the layer, the adapter is left out, without an
+# error: ``lora_A`` and ``lora_B`` get no gradient, and under DDP there is an error,
+# because parameters were not used in producing the loss.
+#
+# Run one backward pass, and leave layers without a gradient out of ``target_modules``.
+# ``modules_to_save`` does train such a layer, all of it, because what the parent reads
+# is then the copy.
+
+
+class Parent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.called, self.read = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return nn.functional.linear(self.called(x), self.read.weight, self.read.bias)
+
+
+def without_gradient(model, batch, target_modules, **options):
+    config = LoraConfig(r=2, target_modules=target_modules, **options)
+    model = get_peft_model(model, config)
+    model(batch)[0].sum().backward()
+    parameters = model.named_parameters()
+    return [n for n, p in parameters if p.requires_grad and p.grad is None]
+
+
+wrong = without_gradient(Parent(), x, ["called", "read"])
+right = without_gradient(Parent(), x, ["called"])
+whole = without_gradient(Parent(), x, ["called"], modules_to_save=["read"])
+print(*wrong, right, whole, sep="\n")
+assert len(wrong) == 2
+assert all(".read.lora_" in name for name in wrong)
+assert right == whole == []
+
+# %%
+# - Mamba and its fused kernels: peft refuses ``out_proj`` and ``conv1d`` in the Mamba
+#   models that it knows, but not ``dt_proj``, whose weight is read, too.
+# - ``nn.MultiheadAttention`` reads the weight of its ``out_proj``. Name the whole
+#   attention: for this class, peft has an adapter.
+# - In the last layer of the vision tower of LLaVA there is another cause: its output is
+#   not used, :doc:`/gallery/diagnose/why_is_my_gradient_none`.
+import warnings
+
+import transformers
+
+small = {"vocab_size": 8, "hidden_size": 4, "state_size": 2, "num_hidden_layers": 1}
+verbosity = transformers.logging.get_verbosity()
+transformers.logging.set_verbosity_error()
+
+
+def mamba(*names):
+    model = transformers.MambaForCausalLM(transformers.MambaConfig(**small))
+    ids = torch.zeros(1, 3, dtype=torch.long)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return without_gradient(model, ids, list(names))
+
+
+try:
+    mamba("in_proj", "out_proj")
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("peft accepted a layer that Mamba does not call")
+assert "incompatible with Mamba-based models" in message
+of_mamba = mamba("in_proj", "x_proj", "dt_proj")
+transformers.logging.set_verbosity(verbosity)
+x = torch.ones(3, 1, 4)
+of_attention = [
+    without_gradient(nn.TransformerEncoderLayer(4, 1, 4), x, ["linear1", name])
+    for name in ("out_proj", "self_attn")
+]
+print(*of_mamba, *of_attention[0], of_attention[1], sep="\n")
+assert len(of_mamba) == len(of_attention[0]) == 2
+assert all(".dt_proj." in name for name in of_mamba)
+assert all(".out_proj." in name for name in of_attention[0])
+assert of_attention[1] == []
+
+# %%
 # ``exclude_modules`` exists since peft 0.14. Print the names of what is trainable
 # before you train. Source: `peft about target_modules
 # <https://huggingface.co/docs/peft/package_reference/lora>`__.

@@ -79,6 +79,31 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# ``nn.Parameter(requires_grad=False)`` or ``register_buffer()``?
+# ---------------------------------------------------------------
+# For a constant that never trains, ``register_buffer()``. Both are in the
+# ``state_dict()``, and ``to()`` moves and converts both. But only the parameter is in
+# ``parameters()``: it is counted as a parameter, given to the optimizer, and
+# ``requires_grad_(True)`` of the module unfreezes it. Take the parameter for a weight
+# that you may want to train later. A buffer may also be left out of the file
+# (``persistent=False``), and the forward may assign it a new tensor.
+module = nn.Module()
+module.constant = nn.Parameter(torch.ones(2), requires_grad=False)
+module.register_buffer("buffer", torch.ones(2))
+module.to(torch.float64).requires_grad_(True)
+print(list(module.state_dict()), [n for n, _ in module.named_parameters()])
+print(module.constant.requires_grad, module.buffer.requires_grad)
+assert list(module.state_dict()) == ["constant", "buffer"]
+assert module.constant.dtype == module.buffer.dtype == torch.float64
+assert [n for n, _ in module.named_parameters()] == ["constant"]
+assert module.constant.requires_grad
+assert not module.buffer.requires_grad
+module.buffer = module.buffer + 1
+assert [n for n, _ in module.named_buffers()] == ["buffer"]
+module.register_buffer("left_out", torch.ones(2), persistent=False)
+assert "left_out" not in module.state_dict()
+
+# %%
 # cannot assign as parameter 'weight'
 # -----------------------------------
 # A layer refuses a result in place of its parameter. Don't wrap it into

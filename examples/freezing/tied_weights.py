@@ -54,6 +54,23 @@ model.output.requires_grad_(True)
 assert model.embedding.weight.requires_grad
 
 # %%
+# "Module lm_head is not found, please choose from embed_tokens, norm"
+# --------------------------------------------------------------------
+# LLaMA-Factory says so for ``freeze_extra_modules`` if the weights are tied, as in
+# Gemma: it looks among the names of ``named_parameters()``, which lists the shared
+# weight once. Name ``embed_tokens`` alone, and the output layer trains with it
+# (`read in a pull request <https://github.com/hiyouga/LlamaFactory/pull/5032>`__, not
+# run).
+#
+# A loop of your own raises no error: one that unfreezes by the second name freezes
+# everything.
+for wanted in ("output", "embedding"):
+    for name, p in model.named_parameters():
+        p.requires_grad = wanted in name
+    print(wanted, model.output.weight.requires_grad)
+    assert model.output.weight.requires_grad == (wanted == "embedding")
+
+# %%
 # Can I ``detach()`` one use instead?
 # -----------------------------------
 # That is something else. Each use contributes a gradient, and the two add up. Detach

@@ -73,6 +73,22 @@ ax.set_xticks([0.5, 1.5, 2.5], flags)
 ax.invert_yaxis()
 plt.show()
 
+# %%
+# Inside ``no_grad()``, ``param.grad`` is not None
+# ------------------------------------------------
+# It is what the last ``backward()`` left there. ``no_grad()`` neither clears nor hides
+# it, for the parameters of LoRA as for any other. A forward pass in the block adds
+# nothing to it, so an evaluation does not influence the gradients of the training.
+# ``zero_grad()`` clears it, in the block as outside.
+kept = layer.weight.grad.clone()
+with torch.no_grad():
+    layer(torch.full((1, 2), 5.0)).sum()
+    print(layer.weight.grad)
+    assert torch.equal(layer.weight.grad, kept)
+    layer.zero_grad()
+    print(layer.weight.grad)
+    assert layer.weight.grad is None
+
 
 # %%
 # How to switch recording off in a worker thread

@@ -71,6 +71,19 @@ assert len(unfiltered.state) == 3
 assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 
 # %%
+# "optimizing a parameter that doesn't require gradients"
+# -------------------------------------------------------
+# With this text, the optimizers of old versions, such as 0.3, refused a frozen
+# parameter (quoted, not run). PyTorch `dropped it in May 2018
+# <https://github.com/pytorch/pytorch/pull/7419>`__. In such a version, and in code for
+# both, filter as above. Today even an optimizer that holds only frozen parameters can
+# be built, and its step changes nothing.
+frozen = nn.Linear(2, 1).requires_grad_(False)
+start = frozen.weight.clone()
+torch.optim.SGD(frozen.parameters(), lr=0.1, weight_decay=0.1).step()
+assert torch.equal(frozen.weight, start)
+
+# %%
 # Is it enough to leave them out of the optimizer?
 # ------------------------------------------------
 # Then they don't change. But as long as they require a gradient, ``backward()``

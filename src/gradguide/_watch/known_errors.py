@@ -86,6 +86,7 @@ NAMES = (
     "you_cannot_perform_fine_tuning_on_purely_quantized_models",
     "cannot_insert_a_tensor_that_requires_grad_as_a_constant",
     "list_object_has_no_attribute_grad_fn",
+    "is_not_supported_on_scriptmodules",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
