@@ -28,7 +28,8 @@ class Backwards:
         count: How many ran, also those that raised.
         first: The time of the first one, as uses are counted.
         reached: Where the data of all losses came from.
-        failures: Those that raised.
+        failures: Those that raised because of a custom function.
+        interrupted: The sources that a backward was on its way to when it raised.
         without: Leaves without a gradient, and the function that gave None.
     """
 
@@ -45,6 +46,7 @@ class Backwards:
         self._has_stepped = False
         self._compared = 0
         self.failures: list[Failure] = []
+        self.interrupted = 0
         self.without: dict[int, tuple[str, Place | None]] = {}
 
     def begin(self, losses: list[Tensor]) -> None:
@@ -64,9 +66,7 @@ class Backwards:
         """Note what a backward gave a gradient, and what it did not."""
         self._ledger.note_gradients()
         self._compared = self.count
-        mask = 0
-        for way, part in self.reached.items():
-            mask |= part if way.cut is None else 0
+        mask = _connected(self.reached)
         lost = {
             id(tensor)
             for tensor, record in self._ledger
@@ -83,6 +83,8 @@ class Backwards:
         failure = failure_of(error, losses, calls, self._roots.name_of)
         if failure is not None:
             self.failures.append(failure)
+        elif any(loss.requires_grad for loss in losses):
+            self.interrupted |= _connected(merged(map(self._tape.origins, losses)))
 
     def before_step(self, optimizer: int) -> None:
         """Note that an optimizer, given by its id, applies the gradients."""
@@ -95,3 +97,11 @@ class Backwards:
     def reached_before(self, optimizer: int) -> Origins:
         """Return where the data of the losses before the steps of one came from."""
         return self._before.get(optimizer, {})
+
+
+def _connected(reached: Origins) -> int:
+    """Return the sources to which a loss has a way that is not cut."""
+    mask = 0
+    for way, part in reached.items():
+        mask |= part if way.cut is None else 0
+    return mask

@@ -138,6 +138,7 @@ class _Session:
         self._is_finished = True
         self._ended.set()
         self.observer.failed = isinstance(error, Exception)
+        self.observer.ended = error is None
         trace = error.__traceback__ if error is not None else None
         found, said = end_of(self.observer, _frame_of(trace))
         address = page_of(error)

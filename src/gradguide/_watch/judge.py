@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gradguide._alive import Alive
 from gradguide._explain.evidence import hides_operations
-from gradguide._memory import pieces
+from gradguide._memory import local, pieces
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
 from gradguide._origins.values import mask_of
 from gradguide._origins.where import Place
 from gradguide._watch.ledger import Record, held_by
+from gradguide._watch.misspelt import misspelt_around, misspelt_in
 from gradguide._watch.observer import Observer
 
 
@@ -51,6 +53,7 @@ class Judge:
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
+        self._misspelt = misspelt_around(self._modules)
         stepped = {
             id(tensor): record for tensor, record in self._ledger if record.holder
         }
@@ -80,7 +83,7 @@ class Judge:
         if not tensor.requires_grad and not self._trains_at_times(tensor, record):
             return self._of_frozen(tensor, record)
         if record.trained:
-            return Judgement("trains")
+            return self._of_trained(tensor)
         if record.nonzero:
             return self._of_gradient(tensor, record)
         if record.has_gradient:
@@ -114,6 +117,13 @@ class Judge:
                 return Judgement("moves", why, record.written)
             return Judgement("moves", "frozen, but written by hand", record.written)
         return Judgement("frozen", "" if tensor.grad is None else "stale .grad")
+
+    def _of_trained(self, tensor: Tensor) -> Judgement:
+        if bool(torch.isnan(local(tensor.detach())).any()):
+            why = "nan after step(): torch.autograd.detect_anomaly() names the operation"
+            return Judgement("nan", why)
+        misspelt = self._misspelt.get(id(tensor)) or misspelt_in(tensor)
+        return Judgement("moves", misspelt) if misspelt else Judgement("trains")
 
     def _of_gradient(self, tensor: Tensor, record: Record) -> Judgement:
         if record.still:
@@ -166,7 +176,7 @@ class Judge:
         if average:
             return Judgement("frozen", average)
         reason = self._why_no_gradient(tensor, record)
-        if record.by_hand:
+        if record.by_hand and not self._steps_without_gradients():
             return Judgement("trains", "written by hand", record.written)
         if reason.verdict == "unknown" or record.holder or id(tensor) in self._held:
             return Judgement(*reason)
@@ -178,6 +188,8 @@ class Judge:
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:
         if not self._seen.backwards.count and not self._seen.steps.counts:
             return Verdict("unknown", "no backward has run")
+        if self._steps_without_gradients():
+            return Verdict("unused", "step() ran, but no backward() before it")
         for failure in self._seen.backwards.failures:
             if failure.is_missing and id(tensor) in failure.behind:
                 return Verdict("cut", failure.why, failure.where)
@@ -189,9 +201,16 @@ class Judge:
         if self._is_hidden(tensor):
             return Verdict("unknown", "what runs in other threads or in TorchScript")
         verdict = self._verdict(record)
-        if verdict.verdict == "unknown" and self._seen.backwards.failures:
+        failed = verdict.verdict == "unknown" and self._seen.backwards.failures
+        if failed or self._seen.backwards.interrupted & record.bit:
             return Verdict("unknown", "backward raised before it reached it")
         return verdict
+
+    def _steps_without_gradients(self) -> bool:
+        """Whether steps ran, but nothing gave any tensor a gradient."""
+        if self._seen.backwards.count or not self._seen.steps.counts:
+            return False
+        return not any(record.has_gradient for _, record in self._ledger)
 
     def _verdict(self, record: Record) -> Verdict:
         """Return the verdict of the tape, by the losses before the step if possible."""

@@ -53,6 +53,7 @@ class Observer(Tape):
         behind: For each source, those whose data it was multiplied with.
         frozen_at: Where tensors were frozen while they were watched.
         failed: Whether the run ended by an error.
+        ended: Whether the script that was watched came to its end.
         saw_threads: Whether a module ran in another thread.
         ran_eagerly: Whether compiled code ran without compilation.
         trouble: The error of this package after which it observed no more, or None.
@@ -74,6 +75,7 @@ class Observer(Tape):
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
         self.saw_threads = False
         self.failed = False
+        self.ended = False
         self.ran_eagerly = False
         self.is_over = False
         self.trouble: Exception | None = None
@@ -122,11 +124,11 @@ class Observer(Tape):
         own = register_module_forward_pre_hook(leave_now)
 
     def has_iterated(self, *, by_hand: bool) -> bool:
-        """Whether a step ran, or, where updates are made by hand, two backwards."""
+        """Whether a step ran, or two backwards where no step is to be expected."""
         if self.steps.counts:
             return True
         has_more = self.backwards.count > 1 and not self.backwards.failures
-        return by_hand and has_more and not self.failed
+        return (by_hand or self.ended) and has_more and not self.failed
 
     # What the tape calls
 
