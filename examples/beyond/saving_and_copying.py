@@ -189,8 +189,8 @@ assert (counter.calls, counter.assigned) == (1, 1)
 
 # %%
 # The copies have no parameters of their own, either: in ``forward()``, ``parameters()``
-# is empty, ``next(self.parameters())`` raises ``StopIteration``, and freezing there
-# freezes nothing. Freeze before the call.
+# is empty, ``next(self.parameters())`` raises ``StopIteration``, and
+# ``self.requires_grad_(False)`` freezes nothing. Freeze before the call.
 assert list(replica.parameters()) == []
 replica.requires_grad_(False)
 assert counter.weight.requires_grad

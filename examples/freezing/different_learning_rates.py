@@ -96,9 +96,9 @@ assert [len(group["params"]) for group in emptied.param_groups] == [1, 0]
 # <https://github.com/DingXiaoH/RepVGG/blob/13f4e77/train.py>`__ make a parameter group
 # in each pass of a loop over ``named_parameters()``. ``continue`` leaves out the frozen
 # parameters. Biases and the weights of batch norm get no weight decay, and each group
-# may have a learning rate of its own. For the optimizer it makes no difference whether
-# a group has one parameter or many. What is frozen when the loop runs is in no group:
-# if you unfreeze it later, add it.
+# may have a learning rate of its own. The result is the same whether a group has one
+# parameter or many; only LBFGS accepts no second group. What is frozen when the loop
+# runs is in no group: if you unfreeze it later, add it.
 fusion, single = Fusion(), []
 fusion.w.requires_grad_(False)
 for name, p in fusion.named_parameters():
