@@ -11,38 +11,34 @@ import torch
 from torch.autograd import Function
 
 
-class Wrong(Function):
+class Clamp(Function):
     @staticmethod
-    def forward(ctx, x, factor):
-        # Wrong: a float is not a tensor.
-        ctx.save_for_backward(x, factor)
-        return factor * x**2
-
-
-class Right(Function):
-    @staticmethod
-    def forward(ctx, x, factor):
-        # Right: tensors are saved, the rest is kept in attributes.
-        ctx.save_for_backward(x)
-        ctx.factor = factor
-        return factor * x**2
+    def forward(ctx, x, limits, right):
+        if right:
+            ctx.save_for_backward(x)
+            ctx.limits = limits
+        else:
+            ctx.save_for_backward(x, limits)
+        return x.clamp(*limits)
 
     @staticmethod
     def backward(ctx, gradient):
-        (x,) = ctx.saved_tensors
-        return 2 * ctx.factor * x * gradient, None
+        (x,), (low, high) = ctx.saved_tensors, ctx.limits
+        return gradient * ((x > low) & (x < high)), None, None
 
 
-x = torch.ones(2, requires_grad=True)
+x = torch.tensor([0.5, 2.0], requires_grad=True)
 try:
-    Wrong.apply(x, 3.0)
+    # Wrong: a tuple is not a tensor.
+    Clamp.apply(x, (0, 1), False)
 except TypeError as error:
     print(f"TypeError: {error}")
 else:
-    raise AssertionError("a number was saved")
-Right.apply(x, 3.0).sum().backward()
+    raise AssertionError("a tuple was saved")
+# Right: it is kept in an attribute.
+Clamp.apply(x, (0, 1), True).sum().backward()
 print(x.grad)
-assert x.grad.tolist() == [6, 6]
+assert x.grad.tolist() == [1, 0]
 
 
 # %%
@@ -74,8 +70,7 @@ class Saves(Function):
         return gradient, None
 
 
-weights = [torch.ones(2, requires_grad=True) for _ in range(3)]
-x.grad = None
+x, *weights = (torch.ones(2, requires_grad=True) for _ in range(4))
 Weighted.apply(x, *weights).sum().backward()
 print(x.grad, weights[0].grad)
 assert x.grad.tolist() == [3, 3]
