@@ -152,6 +152,50 @@ print(batch.requires_grad)
 assert batch.requires_grad
 
 # %%
+# nn.DataParallel: a counter that forward sets goes back to its old value
+# -----------------------------------------------------------------------
+# With several GPUs, :torch:`torch.nn.DataParallel` runs each forward pass on copies of
+# the module and then throws them away. What ``forward()`` assigns to an attribute or a
+# buffer is lost, in training as in evaluation. It stays if you call the module without
+# the wrapper, as it is often done in ``eval()``, or with one GPU. An *in-place*
+# change of a buffer stays, because the copy on the first GPU shares its memory. Better,
+# use ``DistributedDataParallel``, which makes no copies. Here is one such copy, made on
+# the CPU by the method that ``DataParallel`` calls:
+
+
+class Counter(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+        self.calls = 0
+        self.register_buffer("assigned", torch.zeros(()))
+        self.register_buffer("in_place", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1  # lost
+        self.assigned = self.assigned + 1  # lost
+        self.in_place += 1  # stays
+        return x
+
+
+counter = Counter()
+replica = counter._replicate_for_data_parallel()
+replica(torch.ones(1))
+print(counter.calls, counter.assigned.item(), counter.in_place.item())
+assert (counter.calls, counter.assigned, counter.in_place) == (0, 0, 1)
+assert replica.calls == 1
+counter(torch.ones(1))
+assert (counter.calls, counter.assigned) == (1, 1)
+
+# %%
+# The copies have no parameters of their own, either: in ``forward()``, ``parameters()``
+# is empty, ``next(self.parameters())`` raises ``StopIteration``, and
+# ``self.requires_grad_(False)`` freezes nothing. Freeze before the call.
+assert list(replica.parameters()) == []
+replica.requires_grad_(False)
+assert counter.weight.requires_grad
+
+# %%
 # DeepSpeed: the frozen weights are missing in the checkpoint
 # -----------------------------------------------------------
 # A checkpoint of ZeRO-3 was made of the state of the optimizer, which has no frozen

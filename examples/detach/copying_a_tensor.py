@@ -89,6 +89,37 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Do ``.cpu()``, ``.cuda()`` and ``.to(device)`` cut the graph?
+# -------------------------------------------------------------
+# No. Moving a tensor is differentiable: if the loss is computed on the CPU, the
+# gradient goes back to the GPU, also with ``loss.cuda()`` after it. The same holds for
+# ``.float()``, ``.half()`` and ``.double()``. What cuts is ``.detach()``, ``.data``,
+# ``.numpy()``, ``.item()``, ``.tolist()``, ``torch.tensor()`` and a conversion to
+# integers. ``meta`` stands for another device here.
+output = backbone(torch.ones(1, 2))
+for moved in (output.cpu(), output.to("meta"), output.double(), output.half()):
+    assert moved.requires_grad
+for left in (output.detach(), output.data, output.int(), output > 0):
+    assert not left.requires_grad
+backbone.zero_grad()
+loss = output.cpu().double().square().sum().float()
+loss.backward()
+print(output.to("meta").grad_fn.name(), backbone.weight.grad is not None)
+assert backbone.weight.grad.any()
+
+# %%
+# With a leaf, look for the gradient in the right place: what ``.to()`` returns for
+# another device or dtype is not a leaf, and the gradient is in the ``.grad`` of the
+# original. Call ``requires_grad_()`` after moving an input. The parameters that
+# ``module.to()`` moves stay leaves.
+original = torch.ones(2, requires_grad=True)
+moved = original.to(torch.float64)
+moved.sum().backward()
+assert not moved.is_leaf
+assert original.grad.tolist() == [1, 1]
+assert all(p.is_leaf for p in torch.nn.Linear(2, 1).to("meta").parameters())
+
+# %%
 # How asarray freezes a weight
 # ----------------------------
 # The warning advises ``requires_grad=False``. On a result, that detaches. On a leaf,

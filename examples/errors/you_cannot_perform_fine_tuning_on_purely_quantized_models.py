@@ -83,6 +83,44 @@ for name, model in models.items():
     assert (found == "no error") == (name == "add_adapter()")
 
 # %%
+# ``The model you want to train is loaded in 8-bit precision``
+# ------------------------------------------------------------
+# This is the older text, from transformers 4.33 for instance, also for 4 bits: ``The
+# model you want to train is loaded in 8-bit precision. if you want to fine-tune an
+# 8-bit model, please make sure that you have installed bitsandbytes>=0.37.0``. It comes
+# even if bitsandbytes is new enough. The `source
+# <https://github.com/huggingface/transformers/blob/v4.33.0/src/transformers/trainer.py>`__
+# (read, not run) asks only whether the model is quantised, has no adapter, and lacks an
+# attribute. ``from_pretrained()`` sets it for bitsandbytes and GPTQ. A model whose own
+# code quantises it, such as Baichuan2 in 4 bits, `lacks it
+# <https://github.com/baichuan-inc/Baichuan2/issues/99>`__.
+#
+# ``model._is_quantized_training_enabled = True`` only switches off that check. The
+# quantised weights still get no gradient: you train what is left in floating point, or
+# nothing. Newer versions don't look at the attribute. Load the full weights with a
+# ``BitsAndBytesConfig``, and add an adapter.
+import torch
+
+model = load()
+model._is_quantized_training_enabled = True
+try:
+    Trainer(model, arguments)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the attribute switched off the check")
+assert message.startswith("You cannot perform fine-tuning on purely quantized models")
+
+weight = torch.ones(2, 2, dtype=torch.int8)
+try:
+    weight.requires_grad_()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an integer weight requires a gradient")
+assert "floating point" in message
+
+# %%
 # A frozen adapter passes the check
 # ---------------------------------
 # An adapter that was loaded without ``is_trainable=True`` is accepted, and nothing is

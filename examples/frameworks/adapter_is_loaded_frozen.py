@@ -252,6 +252,39 @@ assert model.get_nb_trainable_parameters()[0] == 16
 assert before == 0
 assert grown.norm() > 0
 
+# %%
+# There is no adapter after freeze or full fine-tuning
+# ----------------------------------------------------
+# Then no adapter path can be chosen, and ``PeftModel.from_pretrained()`` raises ``Can't
+# find 'adapter_config.json'``. Only LoRA and other methods of peft make an adapter.
+# Freezing some layers and training the others, such as ``finetuning_type: freeze`` or
+# ``full`` in LLaMA-Factory, saves the whole model. The output folder *is* the model:
+# pass it as the model path. Nothing has to be merged or exported (`the answer of its
+# author <https://github.com/hiyouga/LlamaFactory/issues/3193>`__, read). Everything in
+# the loaded model is trainable.
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+logging.disable_progress_bar()
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+tuned = LlamaForCausalLM(LlamaConfig(vocab_size=31, num_hidden_layers=1, **small))
+tuned.model.requires_grad_(False)
+with tempfile.TemporaryDirectory() as output:
+    tuned.save_pretrained(output)
+    try:
+        # Wrong: taken for an adapter.
+        PeftModel.from_pretrained(tuned, output)
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("there was an adapter")
+    # Right: it is the model.
+    loaded = LlamaForCausalLM.from_pretrained(output)
+assert message.startswith("Can't find 'adapter_config.json'")
+assert all(map(torch.equal, loaded.parameters(), tuned.parameters()))
+print(len([p for p in loaded.parameters() if p.requires_grad]))
+assert all(p.requires_grad for p in loaded.parameters())
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

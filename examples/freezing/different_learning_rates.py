@@ -90,6 +90,33 @@ emptied.step()
 assert [len(group["params"]) for group in emptied.param_groups] == [1, 0]
 
 # %%
+# ``if not value.requires_grad: continue``: one group for each parameter
+# ----------------------------------------------------------------------
+# Training scripts such as the first one of `RepVGG
+# <https://github.com/DingXiaoH/RepVGG/blob/13f4e77/train.py>`__ make a parameter group
+# in each pass of a loop over ``named_parameters()``. ``continue`` leaves out the frozen
+# parameters. Biases and the weights of batch norm get no weight decay, and each group
+# may have a learning rate of its own. The result is the same whether a group has one
+# parameter or many; only LBFGS accepts no second group. What is frozen when the loop
+# runs is in no group: if you unfreeze it later, add it.
+fusion, single = Fusion(), []
+fusion.w.requires_grad_(False)
+for name, p in fusion.named_parameters():
+    if not p.requires_grad:
+        continue
+    group = {"params": [p], "weight_decay": 0.1 if p.ndim > 1 else 0.0}
+    if name.endswith("bias"):
+        group["lr"] = 0.2
+    single.append(group)
+optimizer = torch.optim.SGD(single, lr=0.1)
+rates = [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups]
+print(rates)
+assert rates == [(0.1, 0.1), (0.1, 0.0), (0.2, 0.0)]
+assert in_no_group(fusion, optimizer) == []
+fusion.w.requires_grad_(True)
+assert in_no_group(fusion, optimizer) == ["w"]
+
+# %%
 # The scheduler raises it again
 # -----------------------------
 # A schedule with a floor, here ``eta_min``, moves a rate of zero towards the floor, and

@@ -67,6 +67,33 @@ assert table[True, True] == ["module", "output"]
 assert table[True, False] == ["error"]
 
 # %%
+# The old register_backward_hook on a Sequential: wrong grad_input
+# ----------------------------------------------------------------
+# ``grad_output`` holds the gradient of the loss with respect to each output of the
+# module, ``grad_input`` that with respect to each input. With the deprecated
+# ``register_backward_hook``, ``grad_input`` belongs to the *last operation* in the
+# module: for a ``Sequential`` that ends in a linear layer, these are the gradients of
+# its bias, of its input and of its transposed weight. Use
+# ``register_full_backward_hook``. A ``ModuleList`` is not called itself, so neither
+# hook runs on it: hook its members. For Grad-CAM, a tensor hook on the output of the
+# layer is enough.
+network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 5))
+x = torch.ones(4, 2, requires_grad=True)
+for name in ("register_backward_hook", "register_full_backward_hook"):
+    module, ran = nn.Sequential(*network), []
+    for owner in (module, nn.ModuleList(network)):
+        getattr(owner, name)(lambda *args, ran=ran: ran.append(args[1:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module(x).sum().backward()
+    ((grad_input, grad_output),) = ran
+    shapes = [tuple(g.shape) for g in grad_input]
+    print(name, shapes, tuple(grad_output[0].shape))
+    assert grad_output[0].shape == (4, 5)
+    expected = [(5,), (4, 3), (3, 5)] if name == "register_backward_hook" else [(4, 2)]
+    assert shapes == expected
+
+# %%
 # Inside register_full_backward_hook, ``.grad`` of a parameter is None
 # --------------------------------------------------------------------
 # The hook waits for the gradient of the module's input, not for the ``.grad`` of its

@@ -209,6 +209,25 @@ print(same)
 assert list(same.values()) == [True, False, False]
 
 # %%
+# Is ``detach()`` inside ``no_grad()`` superfluous?
+# -------------------------------------------------
+# Yes. Under ``torch.no_grad()`` the target has no graph that ``detach()`` could cut.
+# The parameters of the target network still have ``requires_grad=True``, because the
+# block does not change them. They are not updated, because no gradient reaches them
+# through the target and no optimizer holds them. Only a tensor that was computed
+# outside of the block keeps its graph inside.
+target_network = nn.Linear(2, 1)
+outside = target_network(torch.ones(2))
+with torch.no_grad():
+    target = target_network(torch.ones(2))
+    assert all(p.requires_grad for p in target_network.parameters())
+    assert outside.requires_grad
+    print(target.requires_grad, target.detach().equal(target), outside.requires_grad)
+assert not target.requires_grad
+assert target.grad_fn is None
+assert target.detach().data_ptr() == target.data_ptr()
+
+# %%
 # The ratio is always 1 and the loss is 0: where does the gradient come from?
 # ---------------------------------------------------------------------------
 # GRPO and PPO multiply the advantage with the ratio of the new and the old probability.

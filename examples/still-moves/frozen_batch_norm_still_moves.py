@@ -98,6 +98,33 @@ assert not model[1].training
 assert not model[2].training
 
 # %%
+# Frozen, and the convolution weights changed after the export to ONNX
+# --------------------------------------------------------------------
+# In the checkpoint they are equal, in the exported file they are not. Exports for
+# inference fold the batch norm into the convolution before it: the new weight depends
+# on the running variance, and the new bias on the running mean, too. Such an export is
+# ``torch.onnx.export(..., dynamo=False)``, that of YOLO (`an issue about it
+# <https://github.com/ultralytics/yolov5/issues/12031>`__), or ``torch.jit.freeze()``.
+# If the statistics stay, the folded weight stays.
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def folded(conv, norm):
+    return fuse_conv_bn_eval(conv.eval(), norm.eval()).weight.detach().clone()
+
+
+conv, images = nn.Conv2d(1, 1, 1).requires_grad_(False), torch.randn(8, 1, 4, 4) * 3
+weight = conv.weight.clone()
+for training in (True, False):
+    norm = nn.BatchNorm2d(1).requires_grad_(False)
+    before = folded(conv, norm)
+    norm.train(training)(conv(images))
+    kept = torch.equal(folded(conv, norm), before)
+    print(f"train({training}), folded weight unchanged: {kept}")
+    assert kept != training
+assert conv.weight.equal(weight)
+
+# %%
 # ``eval()`` freezes only half
 # ----------------------------
 # It stops the statistics. ``weight`` and ``bias`` still train, unless you also call

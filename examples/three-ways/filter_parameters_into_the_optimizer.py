@@ -153,7 +153,8 @@ plt.show()
 # - LBFGS also updates a frozen parameter that it holds, from its history
 #   (:doc:`freeze_before_or_after_the_optimizer`). Filter, and build it after freezing.
 # - Frameworks such as DeepSpeed can copy what the optimizer holds into buffers of their
-#   own. Filter for these, too.
+#   own. Filter for these, too, and leave out the groups that are then empty:
+#   :doc:`/reference/errors/expected_a_non_empty_list_of_tensors`.
 # - The state of an optimizer with another number of parameters can't be loaded. Save
 #   and load with the same filter.
 cnn = CNN()

@@ -87,6 +87,9 @@ NAMES = (
     "cannot_insert_a_tensor_that_requires_grad_as_a_constant",
     "list_object_has_no_attribute_grad_fn",
     "is_not_supported_on_scriptmodules",
+    "expected_a_non_empty_list_of_tensors",
+    "save_for_backward_can_only_save_variables",
+    "does_not_support_activation_checkpointing",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 

@@ -1,0 +1,125 @@
+"""
+``save_for_backward can only save variables, but argument 1 is of type tuple``
+==============================================================================
+
+``ctx.save_for_backward()`` takes tensors and ``None``, one by one. Unpack a tuple or a
+list of tensors, and keep numbers, shapes, strings and arrays in attributes of ``ctx``.
+"""
+
+# %%
+import torch
+from torch.autograd import Function
+
+
+class Clamp(Function):
+    @staticmethod
+    def forward(ctx, x, limits, right):
+        if right:
+            ctx.save_for_backward(x)
+            ctx.limits = limits
+        else:
+            ctx.save_for_backward(x, limits)
+        return x.clamp(*limits)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,), (low, high) = ctx.saved_tensors, ctx.limits
+        return gradient * ((x > low) & (x < high)), None, None
+
+
+x = torch.tensor([0.5, 2.0], requires_grad=True)
+try:
+    # Wrong: a tuple is not a tensor.
+    Clamp.apply(x, (0, 1), False)
+except TypeError as error:
+    print(f"TypeError: {error}")
+else:
+    raise AssertionError("a tuple was saved")
+# Right: it is kept in an attribute.
+Clamp.apply(x, (0, 1), True).sum().backward()
+print(x.grad)
+assert x.grad.tolist() == [1, 0]
+
+
+# %%
+# The argument is a tuple or a list of tensors
+# --------------------------------------------
+# Unpack it with a star, and count the positions from 0: argument 1 is the second one.
+# Pass the tensors to ``apply()`` one by one, too, because a tensor inside a tuple or
+# list gets no gradient.
+class Weighted(Function):
+    @staticmethod
+    def forward(ctx, x, *weights):
+        ctx.save_for_backward(x, *weights)
+        return x * sum(weights)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, *weights = ctx.saved_tensors
+        return gradient * sum(weights), *[gradient * x for _ in weights]
+
+
+class Saves(Function):
+    @staticmethod
+    def forward(ctx, x, value):
+        ctx.save_for_backward(x, value)
+        return x.clone()
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return gradient, None
+
+
+x, *weights = (torch.ones(2, requires_grad=True) for _ in range(4))
+Weighted.apply(x, *weights).sum().backward()
+print(x.grad, weights[0].grad)
+assert x.grad.tolist() == [3, 3]
+assert all(weight.grad.tolist() == [1, 1] for weight in weights)
+
+refused = {}
+for value in ((x, x), [x], 3, "a", x.shape, x.detach().numpy(), x.detach(), None):
+    try:
+        Saves.apply(x, value)
+    except TypeError as error:
+        refused[type(value).__name__] = str(error).rpartition("type ")[2]
+print(*refused.values())
+assert list(refused) == ["tuple", "list", "int", "str", "Size", "ndarray"]
+
+# %%
+# ``CheckpointFunction.apply(function, preserve, *args)``
+# -------------------------------------------------------
+# Then you have not called ``save_for_backward()``; activation checkpointing has. Old
+# versions of ``torch.utils.checkpoint`` saved every argument, and a tuple or a number
+# raised this error. PyTorch has `fixed that in 2021
+# <https://github.com/pytorch/pytorch/issues/63394>`__: upgrade, or pass the tensors and
+# let a ``lambda`` hold the rest. Newer versions of PyTorch accept a tuple, but a
+# reentrant checkpoint does not look into it for tensors that require a gradient. Pass
+# ``use_reentrant=False``.
+import warnings
+
+from torch.utils.checkpoint import checkpoint
+
+data, position = torch.ones(2), (torch.ones(2, requires_grad=True), 0.5)
+
+
+def layer(x, position):
+    return x * position[0] + position[1]
+
+
+for reentrant in (True, False):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        output = checkpoint(layer, data, position, use_reentrant=reentrant)
+    print(reentrant, output.requires_grad)
+    assert output.requires_grad != reentrant
+# For old versions: only tensors are arguments.
+shift = position[1]
+output = checkpoint(
+    lambda x, weight: layer(x, (weight, shift)), data, position[0], use_reentrant=False
+)
+output.sum().backward()
+assert position[0].grad.tolist() == [1, 1]
+
+# %%
+# Read on: :doc:`/gallery/modes/custom_functions_that_fail`,
+# :doc:`/gallery/beyond/checkpointing_frozen_layers`.
