@@ -217,8 +217,9 @@ assert split < 10
 # then. If all are frozen, in an early evaluation or before a gradual unfreezing, it
 # notes none. After you unfreeze the group, its gradients stay in ``bfloat16``, and
 # before PyTorch 2.14 ``backward()`` raises ``attempting to assign a gradient with dtype
-# 'c10::BFloat16' to a tensor with grad_dtype 'Float'``. Make the first forward while all parameters are
-# trainable, under ``no_grad()`` if you like, call ``model.reshard()``, and then freeze.
+# 'c10::BFloat16' to a tensor with grad_dtype 'Float'``. Make the first forward while
+# all parameters are trainable, under ``no_grad()`` if you like, call
+# ``model.reshard()``, and then freeze.
 from torch.distributed.fsdp import MixedPrecisionPolicy
 
 precise = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)

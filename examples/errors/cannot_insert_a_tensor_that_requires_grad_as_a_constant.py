@@ -7,7 +7,8 @@ no parameter of the traced module and none of its inputs. Register the layer tha
 it as a submodule, or freeze it.
 """
 
-# %%
+# %% tags=["hide-input"]
+# A model whose forward calls what it was given.
 import torch
 from torch import nn
 
@@ -21,6 +22,7 @@ class Model(nn.Module):
         return self.function(x)
 
 
+# %%
 head, x = nn.Linear(2, 1), torch.ones(1, 2)
 try:
     # Wrong: a method of the layer. The layer itself is not registered.

@@ -51,6 +51,10 @@ def calls(model):
     return [layer.calls for layer in model.layers]
 
 
+def recomputed(forward):
+    return lambda *args: checkpoint(forward, *args, use_reentrant=False)
+
+
 # %%
 model = Model()
 try:
@@ -60,14 +64,7 @@ except ValueError as error:
     print(f"ValueError: {error}")
 else:
     raise AssertionError("a class without support was accepted")
-assert calls(Model()) == [1, 1]
-
-
-# Right: each layer recomputes its activations in backward().
-def recomputed(forward):
-    return lambda *args: checkpoint(forward, *args, use_reentrant=False)
-
-
+# Right: each layer computes its activations again in backward().
 for layer in model.layers:
     layer.forward = recomputed(layer.forward)
 print(calls(model))

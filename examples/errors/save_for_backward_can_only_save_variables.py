@@ -6,37 +6,45 @@
 list of tensors, and keep numbers, shapes, strings and arrays in attributes of ``ctx``.
 """
 
-# %%
+# %% tags=["hide-input"]
+# A function with limits, whose backward pass needs them.
 import torch
 from torch.autograd import Function
 
 
 class Clamp(Function):
     @staticmethod
-    def forward(ctx, x, limits, right):
-        if right:
-            ctx.save_for_backward(x)
-            ctx.limits = limits
-        else:
-            ctx.save_for_backward(x, limits)
-        return x.clamp(*limits)
-
-    @staticmethod
     def backward(ctx, gradient):
         (x,), (low, high) = ctx.saved_tensors, ctx.limits
-        return gradient * ((x > low) & (x < high)), None, None
+        return gradient * ((x > low) & (x < high)), None
 
 
 x = torch.tensor([0.5, 2.0], requires_grad=True)
+
+
+# %%
+class Wrong(Clamp):
+    @staticmethod
+    def forward(ctx, x, limits):
+        ctx.save_for_backward(x, limits)  # a tuple is not a tensor
+        return x.clamp(*limits)
+
+
+class Right(Clamp):
+    @staticmethod
+    def forward(ctx, x, limits):
+        ctx.save_for_backward(x)
+        ctx.limits = limits
+        return x.clamp(*limits)
+
+
 try:
-    # Wrong: a tuple is not a tensor.
-    Clamp.apply(x, (0, 1), False)
+    Wrong.apply(x, (0, 1))
 except TypeError as error:
     print(f"TypeError: {error}")
 else:
     raise AssertionError("a tuple was saved")
-# Right: it is kept in an attribute.
-Clamp.apply(x, (0, 1), True).sum().backward()
+Right.apply(x, (0, 1)).sum().backward()
 print(x.grad)
 assert x.grad.tolist() == [1, 0]
 

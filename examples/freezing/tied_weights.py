@@ -54,8 +54,8 @@ model.output.requires_grad_(True)
 assert model.embedding.weight.requires_grad
 
 # %%
-# "Module lm_head is not found, please choose from embed_tokens, norm"
-# --------------------------------------------------------------------
+# ``Module lm_head is not found, please choose from embed_tokens, norm``
+# ----------------------------------------------------------------------
 # LLaMA-Factory says so for ``freeze_extra_modules`` if the weights are tied, as in
 # Gemma: it looks among the names of ``named_parameters()``, which lists the shared
 # weight once. Name ``embed_tokens`` alone, and the output layer trains with it

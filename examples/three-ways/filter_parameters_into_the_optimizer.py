@@ -71,8 +71,8 @@ assert len(unfiltered.state) == 3
 assert torch.equal(cnn.conv1[0].weight, before["conv1.0.weight"])
 
 # %%
-# "optimizing a parameter that doesn't require gradients"
-# -------------------------------------------------------
+# ``optimizing a parameter that doesn't require gradients``
+# ---------------------------------------------------------
 # With this text, the optimizers of old versions, such as 0.3, refused a frozen
 # parameter (quoted, not run). PyTorch `dropped it in May 2018
 # <https://github.com/pytorch/pytorch/pull/7419>`__. In such a version, and in code for
