@@ -103,6 +103,9 @@ hidden_states = embedding(ids)
 # Wrong: .data takes the numbers without their graph.
 hidden_states.data[1:] = visual(images)
 cut = head(hidden_states).sum()
+# A new head: no error, and still no gradient.
+torch.nn.Linear(2, 1)(hidden_states).sum().backward()
+assert visual.bias.grad is None
 # Right: a clone, and an assignment that is recorded.
 hidden_states = embedding(ids).requires_grad_().clone()
 hidden_states[1:] = visual(images)

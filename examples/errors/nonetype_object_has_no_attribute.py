@@ -106,13 +106,13 @@ assert x.grad.tolist() == [0, 0]
 # Grad-CAM of a detector: ``'NoneType' object has no attribute 'shape'``
 # ----------------------------------------------------------------------
 # The gradient of the target layer is None, not zero. Its hook was not called, because
-# the layer is not on the way from the input to the score:
+# ``backward()`` of the score does not reach the output of this layer:
 #
 # - It belongs to another branch. The score of a class does not depend on the layers
 #   that only the boxes use.
 # - The result is cut behind it: ``detach()``, ``.data``, or a forward pass under
 #   ``no_grad()`` or ``inference_mode()``, as in most ``predict()`` methods.
-# - It is frozen, and the image requires no gradient:
+# - Everything up to it is frozen, and the image requires no gradient:
 #   :doc:`cannot_register_a_hook_on_a_tensor` has a whole Grad-CAM for this case.
 #
 # Choose a layer that the score depends on, and call the network itself, with gradients

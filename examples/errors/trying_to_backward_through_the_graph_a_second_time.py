@@ -55,11 +55,11 @@ for _ in range(2):
 # attribute: the membrane potential of a spiking neuron, a memory, a cache. So the next
 # batch continues the graph of the last one, and ``retain_graph=True`` does not cut it.
 # Reset or detach this attribute after each step. With spikingjelly, call
-# ``functional.reset_net(net)``, which calls ``reset()`` of each module that has one
+# ``functional.reset_net(net)``, or ``functional.detach_net(net)`` to keep the values
 # (`source
-# <https://github.com/fangwei123456/spikingjelly/blob/master/spikingjelly/activation_based/functional.py>`__,
-# read, not run). To find the attribute, list the tensors in ``vars(module)`` that have
-# a ``grad_fn``.
+# <https://github.com/fangwei123456/spikingjelly/blob/master/spikingjelly/activation_based/functional/net_config.py>`__,
+# read, not run). In a module of your own, look for tensors with a ``grad_fn`` among its
+# attributes and buffers.
 
 
 class Neuron(torch.nn.Module):
@@ -78,7 +78,8 @@ class Neuron(torch.nn.Module):
 neuron = Neuron()
 neuron(1.0).sum().backward()
 for name, module in neuron.named_modules():
-    kept = [k for k, v in vars(module).items() if getattr(v, "grad_fn", None)]
+    held = vars(module) | dict(module.named_buffers(recurse=False))
+    kept = [key for key, value in held.items() if getattr(value, "grad_fn", None)]
     print(repr(name), kept)
 assert kept == ["v"]
 try:

@@ -231,12 +231,14 @@ for plain in (base(), Renamed()):
 # ``merge_and_unload()`` changed nothing
 # --------------------------------------
 # After merging, the parameters are the same as those of the original model. There are
-# two usual causes:
+# three usual causes:
 #
 # - Every ``lora_B`` is zero, as above: zero was added. Look at it before you merge.
 # - You compare the model with itself. Merging writes into the weights of the base, and
 #   returns the base. Compare with a copy from before, or with a base that you load
 #   again.
+# - The base has 16 bits, and its dtype rounds a very small adapter away:
+#   :doc:`/gallery/recipes/lora_by_hand`.
 #
 # Only the layers in ``target_modules`` and ``modules_to_save`` change. ``unload()``
 # doesn't merge: it takes the adapter away.
