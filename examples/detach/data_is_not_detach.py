@@ -111,6 +111,21 @@ with torch.no_grad():
         raise AssertionError("two values were copied into three")
 
 # %%
+# Does ``h.data[i] = y`` pass the gradient to ``y``?
+# --------------------------------------------------
+# No: it writes the numbers of ``y`` and drops its graph. Assign to a clone of ``h``:
+# :doc:`/reference/errors/element_0_of_tensors_does_not_require_grad` has the case of
+# image features among frozen embeddings.
+y = torch.ones(2, requires_grad=True)
+h = torch.zeros(3, 2)
+h.data[1] = y  # wrong
+assert not h.requires_grad
+h = h.clone()
+h[1] = y  # right
+h.sum().backward()
+assert y.grad.tolist() == [1, 1]
+
+# %%
 # Where it ends
 # -------------
 # A write to ``.data`` does no harm where ``backward()`` does not need the value. And

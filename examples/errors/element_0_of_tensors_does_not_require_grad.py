@@ -87,6 +87,40 @@ for name, result in results.items():
     assert result.requires_grad == (name == "layer(x)")
 
 # %%
+# Image features are written into ``hidden_states.data``
+# ------------------------------------------------------
+# ``hidden_states.data[i] = features`` copies the numbers only. The way from the
+# features to the loss is cut. If everything else is frozen, the loss has no graph, and
+# otherwise the vision part gets no gradient, without an error. The write through
+# ``.data`` is often there to get rid of
+# :doc:`leaf_variable_that_requires_grad_is_being_used_in_an_in_place_operation`. Clone
+# first instead, and assign without ``.data``. ``masked_scatter()``, ``torch.where()``
+# and ``torch.cat()`` keep the graph, too.
+embedding = torch.nn.Embedding(5, 2).requires_grad_(False)
+visual, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1).requires_grad_(False)
+ids, images = torch.arange(3), torch.ones(2, 2)
+hidden_states = embedding(ids)
+# Wrong: .data takes the numbers without their graph.
+hidden_states.data[1:] = visual(images)
+cut = head(hidden_states).sum()
+# A new head: no error, and still no gradient.
+torch.nn.Linear(2, 1)(hidden_states).sum().backward()
+assert visual.bias.grad is None
+# Right: a clone, and an assignment that is recorded.
+hidden_states = embedding(ids).requires_grad_().clone()
+hidden_states[1:] = visual(images)
+right = head(hidden_states).sum()
+# Right, too: a mask of the places of the images.
+mask = torch.tensor([[False], [True], [True]])
+scattered = head(embedding(ids).masked_scatter(mask, visual(images))).sum()
+print(cut.requires_grad, right.requires_grad, scattered.requires_grad)
+assert not cut.requires_grad
+for loss in (right, scattered):
+    visual.zero_grad()
+    loss.backward()
+    assert visual.bias.grad.allclose(2 * head.weight[0])
+
+# %%
 # A method of a library: ``generate()``, ``encode()``, SAM2's predictor
 # ---------------------------------------------------------------------
 # You wrote no ``no_grad()``, but the library did. Methods for inference are decorated

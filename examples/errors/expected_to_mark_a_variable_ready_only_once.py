@@ -85,6 +85,38 @@ assert not raises(Twice, **static)
 assert not raises(Twice, reentrant=False)
 
 # %%
+# DeepSpeed: ``has already been reduced. Gradient computed twice for this partition``
+# -----------------------------------------------------------------------------------
+# ``The parameter 323 has already been reduced. Gradient computed twice for this
+# partition. Multiple gradient reduction is currently not supported`` has the same
+# cause, under DeepSpeed with ZeRO-2. DeepSpeed reduces a gradient in a hook of its
+# parameter and expects one call for each ``backward()``. If a module is used twice, for
+# the chosen and the rejected answer of DPO or for several images, and each use is a
+# reentrant checkpoint, the hook is called twice (`the explanation of a maintainer
+# <https://github.com/deepspeedai/DeepSpeed/issues/988>`__; DeepSpeed was not run, the
+# calls of the hook were). A frozen part has no hook, so the error can come with the
+# unfreezing of the vision tower.
+#
+# Pass ``use_reentrant=False``, with the ``Trainer`` as
+# ``gradient_checkpointing_kwargs={"use_reentrant": False}``, or switch gradient
+# checkpointing off for this part. If the option seems to have no effect, look for the
+# warning ``old version of the checkpointing format``: the code of this model ignores it
+# (as reported in `orpo 9 <https://github.com/xfactlab/orpo/issues/9>`__, not run).
+
+
+def calls_of_hook(kind, *, reentrant):
+    model, calls = kind(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)), []
+    model[1].bias.register_post_accumulate_grad_hook(calls.append)
+    model(x, use_reentrant=reentrant).sum().backward()
+    return len(calls)
+
+
+print(calls_of_hook(Twice, reentrant=True), calls_of_hook(Twice, reentrant=False))
+assert calls_of_hook(Twice, reentrant=True) == 2
+assert calls_of_hook(Twice, reentrant=False) == 1
+assert calls_of_hook(Once, reentrant=True) == 1
+
+# %%
 # A parameter that the loss uses outside the forward
 # --------------------------------------------------
 # A penalty on the weights has a ``backward()`` of its own, between the forward and the

@@ -29,8 +29,7 @@ assert prediction.grad.tolist() == [1, 2]
 # Where a loss with several elements comes from
 # ---------------------------------------------
 # The loss function has ``reduction="none"``, or the network itself returns the loss
-# and is wrapped in :torch:`torch.nn.DataParallel`, which returns one loss for each GPU:
-# ``loss.mean()``.
+# and is wrapped in ``DataParallel``, as below.
 target = torch.zeros(2)
 # Wrong: no reduction.
 loss = torch.nn.functional.mse_loss(prediction, target, reduction="none")
@@ -40,6 +39,44 @@ assert loss.numel() == 2
 loss = torch.nn.functional.mse_loss(prediction, target)
 loss.backward()
 assert loss.shape == ()
+
+# %%
+# Several GPUs: ``loss.mean()``, also in adversarial training (FGM, PGD)
+# ----------------------------------------------------------------------
+# If the network computes the loss itself, ``model(**inputs)[0]`` under
+# :torch:`torch.nn.DataParallel` is a vector with one loss for each GPU (``n_gpu > 1``).
+# Take the mean of each loss before its ``backward()``: ``loss.mean().backward()``, and
+# so ``loss_adv.mean().backward()``. Under ``DistributedDataParallel``, with one process
+# for each GPU, the loss is a scalar, and the gradients are averaged. There ``mean()``
+# changes nothing (the code below stands for two GPUs and runs on a CPU).
+#
+# FGM calls ``backward()`` twice before one ``step()``, without ``zero_grad()`` between
+# them, so ``.grad`` is the sum of both gradients. Restore the embedding before the
+# step.
+embedding, classifier = torch.nn.Embedding(4, 2), torch.nn.Linear(2, 1)
+weight = embedding.weight
+optimizer = torch.optim.SGD([weight, *classifier.parameters()], lr=0.1)
+
+
+def losses():  # as of DataParallel: one for each of two GPUs
+    return classifier(embedding(torch.tensor([1, 2])).tanh()).square().flatten()
+
+
+assert losses().shape == (2,)
+losses().mean().backward()
+clean = classifier.bias.grad.clone()
+noise = 0.5 * weight.grad / (weight.grad.norm() + 1e-12)
+saved = weight.detach().clone()
+with torch.no_grad():
+    weight.add_(noise)
+loss_adv = losses().mean()
+loss_adv.backward(retain_graph=True)
+(adversarial,) = torch.autograd.grad(loss_adv, classifier.bias)
+with torch.no_grad():
+    weight.copy_(saved)
+assert classifier.bias.grad.allclose(clean + adversarial)
+optimizer.step()
+optimizer.zero_grad()
 
 # %%
 # Pass a gradient

@@ -2,9 +2,9 @@
 ``'NoneType' object has no attribute 'zero_'``
 ==============================================
 
-Also ``'data'``, ``'norm'`` or ``'clamp_'``: your loop reads ``p.grad`` of a parameter
-that is frozen, unused, or not yet reached by ``backward()``. Skip the parameters whose
-``.grad`` is None. The functions of PyTorch do.
+Also ``'data'``, ``'norm'``, ``'shape'`` or ``'clamp_'``: your loop reads ``p.grad`` of
+a parameter that is frozen, unused, or not yet reached by ``backward()``. Skip those
+whose ``.grad`` is None. The functions of PyTorch do.
 """
 
 # %%
@@ -101,6 +101,70 @@ assert x.grad is None
 x.requires_grad_().sum().backward()
 x.grad.data.zero_()
 assert x.grad.tolist() == [0, 0]
+
+# %%
+# Grad-CAM of a detector: ``'NoneType' object has no attribute 'shape'``
+# ----------------------------------------------------------------------
+# The gradient of the target layer is None, not zero. Its hook was not called, because
+# ``backward()`` of the score does not reach the output of this layer:
+#
+# - It belongs to another branch. The score of a class does not depend on the layers
+#   that only the boxes use.
+# - The result is cut behind it: ``detach()``, ``.data``, or a forward pass under
+#   ``no_grad()`` or ``inference_mode()``, as in most ``predict()`` methods.
+# - Everything up to it is frozen, and the image requires no gradient:
+#   :doc:`cannot_register_a_hook_on_a_tensor` has a whole Grad-CAM for this case.
+#
+# Choose a layer that the score depends on, and call the network itself, with gradients
+# enabled and an image that requires one. Take the score before ``argmax`` and before
+# the non-maximum suppression (NMS): labels and indices have no graph, so ``backward()``
+# raises :doc:`element_0_of_tensors_does_not_require_grad`.
+
+
+class Detector(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.neck = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+        self.box_tower, self.boxes = torch.nn.Linear(2, 2), torch.nn.Linear(2, 4)
+        self.classes = torch.nn.Linear(2, 3)
+
+    def forward(self, image):
+        features = self.neck(self.backbone(image))
+        return self.boxes(self.box_tower(features)), self.classes(features)
+
+
+def gradient_at(layer, image, *, is_recorded=True):
+    found = [None]
+
+    def keep(_module, _inputs, output):
+        if output.requires_grad:
+            output.register_hook(found.append)
+
+    with layer.register_forward_hook(keep), torch.set_grad_enabled(is_recorded):
+        _, classes = detector(image)
+    if classes.requires_grad:
+        classes[0, 1].backward()
+    return found[-1]
+
+
+detector, image = Detector().requires_grad_(False), torch.ones(1, 2)
+wanted = image.clone().requires_grad_()
+found = {
+    "another branch": gradient_at(detector.box_tower, wanted),
+    "no_grad()": gradient_at(detector.neck, wanted, is_recorded=False),
+    "frozen": gradient_at(detector.neck, image),
+    "right": gradient_at(detector.neck, wanted),
+}
+try:
+    len(found["another branch"].shape)
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the branch had a gradient")
+for name, grad in found.items():
+    print(f"{name:15}", None if grad is None else grad.shape)
+    assert (grad is None) == (name != "right")
+assert message == "'NoneType' object has no attribute 'shape'"
 
 # %%
 # The object itself is None, not its gradient

@@ -108,6 +108,51 @@ print(x.grad)
 assert x.grad.tolist() == [3, 3]
 
 # %%
+# ``Function AddBackward0 returned an invalid gradient``: the last, smaller batch
+# -------------------------------------------------------------------------------
+# ``AddBackward0`` is a function of PyTorch, and so are other names with ``Backward0``.
+# You wrote no ``backward()``, and the gradient is right. The shape that it is compared
+# with is old: ``.data`` of a leaf, such as a perturbation of the batch, was replaced by
+# a tensor of another shape while an earlier graph with this leaf was still there,
+# usually in ``loss``. Keep one tensor for a full batch and take a slice of it, make a
+# new tensor for each batch, or pass ``drop_last=True`` to the ``DataLoader``.
+#
+# Setting another ``batch_size`` only helps if it divides the data set. ``del loss``
+# before the new forward pass gets past this error, but ``.grad`` still has the old
+# shape, and ``backward()`` raises another one.
+batches = [torch.ones(4, 2), torch.ones(3, 2)]
+noise = torch.zeros(4, 2, requires_grad=True)
+loss = (batches[0] + noise).sum()
+loss.backward()
+try:
+    # Wrong: another shape while the graph of the first batch is there.
+    noise.data = torch.zeros(3, 2)
+    (batches[1] + noise).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the new shape was accepted")
+print(message)
+assert message.startswith("Function AddBackward0 returned an invalid gradient at index")
+assert "got [3, 2] but expected shape compatible with [4, 2]" in message
+del loss
+try:
+    (batches[1] + noise).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the old gradient fits")
+assert "must match the size of tensor b" in message
+# Right: a slice for each batch.
+noise = torch.zeros(4, 2, requires_grad=True)
+for batch in batches:
+    noise.grad = None
+    loss = (batch + noise[: len(batch)]).sum()
+    loss.backward()
+print(noise.grad)
+assert noise.grad[:, 0].tolist() == [1, 1, 1, 0]
+
+# %%
 # What is not checked
 # -------------------
 # A gradient in the shape that broadcasting gives is summed for you, one in another real

@@ -46,6 +46,43 @@ print(block.bias.grad)
 assert block.bias.grad.tolist() == [1, 1]
 
 # %%
+# ``Unexpected keyword arguments: use_reentrant``
+# -----------------------------------------------
+# This PyTorch is older than 1.11. Its ``checkpoint()`` has no parameter
+# ``use_reentrant`` and knows only the reentrant form (the functions of 1.10.2 and
+# 1.11.0 were compared, and that of 1.10.2 was run). Upgrade PyTorch. If you delete the
+# argument instead, the reentrant form stays, and behind a frozen layer the block gets
+# no gradient, unless you let the input require one: ``hidden.requires_grad_()``.
+#
+# If the text names another argument, you passed it for your own function. The
+# reentrant form takes no keyword arguments. With ``use_reentrant=False`` they are
+# passed on.
+
+
+def scaled(x, factor=1.0):
+    return block(x) * factor
+
+
+try:
+    # Wrong: a keyword argument in the reentrant form.
+    checkpoint(scaled, hidden, use_reentrant=True, factor=2.0)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the reentrant form took a keyword argument")
+print(message)
+assert message == "Unexpected keyword arguments: factor"
+block.zero_grad()
+# Right: a form that passes it on.
+checkpoint(scaled, hidden, use_reentrant=False, factor=2.0).sum().backward()
+assert block.bias.grad.tolist() == [2, 2]
+# Before PyTorch 1.11: an input that requires a gradient.
+block.zero_grad()
+checkpoint(block, hidden.requires_grad_(), use_reentrant=True).sum().backward()
+print(block.bias.grad)
+assert block.bias.grad.tolist() == [1, 1]
+
+# %%
 # The warning came with PyTorch 2.1 (`pull request 100551
 # <https://github.com/pytorch/pytorch/pull/100551>`__), in other words, as quoted in
 # `kohya_ss 2481 <https://github.com/bmaltais/kohya_ss/issues/2481>`__:

@@ -49,6 +49,55 @@ for _ in range(2):
     state.sum().backward()
 
 # %%
+# The state is inside a module: reset it after each step
+# ------------------------------------------------------
+# Nothing in your loop is passed on, but a module keeps a tensor with a graph in an
+# attribute: the membrane potential of a spiking neuron, a memory, a cache. So the next
+# batch continues the graph of the last one, and ``retain_graph=True`` does not cut it.
+# Reset or detach this attribute after each step. With spikingjelly, call
+# ``functional.reset_net(net)``, or ``functional.detach_net(net)`` to keep the values
+# (`source
+# <https://github.com/fangwei123456/spikingjelly/blob/master/spikingjelly/activation_based/functional/net_config.py>`__,
+# read, not run). In a module of your own, look for tensors with a ``grad_fn`` among its
+# attributes and buffers.
+
+
+class Neuron(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight, self.v = torch.nn.Parameter(torch.ones(2)), torch.zeros(2)
+
+    def forward(self, x):
+        self.v = (self.v + self.weight * x).tanh()
+        return self.v
+
+    def reset(self):
+        self.v = torch.zeros(2)
+
+
+neuron = Neuron()
+neuron(1.0).sum().backward()
+for name, module in neuron.named_modules():
+    held = vars(module) | dict(module.named_buffers(recurse=False))
+    kept = [key for key, value in held.items() if getattr(value, "grad_fn", None)]
+    print(repr(name), kept)
+assert kept == ["v"]
+try:
+    # Wrong: the neuron still has the state of the last batch.
+    neuron(1.0).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the state had no graph")
+assert message.startswith("Trying to backward through the graph a second time")
+# Right: each batch begins with a new state.
+for _ in range(2):
+    for module in neuron.modules():
+        if hasattr(module, "reset"):
+            module.reset()
+    neuron(1.0).sum().backward()
+
+# %%
 # Something is computed before the loop
 # -------------------------------------
 # Move it into the loop. ``retain_graph=True`` makes the error go away and hides the

@@ -228,6 +228,44 @@ for plain in (base(), Renamed()):
         assert loaded(x).equal(expected)
 
 # %%
+# ``merge_and_unload()`` changed nothing
+# --------------------------------------
+# After merging, the parameters are the same as those of the original model. There are
+# three usual causes:
+#
+# - Every ``lora_B`` is zero, as above: zero was added. Look at it before you merge.
+# - You compare the model with itself. Merging writes into the weights of the base, and
+#   returns the base. Compare with a copy from before, or with a base that you load
+#   again.
+# - The base has 16 bits, and its dtype rounds a very small adapter away:
+#   :doc:`/gallery/recipes/lora_by_hand`.
+#
+# Only the layers in ``target_modules`` and ``modules_to_save`` change. ``unload()``
+# doesn't merge: it takes the adapter away.
+import copy
+
+for filled in (False, True):
+    plain = base()
+    before = copy.deepcopy(plain)
+    model = get_peft_model(plain, lora)
+    if filled:
+        torch.nn.init.ones_(model.base_model.model[0].lora_B["default"].weight)
+    merged = model.merge_and_unload()
+    # Wrong: both are the same object.
+    same = [
+        merged is plain,
+        all(map(torch.equal, merged.parameters(), plain.parameters())),
+    ]
+    # Right: the copy from before.
+    old = before.state_dict()
+    changed = [n for n, value in merged.state_dict().items() if not value.equal(old[n])]
+    print(filled, same, changed)
+    assert same == [True, True]
+    assert changed == (["0.weight"] if filled else [])
+unloaded = get_peft_model(merged, lora).unload()
+assert unloaded is merged
+
+# %%
 # ``lora_B`` is still zero after the training
 # -------------------------------------------
 # The first step changes each ``lora_B`` whose gradient is not zero. If all stay zero,

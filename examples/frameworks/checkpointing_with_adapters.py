@@ -203,6 +203,46 @@ print(model.get_nb_trainable_parameters()[0])
 assert model.get_nb_trainable_parameters()[0] == 0
 
 # %%
+# Out of memory (OOM) after ``no linear modules were found in your model``
+# ------------------------------------------------------------------------
+# ``You are loading your model in 8bit or 4bit but no linear modules were found in your
+# model``: this warning of transformers says that nothing was quantised. The layers are
+# no ``nn.Linear``, such as the ``Conv1D`` of GPT-2, or the versions of transformers,
+# bitsandbytes and the code of the model don't fit together (the text is that of 2023;
+# read in `chatGLM-6B-QLoRA 14
+# <https://github.com/shuxueslpi/chatGLM-6B-QLoRA/issues/14>`__, not run). Then
+# ``prepare_model_for_kbit_training()`` converts all weights from 16 to 32 bits, which
+# doubles the memory of the model.
+#
+# So look before you call it: in a model with 4 bits, the layers are ``Linear4bit``, in
+# one with 8 bits ``Linear8bitLt``. If there are none, upgrade the libraries and the
+# code of the model. For LoRA on a base of 16 bits you don't need the function:
+# ``get_peft_model()`` freezes the base, and makes adapters in float32 by default.
+
+
+def is_quantised(model):
+    kinds = {type(module).__name__ for module in model.modules()}
+    return bool(kinds & {"Linear4bit", "Linear8bitLt"})
+
+
+def bytes_of_weights(model):
+    return sum(p.numel() * p.element_size() for p in model.parameters())
+
+
+base = LlamaForCausalLM(words).bfloat16()
+before = bytes_of_weights(base)
+print(is_quantised(base))
+assert not is_quantised(base)
+# Right, without quantisation: the base stays in 16 bits.
+model = get_peft_model(base, adapters)
+kinds = {(p.requires_grad, p.dtype) for p in model.parameters()}
+assert kinds == {(False, torch.bfloat16), (True, torch.float32)}
+# Wrong: all weights become twice as large.
+base = prepare_model_for_kbit_training(LlamaForCausalLM(words).bfloat16())
+print(bytes_of_weights(base) / before)
+assert bytes_of_weights(base) == 2 * before
+
+# %%
 # ``SFTTrainer`` of TRL made this mistake itself: given a ``PeftModel`` with a quantised
 # base, it froze the adapters, and ``grad_norm`` was 0. Pass the base and a
 # ``peft_config``, or upgrade TRL (`the fix of 2025

@@ -2,9 +2,9 @@
 Operations that lose the gradient: grad_fn is None, or all zeros
 ================================================================
 
-A comparison, ``argmax`` or ``torch.tensor([a, b])`` loses the graph. Put a sigmoid,
-``softmax`` or ``torch.stack`` in its place. ``round`` keeps the graph, but its gradient
-is zero.
+A comparison, ``argmax``, the index of ``torch.max`` or ``torch.tensor([a, b])`` loses
+the graph. Put a sigmoid, ``softmax`` or ``torch.stack`` in its place. ``round`` keeps
+the graph, but its gradient is zero.
 """
 
 # %%
@@ -109,6 +109,35 @@ assert pair.equal(stacked)
 (scores.round() + scores.sign()).sum().backward()
 print(scores.grad)
 assert scores.grad.tolist() == [0, 0]
+
+# %%
+# A loss of the indices of ``torch.max``: accuracy, recall, IoU
+# -------------------------------------------------------------
+# ``_, predict = torch.max(logits, 1)`` returns class indices, integers without a
+# gradient. A custom loss that counts them has no graph, and ``backward()`` raises
+# :doc:`/reference/errors/element_0_of_tensors_does_not_require_grad`. Count the
+# probabilities of ``softmax`` in place of the predictions, so the number of hits
+# becomes the sum of the probabilities of the right classes. If the counts are only to
+# weight the loss, they need no gradient: compute the weights from the indices and
+# multiply the cross entropy by them.
+logits = torch.tensor([[2.0, 1.0], [0.5, 1.5]], requires_grad=True)
+target = torch.tensor([0, 0])
+values, predict = torch.max(logits, 1)
+# Wrong: the indices are compared.
+recall = (predict == target).float().mean()
+# Right: the probability of the right class.
+soft = logits.softmax(1)[range(2), target].mean()
+# Right, too: the predictions only weight a loss.
+weight = 1 + (predict != target).float()
+losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+weighted = (weight * losses).mean()
+for name, result in {"values": values, "predict": predict, "recall": recall}.items():
+    print(f"{name:8}", result.requires_grad)
+    assert result.requires_grad == (name == "values")
+for loss in (1 - soft, weighted):
+    (gradient,) = torch.autograd.grad(loss, logits)
+    print(gradient)
+    assert (gradient[:, 0] < 0).all()
 
 # %%
 # Which line lost it?

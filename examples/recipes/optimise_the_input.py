@@ -83,6 +83,12 @@ assert all(p.grad is not None for p in network.parameters())
 network.requires_grad_(False).zero_grad()
 
 # %%
+# Adversarial *training* (FGM, PGD) does use ``backward()``: the gradients of the clean
+# and of the attacked batch are added. On several GPUs under ``DataParallel``, it is
+# ``loss_adv.mean().backward()``. The page of this error has the loop of FGM:
+# :doc:`/reference/errors/grad_can_be_implicitly_created_only_for_scalar_outputs`.
+
+# %%
 # An attack in an evaluation
 # --------------------------
 # The attack needs a graph, even if nothing is trained. Under the ``no_grad()`` of the
