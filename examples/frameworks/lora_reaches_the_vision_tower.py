@@ -119,7 +119,9 @@ assert len(trained) == sum(held)
 # The adapter computes in the forward of its layer. If the parent reads
 # ``layer.weight`` and does not call the layer, the adapter is left out, without an
 # error: ``lora_A`` and ``lora_B`` get no gradient, and under DDP there is an error,
-# because parameters were not used in producing the loss.
+# because parameters were not used in producing the loss. A LoRA class of your own
+# that is defined, but not called in ``forward()``, has no effect in the same way
+# (:doc:`/gallery/freezing/freeze_by_name`).
 #
 # Run one backward pass, and leave layers without a gradient out of ``target_modules``.
 # ``modules_to_save`` does train such a layer, all of it, because what the parent reads

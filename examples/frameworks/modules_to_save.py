@@ -181,7 +181,8 @@ assert changed == [31, 32]
 #   frozen original beside it (:doc:`what_trainer_trains`).
 # - A name matches every module whose full name ends with it: ``"dense"`` copies all
 #   modules of that name.
-# - A wrong name in ``target_modules`` does raise an error, if no module matches.
+# - A wrong name in ``target_modules`` does raise an error, if no module matches:
+#   :doc:`/reference/errors/not_found_in_the_base_model`.
 dense = LoraConfig(r=2, target_modules=["query"], modules_to_save=["dense"])
 model = get_peft_model(BertForSequenceClassification(bert), dense)
 copies = [n for n, _ in model.named_modules() if n.endswith("modules_to_save.default")]

@@ -222,6 +222,47 @@ print(layer.weight.dtype, layer.weight.isnan().any().item())
 assert layer.weight.isnan().any()
 
 # %%
+# The weights are float16: does clipping help, and why is the saved file twice as large?
+# --------------------------------------------------------------------------------------
+# Clipping does not repair float16. If one gradient is inf, its norm is inf, and
+# ``clip_grad_norm_()`` makes it nan and all others 0; if one is nan, all become nan. A
+# gradient below 3e-8 is 0 before it can be clipped. Convert what trains to float32 and
+# use ``autocast`` with a ``GradScaler``, as above, or train in bfloat16.
+#
+# The file doubles, since ``state_dict()`` has the dtype of the weights. Save a copy in
+# float16: ``half()`` for each tensor, not for the model, which would convert the
+# weights that still train. With LoRA, the base stays in float16, and only the small
+# matrices are in float32.
+import io
+
+
+def saved_bytes(state):
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.tell()
+
+
+whole = torch.nn.Linear(100, 100).half()
+before = saved_bytes(whole.state_dict())
+whole.float()
+doubled = saved_bytes(whole.state_dict())
+halves = {
+    name: weight.half() if weight.is_floating_point() else weight
+    for name, weight in whole.state_dict().items()
+}
+print(f"{doubled / before:.1f} {saved_bytes(halves) / before:.1f}", whole.weight.dtype)
+assert doubled > 1.8 * before
+assert saved_bytes(halves) < 1.1 * before
+assert whole.weight.dtype == torch.float32
+for value, expected in (("inf", "[nan, 0.0]"), ("nan", "[nan, nan]")):
+    weight = torch.nn.Parameter(torch.ones(2).half())
+    weight.grad = torch.tensor([float(value), 1.0]).half()
+    torch.nn.utils.clip_grad_norm_([weight], 1.0)
+    print(value, weight.grad.tolist())
+    assert str(weight.grad.tolist()) == expected
+assert torch.tensor(2.9e-8).half() == 0 != torch.tensor(3.1e-8).half()
+
+# %%
 # Where it ends
 # -------------
 # - With ``fused=True`` and without ``unscale_()``, ``scaler.step()`` raises no error,

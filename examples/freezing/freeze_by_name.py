@@ -74,6 +74,40 @@ else:
 assert message == "optimizer got an empty parameter list"
 
 # %%
+# Only the adapters train: freeze the rest by name
+# ------------------------------------------------
+# If each adapter has ``adapter`` or ``lora`` in its name (compare in lower case), all
+# other parameters can be frozen in one loop, before the optimizer is made. Two checks:
+# the list of what trains is not empty, and after one ``backward()`` each of these has a
+# gradient. A LoRA layer that is defined and initialized, but not called in
+# ``forward()``, is in the list and has none: it has no effect.
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.Adapter = nn.Linear(2, 2), nn.Linear(2, 2)
+        self.lora_A = nn.Linear(2, 2)  # never called
+
+    def forward(self, x):
+        x = self.qkv(x)
+        return x + self.Adapter(x)
+
+
+encoder = nn.Sequential(Block(), Block())
+for name, parameter in encoder.named_parameters():
+    wanted = ("adapter", "lora")
+    parameter.requires_grad_(any(word in name.lower() for word in wanted))
+trained = {n: p for n, p in encoder.named_parameters() if p.requires_grad}
+encoder(torch.ones(1, 2)).sum().backward()
+without = [name for name, p in trained.items() if p.grad is None]
+print(len(trained), without)
+assert not any("qkv" in name for name in trained)
+assert without == [
+    f"{block}.lora_A.{name}" for block in (0, 1) for name in ("weight", "bias")
+]
+
+# %%
 # Do I need names at all?
 # -----------------------
 # No. Take the layer by its path, and freeze it as a whole. A path that leads to no

@@ -213,6 +213,86 @@ for weight_decay in (0, 0.01):
     assert (conv.weight[0, 0, 1, 1] == 1) == (weight_decay == 0)
 
 # %%
+# Pruning: weights of zero must stay zero
+# ---------------------------------------
+# After pruning with a mask, fine-tuning makes the zeros (also a batch norm's ``weight``
+# of 0) nonzero again: they get a gradient. Multiply by the mask after each ``step()``:
+# that works with all of these optimizers. A hook that masks the gradient is enough if
+# the optimizer is made after pruning: weight decay leaves a zero at zero, but momentum
+# from before moves it.
+
+
+def zeros_stay(make, way, steps_before):
+    torch.manual_seed(0)
+    layer, x, keep = nn.Linear(2, 2), torch.randn(8, 2), torch.tensor([1.0, 0.0])
+    optimizer = make([layer.weight])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (layer(x) - 3).square().sum()
+        loss.backward()
+        return loss
+
+    for step in range(steps_before + 2):
+        if step == steps_before:
+            with torch.no_grad():
+                layer.weight.mul_(keep)
+            if way == "hook":
+                layer.weight.register_hook(lambda gradient: gradient * keep)
+        optimizer.step(closure)
+        if way == "step":
+            with torch.no_grad():
+                layer.weight.mul_(keep)
+    return not layer.weight[:, 1].any().item()
+
+
+print(f"{'':22}nothing  hook   later  after step()")
+for name, make in OPTIMIZERS.items():
+    ways = ("nothing", 0), ("hook", 0), ("hook", 1), ("step", 1)
+    row = [zeros_stay(make, *way) for way in ways]
+    print(f"{name:22}{row[0]!s:9}{row[1]!s:7}{row[2]!s:7}{row[3]}")
+    assert (row[0], row[1], row[3]) == (False, True, True)
+    assert row[2] == (name not in {"SGD(momentum=0.9)", "Adam", "AdamW", "LBFGS"})
+
+# %%
+# :torch:`torch.nn.utils.prune` multiplies by the mask in each forward: the weight that
+# the layer uses stays zero with each optimizer, while the parameter ``weight_orig`` may
+# move. Call ``prune.remove()`` only after the training: it removes the mask, and the
+# zeros train again.
+from torch.nn.utils import prune
+
+layer, x = nn.Linear(4, 4), torch.ones(2, 4)
+prune.l1_unstructured(layer, "weight", amount=0.5)
+zero = layer.weight == 0
+optimizer = optim.AdamW(layer.parameters(), lr=0.1)
+for removed in (False, True):
+    if removed:
+        prune.remove(layer, "weight")
+        optimizer = optim.AdamW(layer.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (layer(x) - 3).square().sum().backward()
+        optimizer.step()
+    layer(x)
+    print(f"{removed=}: {layer.weight[zero].any().item()}")
+    assert layer.weight[zero].any() == removed
+
+# %%
+# If a batch norm has a ``weight`` of 0 for a channel, the convolution before it gets a
+# gradient of zero there: only weight decay and earlier momentum move its weights. The 0
+# itself gets a gradient, unless a ReLU behind it is closed (a ``bias`` of 0 or less).
+# Mask the ``bias``, too: with another ``bias`` the channel still passes it on.
+for shift, act in ((0.5, nn.ReLU()), (0.0, nn.ReLU()), (0.0, nn.Identity())):
+    conv, norm, last = nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1)
+    with torch.no_grad():
+        norm.weight[0], norm.bias[0] = 0, shift
+    last(act(norm(conv(torch.randn(2, 1, 6, 6))))).square().sum().backward()
+    moves = norm.weight.grad[0].item() != 0
+    print(shift, type(act).__name__, conv.weight.grad[0].any().item(), moves)
+    assert not conv.weight.grad[0].any()
+    assert moves == (shift > 0 or type(act) is nn.Identity)
+
+# %%
 # What if it must stay one tensor?
 # --------------------------------
 # Write the frozen rows back after each ``step()``.

@@ -113,6 +113,55 @@ ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
 
+# %%
+# Two models share a weight: does training one change the other?
+# --------------------------------------------------------------
+# Yes, if both hold the same ``nn.Parameter``: compare with ``is``. Then ``.grad`` and
+# ``requires_grad`` are shared, too. If only the memory is shared (the same
+# ``data_ptr()``), the values change together, until ``to()`` or a new ``.data`` moves
+# one of them; ``.grad`` and ``requires_grad`` are separate. ``load_state_dict()`` and
+# ``deepcopy`` copy: the models are independent, and a penalty on the weights of one
+# does not reach the other.
+#
+# Give a shared parameter to the optimizer once.
+import copy
+
+WAYS = (
+    "second.weight = first.weight",
+    "nn.Parameter(first.weight)",
+    "load_state_dict(assign=True)",
+    "load_state_dict()",
+    "deepcopy",
+)
+
+
+def two_models(way):
+    first, second = (nn.Linear(2, 2, bias=False) for _ in range(2))
+    if way == "second.weight = first.weight":
+        second.weight = first.weight
+    elif way == "nn.Parameter(first.weight)":
+        second.weight = nn.Parameter(first.weight)
+    elif way == "deepcopy":
+        second = copy.deepcopy(first)
+    else:
+        second.load_state_dict(first.state_dict(), assign="assign" in way)
+    return first, second
+
+
+print(f"{'':30}is     memory  values  grad   after to()")
+for name in WAYS:
+    first, second = two_models(name)
+    row = [second.weight is first.weight]
+    row.append(second.weight.data_ptr() == first.weight.data_ptr())
+    first(torch.ones(1, 2)).sum().backward()
+    torch.optim.SGD(first.parameters(), lr=0.1).step()
+    row += [second.weight.equal(first.weight), second.weight.grad is not None]
+    first.to(torch.float64)
+    row.append(second.weight.data_ptr() == first.weight.data_ptr())
+    print(f"{name:30}{row[0]!s:7}{row[1]!s:8}{row[2]!s:8}{row[3]!s:7}{row[4]}")
+    assert row[0] == row[3] == row[4] == (name == "second.weight = first.weight")
+    assert row[1] == row[2] == (name not in {"load_state_dict()", "deepcopy"})
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
@@ -124,8 +173,6 @@ plt.show()
 #   after loading.
 # - A model that went through ``to("meta")`` and ``to_empty()`` has two separate
 #   weights.
-import copy
-
 tied = copy.deepcopy(model)
 assert tied.output.weight is tied.embedding.weight
 assert copy.deepcopy(model.output).weight.data_ptr() != weight.data_ptr()

@@ -167,6 +167,7 @@ assert weight.grad.allclose(4 + 2 * second)
 # One forward, one backward: add the losses. One forward, two backwards:
 # ``retain_graph`` for the first. A state between steps: ``detach()``.
 #
-# Related: :doc:`inplace_modified`, :doc:`/gallery/recipes/truncated_bptt`,
+# Related: :doc:`several_losses`, :doc:`inplace_modified`,
+# :doc:`/gallery/recipes/truncated_bptt`,
 # :doc:`/gallery/diagnose/where_did_the_memory_go`. Source:
 # :torch:`torch.Tensor.backward`.

@@ -165,6 +165,6 @@ assert len(losses) > 1
 # Apart from that, call ``zero_grad()`` once for each ``step()``, and not between the
 # passes that you want to add up.
 #
-# Related: :doc:`zero_is_not_none`, :doc:`leaf_or_not`,
+# Related: :doc:`several_losses`, :doc:`zero_is_not_none`, :doc:`leaf_or_not`,
 # :doc:`/gallery/diagnose/why_is_my_gradient_none`. Source:
 # :torch:`torch.optim.Optimizer.zero_grad`.

@@ -131,6 +131,44 @@ else:
     raise AssertionError("step() did not write to the weights")
 
 # %%
+# CycleGAN: several losses with ``retain_graph=True``, and the memory grows
+# -------------------------------------------------------------------------
+# ``retain_graph=True`` keeps a graph only as long as something refers to it. What grows
+# is an image pool (a list of earlier fakes) whose fakes still hold their graph, or a
+# list of losses. Without ``retain_graph``, a pooled fake then raises ``Trying to
+# backward through the graph a second time``. ``detach()`` what goes into the pool, add
+# the losses that share a forward, and call ``backward()`` once for the generators and
+# once for each discriminator: then no ``retain_graph`` is needed.
+
+
+def rounds(*, detach, retain_graph):
+    generator, discriminator = network(2), network(1)
+    optimizer, pool = torch.optim.SGD(discriminator.parameters(), lr=0.01), []
+    for _ in range(4):
+        fake = generator(torch.randn(8, 2))
+        cycle, identity = (fake - 1).square().mean(), fake.square().mean()
+        total = bce(discriminator(fake), 1.0) + 10 * cycle + 5 * identity
+        total.backward(retain_graph=retain_graph)
+        pool.append(fake.detach() if detach else fake)
+        optimizer.zero_grad()
+        bce(discriminator(pool[0]), 0.0).backward(retain_graph=retain_graph)
+        optimizer.step()
+    return sum(fake.grad_fn is not None for fake in pool)
+
+
+print("graphs in the pool:", rounds(detach=True, retain_graph=False))
+print("graphs in the pool:", rounds(detach=False, retain_graph=True))
+assert rounds(detach=True, retain_graph=False) == 0
+assert rounds(detach=False, retain_graph=True) == 4
+try:
+    rounds(detach=False, retain_graph=False)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the graph of a pooled fake was still there")
+assert message.startswith("Trying to backward through the graph a second time")
+
+# %%
 # Why freeze the discriminator, if its optimizer does not step?
 # -------------------------------------------------------------
 # First, no gradients of its weights are computed in the generator's step. Second, fakes

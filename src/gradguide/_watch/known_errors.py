@@ -84,6 +84,7 @@ NAMES = (
     "aot_autograd_does_not_currently_support_double_backward",
     "no_inf_checks_were_recorded_prior_to_update",
     "you_cannot_perform_fine_tuning_on_purely_quantized_models",
+    "not_found_in_the_base_model",
     "cannot_insert_a_tensor_that_requires_grad_as_a_constant",
     "list_object_has_no_attribute_grad_fn",
     "is_not_supported_on_scriptmodules",

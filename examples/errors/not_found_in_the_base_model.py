@@ -1,0 +1,107 @@
+"""
+``Target modules {'q_proj', 'v_proj'} not found in the base model``
+===================================================================
+
+The linear layers of this model have other names than ``target_modules`` says. Print
+their names and pass those, or ``"all-linear"``. Baichuan has ``W_pack``, ChatGLM and
+GPT-NeoX have ``query_key_value``, GPT-2 has ``c_attn``.
+"""
+
+# %% tags=["hide-input"]
+# A small GPT-NeoX with random weights.
+import warnings
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+warnings.simplefilter("ignore", FutureWarning)
+small = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2}
+config = GPTNeoXConfig(vocab_size=31, num_hidden_layers=1, **small)
+
+
+def model():
+    return GPTNeoXForCausalLM(config)
+
+
+# %%
+try:
+    # Wrong: the name of Llama.
+    get_peft_model(model(), LoraConfig(target_modules=["q_proj"]))
+except ValueError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("there is a q_proj")
+# Right: a name of this model.
+linear = [n for n, m in model().named_modules() if isinstance(m, torch.nn.Linear)]
+print({name.split(".")[-1]: name for name in linear})
+adapted = get_peft_model(model(), LoraConfig(target_modules=["query_key_value"]))
+trainable = [name for name, p in adapted.named_parameters() if p.requires_grad]
+assert len(trainable) == 2
+assert all(".query_key_value.lora_" in name for name in trainable)
+
+# %%
+# Leave out ``lm_head``, the output layer. In older versions of peft the error has the
+# class ``ValueError``. The names for ChatGLM and GPT-2 are in `a table of peft
+# <https://github.com/huggingface/peft/blob/main/src/peft/utils/constants.py>`__, that
+# of Baichuan in `its code
+# <https://huggingface.co/baichuan-inc/Baichuan-7B/blob/main/modeling_baichuan.py>`__
+# (not run here).
+#
+# The name is there, and the error comes all the same
+# ---------------------------------------------------
+# - A string is a regular expression that has to match the whole name. A list of names
+#   from the command line that arrives as one string, ``"q_proj,v_proj"``, matches
+#   nothing. Pass a list.
+# - An entry of a list is a whole name or its end after a dot: ``"query"`` does not find
+#   ``query_key_value``.
+# - ``layers_to_transform`` names layers that the model does not have.
+#
+# One name of a list that matches is enough: the others raise no error.
+for options in (
+    {"target_modules": "query_key_value"},
+    {"target_modules": "query_key_value,dense"},
+    {"target_modules": ["query"]},
+    {"target_modules": ["query_key_value"], "layers_to_transform": [7]},
+):
+    try:
+        get_peft_model(model(), LoraConfig(**options))
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the names were accepted")
+    assert "not found in the base model" in message
+for names in (["query_key_value", "v_proj"], r".*\.query_key_value"):
+    adapted = get_peft_model(model(), LoraConfig(target_modules=names))
+    found = [name for name, p in adapted.named_parameters() if p.requires_grad]
+    assert found == trainable
+
+# %%
+# Attention only, or the feed-forward layers, too?
+# ------------------------------------------------
+# Without ``target_modules``, peft takes its own choice for the models that it knows,
+# often the attention alone. ``"all-linear"`` takes all linear layers but the output
+# layer. A model that peft does not know needs ``target_modules``.
+
+
+def places(**options):
+    names = get_peft_model(model(), LoraConfig(**options)).named_parameters()
+    return sorted(
+        {n.split(".lora_")[0].split(".")[-1] for n, p in names if "lora_" in n}
+    )
+
+
+default, everywhere = places(), places(target_modules="all-linear")
+print(default, everywhere, sep="\n")
+assert default == ["query_key_value"]
+assert everywhere == ["dense", "dense_4h_to_h", "dense_h_to_4h", "query_key_value"]
+try:
+    get_peft_model(torch.nn.Sequential(torch.nn.Linear(2, 2)), LoraConfig())
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("peft chose a layer of an unknown model")
+assert message.startswith("Please specify `target_modules`")
+
+# %%
+# Read on: :doc:`/gallery/frameworks/lora_reaches_the_vision_tower`.

@@ -1,0 +1,200 @@
+"""
+Several losses: a shared weight gets the sum of the gradients, a head only its own
+==================================================================================
+
+Each loss sends its gradient to the parameters that it depends on. At a shared parameter
+the gradients add up. ``detach()`` the input of an auxiliary head, and its loss no
+longer reaches what is shared.
+"""
+
+# %%
+# Gradient norms of four losses in a shared layer and in two heads: the first loss, the
+# second, their sum, and the sum with the input of the auxiliary head detached.
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+shared, head, auxiliary = nn.Linear(3, 4), nn.Linear(4, 1), nn.Linear(4, 1)
+weights = [shared.weight, head.weight, auxiliary.weight]
+features = shared(torch.randn(8, 3))
+first = head(features).square().mean()
+second = auxiliary(features).square().mean()
+detached = auxiliary(features.detach()).square().mean()
+
+
+def gradients(loss):
+    found = torch.autograd.grad(
+        loss, weights, retain_graph=True, materialize_grads=True
+    )
+    print(*(f"{gradient.norm():<6.2f}" for gradient in found))
+    return found
+
+
+print("shared head auxiliary")
+one, two = gradients(first), gradients(second)
+both, cut = gradients(first + second), gradients(first + detached)
+torch.testing.assert_close(both[0], one[0] + two[0])
+assert not one[2].any()
+assert not two[1].any()
+assert cut[0].equal(one[0])
+assert cut[2].equal(two[2])
+
+# %%
+# Do several losses interfere with each other in ``backward()``?
+# --------------------------------------------------------------
+# In the shared parameters they do: that is what an auxiliary loss is for. The optimizer
+# sees only the sum. If the cosine of two gradients is negative, the losses conflict: a
+# small step of plain SGD along one of them makes the other loss larger. You can
+#
+# - multiply the auxiliary loss by a weight, which scales its gradient in the shared
+#   part and in its own head, or learn the weights
+#   (:doc:`/gallery/recipes/losses_with_parameters`),
+# - detach the input of the auxiliary head: it learns to read the features, and does not
+#   change them.
+#
+# A weight of 0 does not remove a loss: its gradient is 0, not None, and a loss that is
+# inf or nan can make the shared gradient nan. Leave the loss out of the sum.
+weighted = torch.autograd.grad(first + 0.4 * second, weights, retain_graph=True)
+torch.testing.assert_close(weighted[0], one[0] + 0.4 * two[0])
+torch.testing.assert_close(weighted[2], 0.4 * two[2])
+
+w = torch.tensor([1.0, 0.0], requires_grad=True)
+for target in ([0.0, 1.0], [2.0, 1.0]):
+    goal, other = torch.tensor(target), torch.tensor([0.0, 0.0])
+    pair = [(w - goal).square().sum(), (w - other).square().sum()]
+    steps = [torch.autograd.grad(loss, w)[0] for loss in pair]
+    cosine = nn.functional.cosine_similarity(*steps, dim=0).item()
+    stepped = (w - 0.01 * steps[0] - other).square().sum()
+    print(f"cosine {cosine:.2f}, the other loss: {pair[1]:.2f} -> {stepped:.2f}")
+    assert (cosine < 0) == (stepped > pair[1]).item()
+
+layer = nn.Linear(1, 1)
+broken = layer(torch.tensor([float("inf")])).sum()
+(layer(torch.ones(1)).sum() + 0 * broken).backward()
+print(layer.weight.grad)
+assert layer.weight.grad.isnan()
+layer.weight.grad = None
+(0 * layer(torch.ones(1)).sum()).backward()
+assert layer.weight.grad.item() == 0
+
+# %%
+# Actor and critic share nothing: may I add their losses?
+# -------------------------------------------------------
+# Yes. ``loss = action_loss + coef * value_loss`` gives each of the two networks the
+# gradient of its own loss alone, and one backward equals two. One optimizer that holds
+# both networks then takes the same steps as two, because most optimizers treat each
+# element, or each parameter, for itself. The advantage must be detached
+# (:doc:`/gallery/recipes/target_network_and_advantage`), or the actor's loss reaches
+# the critic.
+#
+# Not the same are
+#
+# - ``clip_grad_norm_()`` over both networks: it computes one norm, so a large gradient
+#   of the critic shrinks the one of the actor. Clip each network for itself,
+# - LBFGS, whose step depends on all parameters that it holds,
+# - a ``GradScaler`` with one optimizer: an inf in one network skips the step of both.
+#
+# If nothing is shared, ``coef`` is, in SGD without weight decay, the same as another
+# learning rate of the critic. In Adam and AdamW it has nearly no effect (unless you
+# clip, or Adam has a ``weight_decay``), since they divide by the size of the gradient.
+optim = torch.optim
+
+
+def trained(make, *, together, clip=None, coef=0.5):
+    torch.manual_seed(0)
+    actor, critic = (
+        nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)) for _ in range(2)
+    )
+    state, returns = torch.randn(16, 3), torch.randn(16, 1)
+    parts = [list(actor.parameters()), list(critic.parameters())]
+    groups = [parts[0] + parts[1]] if together else parts
+    optimizers = [make(group) for group in groups]
+
+    def closure():
+        value = critic(state)
+        advantage = (returns - value).detach()
+        action_loss = -(advantage * actor(state).sigmoid().log()).mean()
+        value_loss = coef * (returns - value).square().mean()
+        total = action_loss + value_loss
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        for loss in [total] if together else [action_loss, value_loss]:
+            loss.backward()
+        for group in groups if clip else []:
+            nn.utils.clip_grad_norm_(group, clip)
+        return total
+
+    for _ in range(3):
+        for optimizer in optimizers:
+            optimizer.step(closure)
+    return nn.utils.parameters_to_vector(parts[0] + parts[1]).detach()
+
+
+def same(make, **options):
+    ways = [trained(make, together=together, **options) for together in (True, False)]
+    return torch.allclose(*ways)
+
+
+MAKE = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.01),
+    "Adam": lambda p: optim.Adam(p, lr=0.01),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01),
+    "LBFGS": lambda p: optim.LBFGS(p, lr=0.1),
+}
+print(f"{'':9}as two optimizers  with clipping  5 times coef")
+for name, make in MAKE.items():
+    coefs = [trained(make, together=True, coef=coef) for coef in (0.5, 2.5)]
+    distance = (coefs[0] - coefs[1]).abs().max().item()
+    row = [same(make), same(make, clip=0.1)]
+    print(f"{name:9}{row[0]!s:19}{row[1]!s:15}{distance:.3f}")
+    assert row == [name != "LBFGS", False]
+    assert (distance < 1e-3) == (name in {"RMSprop", "Adam", "AdamW"})
+
+scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+for together in (True, False):
+    fine, broken = (nn.Parameter(torch.ones(1)) for _ in range(2))
+    groups = [[fine, broken]] if together else [[fine], [broken]]
+    optimizers = [optim.SGD(group, lr=0.1) for group in groups]
+    scaler.scale(fine.sum() + broken.sum() * float("inf")).backward()
+    for optimizer in optimizers:
+        scaler.step(optimizer)
+    scaler.update()
+    assert (fine.item() == 1) == together
+    assert broken.item() == 1
+
+# %%
+# Five losses: one backward or five?
+# ----------------------------------
+# The gradients are the same. One ``sum(losses).backward()`` passes through the shared
+# part once. With five calls, all but the last need ``retain_graph=True`` if the losses
+# share a forward (:doc:`backward_twice`). Call ``zero_grad()`` before the first and
+# ``step()`` after the last. A ``zero_grad()`` in between deletes the gradients of the
+# losses before it.
+outputs = nn.Linear(4, 5)
+targets = torch.randn(8, 5)
+
+
+def five():
+    return list((outputs(shared(torch.ones(8, 3))) - targets).square().mean(0))
+
+
+sum(five()).backward()
+once = shared.weight.grad.clone()
+kept = {}
+for clear in (False, True):
+    shared.zero_grad()
+    losses = five()
+    for loss in losses:
+        if clear:
+            shared.zero_grad()
+        loss.backward(retain_graph=loss is not losses[-1])
+    kept[clear] = torch.allclose(shared.weight.grad, once, atol=1e-6)
+print(kept)
+assert kept == {False: True, True: False}
+
+# %%
+# Related: :doc:`gradients_accumulate`,
+# :doc:`/gallery/three-ways/detach_cuts_one_tensor`,
+# :doc:`/gallery/recipes/two_optimizers`,
+# :doc:`/gallery/recipes/actor_through_a_frozen_critic`.
