@@ -192,11 +192,11 @@ assert torch._dynamo.config.recompile_limit == 8
 # %%
 # requires_grad_() inside a function that torch.compile has compiled
 # ------------------------------------------------------------------
-# It is not compiled: it runs outside of the graph, which costs a second graph, or, with
-# ``fullgraph=True``, raises if the result depends on it. An old version dropped it
-# without an error: ``requires_grad`` printed False, and the gradient was lost (`issue
-# 123713 <https://github.com/pytorch/pytorch/issues/123713>`__ of 2024, not run; 2.6 and
-# later print True). Compile the networks one by one, and put ``no_grad()`` and
+# As a rule it is not compiled: it runs outside of the graph, which costs a second
+# graph, or raises with ``fullgraph=True``. An old version dropped it without an error:
+# ``requires_grad`` printed False, and the gradient was lost (`issue 123713
+# <https://github.com/pytorch/pytorch/issues/123713>`__ of 2024, not run; 2.6 and later
+# print True). Compile the networks one by one, and put ``no_grad()`` and
 # ``requires_grad_()`` between them, outside of compiled code.
 first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 2)
 

@@ -128,8 +128,8 @@ for is_frozen in (False, True):
     assert reached == [False, not is_frozen, not is_frozen]
 
 # %%
-# torch.where masks the NaN in the output, but the gradient is still NaN
-# ----------------------------------------------------------------------
+# Gradient NaN although torch.where masks the NaN in the output, or I multiply by 0
+# ---------------------------------------------------------------------------------
 # Multiplying by 0 does not switch a branch off. The derivative of ``sqrt`` at 0 is
 # infinite, and 0 times infinity is NaN. ``torch.where`` computes both branches and
 # sends 0 into the one that was not taken: the output is masked, and its gradient is NaN
