@@ -190,6 +190,45 @@ assert torch._dynamo.config.recompile_limit == 8
 
 
 # %%
+# requires_grad_() inside a function that torch.compile has compiled
+# ------------------------------------------------------------------
+# As a rule it is not compiled: it runs outside of the graph, which costs a second
+# graph, or raises with ``fullgraph=True``. An old version dropped it without an error:
+# ``requires_grad`` printed False, and the gradient was lost (`issue 123713
+# <https://github.com/pytorch/pytorch/issues/123713>`__ of 2024, not run; 2.6 and later
+# print True). Compile the networks one by one, and put ``no_grad()`` and
+# ``requires_grad_()`` between them, outside of compiled code.
+first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 2)
+
+
+def joined(batch):
+    with torch.no_grad():
+        hidden = first(batch)
+    hidden.requires_grad_()
+    return second(hidden).sum(), hidden.requires_grad
+
+
+graphs.clear()
+_, found = torch.compile(joined, backend=count)(batch)
+print(found, len(graphs))
+assert found
+assert len(graphs) == 2
+try:
+    torch.compile(joined, backend="eager", fullgraph=True)(batch)
+except torch._dynamo.exc.Unsupported as error:
+    message = str(error)
+else:
+    raise AssertionError("requires_grad_() was compiled")
+assert "requires_grad_()" in message
+# Right: between two compiled networks.
+with torch.no_grad():
+    hidden = torch.compile(first, backend="eager")(batch)
+hidden.requires_grad_()
+torch.compile(second, backend="eager")(hidden).sum().backward()
+assert hidden.grad is not None
+torch.compiler.reset()
+
+# %%
 # torch.compile ignores the backward of my autograd.Function
 # ----------------------------------------------------------
 # Before PyTorch 2.15 it does so, without an error, under ``grad``, ``vjp``, ``jacrev``
@@ -246,8 +285,6 @@ for way, transform in transforms.items():
 # - ``run_decompositions()`` of an exported program drops both ``no_grad()`` and
 #   ``detach()``. The program that it returns is for inference.
 # - ``torch.jit.script`` keeps ``with torch.no_grad()``.
-# - ``requires_grad_()`` inside a compiled function is not compiled: it runs outside of
-#   the graph, or raises with ``fullgraph=True``.
 # - A compiled model does not follow ``requires_grad`` if its checks are switched off: a
 #   layer that was frozen when it was compiled gets no gradient. It was so before
 #   PyTorch 2.12, with the default backend and others that use AOTAutograd.

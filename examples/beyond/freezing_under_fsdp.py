@@ -211,6 +211,51 @@ assert whole >= 25
 assert split < 10
 
 # %%
+# Warning: has both parameters with requires_grad=True and False
+# --------------------------------------------------------------
+# With a ``ModuleWrapPolicy`` or a ``CustomPolicy``, FSDP1 warns of each unit that has
+# frozen and trainable parameters, such as each block of a model with LoRA: ``We do not
+# recommend wrapping such modules since the gradient memory usage will be higher than
+# expected``. The training is right, and its gradients take more memory. Wrap what
+# trains as well, and the warning ends. With ``use_orig_params=False``, the mixed unit
+# is an error. Policies that are functions, such as the one above, never warn.
+import warnings
+
+from torch.distributed.fsdp.wrap import CustomPolicy, ModuleWrapPolicy
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base = nn.Linear(4, 4).requires_grad_(False)
+        self.adapter = nn.Linear(4, 4)
+
+
+# Wrong: blocks alone. Right: what trains inside a block is a unit, too.
+blocks = ModuleWrapPolicy({Block})
+both = CustomPolicy(lambda module: isinstance(module, Block) or trains(module))
+counts = []
+for policy in (blocks, both):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = nn.Sequential(Block(), Block())
+        options = {"auto_wrap_policy": policy, "use_orig_params": True}
+        FullyShardedDataParallel(model, **options, **one)
+    texts = [str(warning.message).splitlines()[0] for warning in caught]
+    texts = [text for text in texts if "has both parameters" in text]
+    counts.append(len(texts))
+    print(texts[:1])
+assert counts == [2, 0]
+options = {"auto_wrap_policy": blocks, "use_orig_params": False}
+try:
+    FullyShardedDataParallel(nn.Sequential(Block()), **options, **one)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a mixed unit was wrapped")
+assert "FSDP does not support wrapping such modules" in message
+
+# %%
 # Unfrozen under mixed precision: the gradient is in bfloat16
 # -----------------------------------------------------------
 # FSDP2 notes the dtypes of a group at its first forward, from the parameters that train

@@ -119,6 +119,43 @@ loss = layer(image).sum()
 assert gradient.equal(layer.weight[0])
 
 # %%
+# The second derivative of linear layers
+# --------------------------------------
+# The gradient of a network of linear layers by its input is a product of its weights.
+# It does not depend on the input, so the second derivative is zero, and the second call
+# raises. ``materialize_grads=True`` returns the zeros. By the weights there is a second
+# derivative. ReLU gives zeros without an error: a loss with second derivatives, as in a
+# PINN, needs a smooth activation such as ``tanh``. The same holds for a single input
+# that the output is linear in.
+from torch import nn
+
+
+def slope_of(activation):
+    network = nn.Sequential(nn.Linear(2, 8), activation, nn.Linear(8, 1))
+    (slope,) = torch.autograd.grad(network(x).sum(), x, create_graph=True)
+    return slope.sum(), network[0].weight
+
+
+# Wrong: nothing between the layers.
+slope, weight = slope_of(nn.Identity())
+try:
+    torch.autograd.grad(slope, x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the slope depended on x")
+assert "not have been used in the graph" in message
+(curvature,) = torch.autograd.grad(slope, x, materialize_grads=True, retain_graph=True)
+assert curvature.tolist() == [0, 0]
+assert torch.autograd.grad(slope, weight)[0].any()
+(curvature,) = torch.autograd.grad(slope_of(nn.ReLU())[0], x)
+assert curvature.tolist() == [0, 0]
+# Right, if you need the second derivative: a smooth activation.
+(curvature,) = torch.autograd.grad(slope_of(nn.Tanh())[0], x)
+print(curvature.any().item())
+assert curvature.any()
+
+# %%
 # The tensor is unused on purpose
 # -------------------------------
 # With ``allow_unused=True`` its gradient is None, with ``materialize_grads=True`` it is

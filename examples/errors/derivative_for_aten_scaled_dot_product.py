@@ -165,6 +165,51 @@ for choice in ("sdpa", "eager"):
     assert ran == (choice == "eager")
 
 # %%
+# ``derivative for aten::grid_sampler_2d_backward is not implemented``
+# --------------------------------------------------------------------
+# Upgrade: ``grid_sample()`` has a second derivative (:since:`2.12`, `the change
+# <https://github.com/pytorch/pytorch/pull/177487>`__). On an older version, sample with
+# operations of your own, here bilinear with zeros outside and
+# ``align_corners=False``, or apply ``grid_sample()`` outside of the part whose gradient
+# the loss contains. Neither ``retain_graph`` nor ``requires_grad`` helps.
+from torch.nn.functional import grid_sample
+
+
+def sampled(image, grid):
+    height, width = image.shape[2:]
+    size = torch.tensor([width, height])
+    place = ((grid + 1) * size - 1) / 2
+    corner = place.detach().floor()
+    result = 0
+    for step in torch.cartesian_prod(torch.arange(2), torch.arange(2)):
+        at = corner + step
+        weight = (1 - (place - at).abs()).prod(-1) * ((at >= 0) & (at < size)).all(-1)
+        column, row = at.long().clamp(min=0).minimum(size - 1).unbind(-1)
+        pixels = torch.stack(
+            [image[n, :, row[n], column[n]] for n in range(len(image))]
+        )
+        result = result + weight[:, None] * pixels
+    return result
+
+
+image = torch.rand(2, 3, 4, 5, requires_grad=True)
+grid = (2.4 * torch.rand(2, 6, 7, 2) - 1.2).requires_grad_()
+found = []
+for function in (
+    sampled,
+    lambda image, grid: grid_sample(image, grid, align_corners=False),
+):
+    output = function(image, grid)
+    slopes = torch.autograd.grad(
+        output.square().sum(), [image, grid], create_graph=True
+    )
+    loss = sum(slope.square().sum() for slope in slopes)
+    found.append([output, *torch.autograd.grad(loss, [image, grid])])
+for own, built_in in zip(*found, strict=True):
+    torch.testing.assert_close(own, built_in, rtol=1e-3, atol=1e-3)
+assert found[0][1].any()
+
+# %%
 # Where it ends
 # -------------
 # - Two nested ``torch.func.grad`` raise the same. ``torch.func.hessian`` and ``jvp``

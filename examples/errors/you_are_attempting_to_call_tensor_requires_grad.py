@@ -76,4 +76,53 @@ print(jacobians.shape)
 assert jacobians[0].equal(old_jacobian(batch[0]))
 
 # %%
+# ``stack_module_state()`` inside the function
+# --------------------------------------------
+# It calls ``requires_grad_()``, too. So a ``forward()`` that stacks the weights of
+# several layers for ``vmap`` can't be transformed. Stack them outside, once, and pass
+# the tensors in. If the layers themselves must get a gradient, use ``torch.stack``,
+# which works inside as well: what ``stack_module_state()`` returns has no graph to
+# them. Creating a layer inside raises nothing.
+from torch.func import functional_call, jvp, stack_module_state
+
+heads = torch.nn.ModuleList(torch.nn.Linear(2, 1) for _ in range(3))
+point, direction = torch.ones(2), torch.tensor([1.0, 0.0])
+
+
+def outputs(x, stacked):
+    return vmap(lambda state: functional_call(heads[0], state, (x,)))(stacked)
+
+
+def stacked_inside(x):
+    return outputs(x, stack_module_state(heads))
+
+
+def stacked_by_torch(x):
+    names = [name for name, _ in heads[0].named_parameters()]
+    states = {n: torch.stack([h.get_parameter(n) for h in heads]) for n in names}
+    return outputs(x, states)
+
+
+try:
+    # Wrong: stack_module_state() inside the function.
+    jvp(stacked_inside, (point,), (direction,))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("it ran in a transform")
+assert "You are attempting to call Tensor.requires_grad_()" in message
+# Right: outside of it, or torch.stack.
+state = stack_module_state(heads)
+_, slopes = jvp(lambda x: outputs(x, state), (point,), (direction,))
+print(slopes.flatten().equal(state[0]["weight"][:, 0, 0]))
+assert slopes.flatten().allclose(state[0]["weight"][:, 0, 0])
+_, same = jvp(stacked_by_torch, (point,), (direction,))
+assert same.allclose(slopes)
+outputs(point, state).sum().backward()
+assert heads[0].weight.grad is None
+same.sum().backward()
+assert heads[0].weight.grad is not None
+assert grad(lambda x: torch.nn.Linear(2, 1)(x).sum())(point).shape == (2,)
+
+# %%
 # Read on: :doc:`/gallery/beyond/func_and_functional_call`.

@@ -172,6 +172,45 @@ fit(model, limit_train_batches=1)
 print(*model.seen, sep="\n")
 assert model.seen == [[True, False, True], [False, False, True], [True, False, True]]
 
+
+# %%
+# ``toggle_optimizer()`` in a compiled model: KeyError: Parameter containing
+# --------------------------------------------------------------------------
+# ``torch.compile(model)`` of a LightningModule compiles its ``training_step()``, and
+# the toggling in it. With PyTorch 2.6, the line ``param.requires_grad =
+# param_requires_grad_state[param]`` then raised this error; with 2.9 and later, it did
+# not, in the same model. Compile the networks instead, in ``__init__``: the toggling
+# stays outside. Or put ``torch.compiler.disable`` around both methods, as `a fix in
+# Lightning of 2026 <https://github.com/Lightning-AI/pytorch-lightning/pull/21686>`__
+# does. Each new pattern of ``requires_grad`` costs a compilation:
+# :doc:`/gallery/beyond/compile_trace_export`.
+class Networks(Turns):
+    def __init__(self):
+        super().__init__()
+        self.generator.compile(backend="eager")
+        self.critic.compile(backend="eager")
+
+    def training_step(self, batch, index):
+        for optimizer in self.optimizers():
+            self.toggle_optimizer(optimizer)
+            self.run_both(batch)
+            self.untoggle_optimizer(optimizer)
+
+
+class Disabled(Networks):
+    toggle_optimizer = torch.compiler.disable(Turns.toggle_optimizer)
+    untoggle_optimizer = torch.compiler.disable(Turns.untoggle_optimizer)
+
+    def __init__(self):
+        Turns.__init__(self)
+
+
+fit(model := Networks(), limit_train_batches=1)
+assert model.seen == [on + off, off + on]
+model = Disabled()
+fit(torch.compile(model, backend="eager"), limit_train_batches=1)
+assert model.seen == [on + off, off + on]
+
 # %%
 # What ``Trainer`` refuses
 # ------------------------

@@ -32,6 +32,31 @@ except ValueError as error:
 else:
     raise AssertionError("a result was taken for a parameter")
 
+
+# %%
+# nn.Parameter(...).to("cuda") is not in parameters() and state_dict() is empty
+# -----------------------------------------------------------------------------
+# ``.to()``, ``.cuda()`` or a factor behind ``nn.Parameter(...)`` makes a plain tensor
+# of it, and a module registers only parameters. So the optimizer does not get it, it is
+# not saved, and ``module.to()`` does not move it, all without an error. Let
+# ``nn.Parameter`` come last, and move the module.
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wrong = torch.nn.Parameter(torch.ones(2)).to(torch.float64)
+        self.also_wrong = torch.nn.Parameter(torch.ones(2)) * 0.1
+        self.right = torch.nn.Parameter(0.1 * torch.ones(2))
+
+
+module = Scaled().to(torch.float64)
+print(list(module.state_dict()), module.wrong.is_leaf)
+assert list(module.state_dict()) == ["right"]
+assert [name for name, _ in module.named_parameters()] == ["right"]
+assert module.wrong.requires_grad
+assert not isinstance(module.wrong, torch.nn.Parameter)
+assert module.right.dtype == torch.float64
+assert module.also_wrong.dtype == torch.float32
+
 # %%
 # Which of these are leaves?
 # --------------------------

@@ -128,11 +128,12 @@ for is_frozen in (False, True):
     assert reached == [False, not is_frozen, not is_frozen]
 
 # %%
-# Why is my gradient NaN although I multiply by 0?
-# ------------------------------------------------
+# Gradient NaN although torch.where masks the NaN in the output, or I multiply by 0
+# ---------------------------------------------------------------------------------
 # Multiplying by 0 does not switch a branch off. The derivative of ``sqrt`` at 0 is
 # infinite, and 0 times infinity is NaN. ``torch.where`` computes both branches and
-# sends 0 into the one that was not taken, with the same result.
+# sends 0 into the one that was not taken: the output is masked, and its gradient is NaN
+# all the same, as it is for a division by 0.
 y = torch.tensor([0.0], requires_grad=True)
 (of_product,) = torch.autograd.grad((y.sqrt() * 0).sum(), y)
 (of_where,) = torch.autograd.grad(torch.where(y > 0, y.sqrt(), 0.0).sum(), y)
@@ -141,10 +142,18 @@ assert of_product.isnan()
 assert of_where.isnan()
 
 # %%
-# So replace the value before ``sqrt`` is applied to it.
+# So mask the input of the operation, not only its output: two ``torch.where``, one
+# before and one behind.
 safe = torch.where(y > 0, y, 1.0).sqrt()
 (of_safe,) = torch.autograd.grad(torch.where(y > 0, safe, 0.0).sum(), y)
 assert of_safe.item() == 0
+top = torch.ones(1, requires_grad=True)
+(of_output,) = torch.autograd.grad(torch.where(y == 0, 0.0, top / y).sum(), y)
+divided = top / torch.where(y == 0, 1.0, y)
+(of_input,) = torch.autograd.grad(torch.where(y == 0, 0.0, divided).sum(), y)
+print(of_output, of_input)
+assert of_output.isnan()
+assert of_input.item() == 0
 
 
 # %% tags=["hide-input"]

@@ -74,6 +74,39 @@ assert errors[-1][0] < 0.2
 assert errors[-1][1] > 10 * errors[-1][0]
 assert not any(p.requires_grad or p.grad is not None for p in teacher.parameters())
 
+
+# %%
+# EMA for evaluation only: the update does not change my model
+# ------------------------------------------------------------
+# It should not. The averaged (shadow) weights are a second copy that has no effect on
+# the training. Use them where you evaluate, sample or save: call the copy, or, if a
+# class keeps the shadow weights of the same model, put them into the model for the
+# evaluation and restore the trained ones afterwards. Without the second step, the
+# training goes on from the average. Save both: the average for inference, the trained
+# weights and the optimizer to resume.
+@torch.no_grad()
+def swap(model, average):
+    for one, other in zip(
+        model.state_dict().values(), average.state_dict().values(), strict=True
+    ):
+        kept = one.clone()
+        one.copy_(other)
+        other.copy_(kept)
+
+
+model, shadow = student, copy.deepcopy(teacher)
+trained = copy.deepcopy(model.state_dict())
+swap(model, shadow)
+model.eval()
+with torch.no_grad():
+    assert torch.equal(model(inputs), teacher(inputs))
+model.train()
+swap(model, shadow)
+print(
+    all(torch.equal(trained[name], value) for name, value in model.state_dict().items())
+)
+assert all(torch.equal(trained[n], value) for n, value in model.state_dict().items())
+
 # %% tags=["hide-input"]
 # The error of the teacher in each step. Its buffers are copied (solid) or keep the
 # statistics that they began with (dashed).

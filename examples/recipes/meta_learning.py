@@ -106,6 +106,42 @@ for create_graph in (True, False):
     assert round(outer.item(), 2) == (0.81 if create_graph else 0.9)
 
 # %%
+# ``create_graph=True`` or ``retain_graph=True``? Memory grows with each inner step
+# ---------------------------------------------------------------------------------
+# They are not the same. ``retain_graph=True`` keeps the graph of the loss for one more
+# backward, and the gradient is a constant: in its place you get the first-order
+# variant, without an error. ``create_graph=True`` records how the gradient was computed
+# (and keeps the graph, too). Its price is memory: the graphs of all inner steps are
+# kept until the outer ``backward()``. If it is too much, take fewer inner steps, adapt
+# fewer layers, or use the first-order variant without either option. Call the outer
+# ``backward()`` after each task, so that the graph of the next one does not come on
+# top.
+from gradguide import saved
+
+
+def after_steps(number, **options):
+    weights = dict(model.named_parameters())
+    for _ in range(number):
+        loss = F.mse_loss(functional_call(model, weights, inputs[0]), targets[0])
+        gradients = torch.autograd.grad(loss, weights.values(), **options)
+        pairs = zip(weights.items(), gradients, strict=True)
+        weights = {name: weight - 0.3 * gradient for (name, weight), gradient in pairs}
+    return F.mse_loss(functional_call(model, weights, inputs[1]), targets[1])
+
+
+kept = {}
+for option in ("create_graph", "retain_graph"):
+    outer = [after_steps(number, **{option: True}) for number in (1, 2, 4)]
+    kept[option] = [saved(loss, model).bytes for loss in outer]
+    print(f"{option}: {kept[option]} bytes")
+    (found,) = torch.autograd.grad(outer[0], [model[0].weight])
+    is_second_order = torch.allclose(found, second_order[0])
+    assert is_second_order == (option == "create_graph")
+    assert torch.allclose(found, first_order[0]) != is_second_order
+assert kept["create_graph"][2] > 2 * kept["create_graph"][0]
+assert len(set(kept["retain_graph"])) == 1
+
+# %%
 # A second network, used only in the inner loss: where does its gradient come from?
 # ---------------------------------------------------------------------------------
 # From the update. In bilevel methods, a second network makes the labels or the weights

@@ -186,6 +186,57 @@ assert torch.equal(straight, one_hot.float())
 torch.testing.assert_close(gradient, expected)
 
 # %%
+# MoE with top-1: the gradient of the gate is always zero
+# -------------------------------------------------------
+# A softmax over one value is 1, whatever the value. So a mixture of experts (MoE) that
+# takes the softmax *after* ``topk(1)`` gives its gate (router) a gradient of zero,
+# without an error, and ``w_gate`` does not train. With ``topk(2)`` it does. Dividing
+# the chosen probability by the sum of the chosen ones is the same mistake. Take the
+# softmax over all experts, and multiply by the chosen probability as it is, as in
+# `Switch Transformers <https://arxiv.org/abs/2101.03961>`__. A loss for the balance of
+# the experts trains the gate, too, but not for the task. The indices of ``topk()`` have
+# no gradient in any case.
+w_gate = torch.randn(4, 3, requires_grad=True)
+tokens, experts = torch.randn(8, 4), torch.randn(8, 3)
+
+
+def after(k):
+    chosen, indices = (tokens @ w_gate).topk(k)
+    return chosen.softmax(1), indices
+
+
+def before(k, *, divides=False):
+    chosen, indices = (tokens @ w_gate).softmax(1).topk(k)
+    return chosen / chosen.sum(1, keepdim=True) if divides else chosen, indices
+
+
+sizes = {}
+for name, (weights, indices) in {
+    "topk(1), softmax": after(1),
+    "topk(2), softmax": after(2),
+    "softmax, topk(1)": before(1),
+    "softmax, topk(1), divided": before(1, divides=True),
+}.items():
+    mixed = (weights * experts.gather(1, indices)).sum()
+    (gradient,) = torch.autograd.grad(mixed, w_gate)
+    sizes[name] = gradient.abs().max().item()
+    print(f"{name:26}{sizes[name]:.3f}")
+    assert not indices.is_floating_point()
+assert sizes["topk(1), softmax"] == 0
+assert sizes["softmax, topk(1), divided"] < 1e-5
+assert min(sizes["topk(2), softmax"], sizes["softmax, topk(1)"]) > 1e-3
+
+# %%
+# A classifier with one output and ``cross_entropy`` is the same: the loss is 0, and so
+# is the gradient. Use ``binary_cross_entropy_with_logits``.
+output, target = torch.randn(8, 1, requires_grad=True), torch.ones(8, 1)
+loss = F.cross_entropy(output, torch.zeros(8, dtype=torch.long))
+assert loss == 0
+assert not torch.autograd.grad(loss, output)[0].any()
+loss = F.binary_cross_entropy_with_logits(output, target)
+assert torch.autograd.grad(loss, output)[0].any()
+
+# %%
 # Where it ends
 # -------------
 # - The gradient is not that of the rounded function. For the loss ``(y - 0.4) ** 2``

@@ -97,6 +97,41 @@ assert model.training
 assert not model[1].training
 assert not model[2].training
 
+
+# %%
+# Forgot ``train()`` after ``net.eval()``: batch norm is frozen after the first epoch
+# -----------------------------------------------------------------------------------
+# The reverse mistake: the evaluation calls ``eval()``, and nothing calls ``train()``
+# again. From the second epoch on, batch norm uses the statistics of the first one and
+# no longer updates them, and dropout is off, without an error. The weights train, those
+# of the batch norm, too. Call ``train()`` at the start of each epoch. If you want the
+# batch norm frozen, say so in the code.
+def epochs(*, calls_train):
+    net = nn.Sequential(nn.BatchNorm1d(1), nn.Linear(1, 1), nn.Dropout(0.5))
+    optimizer, means, drops = torch.optim.SGD(net.parameters(), lr=0.1), [], []
+    before = net[0].bias.item()
+    for _ in range(3):
+        if calls_train:
+            net.train()
+        for batch in batches[:5]:
+            optimizer.zero_grad()
+            out = net(batch)
+            out.square().mean().backward()
+            optimizer.step()
+        means.append(round(net[0].running_mean.item(), 1))
+        drops.append((out == 0).any().item())
+        assert net[0].bias.item() != before
+        before = net[0].bias.item()
+        net.eval()  # the evaluation
+    return means, drops
+
+
+for calls_train in (False, True):
+    epoch_means, drops = epochs(calls_train=calls_train)
+    print(f"{calls_train=}: {epoch_means} dropout: {drops}")
+    assert (len(set(epoch_means)) == 1) != calls_train
+    assert drops == [True, calls_train, calls_train]
+
 # %%
 # Frozen, and the convolution weights changed after the export to ONNX
 # --------------------------------------------------------------------

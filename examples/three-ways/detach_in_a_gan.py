@@ -103,6 +103,23 @@ ax.axis("off")
 plt.show()
 
 # %%
+# Why ``requires_grad_()`` after ``detach()`` of the fake image?
+# --------------------------------------------------------------
+# Some code writes ``fake.detach().requires_grad_()`` in the discriminator's step. The
+# generator gets nothing from it: the result is a new leaf, and the gradient ends there.
+# It is for the gradient of the discriminator *by the image*, as in a gradient penalty.
+# A plain loss doesn't need it. The discriminator's gradient is the same, and
+# ``backward()`` computes that of the image in addition.
+image = generator(noise).detach().requires_grad_()
+generator.zero_grad()
+discriminator.requires_grad_(True).zero_grad()
+criterion(discriminator(image), torch.zeros(8, 1)).backward()
+print(generator.weight.grad, image.grad is not None)
+assert generator.weight.grad is None
+assert image.grad.any()
+assert torch.equal(discriminator.weight.grad, gradients[0][1])
+
+# %%
 # Where it ends
 # -------------
 # - Without ``detach()`` the discriminator's gradient is the same. But backward also

@@ -25,10 +25,11 @@ assert a.weight.grad is not None
 assert b.weight.grad is None
 
 # %%
-# Does a frozen layer stop the gradient?
-# --------------------------------------
-# A common belief says yes. Here are three layers in a row, ``a``, ``b`` and ``c``, and
-# four ways in which people freeze the middle one. Which weights get a gradient?
+# Train only the first layer: does the gradient pass the frozen later layers?
+# ---------------------------------------------------------------------------
+# It does. That a frozen layer stops the gradient is a common belief. Here are three
+# layers in a row, ``a``, ``b`` and ``c``, and four ways in which people freeze the
+# middle one. Which weights get a gradient?
 torch.nn.ModuleList([a, b, c]).requires_grad_(True).zero_grad()
 
 
@@ -121,6 +122,28 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("backward() ran without a record")
+
+# %%
+# The head is frozen, and its loss still changes the backbone
+# -----------------------------------------------------------
+# With ``requires_grad=False`` the head does not train, but its loss still sends
+# gradients through it into the backbone. If this loss must not affect the backbone,
+# leave it out of the sum, or give the head ``features.detach()``, or run it under
+# ``no_grad()`` if you only want to look at the loss. With two heads, the backbone then
+# learns from the other one alone.
+backbone, head, other_head = (torch.nn.Linear(2, 2) for _ in range(3))
+head.requires_grad_(False)
+features = backbone(x)
+other_loss = other_head(features).square().mean()
+wrong = other_loss + head(features).sum()
+right = other_loss + head(features.detach()).sum()
+only, of_wrong, of_right = (
+    torch.autograd.grad(loss, backbone.weight, retain_graph=True)[0]
+    for loss in (other_loss, wrong, right)
+)
+print(of_wrong.equal(only), of_right.equal(only))
+assert not of_wrong.allclose(only)
+assert of_right.equal(only)
 
 # %%
 # Frozen in the middle: ControlNet, and adapters inside a frozen UNet
