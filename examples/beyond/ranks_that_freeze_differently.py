@@ -237,29 +237,32 @@ assert first == ["[Rank 0]: Rank 1 failed to pass monitoredBarrier in 500 ms"]
 # that this step calls the modules in another order than the one before. It is no error
 # by itself (`source
 # <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/partitioned_param_coordinator.py>`__).
-class Vision(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.visual, self.text = nn.Linear(2, 2), nn.Linear(2, 2)
-        self.visual.requires_grad_(False)
+def vision():
+    class Vision(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.visual, self.text = nn.Linear(2, 2), nn.Linear(2, 2)
+            self.visual.requires_grad_(False)
 
-    def forward(self, x, image, how):
-        if image is not None:
-            x = x + self.visual(image)
-        elif how == "dummy":
-            x = x + 0 * self.visual(torch.zeros(1, 2))
-        x = self.text(x)
-        if image is None and how == "late":
-            x = x + 0 * self.visual(torch.zeros(1, 2))
-        return x
+        def forward(self, x, image, how):
+            if image is not None:
+                x = x + self.visual(image)
+            elif how == "dummy":
+                x = x + 0 * self.visual(torch.zeros(1, 2))
+            x = self.text(x)
+            if image is None and how == "late":
+                x = x + 0 * self.visual(torch.zeros(1, 2))
+            return x
+
+    return Vision()
 
 
 def mixed(rank):
     for how in ("skip", "dummy", "late"):
         group = dist.new_group(timeout=timedelta(seconds=1))
         mesh = dist.device_mesh.DeviceMesh.from_group(group, "cpu")
-        image, model = torch.ones(1, 2) if rank == 0 else None, Vision()
+        image, model = torch.ones(1, 2) if rank == 0 else None, vision()
         expected = model(torch.ones(1, 2), image, how)
         for part in (model.visual, model.text, model):
             fully_shard(part, mesh=mesh)
@@ -274,7 +277,7 @@ def mixed(rank):
         dist.barrier()
 
 
-first, second = run(mixed, Vision)
+first, second = run(mixed, vision)
 print(*first, sep="\n")
 assert first == second == ["skip  waited", "dummy right", "late  wrong"]
 
