@@ -7,9 +7,8 @@ the gradients add up. ``detach()`` the input of an auxiliary head, and its loss 
 longer reaches what is shared.
 """
 
-# %%
-# Gradient norms of four losses in a shared layer and in two heads: the first loss, the
-# second, their sum, and the sum with the input of the auxiliary head detached.
+# %% tags=["hide-input"]
+# A shared layer with two heads, and a function that prints norms of gradients.
 import torch
 from torch import nn
 
@@ -17,9 +16,6 @@ torch.manual_seed(0)
 shared, head, auxiliary = nn.Linear(3, 4), nn.Linear(4, 1), nn.Linear(4, 1)
 weights = [shared.weight, head.weight, auxiliary.weight]
 features = shared(torch.randn(8, 3))
-first = head(features).square().mean()
-second = auxiliary(features).square().mean()
-detached = auxiliary(features.detach()).square().mean()
 
 
 def gradients(loss):
@@ -29,6 +25,11 @@ def gradients(loss):
     print(*(f"{gradient.norm():<6.2f}" for gradient in found))
     return found
 
+
+# %%
+first = head(features).square().mean()
+second = auxiliary(features).square().mean()
+detached = auxiliary(features.detach()).square().mean()
 
 print("shared head auxiliary")
 one, two = gradients(first), gradients(second)
