@@ -18,11 +18,11 @@ weights = [shared.weight, head.weight, auxiliary.weight]
 features = shared(torch.randn(8, 3))
 
 
-def gradients(loss):
+def gradients(name, loss):
     found = torch.autograd.grad(
         loss, weights, retain_graph=True, materialize_grads=True
     )
-    print(*(f"{gradient.norm():<6.2f}" for gradient in found))
+    print(f"{name:10}", *(f"{gradient.norm():<6.2f}" for gradient in found))
     return found
 
 
@@ -31,9 +31,10 @@ first = head(features).square().mean()
 second = auxiliary(features).square().mean()
 detached = auxiliary(features.detach()).square().mean()
 
-print("shared head auxiliary")
-one, two = gradients(first), gradients(second)
-both, cut = gradients(first + second), gradients(first + detached)
+print("loss       shared head   auxiliary")
+one, two = gradients("first", first), gradients("second", second)
+both = gradients("both", first + second)
+cut = gradients("detached", first + detached)
 torch.testing.assert_close(both[0], one[0] + two[0])
 assert not one[2].any()
 assert not two[1].any()
