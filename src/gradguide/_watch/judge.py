@@ -120,7 +120,7 @@ class Judge:
 
     def _of_trained(self, tensor: Tensor) -> Judgement:
         if bool(torch.isnan(local(tensor.detach())).any()):
-            why = "nan after step(): torch.autograd.detect_anomaly() names the operation"
+            why = "nan after step(): torch.autograd.detect_anomaly() shows where"
             return Judgement("nan", why)
         misspelt = self._misspelt.get(id(tensor)) or misspelt_in(tensor)
         return Judgement("moves", misspelt) if misspelt else Judgement("trains")

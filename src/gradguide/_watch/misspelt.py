@@ -25,7 +25,7 @@ def misspelt_in(tensor: Tensor) -> str:
 
 
 def misspelt_around(modules: Iterable[nn.Module]) -> dict[int, str]:
-    """Return the ids of the parameters in modules with such an attribute, with a reason.
+    """Return the ids of parameters in modules with such an attribute, and the reason.
 
     An attribute that the class of a module sets itself is its own, and means something
     else.

@@ -14,7 +14,7 @@ torch.manual_seed(72)
 model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.9)
-for epoch in range(4):
+for _ in range(4):
     x = torch.randn(8, 3)
     loss = nn.functional.mse_loss(model(x), x.sum(1, keepdim=True))
     optimizer.zero_grad()

@@ -19,7 +19,8 @@ for layer in (net[0], net[2]):
     nn.init.xavier_uniform_(layer.weight)
 optimizer = torch.optim.Adam(net.parameters())
 for _ in range(4):
-    loss = nn.functional.cross_entropy(net(torch.randn(3, 2, 8)), torch.randint(2, (3,)))
+    x, labels = torch.randn(3, 2, 8), torch.randint(2, (3,))
+    loss = nn.functional.cross_entropy(net(x), labels)
     if options.train:
         loss.backward()
     optimizer.step()
