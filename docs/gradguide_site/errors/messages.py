@@ -45,7 +45,7 @@ class ShowMessages(SphinxTransform):
     default_priority = 390  # before the outputs of the page are marked, at 400
 
     def apply(self) -> None:
-        folder, name = (script_of(self.env.docname) or "").partition("/")[::2]
+        folder, _slash, name = (script_of(self.env.docname) or "").partition("/")
         if folder == ERRORS:
             parts = self._messages(name)
             if parts:

@@ -54,6 +54,7 @@ class Judge:
         self._copies = self._copies_that_learn()
         self._late = self._frozen_after_wrapping()
         self._misspelt = misspelt_around(self._modules)
+        self._steps_alone = self._steps_without_gradients()
         stepped = {
             id(tensor): record for tensor, record in self._ledger if record.holder
         }
@@ -176,7 +177,7 @@ class Judge:
         if average:
             return Judgement("frozen", average)
         reason = self._why_no_gradient(tensor, record)
-        if record.by_hand and not self._steps_without_gradients():
+        if record.by_hand and not self._steps_alone:
             return Judgement("trains", "written by hand", record.written)
         if reason.verdict == "unknown" or record.holder or id(tensor) in self._held:
             return Judgement(*reason)
@@ -188,7 +189,7 @@ class Judge:
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:
         if not self._seen.backwards.count and not self._seen.steps.counts:
             return Verdict("unknown", "no backward has run")
-        if self._steps_without_gradients():
+        if self._steps_alone:
             return Verdict("unused", "step() ran, but no backward() before it")
         for failure in self._seen.backwards.failures:
             if failure.is_missing and id(tensor) in failure.behind:

@@ -19,9 +19,8 @@ ALIKE = 0.85
 
 def misspelt_in(tensor: Tensor) -> str:
     """Return what is wrong with an attribute of a parameter that trains; or nothing."""
-    for name in _meant(tensor):
-        return f"frozen by {name} = False? The name is requires_grad"
-    return ""
+    names = _meant(tensor)
+    return f"frozen by {names[0]} = False? The name is requires_grad" if names else ""
 
 
 def misspelt_around(modules: Iterable[nn.Module]) -> dict[int, str]:
