@@ -168,6 +168,7 @@ model = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 with gradguide.watch() as report:
     for i in range(6):
+        optimizer.zero_grad()
         model(torch.ones(3)).sum().backward()
         optimizer.step()
 print(*report.notes, [row[:2] for row in report])

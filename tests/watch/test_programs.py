@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 
 from .command import plain, watch
-from .expected import compare, expected, raises
+from .expected import compare, expected, note, raises
 
 HERE = Path(__file__).parent
-MISTAKES = sorted(p for p in HERE.glob("mistakes/*/*.py") if expected(p) or raises(p))
+MISTAKES = sorted(
+    script
+    for script in HERE.glob("mistakes/*/*.py")
+    if expected(script) or raises(script) or note(script)
+)
 HEALTHY = sorted(HERE.glob("healthy/*.py"))
 
 
@@ -21,6 +25,7 @@ def test_a_mistake_is_explained(script: Path) -> None:
     """The report has each problem with its cause and line, and no other problem."""
     told = watch(script, options=("--json",))
     compare(script, told.report["rows"])
+    assert note(script) in "\n".join(told.report["notes"])
     if raises(script):
         assert raises(script) in told.errors
         assert "Traceback (most recent call last):" in told.errors

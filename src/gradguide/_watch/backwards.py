@@ -11,6 +11,7 @@ from gradguide._watch.failures import (
     frozen_that_grad_was_asked_for,
     functions_without_gradient,
 )
+from gradguide._watch.uses_that_cancel import look_for_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,6 +62,13 @@ class Backwards:
             self._ledger.forget_writes()
             self._roots.look_for_names()
         self.count += 1
+        zero = {
+            id(tensor): record
+            for tensor, record in self._ledger
+            if record.has_gradient and not record.nonzero and not record.has_parts
+        }
+        if zero:
+            look_for_parts(losses, zero)
 
     def end(self, losses: list[Tensor]) -> None:
         """Note what a backward gave a gradient, and what it did not."""

@@ -138,7 +138,7 @@ class _Session:
         self._is_finished = True
         self._ended.set()
         self.observer.failed = isinstance(error, Exception)
-        self.observer.ended = error is None
+        self.observer.ended = error is None or isinstance(error, SystemExit)
         trace = error.__traceback__ if error is not None else None
         found, said = end_of(self.observer, _frame_of(trace))
         address = page_of(error)

@@ -84,7 +84,7 @@ class Judge:
         if not tensor.requires_grad and not self._trains_at_times(tensor, record):
             return self._of_frozen(tensor, record)
         if record.trained:
-            return self._of_trained(tensor)
+            return self._of_trained(tensor, record)
         if record.nonzero:
             return self._of_gradient(tensor, record)
         if record.has_gradient:
@@ -119,7 +119,10 @@ class Judge:
             return Judgement("moves", "frozen, but written by hand", record.written)
         return Judgement("frozen", "" if tensor.grad is None else "stale .grad")
 
-    def _of_trained(self, tensor: Tensor) -> Judgement:
+    def _of_trained(self, tensor: Tensor, record: Record) -> Judgement:
+        if record.start is not None and record.returns > 1:
+            why = "each step() starts from the same values: its update is overwritten"
+            return Judgement("undone", why, record.written)
         if bool(torch.isnan(local(tensor.detach())).any()):
             why = "nan after step(): torch.autograd.detect_anomaly() shows where"
             return Judgement("nan", why)
@@ -161,6 +164,9 @@ class Judge:
             if behind & record.bit and (name := self._zero_that_trains(other)):
                 why = f"its gradient is zero as long as {name} is"
                 return Judgement("zero", why, is_normal=True)
+        if record.has_parts:
+            why = "the gradients of its uses cancel out: it has no effect on the loss"
+            return Judgement("zero", why, is_normal=True)
         return Judgement("zero", "its gradient is exactly zero")
 
     def _zero_that_trains(self, bit: int) -> str:

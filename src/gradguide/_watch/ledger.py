@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from gradguide._memory import is_zero, pieces
+from gradguide._memory import is_zero, local, pieces
 from gradguide._origins.where import here
 from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 
@@ -32,6 +32,7 @@ class Record:
         nonzero: Whether such a gradient was not zero everywhere.
         latest: Whether its gradient after the last backward was not zero everywhere.
         cancels: Whether its gradient was zero at a step, though not in another loss.
+        has_parts: Whether a use gave it a gradient that was not zero.
         trained: Whether it changed and had a gradient that was not zero.
         by_step: Why a step changed it although it does not train; or empty.
         has_own_gradient: Whether the script itself made the gradient of such a step.
@@ -40,9 +41,13 @@ class Record:
         in_forward: Whether that was in the forward of a module.
         was_zero: Whether it was zero everywhere before a step.
         holder: The id of the optimizer that stepped last with it; 0 if none did.
+        other: The id of the optimizer that stepped with it before that one.
+        is_shared: Whether two optimizers step with it in turn.
         group: The name that the optimizer has for it or for its group; or empty.
         still: Why the last step left it as it was although it has a gradient.
         is_normal: Whether that is normal at the start of a training.
+        start: The fingerprint before its first step, as long as it returns to that.
+        returns: How many later steps began with the values from before the first one.
     """
 
     tensor: ref[Tensor]
@@ -53,6 +58,7 @@ class Record:
     nonzero: bool = False
     latest: bool = False
     cancels: bool = False
+    has_parts: bool = False
     trained: bool = False
     by_step: str = ""
     has_own_gradient: bool = False
@@ -61,11 +67,22 @@ class Record:
     in_forward: bool = False
     was_zero: bool = False
     holder: int = 0
+    other: int = 0
+    is_shared: bool = False
     group: str = ""
     still: str = ""
     is_normal: bool = False
+    start: Fingerprint | None = None
+    returns: int = 0
     before: Fingerprint | None = None
     """The fingerprint before the first write since the last comparison."""
+
+    def note_holder(self, optimizer: int) -> None:
+        """Note the optimizer, given by its id, that steps with it."""
+        if self.holder not in (0, optimizer):
+            self.is_shared = self.is_shared or self.other == optimizer
+            self.other = self.holder
+        self.holder = optimizer
 
     def note_gradient(self, grad: Tensor | None) -> None:
         """Note a gradient, and whether it is zero everywhere."""
@@ -127,10 +144,10 @@ class Ledger:
     def before_write(self, tensor: Tensor, *, in_forward: bool) -> None:
         """Take fingerprints of all that shares memory with what is written to."""
         for other, record in self.sharing(tensor):
-            if not (record.trained and other.requires_grad):
-                if record.before is None:
-                    record.before = fingerprint(other)
-                record.written, record.in_forward = here(), in_forward
+            record.written, record.in_forward = here(), in_forward
+            is_known = record.trained and other.requires_grad
+            if not is_known and record.before is None:
+                record.before = fingerprint(other)
 
     def note_gradients(self) -> None:
         """Look which tensors have a gradient after a backward."""
@@ -151,6 +168,14 @@ class Ledger:
             trains = record.nonzero and record.required_grad
             record.trained = record.trained or trains
             record.by_hand = record.by_hand or not trains
+
+    def note_return(self, tensor: Tensor, record: Record) -> None:
+        """Note whether a step begins with the values from before the first one."""
+        if record.start is not None:
+            if has_changed(tensor, record.start) or not local(tensor).numel():
+                record.start = None
+            else:
+                record.returns += 1
 
     def forget_writes(self) -> None:
         """Forget what was written by hand so far, as when a checkpoint was loaded."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 from weakref import ref
@@ -62,7 +63,10 @@ class Names:
         missing = {id(value): value for value in wanted if not self.get(value)}
         if not missing:
             return
-        for value, path in _objects(_variables(_scopes(frame))):
+        found = _variables(_scopes(frame))
+        own = [(value, name) for value, name in found if name == "self"]
+        paths = chain(_objects(found), _objects(_attributes(own)))
+        for value, path in paths:
             if id(value) in missing:
                 self._names[id(value)] = (ref(missing.pop(id(value))), path)
                 if not missing:
@@ -96,6 +100,16 @@ def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object] | FrameTyp
     for one in frames:
         if one.f_globals.get("__name__") != "__main__":
             yield one.f_globals
+
+
+def _attributes(found: Iterable[tuple[object, str]]) -> list[tuple[object, str]]:
+    """Return the attributes of objects, for those that no variable leads to."""
+    return [
+        (part, f"{name}{step}")
+        for value, name in found
+        if not isinstance(value, nn.Module)
+        for part, step in _parts(value)
+    ]
 
 
 def _objects(

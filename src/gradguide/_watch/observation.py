@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gradguide._alive import Alive, alive
 from gradguide._watch.internals import unseen
 from gradguide._watch.observer import Observer
+from gradguide._watch.remarks import remarks
 from gradguide._watch.rows import rows
 
 if TYPE_CHECKING:
@@ -64,19 +65,25 @@ def end_of(
                 found = rows(observer, everything)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
+    notes = _notes(observer)
     observer.roots.release()
-    return found, _notes(observer)
+    return found, notes
 
 
 def _notes(observer: Observer) -> list[str]:
     """Return what else there is to say of a watch."""
-    found = []
+    found: list[str] = []
+    try:
+        with unseen():
+            found += remarks(observer)
+    except Exception as error:  # noqa: BLE001 it must not cost the run
+        observer.on_trouble(error)
     if observer.ran_eagerly:
         found.append("compiled code ran without compilation while it was watched")
-    if observer.trouble is not None:
-        error = observer.trouble
+    trouble = observer.trouble
+    if trouble is not None:
         found.append(
-            f"gradguide itself failed, and stopped watching: {type(error).__name__}: "
-            f"{error}"
+            "gradguide itself failed, and stopped watching: "
+            f"{type(trouble).__name__}: {trouble}"
         )
     return found

@@ -16,11 +16,12 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
+from gradguide._memory import has_memory
 from gradguide._origins import operations
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
 from gradguide._origins.values import Origins, mask_of
-from gradguide._origins.where import Place, here, runs_compiled
+from gradguide._origins.where import Place, here, line_here, runs_compiled
 from gradguide._watch.backwards import Backwards
 from gradguide._watch.hooks import Hooks
 from gradguide._watch.internals import (
@@ -33,6 +34,7 @@ from gradguide._watch.ledger import Ledger
 from gradguide._watch.roots import Roots
 from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
+from gradguide._watch.terms import Terms
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -51,7 +53,11 @@ class Observer(Tape):
         forwards: How many forwards of outermost modules ran.
         backwards: What the backwards reached.
         behind: For each source, those whose data it was multiplied with.
+        terms: The terms of losses that give no gradient.
         frozen_at: Where tensors were frozen while they were watched.
+        unfrozen_at: Where tensors were frozen before any forward, and where they were
+            unfrozen before any backward.
+        copies_of_itself: The lines that copied a tensor into itself, as keys.
         failed: Whether the run ended by an error.
         ended: Whether the script that was watched came to its end.
         saw_threads: Whether a module ran in another thread.
@@ -72,7 +78,11 @@ class Observer(Tape):
         self.forwards = 0
         self.backwards = Backwards(self, self.ledger, self.roots)
         self.behind: dict[int, int] = {}
+        self.terms = Terms()
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
+        self._frozen_first: dict[int, tuple[ref[Tensor], Place | None]] = {}
+        self.unfrozen_at: dict[int, tuple[Place | None, Place | None]] = {}
+        self.copies_of_itself: dict[Place | None, None] = {}
         self.saw_threads = False
         self.failed = False
         self.ended = False
@@ -149,11 +159,13 @@ class Observer(Tape):
             with self._noting():
                 copied = args[:1] if func in _COPIES else args[1:]
                 self.ledger.note_copies(tensors_in(copied))
+                if func is Tensor.copy_ and _is_same(*args[:2]):
+                    self.copies_of_itself.setdefault(line_here())
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
             with self._noting():
-                self.backwards.begin(list(args[:1]))
+                self._backward_begins(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
             with self._noting():
@@ -171,6 +183,8 @@ class Observer(Tape):
     def after(self, call: Call, result: object, reads: dict[int, Read]) -> None:
         """Note the results of a call, and what its sources were multiplied with."""
         super().after(call, result, reads)
+        if len(reads) > 1:
+            self.terms.note(call, result, reads.values())
         factors = operations.factors(call.name, call.inputs) if len(reads) > 1 else []
         for factor in factors:
             record = self.ledger.get(factor) if factor.is_leaf else None
@@ -202,8 +216,18 @@ class Observer(Tape):
 
     def flag_changed(self, tensor: Tensor) -> None:
         """Note where a tensor was frozen."""
+        key, place = id(tensor), line_here()
         if not tensor.requires_grad:
-            self.frozen_at[id(tensor)] = (ref(tensor), here())
+            self.frozen_at[key] = (ref(tensor), here())
+            known, _ = self._frozen_first.get(key, (None, None))
+            if not self.forwards and (known is None or known() is not tensor):
+                self._frozen_first[key] = (ref(tensor), place)
+            if not self.backwards.count:
+                self.unfrozen_at.pop(key, None)
+        elif key in self._frozen_first and not self.backwards.count:
+            known, first = self._frozen_first[key]
+            if known() is tensor:
+                self.unfrozen_at[key] = (first, place)
 
     def on_trouble(self, error: Exception) -> None:
         """Observe no more after an error of this package, which costs no run."""
@@ -219,7 +243,7 @@ class Observer(Tape):
             return func(*args, **kwargs)
         roots = list(args[:1])
         with self._noting():
-            self.backwards.begin(roots)
+            self._backward_begins(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
@@ -230,9 +254,16 @@ class Observer(Tape):
         finally:
             self._in_backward = False
         with self._noting():
+            with unseen():
+                self.steps.leftovers.after_backward()
             self.backwards.end(roots)
             self.after_backward()
         return result
+
+    def _backward_begins(self, roots: list[Tensor]) -> None:
+        with unseen():
+            self.steps.leftovers.before_backward()
+        self.backwards.begin(roots)
 
     def _autograd_grad(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -279,6 +310,17 @@ class Observer(Tape):
 
 
 _COPIES = {Tensor.copy_, torch._foreach_copy_}
+
+
+def _is_same(target: Tensor, source: object = None, *_: object) -> bool:
+    """Whether a tensor is copied into itself."""
+    if not isinstance(source, Tensor) or not has_memory(target):
+        return False
+    if source.stride() != target.stride() or not has_memory(source):
+        return False
+    return source.shape == target.shape and source.data_ptr() == target.data_ptr()
+
+
 _GRAD: Any = Tensor.grad  # a property in C
 _SET_GRAD = _GRAD.__set__
 

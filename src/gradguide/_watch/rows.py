@@ -55,6 +55,7 @@ class _Rows:
         parameters = list(self._parameters())
         others = [*self._buffers(), *self._others(), *self._aliases(), *self._failed()]
         yield from self._nothing([*parameters, *others])
+        yield from self._never_cleared()
         yield from parameters
         yield from others
 
@@ -179,6 +180,13 @@ class _Rows:
         for failure in self._seen.backwards.failures:
             where = written(failure.where, self._paths)
             yield Row(failure.name, "failed", failure.why, where, 0, "run")
+
+    def _never_cleared(self) -> Iterator[Row]:
+        """Yield the optimizers whose steps apply old gradients again."""
+        for one in self._seen.steps.leftovers.never_cleared():
+            why = "no zero_grad() between its steps: each applies the old gradients too"
+            where = written(one.where, self._paths)
+            yield Row(one.name, "never cleared", why, where, 0, "run")
 
     def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
         """Say that nothing trains, if no parameter moved by its gradient."""

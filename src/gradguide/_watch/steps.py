@@ -15,6 +15,7 @@ from gradguide._explain.optimizer import is_of_torch, rehearse
 from gradguide._memory import is_zero, local
 from gradguide._watch.fingerprint import fingerprint, has_changed
 from gradguide._watch.ledger import Held, Ledger, Record, held_by
+from gradguide._watch.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -27,6 +28,7 @@ class Steps:
         """Write into a ledger."""
         self._ledger = ledger
         self._running: dict[int, _Step] = {}
+        self.leftovers = Leftovers()
         self.counts: dict[int, tuple[ref[Optimizer], int]] = {}
         self.skips: dict[int, int] = {}
 
@@ -52,6 +54,7 @@ class Steps:
             record.required_grad = record.required_grad or tensor.requires_grad
             self._ledger.compare_one(tensor, record)
             if record.trained and tensor.requires_grad:
+                self._ledger.note_return(tensor, record)
                 continue
             record.was_zero = record.was_zero or is_zero(tensor)
             if self._ledger.is_own_gradient(tensor.grad):
@@ -77,6 +80,7 @@ class Steps:
             known = step.before.get(id(held.tensor))
             if known is not None:
                 known.compare(optimizer)
+        self.leftovers.after_step(optimizer)
         return not self._running
 
     def skip(self, optimizer: Optimizer) -> None:
@@ -87,10 +91,16 @@ class Steps:
             record.has_gradient = record.has_gradient or held.tensor.grad is not None
             record.still = _SKIPPED
 
+    def names_of(self, *optimizers: int) -> list[str]:
+        """Return the classes of optimizers that have stepped, given by their ids."""
+        known = [self.counts.get(one, (None, 0))[0] for one in optimizers]
+        found = [one() for one in known if one is not None]
+        return sorted(type(one).__name__ for one in found if one is not None)
+
     def _record_of(self, held: Held, optimizer: Optimizer) -> Record:
         """Return the record of a tensor, and note the optimizer that holds it."""
         record = self._ledger.of(held.tensor)
-        record.holder = id(optimizer)
+        record.note_holder(id(optimizer))
         record.group = record.group or held.name
         return record
 
@@ -114,7 +124,7 @@ class _Before:
         self._held = held
         self._record = record
         self._reason = "" if tensor.requires_grad else _why_moved(optimizer, held)
-        self._fingerprint = fingerprint(tensor)
+        self._fingerprint = record.start = fingerprint(tensor)
         self._grad = _kind_of(tensor.grad)
 
     def compare(self, optimizer: Optimizer) -> None:
@@ -214,8 +224,7 @@ def _rounded_away(optimizer: Optimizer, held: Held) -> float | None:
     if local(tensor) is not tensor and kind.__name__ in _WHOLE:
         return None
     same = rehearse(kind, optimizer, [tensor])
-    if same and not same_values(same[0], tensor):
-        return None  # the step of that class would have moved it
+    moves = not same_values(same[0], tensor) if same else False
     exact = rehearse(kind, optimizer, [tensor], torch.float64)
     values = local(tensor.detach()).double()
     if exact:
@@ -227,6 +236,8 @@ def _rounded_away(optimizer: Optimizer, held: Held) -> float | None:
     _, exponent = torch.frexp(values.abs().clamp_min(torch.finfo(tensor.dtype).tiny))
     half_unit = torch.finfo(tensor.dtype).eps / 2 * torch.exp2(exponent.double() - 1)
     ratio = float((half_unit / update).min())
+    if moves:  # the next step of that class, by a little if only momentum has grown
+        return math.inf if ratio > _BARELY else None
     if torch.finfo(tensor.dtype).bits > _HALF and float(update.max()) < _TINY:
         return math.inf  # as the gradient of a bias before a batch norm
     return ratio if 1 <= ratio < math.inf else None
@@ -234,6 +245,7 @@ def _rounded_away(optimizer: Optimizer, held: Held) -> float | None:
 
 _WHOLE = {"Adafactor", "Muon"}
 """Optimizers whose step needs all of a tensor, of which a process may have a part."""
+_BARELY = 1 / 16
 _HALF = 16
 _TINY = torch.finfo(torch.float32).eps / 2
 """An update that float32 can't even add to 1."""

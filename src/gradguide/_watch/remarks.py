@@ -1,0 +1,71 @@
+"""Says what is remarkable about a training although its parameters train."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gradguide._origins.where import Place, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gradguide._watch.observer import Observer
+
+
+def remarks(observer: Observer) -> Iterator[str]:
+    """Yield what is no problem of one parameter, but may be a mistake."""
+    yield from _terms(observer)
+    yield from _steps(observer)
+    yield from _of_two_optimizers(observer)
+    yield from _unfrozen(observer)
+    for place in observer.copies_of_itself:
+        yield f"copies a tensor into itself{_at(place)}: from another one?"
+
+
+def _terms(observer: Observer) -> Iterator[str]:
+    for (place, why), cut in observer.terms.cut.items():
+        yield f"a term that is added{_at(place)} gives no gradient: {why}{_at(cut)}"
+
+
+def _steps(observer: Observer) -> Iterator[str]:
+    leftovers = observer.steps.leftovers
+    for one in leftovers.mixed():
+        yield (
+            f"the step() of {one.name}{_at(one.where)} also applies gradients from "
+            f"before the step(){_at(one.foreign)}: zero_grad() between them?"
+        )
+    for one in leftovers.idle():
+        yield f"the step() of {one.name}{_at(one.idle)} found no gradient"
+    inputs = any(record.nonzero and not record.holder for _, record in observer.ledger)
+    for one in () if inputs else leftovers.lost():
+        yield (
+            f"the gradients for {one.name} of {one.lost} backwards were cleared before "
+            f"its step(){_at(one.where)}"
+        )
+
+
+def _of_two_optimizers(observer: Observer) -> Iterator[str]:
+    counts: Counter[tuple[str, ...]] = Counter()
+    names: dict[tuple[str, ...], str] = {}
+    for tensor, record in observer.ledger:
+        if record.is_shared:
+            optimizers = tuple(observer.steps.names_of(record.holder, record.other))
+            counts[optimizers] += 1
+            names.setdefault(optimizers, observer.roots.name_of(tensor))
+    for optimizers, count in counts.items():
+        more = f" and {count - 1} more" if count > 1 else ""
+        yield f"{names[optimizers]}{more}: stepped by {' and by '.join(optimizers)}"
+
+
+def _unfrozen(observer: Observer) -> Iterator[str]:
+    for (frozen, unfrozen), count in Counter(observer.unfrozen_at.values()).items():
+        what = "a tensor" if count == 1 else f"{count} tensors"
+        yield (
+            f"{what} frozen{_at(frozen)} and unfrozen{_at(unfrozen)}, "
+            "before the first backward"
+        )
+
+
+def _at(place: Place | None) -> str:
+    return f" at {written(place, {})}" if place is not None else ""
