@@ -111,6 +111,50 @@ with torch.no_grad():
         raise AssertionError("two values were copied into three")
 
 # %%
+# ``set_storage is not allowed on a Tensor created from .data or .detach()``
+# --------------------------------------------------------------------------
+# ``w.data.set_(new)`` was written to give a weight other values. Write
+# ``w.copy_(new)`` under ``no_grad()`` instead, without ``.data``. ``no_grad()`` around
+# the old line does not help: ``w.data`` is another tensor, and ``set_()`` gives other
+# memory to that one alone. The same is true of ``resize_()``, ``squeeze_()`` and other
+# changes of shape or memory through ``.data`` or ``detach()``.
+#
+# Versions before `this change of 2022
+# <https://github.com/pytorch/pytorch/pull/83590>`__ raise the error (not run here). In
+# PyTorch 2.13 the line runs, and the weight keeps its old values. So look for such
+# lines in code that was written for an old version.
+weight, new = torch.nn.Parameter(torch.ones(2)), torch.tensor([3.0, 4.0])
+for other in (weight.data, weight.detach()):
+    other.set_(new)  # wrong
+    other.unsqueeze_(0)
+    print(other, weight.tolist())
+    assert other.tolist() == [[3, 4]]
+    assert weight.tolist() == [1, 1]
+weight.data.resize_(4)
+assert weight.tolist() == [1, 1]
+with torch.no_grad():
+    weight.copy_(new)  # right
+print(weight.tolist())
+assert weight.tolist() == [3, 4]
+
+# %%
+# ``w.set_(new)`` under ``no_grad()`` changes the weight, too, even its shape. But the
+# weight then shares the memory of ``new``, and an optimizer keeps the state of the old
+# shape.
+memory = weight.data_ptr()
+with torch.no_grad():
+    weight.copy_(new)
+    assert weight.data_ptr() == memory
+    weight.set_(new)
+    assert weight.data_ptr() == new.data_ptr()
+    weight.grad = torch.ones(2)
+    optimizer = torch.optim.Adam([weight])
+    optimizer.step()
+    weight.set_(torch.ones(3))
+assert optimizer.state[weight]["exp_avg"].shape == (2,)
+assert weight.shape == (3,)
+
+# %%
 # Does ``h.data[i] = y`` pass the gradient to ``y``?
 # --------------------------------------------------
 # No: it writes the numbers of ``y`` and drops its graph. Assign to a clone of ``h``:

@@ -45,6 +45,63 @@ with torch.no_grad():
 assert features.mul_(2).tolist() == [2, 2]
 
 # %%
+# ``test_loss /= len(dataloader)`` after ``inference_mode()``
+# -----------------------------------------------------------
+# The loss of an evaluation is added up in the block and divided after it. ``test_loss =
+# 0`` is a plain number, but after ``test_loss += loss`` in the block it is an inference
+# tensor, and ``/=`` changes it in place. Add numbers, with ``loss.item()``, or indent
+# the division into the block, or write ``test_loss = test_loss / n``.
+losses = torch.tensor([1.0, 2.0, 3.0])
+test_loss = total = 0
+with torch.inference_mode():
+    for loss in losses:
+        test_loss += loss
+        total += loss.item()
+print(test_loss.is_inference(), total)
+try:
+    # Wrong: in place, outside.
+    test_loss /= len(losses)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an inference tensor was changed")
+assert message.startswith("Inplace update to inference tensor outside")
+# The error came after the division.
+assert test_loss.item() == 2
+# Right: a sum of numbers is a number.
+total /= len(losses)
+print(total)
+assert total == 2
+
+# %%
+# A sum that starts as ``torch.tensor(0.0)``, made outside, stays an ordinary tensor. A
+# function under ``@torch.inference_mode()`` returns inference tensors. If a sum outside
+# starts as 0, ``+=`` makes an ordinary tensor. If it starts as the first result, ``+=``
+# raises the error.
+test_loss = torch.tensor(0.0)
+with torch.inference_mode():
+    for loss in losses:
+        test_loss += loss
+    inside = loss * 3
+    inside /= len(losses)
+test_loss /= len(losses)
+assert test_loss.item() == 2
+assert inside.item() == 3
+evaluate = torch.inference_mode()(losses.sum)
+total = 0
+total += evaluate()
+total /= len(losses)
+assert total.item() == 2
+total = evaluate()
+try:
+    total += evaluate()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an inference tensor was changed")
+assert message.startswith("Inplace update to inference tensor outside")
+
+# %%
 # Modules that were created under inference_mode()
 # ------------------------------------------------
 # Their parameters and buffers are inference tensors. A batch norm in training mode

@@ -71,6 +71,9 @@ assert copy.equal(whole)
 #   view of its base has been modified inplace*.
 # - Nothing is raised if no gradient is needed, as behind frozen layers. So the error
 #   can come when you unfreeze.
+# - If only the value that you write requires a gradient, and the tensor that was split
+#   does not, the message begins with ``A view was created in no_grad mode``:
+#   :doc:`a_view_was_created_in_no_grad_mode`.
 for change in (torch.nn.ReLU(inplace=True), lambda view: view.clamp_(max=1)):
     for view in (torch.split(2 * x, 2)[0], torch.unbind(2 * x.view(2, 2))[0]):
         try:
@@ -94,6 +97,15 @@ except RuntimeError as error:
 else:
     raise AssertionError("a view of a changed base was used")
 assert "its base or another view of its base has been modified inplace" in message
+
+a, _ = torch.zeros(4).chunk(2)
+try:
+    a += x[:2]
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a view of several was changed")
+assert message.startswith("A view was created in no_grad mode")
 
 layer = torch.nn.Linear(2, 4)
 for frozen in (True, False):

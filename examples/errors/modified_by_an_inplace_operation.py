@@ -52,6 +52,44 @@ layer(x).sum().backward()
 assert x.grad.equal(layer.weight[0])
 
 # %%
+# Several networks: all ``backward()`` first, then all ``step()``
+# ---------------------------------------------------------------
+# ``backward()`` and ``step()`` need not come in pairs. If several losses share a
+# forward pass, for example that of a generator, a discriminator and a classifier, call
+# every ``backward()`` first and every ``step()`` at the end: no weight changes in
+# between, and all gradients are those of the old weights. Each ``backward()`` but the
+# last needs ``retain_graph=True`` if they go through the same part of the graph.
+#
+# The error goes away, but each loss now adds to the ``.grad`` of every network that it
+# goes through. Here the loss of the generator cancels that of the discriminator.
+# ``backward(inputs=...)`` keeps to one network, as do ``detach()`` and
+# ``requires_grad_(False)`` for the other one: :doc:`/gallery/recipes/gan_training`.
+generator, discriminator = torch.nn.Linear(3, 3), torch.nn.Linear(3, 1)
+weights = [*generator.parameters()], [*discriminator.parameters()]
+optimizers = [torch.optim.SGD(part, lr=0.1) for part in weights]
+
+
+def train(*, separate):
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    fake = generator(x.detach())
+    d_loss = discriminator(fake.detach()).mean()
+    g_loss = -discriminator(fake).mean()
+    d_loss.backward()
+    g_loss.backward(inputs=weights[0] if separate else None)
+    for optimizer in optimizers:
+        optimizer.step()
+    return [part[0].grad.any().item() for part in weights]
+
+
+# Wrong: the discriminator gets the sum of two opposite gradients.
+print(mixed := train(separate=False))
+# Right: each loss reaches its own network.
+print(apart := train(separate=True))
+assert mixed == [True, False]
+assert apart == [True, True]
+
+# %%
 # A write to shared memory
 # ------------------------
 # Slices, views, ``detach()`` and, in most cases, ``reshape()`` share the memory of the

@@ -66,6 +66,57 @@ print(len(gradients))
 assert len(gradients) == 2
 
 # %%
+# A frozen UNet with ``use_checkpoint=True``: LDM, ControlNet, T2I-Adapter
+# ------------------------------------------------------------------------
+# You don't call ``autograd.grad`` yourself, but gradient checkpointing does: the
+# ``backward()`` of the ``CheckpointFunction`` in `LDM
+# <https://github.com/CompVis/latent-diffusion/blob/main/ldm/modules/diffusionmodules/util.py>`__
+# and `guided-diffusion
+# <https://github.com/openai/guided-diffusion/blob/main/guided_diffusion/nn.py>`__ asks
+# for the gradients of all parameters of its block (read, not run). If one of them is
+# frozen, it raises this error. The UNet can stay frozen: the gradient goes through it
+# to an adapter all the same. Replace the body of ``checkpoint(func, inputs, params,
+# flag)`` by ``torch.utils.checkpoint.checkpoint(func, *inputs, use_reentrant=False)``,
+# or switch ``use_checkpoint`` off, which needs more memory. A function of your own has
+# to ask only for what requires a gradient:
+# :doc:`/gallery/modes/custom_functions_that_fail`.
+from torch.utils.checkpoint import checkpoint
+
+
+class CheckpointFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, block, hidden, *parameters):
+        ctx.block, ctx.parameters = block, parameters
+        ctx.save_for_backward(hidden)
+        return block(hidden)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        hidden = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            output = ctx.block(hidden)
+        inputs = (hidden, *ctx.parameters)
+        return None, *torch.autograd.grad(output, inputs, gradient, allow_unused=True)
+
+
+adapter, block = torch.nn.Linear(2, 2), model
+# Wrong: backward() asks for all parameters of the block, and some are frozen.
+hidden = adapter(torch.ones(1, 2))
+try:
+    CheckpointFunction.apply(block, hidden, *block.parameters()).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("nothing was frozen")
+assert message.startswith("One of the differentiated Tensors does not require grad")
+# Right: the checkpoint of PyTorch leaves out what is frozen.
+checkpoint(block, adapter(torch.ones(1, 2)), use_reentrant=False).sum().backward()
+print(adapter.bias.grad is not None)
+assert block[0].weight.grad is None
+assert adapter.bias.grad.any()
+block.zero_grad()
+
+# %%
 # The tensor is a detached result
 # -------------------------------
 # The result of ``detach()``, or of an operation under ``no_grad()``, has

@@ -30,6 +30,68 @@ print([len(group["params"]) for group in optimizer.param_groups])
 assert [len(g["params"]) for g in optimizer.param_groups] == [2, 2]
 
 # %%
+# Everything was trained, and now a part is frozen
+# ------------------------------------------------
+# The saved state has all parameters, and the new optimizer was created from those that
+# still require a gradient: ``filter(lambda p: p.requires_grad, ...)``, or a framework
+# does this. Create it from all parameters, in the same groups and order as then, and
+# load. Optimizers except ``LBFGS`` skip a frozen parameter whose ``.grad`` is None,
+# even with momentum or weight decay. Or load the weights of the model alone, and create
+# a new optimizer from the trainable parameters: it starts without momentum.
+#
+# ``requires_grad`` is no option of a parameter group: ``{"params": ...,
+# "requires_grad": False}`` is accepted and has no effect.
+
+
+def step(optimizer):
+    optimizer.zero_grad()
+    head(body(torch.ones(1, 2))).sum().backward()
+    optimizer.step()
+
+
+optimizer = torch.optim.AdamW(parameters, weight_decay=0.1)
+step(optimizer)
+saved = optimizer.state_dict()
+body.requires_grad_(False)
+try:
+    # Wrong: two parameters, and the state is that of four.
+    trainable = [p for p in parameters if p.requires_grad]
+    torch.optim.AdamW(trainable, weight_decay=0.1).load_state_dict(saved)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the sizes of the groups differ")
+assert message.startswith("loaded state dict contains a parameter group")
+# Right: all parameters, load, and what is frozen has no gradient.
+optimizer = torch.optim.AdamW(parameters, weight_decay=0.1)
+optimizer.load_state_dict(saved)
+optimizer.zero_grad()
+before = [p.clone() for p in parameters]
+step(optimizer)
+moved = [not p.equal(old) for p, old in zip(parameters, before, strict=True)]
+print(moved)
+assert moved == [False, False, True, True]
+
+# %%
+# If you freeze in the middle of a run, call ``zero_grad()`` before the next step: a
+# gradient that is left still moves a frozen parameter
+# (:doc:`/gallery/still-moves/stale_gradients`).
+body.requires_grad_(True)
+ignored = {"params": list(body.parameters()), "requires_grad": False}
+optimizer = torch.optim.SGD([ignored], lr=0.1)
+before = body.bias.clone()
+step(optimizer)
+assert not body.bias.equal(before)
+assert all(p.requires_grad for p in body.parameters())
+body.requires_grad_(False)
+before = body.bias.clone()
+optimizer.step()
+assert not body.bias.equal(before)
+body.requires_grad_(True)
+
+# %%
+# Schedulers, ``LBFGS`` and the order of the parameters
+# -----------------------------------------------------
 # Create a learning rate scheduler after ``add_param_group()``: it makes an entry for
 # each group when it is created. ``LBFGS`` works with one group only; create a new one.
 #

@@ -42,6 +42,46 @@ assert x.to(torch.float32) is x
 assert not x[0].is_leaf
 
 # %%
+# Can I ignore the warning? It comes from a library, a debugger or at inference
+# -----------------------------------------------------------------------------
+# Yes, if nothing needs the gradient of this tensor. Some code reads the ``.grad`` of a
+# result, for example to ask ``if tensor.grad is not None``, or a debugger reads all
+# attributes of a variable. It gets None, and nothing else changes: the results and all
+# other gradients are right. To make the warning go away:
+#
+# - At inference, compute the tensor under ``no_grad()``. Around the line that reads,
+#   ``no_grad()`` changes nothing.
+# - In your own code, ask ``tensor.is_leaf or tensor.retains_grad`` first.
+# - For a library that you can't change, filter the warning by its text.
+#
+# Don't ignore it where that code needs the gradient, for example to choose channels for
+# pruning: after such a check it skips the tensor without an error. Call
+# ``retain_grad()`` before ``backward()``.
+import warnings
+
+
+def warnings_of(read):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read()
+    return [str(warning.message) for warning in caught]
+
+
+hidden = x * 2
+with torch.no_grad():
+    inferred = x * 2
+print(len(warnings_of(lambda: hidden.grad)), len(warnings_of(lambda: inferred.grad)))
+for read in (lambda: hidden.grad is not None, torch.no_grad()(lambda: hidden.grad)):
+    (message,) = warnings_of(read)
+    assert message.startswith("The .grad attribute of a Tensor that is not a leaf")
+assert not warnings_of(lambda: inferred.grad)
+assert not warnings_of(lambda: hidden.is_leaf or hidden.retains_grad)
+with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor")
+    assert hidden.grad is None
+
+# %%
 # Without ``retain_grad()``
 # -------------------------
 # ``torch.autograd.grad`` returns the gradient of a result, and
@@ -54,14 +94,9 @@ assert gradient.tolist() == [4, 8]
 hidden = x * 2
 hidden.square().sum().backward(inputs=[hidden])
 assert hidden.grad.tolist() == [4, 8]
-
-import warnings
-
 hidden = x * 2
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    assert hasattr(hidden, "grad")
-assert ".grad attribute" in str(caught[0].message)
+(message,) = warnings_of(lambda: hasattr(hidden, "grad"))
+assert ".grad attribute" in message
 
 # %%
 # Read on: :doc:`/gallery/graph/retain_grad`.

@@ -98,6 +98,53 @@ for _ in range(2):
     neuron(1.0).sum().backward()
 
 # %%
+# ``reset_net()`` between two forward passes, and one ``backward()`` after them
+# ------------------------------------------------------------------------------
+# For two inputs that have nothing to do with each other, you may reset between their
+# forward passes, add the losses, and call ``backward()`` once. The reset gives the
+# attribute another tensor. What was computed before keeps its graph, and both passes
+# get their gradient. Reset again before the next step.
+#
+# Do not reset between two parts of one sequence: the second part needs the state, and
+# the gradient through it. If the loss contains the state itself, compute it before the
+# reset. A reset of your own has to assign a new tensor: one in place, such as
+# ``self.v.zero_()``, leads to :doc:`modified_by_an_inplace_operation`.
+
+
+def passes(*, reset):
+    neuron.reset()
+    neuron.zero_grad()
+    loss = neuron(1.0).sum()
+    reset()
+    (loss + neuron(2.0).sum()).backward()
+    return neuron.weight.grad
+
+
+def alone(x):
+    neuron.reset()
+    return torch.autograd.grad(neuron(x).sum(), neuron.weight)[0]
+
+
+both = passes(reset=neuron.reset)
+print(both, passes(reset=lambda: None))
+assert both.allclose(alone(1.0) + alone(2.0))
+assert not both.allclose(passes(reset=lambda: None))
+
+
+def reset_in_place():
+    neuron.v.zero_()
+
+
+try:
+    # Wrong: the reset writes into what the first pass has saved.
+    passes(reset=reset_in_place)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the reset changed nothing that was saved")
+assert "has been modified by an inplace operation" in message
+
+# %%
 # Something is computed before the loop
 # -------------------------------------
 # Move it into the loop. ``retain_graph=True`` makes the error go away and hides the

@@ -60,6 +60,55 @@ for leave_out_update in (False, True):
 # <https://github.com/huggingface/transformers/issues/23935>`__; not run here).
 
 # %%
+# Where does ``clip_grad_norm_()`` belong, before or after ``backward()``?
+# ------------------------------------------------------------------------
+# Gradient clipping comes after ``backward()`` and before ``step()``. It changes what is
+# in ``.grad`` at that moment. Before ``backward()`` that is nothing, or the gradient of
+# the last step: ``clip_grad_norm_()`` returns 0, or the old norm, and the new gradient
+# is not clipped. After ``step()`` it is too late for this step.
+#
+# With a ``GradScaler``, call ``scaler.unscale_(optimizer)`` first, or the scaled
+# gradient is clipped. With gradient accumulation, clip once, before ``step()``: if you
+# clip after each part, a part with a large gradient counts for less.
+weight = torch.zeros(2, requires_grad=True)
+sgd = torch.optim.SGD([weight], lr=0.1)
+clip = torch.nn.utils.clip_grad_norm_
+# Wrong: there is no gradient yet.
+norm = clip([weight], 1.0)
+(30 * weight[0]).backward()
+print(norm, weight.grad)
+assert norm == 0
+assert weight.grad.tolist() == [30, 0]
+# Right: after backward(), before step().
+norm = clip([weight], 1.0)
+print(norm, weight.grad)
+sgd.step()
+assert norm == 30
+assert weight.allclose(torch.tensor([-0.1, 0.0]))
+
+
+def accumulated(*, each):
+    sgd.zero_grad()
+    for loss in (3 * weight[0], 1 * weight[1]):
+        loss.backward()
+        if each:
+            clip([weight], 1.0)
+    clip([weight], 1.0)
+    return weight.grad.clone()
+
+
+# Clipped once, the parts stay at 3 to 1. Clipped after each, they are 1 to 1.
+once, each = accumulated(each=False), accumulated(each=True)
+print(once, each)
+assert (once[0] / once[1]).allclose(torch.tensor(3.0))
+assert (each[0] / each[1]).allclose(torch.tensor(1.0))
+# Without unscale_(), the norm is that of the scaled gradient.
+sgd.zero_grad()
+scaler = torch.amp.GradScaler("cpu")
+scaler.scale(30 * weight[0]).backward()
+assert clip([weight], 1.0) == 30 * scaler.get_scale()
+
+# %%
 # ``unscale_()`` after ``step()``
 # -------------------------------
 # ``step()`` unscales by itself if you have not done so. So without clipping you don't
