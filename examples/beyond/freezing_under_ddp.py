@@ -232,6 +232,17 @@ model[0].requires_grad_(False)
 wrapped(x).sum().backward()
 with torch.no_grad():
     assert not wrapped(x).requires_grad
+with_all = torch.optim.SGD(model.parameters(), lr=0.1)
+trainable = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+model[0].requires_grad_(True)
+wrapped = nn.parallel.DistributedDataParallel(model)
+wrapped(x).sum().backward()
+moved = []
+for optimizer in (trainable, with_all):
+    before = model[0].bias.clone()
+    optimizer.step()
+    moved.append(not model[0].bias.equal(before))
+assert moved == [False, True]
 
 
 class CutOff(nn.Module):
@@ -262,11 +273,13 @@ dist.destroy_process_group()
 
 # %%
 # Wrap again after each change of ``requires_grad``. The parameters stay the same ones,
-# so you can keep the optimizer. ``find_unused_parameters=True``, which the message
-# recommends, costs a walk through the graph in each step. It pays if parameters that
-# were trainable when you wrapped are left out in some steps: by a branch that not every
-# step takes, or because ``requires_grad`` changes often. If every step uses all of
-# them, :doc:`a warning
+# so you can keep an optimizer that was made with all of them. One that was made with
+# the trainable ones alone lacks what you unfreeze later: add it with
+# ``add_param_group()`` (:doc:`/gallery/freezing/unfreeze_gradually`).
+# ``find_unused_parameters=True``, which the message recommends, costs a walk through
+# the graph in each step. It pays if parameters that were trainable when you wrapped are
+# left out in some steps: by a branch that not every step takes, or because
+# ``requires_grad`` changes often. If every step uses all of them, :doc:`a warning
 # </reference/errors/find_unused_parameters_true_was_specified_in_ddp_constructor>` says
 # so. Source: :torch:`torch.nn.parallel.DistributedDataParallel`, which warns of changed
 # parameters.

@@ -255,6 +255,89 @@ else:
     raise AssertionError("a mixed unit was wrapped")
 assert "FSDP does not support wrapping such modules" in message
 
+
+# %%
+# Linear evaluation: a unit that is frozen as a whole
+# ---------------------------------------------------
+# Only a head trains on a frozen trunk, and the trunk has units of its own, in which
+# nothing trains. FSDP1 and FSDP2 of PyTorch allow that. FairScale, from which FSDP1
+# comes, failed in 2021 with ``expected to be in states [<TrainingState.BACKWARD_POST:
+# 4>] but current state is TrainingState.IDLE``, because a frozen unit has no backward
+# pass. `It was mended <https://github.com/facebookresearch/fairscale/pull/614>`__
+# (read, not run): use FSDP of PyTorch. A trunk that fits on each GPU can also stay
+# outside: call it under ``no_grad()``, and wrap only the head.
+def trunk_and_head():
+    trunk = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).requires_grad_(False)
+    return nn.Sequential(trunk, nn.Linear(4, 1))
+
+
+layers = ModuleWrapPolicy({nn.Linear, nn.Sequential})
+first = FullyShardedDataParallel(trunk_and_head(), auto_wrap_policy=layers, **one)
+second = trunk_and_head()
+for part in (*second[0], second[0], second):
+    fully_shard(part, mesh=mesh)
+for model in (first, second):
+    for _ in range(2):
+        model.zero_grad()
+        model(x).sum().backward()
+    trained = [p.grad is not None for p in model.parameters()]
+    print(trained)
+    assert any(trained)
+    assert trained == [p.requires_grad for p in model.parameters()]
+
+# %%
+# LoRA under FSDP1: uniform dtype, and a loss of NaN
+# --------------------------------------------------
+# A frozen base in ``bfloat16`` and adapters in ``float32`` cannot share a unit of
+# FSDP1: it raises ``Must flatten tensors with uniform dtype``. Convert both to
+# ``float32`` before the wrapping, and let ``MixedPrecision`` compute in ``bfloat16``.
+# Or, to save memory, give the adapters units of their own, as above. FSDP2 needs
+# neither.
+#
+# If LoRA learns under DDP and the loss is NaN under FSDP, try one dtype as well: the
+# trainer of LTX-2 converts the base to ``float32`` since `such a report
+# <https://github.com/Lightricks/LTX-2/issues/114>`__ (read, not run; the cause of the
+# NaN is not named there). ``use_orig_params=False`` is no cure: a unit must then be
+# frozen or trainable as a whole.
+from torch.distributed.fsdp import MixedPrecision
+
+
+class Adapted(nn.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.base = nn.Linear(4, 1, dtype=dtype).requires_grad_(False)
+        self.adapter = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.base(x.bfloat16()) + self.adapter(x)
+
+
+def wrap(dtype, **options):
+    half = MixedPrecision(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    return FullyShardedDataParallel(
+        Adapted(dtype), mixed_precision=half, **options, **one
+    )
+
+
+# Wrong: two dtypes in one unit, or no original parameters.
+messages = []
+for dtype, keeps in ((torch.bfloat16, True), (torch.float32, False)):
+    try:
+        wrap(dtype, use_orig_params=keeps)
+    except ValueError as error:
+        messages.append(str(error))
+print(*messages, sep="\n")
+assert messages[0].startswith("Must flatten tensors with uniform dtype")
+assert messages[1].startswith("Must flatten tensors with uniform `requires_grad`")
+# Right: one dtype, or a unit for what trains.
+apart = partial(lambda_auto_wrap_policy, lambda_fn=trains)
+for dtype, policy in ((torch.float32, None), (torch.bfloat16, apart)):
+    model = wrap(dtype, use_orig_params=True, auto_wrap_policy=policy)
+    model(x).sum().backward()
+    grads = [p.grad.dtype for p in model.parameters() if p.grad is not None]
+    print(grads)
+    assert grads == [torch.float32] * 2
+
 # %%
 # Unfrozen under mixed precision: the gradient is in bfloat16
 # -----------------------------------------------------------
@@ -390,6 +473,79 @@ assert lines[1] == "full_tensor: (1, 1.0) (1, 1.0)"
 assert lines[2] == "(0, True) (1, False)"
 assert lines[3] == "summon: (1, 1.0) (1, 1.0)"
 
+# %%
+# weight should have at least three dimensions, 'weight' must be 2-D
+# ------------------------------------------------------------------
+# A convolution or an embedding got such an empty or flat weight: its parameter was
+# sharded and not gathered. Freezing does not exempt a vision tower, a text encoder or a
+# reference model from sharding.
+#
+# - *FSDP:* the ``forward()`` of a unit gathers its weights. If you call a part of it,
+#   or another method such as ``model.encode(x)``, the weights are still shards. In
+#   FSDP2 the error is ``got mixed torch.Tensor and DTensor``. Shard that part as a unit
+#   of its own, or name the method: ``register_fsdp_forward_method(model, "encode")``.
+# - *DeepSpeed ZeRO-3:* after ``TrainingArguments`` or ``Accelerator`` has read its
+#   configuration, ``from_pretrained()`` shards each model that it loads. Only the
+#   modules of the model that you give to DeepSpeed are gathered, and only after
+#   ``deepspeed.initialize()``. Make the frozen tower a submodule of that model, and
+#   call it from its ``forward()``. Or load the tower inside
+#   ``zero3_init_context_manager(enable=False)`` of
+#   ``accelerator.state.deepspeed_plugin``, as `a script of diffusers
+#   <https://github.com/huggingface/diffusers/blob/main/examples/text_to_image/train_text_to_image.py>`__
+#   does. Or use ZeRO-2. For a single call, ``deepspeed.zero.GatheredParameters()``
+#   gathers the weights. This was read, not run: reports for `LLaVA
+#   <https://github.com/haotian-liu/LLaVA/issues/381>`__ and `diffusers
+#   <https://github.com/huggingface/diffusers/issues/989>`__.
+from torch.distributed.fsdp import register_fsdp_forward_method
+
+empty = torch.empty(0)
+calls = {
+    "Conv2d": lambda: nn.functional.conv2d(torch.ones(1, 3, 2, 2), empty),
+    "Embedding": lambda: nn.functional.embedding(torch.tensor([0]), empty),
+}
+messages = []
+for name, call in calls.items():
+    try:
+        call()
+    except RuntimeError as error:
+        messages.append(str(error))
+        print(f"{name:10}{error}")
+assert messages[0] == "weight should have at least three dimensions"
+assert messages[1] == "'weight' must be 2-D"
+
+
+class Captioner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tower = nn.Linear(4, 2).requires_grad_(False)
+        self.head = nn.Linear(2, 1)
+
+    def encode(self, x):
+        return self.tower(x)
+
+    def forward(self, x):
+        return self.head(self.encode(x))
+
+
+# Wrong: encode() is not the forward of a unit.
+model = fully_shard(Captioner(), mesh=mesh)
+try:
+    model.encode(x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a shard was computed with")
+print(message.split(", need")[0])
+assert "got mixed torch.Tensor and DTensor" in message
+# Right: it is named, or what it calls is a unit.
+register_fsdp_forward_method(model, "encode")
+print(model.encode(x).shape)
+assert model.encode(x).shape == (1, 2)
+model = Captioner()
+fully_shard(model.tower, mesh=mesh)
+fully_shard(model, mesh=mesh)
+assert model.encode(x).shape == (1, 2)
+
 
 # %% tags=["hide-input"]
 # Where it ends
@@ -399,7 +555,7 @@ assert lines[3] == "summon: (1, 1.0) (1, 1.0)"
 #   make then is lost: an unfrozen layer trains for one step, and an optimizer that is
 #   made then updates nothing of it. Call ``model.reshard()`` first.
 # - Between the forward and the backward, unfreezing comes too late.
-# - Parameters of one group that train must have one dtype. A frozen layer in
+# - In FSDP2, parameters of one group that train must have one dtype. A frozen layer in
 #   ``bfloat16`` beside a trainable one in ``float32`` is allowed. If both train, the
 #   forward raises.
 def sharded():

@@ -193,7 +193,99 @@ assert second[2] == "branch        ok"
 # %%
 # In *branch*, the rank that leaves the layer out sends zeros, and the gradient is still
 # divided by the number of ranks. It is half of what rank 0 has computed.
+
+
+# %%
+# backward hangs, NCCL times out: one rank has no target
+# ------------------------------------------------------
+# If the images of one rank have no target, and it therefore skips ``backward()``, the
+# other ranks wait in theirs. The same happens if one rank skips a batch because its
+# loss is NaN, and if the data of one rank end first. ``find_unused_parameters=True``
+# does not help, because that rank sends nothing at all.
 #
+# Let each rank call the wrapped model and ``backward()`` as often as the others.
+# Without a target, use the sum of all outputs times 0 as the loss: then the rank sends
+# zeros. With a loss of NaN that would send NaN, so let all ranks skip this step, with a
+# flag that ``dist.all_reduce()`` adds up. For data that end early,
+# ``with wrapped.join():`` answers the other ranks.
+def empty(rank, process_group, how):
+    model = network()
+    wrapped = DistributedDataParallel(
+        model, process_group=process_group, find_unused_parameters=True
+    )
+    for has_target in (True, rank == 0, True):
+        output = wrapped(torch.ones(1, 2))
+        if has_target:
+            output.sum().backward()
+        elif how == "zero":
+            (0 * output.sum()).backward()
+
+
+def skip_backward(rank, process_group):
+    empty(rank, process_group, "skip")
+
+
+def zero_loss(rank, process_group):
+    empty(rank, process_group, "zero")
+
+
+def join(rank, process_group):
+    wrapped = DistributedDataParallel(network(), process_group=process_group)
+    with wrapped.join():
+        for _ in range(3 - rank):
+            wrapped(torch.ones(1, 2)).sum().backward()
+
+
+def hang_without_target(rank):
+    for step in (skip_backward, zero_loss, join):
+        outcome(step, rank)
+
+
+needed = network, outcome, empty, skip_backward, zero_loss, join
+first, second = run(hang_without_target, *needed)
+print(*first, sep="\n")
+assert first == ["skip_backward waited", "zero_loss     ok", "join          ok"]
+assert second[1:] == first[1:]
+
+
+# %%
+# DDP expects same model across all ranks, but Rank 0 has 382 params
+# ------------------------------------------------------------------
+# ``… while rank 1 has inconsistent 0 params``: DDP counts the parameters that require a
+# gradient when it wraps, and each rank raises this if the numbers differ. Print the
+# number on each rank before you wrap:
+# ``sum(p.requires_grad for p in model.parameters())``.
+#
+# - *A number above 0:* the ranks have frozen different parts. Whatever depends on the
+#   rank, such as freezing, loading or adding an adapter only in the main process, must
+#   be done on all.
+# - *0 params:* with NCCL, this is often a number that was never received. The other
+#   rank did not get to its ``DistributedDataParallel()`` in time, and the log has a
+#   ``Watchdog caught collective operation timeout`` of an ``ALLGATHER`` (as in `this
+#   report <https://github.com/NJU-PCALab/STAR/issues/44>`__, read and not run). Look
+#   for an error above it, or for a number of processes that does not fit the number of
+#   GPUs.
+# - A model with two adapters of peft: ``get_peft_model()`` once, then
+#   ``add_adapter()``, and ``set_adapter()`` to choose which one trains, on all ranks.
+def count(rank):
+    model = network()
+    model[0].requires_grad_(rank == 0)
+    print(sum(p.requires_grad for p in model.parameters()))
+    try:
+        DistributedDataParallel(model)
+    except RuntimeError as error:
+        print(error)
+
+
+first, second = run(count, network)
+print(*first, *second, sep="\n")
+assert (first[0], second[0]) == ("4", "2")
+text = "DDP expects same model across all ranks, but Rank {} has {} params, "
+text += "while rank {} has inconsistent {} params."
+assert first[1] == text.format(0, 4, 1, 2)
+assert second[1] == text.format(1, 2, 0, 4)
+
+# %%
 # Which rank is missing?
 # ----------------------
 # ``dist.monitored_barrier()``, which only gloo has, names a rank that does not arrive.

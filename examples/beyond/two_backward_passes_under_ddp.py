@@ -299,6 +299,29 @@ assert (
 #   ``step()`` applies it: :doc:`/gallery/recipes/freeze_in_gradient_accumulation`.
 # - *find_unused_none* clears ``.grad``, and DDP raises an error, because it has noted
 #   under ``no_sync()`` that the layer was used.
+#
+# no_sync is incompatible with gradient partitioning logic of ZeRO stage 2
+# ------------------------------------------------------------------------
+# DeepSpeed raises ``AssertionError: no_sync context manager is incompatible with
+# gradient partitioning logic of ZeRO stage 2`` (or ``stage 3``) if
+# ``gradient_accumulation_steps`` is above 1 and the training loop enters ``no_sync()``
+# for all micro-batches but the last. Older versions of ``Trainer`` and Accelerate did.
+# ZeRO-2 and ZeRO-3 keep only a part of the gradients on each rank, so they must reduce
+# in every backward, and since 0.16 DeepSpeed says so. It needs no ``no_sync()``,
+# because the engine itself knows which micro-batch is the last.
+#
+# - Upgrade transformers and Accelerate. `A later Trainer
+#   <https://github.com/huggingface/transformers/pull/35157>`__, and ``no_sync()`` of
+#   Accelerate 1.15, leave it out for these stages.
+# - With ``accelerator.accumulate()`` of an older version, pass
+#   ``GradientAccumulationPlugin(num_steps=4, sync_each_batch=True)``.
+# - In a loop with the engine of DeepSpeed, call ``engine.backward(loss)`` and
+#   ``engine.step()`` for each micro-batch, without ``no_sync()``.
+# - If none of this is possible: DeepSpeed 0.15.4, ZeRO-1, or one accumulation step.
+#
+# All this was read and not run: `the discussion at DeepSpeed
+# <https://github.com/deepspeedai/DeepSpeed/issues/6793>`__ and `at Accelerate
+# <https://github.com/huggingface/accelerate/issues/3481>`__.
 
 
 # %% tags=["hide-input"]
@@ -351,5 +374,6 @@ folder.cleanup()
 # :torch:`torch.nn.parallel.DistributedDataParallel`, which describes ``no_sync()``.
 #
 # Related: :doc:`freezing_under_ddp`, :doc:`freezing_under_fsdp`,
+# :doc:`all_gather_has_no_gradient`,
 # :doc:`/gallery/recipes/freeze_in_gradient_accumulation`,
 # :doc:`/gallery/recipes/gan_training`.

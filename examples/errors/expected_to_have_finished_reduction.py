@@ -37,6 +37,44 @@ assert model[1].weight.grad is not None
 # The error comes one step late. In the step before, the gradients in the same bucket as
 # the missing one were not averaged, so the processes already differ.
 #
+# frozen_stages with several GPUs: the backbone freezes in train()
+# ----------------------------------------------------------------
+# With one GPU it works, with several this error comes, and you have only set an option
+# such as ``frozen_stages=1``. Some backbones freeze only in their ``train()``, and the
+# training loop calls it after DDP has wrapped the model. Call ``model.train()`` once
+# before the wrapping, or freeze in ``__init__()`` too. Reported for Swin and VGG in
+# `mmpretrain <https://github.com/open-mmlab/mmpretrain/issues/702>`__ and `mmdetection
+# <https://github.com/open-mmlab/mmdetection/pull/11182>`__ (read, not run).
+# More about such a ``train()``:
+# :doc:`/gallery/frameworks/trainers_that_set_your_flags`.
+
+
+class Backbone(nn.Sequential):
+    def train(self, mode=True):
+        super().train(mode)
+        self[0].requires_grad_(False)
+        return self
+
+
+def trains(model, freeze_first):
+    if freeze_first:
+        model.train()
+    wrapped, message = DDP(model), ""
+    wrapped.train()
+    try:
+        for _ in range(2):
+            wrapped(x).sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    return not message.startswith("Expected to have finished reduction")
+
+
+# Wrong: train() runs only after the wrapping. Right: once before it, too.
+stages = [trains(Backbone(nn.Linear(2, 2), nn.Linear(2, 1)), f) for f in (False, True)]
+print(stages)
+assert stages == [False, True]
+
+# %%
 # A part that is not used in each step
 # ------------------------------------
 # The message is the same if the output does not depend on a layer, or only on its
@@ -84,6 +122,58 @@ for step in (skips, detaches):
     assert not fails(step, find_unused_parameters=True)
 
 # %%
+# Why does it come only after many steps?
+# ---------------------------------------
+# Because the first batch that leaves a part out comes late, such as a batch of text
+# without an image for a model whose vision tower trains, with or without LoRA. The step
+# behind it fails. There are three cures:
+#
+# - ``find_unused_parameters=True``, as above.
+# - If there is no image, put a small dummy image through the tower and add its result
+#   times 0. Then each step uses all parameters, and the gradient of the tower is zero,
+#   not None, so that :doc:`momentum and weight decay still move it
+#   </gallery/graph/zero_is_not_none>`.
+# - Freeze the tower before the wrapping, if it need not train:
+#   ``freeze_vision_tower: true`` in LLaMA-Factory
+#   (:doc:`/gallery/frameworks/options_that_freeze`).
+
+
+class Vision(torch.nn.Module):
+    def __init__(self, cure):
+        super().__init__()
+        self.visual, self.text = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+        self.visual.requires_grad_(cure != "frozen")
+        self.cure = cure
+
+    def forward(self, x, image):
+        if image is not None:
+            x = x + self.visual(image)
+        elif self.cure == "dummy":
+            x = x + 0 * self.visual(torch.zeros(1, 2))
+        return self.text(x)
+
+
+def steps_done(cure):
+    wrapped, done, message = DDP(Vision(cure)), 0, ""
+    try:
+        for image in (x, x, None, x, None):
+            wrapped(x, image).sum().backward()
+            done += 1
+    except RuntimeError as error:
+        message = str(error)
+    assert message.startswith("Expected to have finished reduction") == (done < 5)
+    return done
+
+
+# The third batch has no image.
+done = {cure: steps_done(cure) for cure in ("none", "dummy", "frozen")}
+print(done)
+assert done == {"none": 3, "dummy": 5, "frozen": 5}
+
+# %%
+# If several processes train and only some of them have an image, see
+# :doc:`/gallery/beyond/ranks_that_freeze_differently`.
+#
 # An output that the loss does not use
 # ------------------------------------
 # If the forward pass returns a result and the loss leaves it out, return only what the

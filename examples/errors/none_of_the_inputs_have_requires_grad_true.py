@@ -73,4 +73,49 @@ assert block.bias.grad.tolist() == [1, 1]
 # nothing: the layers behind the checkpoint train in any case.
 
 # %%
+# DeepSpeed pipeline: assert buffer.grad is not None in _exec_send_grads
+# ----------------------------------------------------------------------
+# In a pipeline, this warning can come from the first stage, where nothing before a
+# checkpoint requires a gradient. The failed ``assert buffer.grad is not None`` comes
+# from a later stage. It makes each floating-point tensor that it receives require a
+# gradient, and must send a gradient back for each. One of them got none. If the stages
+# hand on a tuple, it is mostly a mask, or the cosine and sine of the positions, which
+# the stage does not use or uses in a comparison. Send such a tensor as integers or
+# bools, which are left out, or compute it in each stage. Otherwise look for
+# ``detach()`` or ``no_grad()`` between the input of the stage and the loss. If the
+# whole first stage is frozen, its own ``backward()`` raises.
+#
+# Here are two stages by hand, without DeepSpeed. Source: `the engine of the pipeline
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/pipe/engine.py>`__
+# and `a report with such tensors
+# <https://github.com/deepspeedai/DeepSpeed/issues/7270>`__ (read, not run).
+first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+
+
+def gradients_to_send(*sent):
+    received = [tensor.detach().clone() for tensor in sent]
+    for tensor in received:
+        tensor.requires_grad_(tensor.is_floating_point())
+    hidden, mask = received
+    second(hidden.masked_fill(mask > 0, 0.0)).sum().backward()
+    return [tensor.grad for tensor in received if tensor.is_floating_point()]
+
+
+hidden, mask = first(torch.ones(1, 2)), torch.tensor([[0, 1]])
+# Wrong: a mask of floating-point numbers. Right: a mask of integers.
+wrong, right = gradients_to_send(hidden, mask.float()), gradients_to_send(hidden, mask)
+print([grad is not None for grad in wrong], [grad is not None for grad in right])
+assert [grad is not None for grad in wrong] == [True, False]
+assert [grad is not None for grad in right] == [True]
+# A first stage that is frozen cannot use the gradient that comes back.
+hidden = first.requires_grad_(False)(torch.ones(1, 2))
+try:
+    hidden.backward(right[0])
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a frozen stage took a gradient")
+assert message.startswith("element 0 of tensors does not require grad")
+
+# %%
 # Read on: :doc:`/gallery/beyond/checkpointing_frozen_layers`.

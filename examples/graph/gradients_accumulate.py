@@ -47,6 +47,8 @@ plt.show()
 # parts, one backward for each, with one ``step()`` at the end: gradient accumulation.
 # Divide a mean by the number of parts. But a batch norm computes its statistics from
 # each part alone.
+from functools import partial
+
 x.grad = None
 (x**2 + x**2 + x**2).backward()
 assert x.grad.item() == wrong[-1]
@@ -59,6 +61,69 @@ assert x.grad.allclose(whole)
 assert not batch.chunk(2)[0].mean().allclose(batch.mean())
 
 # %%
+# Must I write loss = loss / accumulation_steps?
+# ----------------------------------------------
+# If each loss is a mean and the parts are equally large, yes: otherwise the gradient is
+# ``accumulation_steps`` times that of the whole batch. There are exceptions:
+#
+# - *The loss is a sum* (``reduction="sum"``): do not divide.
+# - *The parts have different sizes*, as with padded tokens or ``ignore_index``: the
+#   mean of the means is not the mean of all. Divide the sum of each part by the number
+#   of elements or tokens in all parts.
+# - *A library divides*: ``backward()`` of Accelerate and DeepSpeed does, if it was told
+#   the number of parts. ``Trainer`` of transformers 5 does too, or hands
+#   ``num_items_in_batch``, the number of tokens in all parts, to a loss that takes it:
+#   divide a sum by it (read, not run). Do not divide again.
+#
+# Without the division, SGD steps as with a learning rate ``accumulation_steps`` times
+# as large. Adam and AdamW hardly change, because they divide by the size of the
+# gradient. But ``clip_grad_norm_()`` then clips more often, and a ``weight_decay`` of
+# SGD or Adam, which is added to the gradient, counts for less.
+parts = batch[:1], batch[1:]
+
+
+def gradient(losses):
+    x.grad = None
+    for loss in losses:
+        loss.backward()
+    return x.grad.item()
+
+
+right = gradient([((x - batch) ** 2).mean()])
+undivided = gradient(((x - part) ** 2).mean() for part in batch.chunk(2))
+of_means = gradient(((x - part) ** 2).mean() / 2 for part in parts)
+of_sums = gradient(((x - part) ** 2).sum() / len(batch) for part in parts)
+print(f"{right:.2f} {undivided:.2f} {of_means:.2f} {of_sums:.2f}")
+assert abs(undivided - 2 * right) < 1e-5
+assert abs(of_means - right) > 0.1
+assert abs(of_sums - right) < 1e-5
+whole = gradient([((x - batch) ** 2).sum()])
+in_parts = gradient(((x - part) ** 2).sum() for part in parts)
+assert abs(in_parts - whole) < 1e-4
+
+
+def moved(make_optimizer, scale):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = make_optimizer([weight])
+    for gradient in (1.0, 0.5, 0.25):
+        weight.grad = torch.tensor([gradient * scale])
+        optimizer.step()
+    return 1 - weight.item()
+
+
+sgd = partial(torch.optim.SGD, lr=0.1)
+adam = partial(torch.optim.Adam, lr=0.1)
+adamw = partial(torch.optim.AdamW, lr=0.1, weight_decay=0.1)
+assert abs(moved(sgd, 4) / moved(sgd, 1) - 4) < 1e-4
+assert abs(moved(adam, 4) / moved(adam, 1) - 1) < 1e-4
+assert abs(moved(adamw, 4) / moved(adamw, 1) - 1) < 1e-4
+decayed = partial(torch.optim.Adam, lr=0.1, weight_decay=1.0)
+assert moved(decayed, 1) > moved(decayed, 4) + 0.001
+
+# %%
+# More about unequal parts, and about freezing in between:
+# :doc:`/gallery/recipes/freeze_in_gradient_accumulation`.
+#
 # The sum is written into the tensor that ``.grad`` holds. Keep a value with
 # ``x.grad.clone()``, or the next backward changes it.
 kept, copy = x.grad, x.grad.clone()

@@ -107,6 +107,36 @@ print(x.grad)
 assert x.grad is None
 
 # %%
+# ``nn.DataParallel`` on several GPUs also gives zeros, for a layer that ``forward()``
+# does not use, and then momentum and weight decay change the layer. It copies all
+# parameters by one custom function, whose ``backward`` gets zeros for each output that
+# the loss does not depend on (`source
+# <https://github.com/pytorch/pytorch/blob/main/torch/nn/parallel/_functions.py>`__ and
+# `a report <https://github.com/pytorch/pytorch/issues/23938>`__; read, not run on
+# GPUs). Freeze what is unused, leave it out of the optimizer, or train with
+# ``DistributedDataParallel``. Such a function, on the CPU:
+
+
+class Copies(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *parameters):
+        return tuple(p.clone() for p in parameters)
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        return gradients
+
+
+used, unused = (nn.Parameter(torch.ones(1)) for _ in range(2))
+copies = Copies.apply(used, unused)
+copies[0].sum().backward()
+print(used.grad, unused.grad)
+assert unused.grad.item() == 0
+unused.requires_grad_(False).grad = None
+Copies.apply(used, unused)[0].sum().backward()
+assert unused.grad is None
+
+# %%
 # A weight of zero behind a layer gives it zeros, too: ``gamma``, the weight of the norm
 # at the end of a residual branch, which ``zero_init_residual`` of `torchvision
 # <https://pytorch.org/vision/stable/_modules/torchvision/models/resnet.html>`__ makes

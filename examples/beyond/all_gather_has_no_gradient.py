@@ -1,0 +1,232 @@
+"""
+all_gather() gives no gradient: contrastive losses on several GPUs
+==================================================================
+
+What ``dist.all_gather()`` writes has no ``grad_fn``. Put the features of your own rank
+back, as in ``gathered[rank] = features``. For the gradient of the whole batch, gather
+with a function that has a backward.
+"""
+
+# %%
+# One process is enough to see that the gradient is cut.
+import torch
+import torch.distributed as dist
+from torch import nn
+
+store = dist.HashStore()
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+features = nn.Linear(2, 2)(torch.ones(1, 2))
+gathered = [torch.empty_like(features) for _ in range(dist.get_world_size())]
+dist.all_gather(gathered, features)
+# Wrong: the gathered tensors alone.
+print(torch.cat(gathered).requires_grad)
+assert not torch.cat(gathered).requires_grad
+# Right: the own features, with their graph, are back in their place.
+gathered[dist.get_rank()] = features
+print(torch.cat(gathered).requires_grad)
+assert torch.cat(gathered).requires_grad
+dist.destroy_process_group()
+
+# %% tags=["hide-input"]
+# Two processes are started by hand and get the source of functions.
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+HEAD = """
+import os, sys
+import torch, torch.distributed as dist
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+address, rank = sys.argv[1:]
+group = {"init_method": address, "rank": int(rank), "world_size": 2}
+dist.init_process_group("gloo", **group)
+"""
+
+
+# Call the first function in two processes, and return what the first one prints.
+def run(function, *needed):
+    code = HEAD + "\n".join(map(inspect.getsource, [function, *needed]))
+    code += f"\n{function.__name__}(int(rank))\nprint(flush=True)\nos._exit(0)"
+    with tempfile.TemporaryDirectory() as folder:
+        address = Path(folder, "meet").as_uri()
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, address, rank],
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        try:
+            said = [process.communicate(timeout=120) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    for process, (_, complaint) in zip(processes, said, strict=True):
+        assert process.returncode == 0, complaint
+    lines = said[0][0].splitlines()
+    return [line for line in lines if line and not line.startswith("[Gloo]")]
+
+
+# %%
+# Why put the own features back, and is the gradient then right?
+# --------------------------------------------------------------
+# In a contrastive loss, as in CLIP, each sample of the whole batch is compared with all
+# others. Two ranks have one half of the batch each. The output is the gradient under
+# DDP, as a multiple of the one that a single process computes from the whole batch:
+# first that of the encoders, then that of the trainable temperature.
+#
+# - *all_gather*: the features require no gradient. Only the temperature trains, and
+#   without one ``backward()`` raises ``element 0 of tensors does not require grad``.
+# - *own*: the features of the own rank are put back. Each rank computes the part of the
+#   gradient that flows through its own features. The parts add up to the whole, but DDP
+#   divides by the number of ranks. The temperature is not affected, so a factor for the
+#   loss does not mend it. With SGD, the encoders learn more slowly. Adam hides it.
+# - *with a backward*: ``Gather`` hands each rank the sum of what all ranks compute for
+#   its features. Each rank has the same loss, so the sum is as many times too large as
+#   DDP then divides by, and everything is right.
+#
+# The order of the features must fit the labels. ``gathered[rank] = features`` keeps it.
+# In *own first*, as in Chinese-CLIP, the own features come first, in images and texts
+# alike, so that the pairs still stand at the same index, and the gradient is the same.
+class Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features):
+        parts = [torch.empty_like(features) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, features)
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)  # the sum over the ranks
+        return gradient[dist.get_rank()]
+
+
+def gather(features, how):
+    if how == "with a backward":
+        return Gather.apply(features).flatten(0, 1)
+    rank, parts = dist.get_rank(), [torch.empty_like(features) for _ in range(2)]
+    dist.all_gather(parts, features)
+    if how == "own first":
+        return torch.cat([features, *parts[:rank], *parts[rank + 1 :]])
+    if how == "own":
+        parts[rank] = features
+    return torch.cat(parts)
+
+
+class TwoTowers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.image, self.text = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, images, texts):
+        return self.image(images), self.text(texts), self.scale
+
+
+# The data, and a model with the gradient of the whole batch in a single process.
+def single():
+    model, generator = TwoTowers(), torch.Generator().manual_seed(1)
+    data = torch.randn(2, 4, 3, generator=generator)
+    image, text, scale = model(*data)
+    cross_entropy(scale * image @ text.T, torch.arange(4)).backward()
+    return data, model
+
+
+def multiple(found, expected):
+    found, expected = (
+        torch.cat([p.grad.flatten() for p in parameters])
+        for parameters in (found, expected)
+    )
+    ratio = (found @ expected / (expected @ expected)).item()
+    if torch.allclose(found, ratio * expected, atol=1e-5):
+        return f"{ratio:.2f}"
+    return "another direction"
+
+
+def compare(name, model, right):
+    encoders = [(*m.image.parameters(), *m.text.parameters()) for m in (model, right)]
+    print(f"{name}:", multiple(*encoders), multiple([model.scale], [right.scale]))
+
+
+def whole_loss(rank):
+    data, right = single()
+    for how in ("all_gather", "own", "own first", "with a backward"):
+        model = TwoTowers()
+        wrapped = DistributedDataParallel(model)
+        image, text, scale = wrapped(*data.chunk(2, dim=1)[rank])
+        image, text = gather(image, how), gather(text, how)
+        if not image.requires_grad:
+            print(f"{how}:", image.requires_grad, text.requires_grad)
+            continue
+        cross_entropy(scale * image @ text.T, torch.arange(4)).backward()
+        compare(how, model, right)
+    dist.barrier()
+    del wrapped  # a DDP that outlives its group may hang when it is freed
+    dist.destroy_process_group()
+
+
+tools = Gather, gather, TwoTowers, single, multiple, compare
+lines = run(whole_loss, *tools)
+print(*lines, sep="\n")
+assert lines == [
+    "all_gather: False False",
+    "own: 0.50 1.00",
+    "own first: 0.50 1.00",
+    "with a backward: 1.00 1.00",
+]
+
+
+# %%
+# A local loss needs a gather with a backward
+# -------------------------------------------
+# To save memory, each rank may compute only the rows of its own samples, against the
+# columns of all (``local_loss`` in OpenCLIP). Then the loss of another rank depends on
+# the features of this rank, too, as columns. If the own features are only put back,
+# this part is missing, and no factor mends it: the gradient points in another
+# direction, and there is no error. Gather with a backward (``gather_with_grad`` in
+# OpenCLIP).
+def local_loss(rank):
+    data, right = single()
+    for how in ("own", "with a backward"):
+        model = TwoTowers()
+        wrapped = DistributedDataParallel(model)
+        image, text, scale = wrapped(*data.chunk(2, dim=1)[rank])
+        labels = torch.arange(2) + 2 * rank
+        cross_entropy(scale * image @ gather(text, how).T, labels).backward()
+        compare(how, model, right)
+    dist.barrier()
+    del wrapped
+    dist.destroy_process_group()
+
+
+lines = run(local_loss, *tools)
+print(*lines, sep="\n")
+assert lines == ["own: another direction 1.00", "with a backward: 1.00 1.00"]
+
+# %%
+# ``torch.distributed.nn.functional.all_gather()`` does the same as ``Gather``; PyTorch
+# 2.13 warns that it is deprecated. For metrics, no gradient is needed: keep
+# ``dist.all_gather()`` there. A loss that each rank computes from its own samples alone
+# needs no gather, because DDP averages the gradients.
+#
+# Sources: :torch:`torch.distributed.all_gather <distributed.html>`, `the loss of
+# OpenCLIP <https://github.com/mlfoundations/open_clip/blob/main/src/open_clip/loss.py>`__
+# (read, not run), and `a question about Chinese-CLIP
+# <https://github.com/OFA-Sys/Chinese-CLIP/issues/54>`__.
+#
+# Related: :doc:`two_backward_passes_under_ddp`, :doc:`freezing_under_ddp`,
+# :doc:`/gallery/graph/what_drops_the_graph`,
+# :doc:`/gallery/recipes/freeze_in_gradient_accumulation`.
