@@ -196,6 +196,75 @@ print(kept)
 assert kept == {False: True, True: False}
 
 # %%
+# ``loss + other.detach().item()``: does this term train anything?
+# ----------------------------------------------------------------
+# No. ``item()``, ``float()`` and ``detach()`` make a constant of it. A constant that is
+# added shifts the value that you log, and changes no gradient. To train the term, write
+# ``loss + weight * other``, and use ``item()`` for the log alone. From then on the
+# results differ, because the term did nothing before. As a factor, a constant does
+# count: it scales the gradient.
+loss, other = head(features).square().mean(), auxiliary(features).square().mean()
+(alone,) = torch.autograd.grad(loss, shared.weight, retain_graph=True)
+changes = {}
+for code, total in {
+    "loss + other.item()": loss + other.item(),
+    "loss + other.detach()": loss + other.detach(),
+    "loss + 0.4 * other": loss + 0.4 * other,
+    "loss * other.detach()": loss * other.detach(),
+}.items():
+    (found,) = torch.autograd.grad(total, shared.weight, retain_graph=True)
+    changes[code] = not found.equal(alone)
+    print(f"{code:22} changes the gradient: {changes[code]}")
+assert list(changes.values()) == [False, False, True, True]
+(found,) = torch.autograd.grad(loss * other.detach(), shared.weight)
+torch.testing.assert_close(found, alone * other.item())
+
+# %%
+# A regularization term (L1, L2) on some layers only
+# --------------------------------------------------
+# Build the term from the parameters of these layers, add it to the loss, and call
+# ``backward()`` once. The gradient of the last layer is that of the cross entropy
+# alone, because the term does not depend on it. If weight decay is all you want, give
+# the optimizer two parameter groups, each with a ``weight_decay`` of its own.
+#
+# If the term is computed behind the last layer, say from its output, it does depend on
+# it. Then name the parameters that the term should reach:
+# ``term.backward(inputs=earlier, retain_graph=True)``, and then ``loss.backward()``.
+net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+x, labels = torch.randn(16, 3), torch.arange(16) % 2
+earlier = [p for name, p in net.named_parameters() if not name.startswith("2.")]
+last = list(net[2].parameters())
+
+
+def gradients_of_net(way):
+    net.zero_grad()
+    output = net(x)
+    loss = nn.functional.cross_entropy(output, labels)
+    if way == "of the weights":
+        loss = loss + 0.1 * sum(p.abs().sum() for p in earlier)
+    elif way == "of the output":
+        loss = loss + 0.1 * output.square().mean()
+    elif way == "of the output, inputs=earlier":
+        term = 0.1 * output.square().mean()
+        term.backward(inputs=earlier, retain_graph=True)
+    loss.backward()
+    return [[p.grad.clone() for p in group] for group in (earlier, last)]
+
+
+without = gradients_of_net("no term")
+for way, reached in {
+    "of the weights": [True, False],
+    "of the output": [True, True],
+    "of the output, inputs=earlier": [True, False],
+}.items():
+    changed = [
+        not all(map(torch.equal, new, old))
+        for new, old in zip(gradients_of_net(way), without, strict=True)
+    ]
+    print(f"{way:30} earlier: {changed[0]!s:5}  last: {changed[1]}")
+    assert changed == reached
+
+# %%
 # Related: :doc:`gradients_accumulate`,
 # :doc:`/gallery/three-ways/detach_cuts_one_tensor`,
 # :doc:`/gallery/recipes/two_optimizers`,

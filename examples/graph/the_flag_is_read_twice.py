@@ -103,6 +103,59 @@ ax.set_yticklabels(["False", "True"])
 ax.set(xlabel="requires_grad: backward()", ylabel="requires_grad: forward")
 plt.show()
 
+# %%
+# Freeze and unfreeze in every batch: does the later line undo the earlier one?
+# -----------------------------------------------------------------------------
+# Not for a step that is done. Each forward and its backward use ``requires_grad`` as it
+# is at that time. So a loop can train the adapter together with the decoder, then
+# freeze the whole encoder and train the decoder alone on the stored features, and
+# unfreeze the adapter for the next batch, as `SAM-Med2D
+# <https://github.com/OpenGVLab/SAM-Med2D/blob/6d2e4844f7e8f93b95680d109da2e1aa2a5e3aa7/train.py>`__
+# does (read, not run). If several lines come before the same forward, the last one
+# decides: freezing the encoder also freezes the adapter inside it.
+#
+# Clear ``.grad`` when you freeze. ``zero_grad()`` in each step does it. Without it,
+# each later step applies the old gradient of the frozen adapter again. Give the
+# optimizer all parameters that are trained at any time.
+from torch import nn
+
+
+def moves_of_the_adapter(*, clears, **options):
+    torch.manual_seed(0)
+    encoder = nn.ModuleDict({"frozen": nn.Linear(2, 4), "adapter": nn.Linear(4, 4)})
+    decoder, moves = nn.Linear(4, 1), []
+    adapter = encoder["adapter"]
+    parameters = [*adapter.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=0.01)
+    for x in torch.randn(2, 8, 2):  # two batches
+        encoder.requires_grad_(False)
+        adapter.requires_grad_(True)
+        features = adapter(encoder["frozen"](x))
+        for prompt in range(3):
+            if prompt == 1:
+                encoder.requires_grad_(False)
+                features = features.detach()
+            loss = decoder(features).square().mean()
+            if clears or prompt == 0:
+                optimizer.zero_grad(**options)
+            loss.backward()
+            before = adapter.weight.clone()
+            optimizer.step()
+            moves.append(not adapter.weight.equal(before))
+    return moves
+
+
+for clears in (True, False):
+    print(f"{clears=}", *moves_of_the_adapter(clears=clears))
+assert moves_of_the_adapter(clears=True) == [True, False, False] * 2
+assert moves_of_the_adapter(clears=False) == [True] * 6
+assert moves_of_the_adapter(clears=True, set_to_none=False) == [True] * 6
+
+# %%
+# ``zero_grad(set_to_none=False)`` leaves a gradient of zero, with which AdamW still
+# moves the adapter: :doc:`zero_is_not_none`. Under DDP, freezing after the wrapping
+# needs ``find_unused_parameters=True``: :doc:`/gallery/beyond/freezing_under_ddp`.
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -91,6 +91,71 @@ print([round(place, 1) + 0 for place in reached.tolist()])
 assert reached.abs().max() < 0.3
 
 # %%
+# DDPG, MADDPG: why does the code not multiply the two gradients?
+# ---------------------------------------------------------------
+# The policy gradient of the paper is a product: the gradient of Q by the action, times
+# the gradient of the action by the actor's weights. That is the chain rule, and
+# ``backward()`` applies it. So ``actor_loss = -critic(...).mean()`` is the whole code,
+# as long as the action is not detached. The minus is there because the optimizer
+# descends, and Q should grow.
+states = 2 * torch.rand(64, 1) - 1
+actions = actor(states)[:, :1]
+value = smaller(critics, states, actions).mean()
+weight = actor[0].weight
+(q_by_action,) = torch.autograd.grad(value, actions, retain_graph=True)
+(product,) = torch.autograd.grad(
+    actions, weight, grad_outputs=q_by_action, retain_graph=True
+)
+(by_backward,) = torch.autograd.grad(value, weight)
+torch.testing.assert_close(product, by_backward)
+assert product.any()
+
+# %%
+# MADDPG: ``detach()`` the actions of the other agents?
+# -----------------------------------------------------
+# A central critic gets the actions of all agents, and only one agent is updated. With
+# or without ``detach()``, its gradient is the same. Without it, the policies of the
+# others collect a gradient, too: that is no mistake if each one calls ``zero_grad()``
+# before its own ``backward()``. Compute their actions under ``no_grad()``: it saves
+# work, and nothing has to be cleared. Actions from the replay buffer have no graph
+# anyway.
+#
+# If the agents share a policy, the gradient does depend on it: without ``detach()``, it
+# also has the part that comes through the actions of the others.
+
+
+def two_agents(*, detach, shared=False):
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    critic.requires_grad_(False)
+    one, other = nn.Linear(1, 1), nn.Linear(1, 1)
+    seen = torch.randn(16, 2)
+    mine, theirs = seen.split(1, dim=1)
+    action, their_action = one(mine), (one if shared else other)(theirs)
+    if detach:
+        their_action = their_action.detach()
+    (-critic(torch.cat([seen, action, their_action], 1))).mean().backward()
+    return one.weight.grad, other.weight.grad
+
+
+left, detached = two_agents(detach=False), two_agents(detach=True)
+print("the same gradient:", left[0].allclose(detached[0]))
+print("the other agent:  ", left[1] is not None, detached[1] is not None)
+torch.testing.assert_close(left[0], detached[0])
+assert left[1].any()
+assert detached[1] is None
+left, detached = (two_agents(detach=way, shared=True) for way in (False, True))
+assert not left[0].allclose(detached[0])
+
+# %%
+# With discrete actions, a one-hot of ``argmax`` has no gradient. For the other agents
+# that is as good as ``detach()``. The agent that is updated needs a gradient:
+# ``gumbel_softmax(..., hard=True)``, as in :doc:`straight_through_and_vq`.
+logits = torch.zeros(4, 3, requires_grad=True)
+assert not nn.functional.one_hot(logits.argmax(1), 3).requires_grad
+assert nn.functional.gumbel_softmax(logits, hard=True).requires_grad
+
+# %%
 # What is left in the critic's ``.grad`` if I don't freeze it?
 # ------------------------------------------------------------
 # The gradient of ``-Q``, and a step against it raises every estimate. If

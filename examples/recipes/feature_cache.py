@@ -96,6 +96,60 @@ with torch.no_grad():
     assert backbone(stem(images)).grad_fn is None
 assert cache.grad_fn is None
 
+# %%
+# SAM: one image embedding, many boxes, and ``backward()`` for each
+# -----------------------------------------------------------------
+# Run the frozen image encoder once for each image, in ``eval()`` and under
+# ``no_grad()``, and the decoder once for each box. The embedding is then a constant,
+# and each pass of the decoder has a graph of its own: call ``backward()`` for each
+# loss, without ``retain_graph=True``. The gradients add up, so divide by the number of
+# boxes, and call ``step()`` once. Each graph is freed before the next one is made,
+# while the sum of all losses keeps them all.
+decoder = nn.Linear(16 + 4, 1)
+optimizer = torch.optim.SGD(decoder.parameters(), lr=0.1)
+boxes, masks = torch.randn(5, 4), torch.rand(5, 1)
+
+
+def loss_of(embedding, box, mask):
+    output = decoder(torch.cat([embedding[0], box]))
+    return nn.functional.binary_cross_entropy_with_logits(output, mask)
+
+
+with torch.no_grad():
+    embedding = backbone(images[:1])
+pairs = list(zip(boxes, masks, strict=True))
+optimizer.zero_grad()
+for pair in pairs:
+    (loss_of(embedding, *pair) / len(boxes)).backward()
+total = sum(loss_of(embedding, *pair) for pair in pairs) / len(boxes)
+(of_the_sum,) = torch.autograd.grad(total, decoder.weight)
+torch.testing.assert_close(decoder.weight.grad, of_the_sum)
+optimizer.step()
+
+# %%
+# The second ``backward()`` fails if something before the embedding is trained and the
+# embedding was made with a graph, which all passes then share. To train that part, add
+# the losses and call ``backward()`` once:
+# :doc:`/reference/errors/trying_to_backward_through_the_graph_a_second_time`. In SAM,
+# ``Sam.forward()`` is `under no_grad() as a whole
+# <https://github.com/facebookresearch/segment-anything/blob/28a9f5d7ab59def2d295a55ffda339ef6b149bd5/segment_anything/modeling/sam.py#L55>`__,
+# so call ``image_encoder``, ``prompt_encoder`` and ``mask_decoder`` of the model
+# yourself (read, not run):
+# :doc:`/reference/errors/element_0_of_tensors_does_not_require_grad`.
+try:
+    embedding = backbone(stem(images[:1]))
+    for pair in pairs:
+        loss_of(embedding, *pair).backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the passes shared no graph")
+assert message.startswith("Trying to backward through the graph a second time")
+stem.zero_grad()
+embedding = backbone(stem(images[:1]))
+sum(loss_of(embedding, *pair) for pair in pairs).backward()
+assert stem.weight.grad.any()
+
 # %% tags=["hide-input"]
 # The value of one feature in ten epochs. In ``eval()`` (solid) it stays the same. In
 # training mode (dashed) it is drawn again each time.

@@ -72,6 +72,37 @@ for part in batch.split(2):
 torch.testing.assert_close(model.weight.grad, whole)
 
 # %%
+# ``zero_grad()`` inside the accumulation loop
+# --------------------------------------------
+# If ``optimizer.zero_grad()`` is called for each micro-batch, ``step()`` gets the
+# gradient of the last one only, divided by 4, without an error. The other three were
+# computed for nothing. Call it once, directly after ``step()``. If the number of
+# batches can't be divided by 4, the gradients of the last few are then still there when
+# the next epoch begins, and join its first step: call ``step()`` or ``zero_grad()``
+# after the loop.
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+kept = {}
+for inside in (True, False):
+    optimizer.zero_grad()
+    for part in parts:
+        if inside:
+            optimizer.zero_grad()
+        (loss(part) / 4).backward()
+    kept[inside] = model.weight.grad.clone()
+    print(f"{inside=}", "gradient of the whole batch:", kept[inside].allclose(whole))
+(of_the_last,) = torch.autograd.grad(loss(parts[-1]) / 4, model.weight)
+torch.testing.assert_close(kept[True], of_the_last)
+torch.testing.assert_close(kept[False], whole)
+
+optimizer.zero_grad()
+for number, part in enumerate([*parts, *parts[:2]], 1):
+    (loss(part) / 4).backward()
+    if number % 4 == 0:
+        optimizer.step()
+        optimizer.zero_grad()
+assert model.weight.grad is not None
+
+# %%
 # What is left in ``.grad``?
 # --------------------------
 # From the freeze on, nothing is added. What was added stays, and ``step()`` looks at

@@ -189,6 +189,42 @@ else:
     raise AssertionError("something still had a gradient")
 
 # %%
+# The generator's loss leaves a gradient in the discriminator
+# -----------------------------------------------------------
+# If the discriminator is not frozen in the generator's step, ``g_loss.backward()`` also
+# fills its ``.grad``, with a gradient that makes it call fakes real. Directly before
+# ``d_loss.backward()``, ``d_optimizer.zero_grad()`` throws it away. Called after
+# ``d_optimizer.step()`` instead, it lets the two gradients add up. With gradient
+# accumulation you can't clear in between. Frozen, the discriminator collects nothing,
+# wherever ``zero_grad()`` is.
+fake, real = generator(noise), ring()
+
+
+def gradient_of_discriminator(*, freeze, clear_first):
+    discriminator.requires_grad_(True).zero_grad()
+    discriminator.requires_grad_(not freeze)
+    bce(discriminator(fake), 1.0).backward(retain_graph=True)
+    discriminator.requires_grad_(True)
+    if clear_first:
+        discriminator.zero_grad()
+    d_loss = bce(discriminator(real), 1.0) + bce(discriminator(fake.detach()), 0.0)
+    d_loss.backward()
+    return discriminator[0].weight.grad.clone()
+
+
+own = gradient_of_discriminator(freeze=False, clear_first=True)
+added = gradient_of_discriminator(freeze=False, clear_first=False)
+(of_generator,) = torch.autograd.grad(
+    bce(discriminator(fake), 1.0), [discriminator[0].weight]
+)
+torch.testing.assert_close(added, own + of_generator)
+assert of_generator.any()
+frozen = gradient_of_discriminator(freeze=True, clear_first=False)
+print("not cleared:", added.allclose(own), " frozen:", frozen.allclose(own))
+torch.testing.assert_close(frozen, own)
+assert not added.allclose(own)
+
+# %%
 # A gradient penalty of a frozen discriminator trains nothing
 # -----------------------------------------------------------
 # It raises no error (unless the discriminator is linear), because the real points

@@ -106,6 +106,57 @@ for create_graph in (True, False):
     assert round(outer.item(), 2) == (0.81 if create_graph else 0.9)
 
 # %%
+# A dummy loss and ``register_hook``: how do my own gradients get into the model?
+# -------------------------------------------------------------------------------
+# Assign them: ``parameter.grad = gradient``, and call ``step()``. Shape and dtype must
+# be those of the parameter. The optimizer reads ``.grad``, and does not ask where it
+# comes from.
+#
+# Older MAML code does it with a dummy loss. Its gradient does not matter: it only
+# starts a ``backward()``, in which a hook on each parameter returns another gradient,
+# and that one is added to ``.grad``. Such a hook has to be removed, or it also replaces
+# the gradient of each later loss. And it is not called for a parameter that the dummy
+# loss does not reach.
+wanted = [torch.full_like(parameter, 0.5) for parameter in model.parameters()]
+stepped = []
+for way in ("assign", "hook"):
+    learner = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(learner.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    pairs = list(zip(learner.parameters(), wanted, strict=True))
+    if way == "assign":
+        for parameter, gradient in pairs:
+            parameter.grad = gradient.clone()
+    else:
+        handles = [
+            parameter.register_hook(lambda _, gradient=gradient: gradient)
+            for parameter, gradient in pairs
+        ]
+        learner(inputs[0]).sum().backward()
+        for handle in handles:
+            handle.remove()
+    optimizer.step()
+    stepped.append(torch.nn.utils.parameters_to_vector(learner.parameters()))
+torch.testing.assert_close(*stepped)
+
+weight, unreached = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+for tensor in (weight, unreached):
+    tensor.register_hook(lambda gradient: torch.full_like(gradient, 7.0))
+for _ in range(2):
+    (0 * weight).sum().backward()
+print("two losses, hook not removed:", weight.grad.tolist())
+assert weight.grad.tolist() == [14, 14]
+assert unreached.grad is None
+for other in (torch.ones(3), torch.ones(2, dtype=torch.float64)):
+    try:
+        weight.grad = other
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a gradient of another kind was assigned")
+    assert "assign" in message
+
+# %%
 # ``create_graph=True`` or ``retain_graph=True``? Memory grows with each inner step
 # ---------------------------------------------------------------------------------
 # They are not the same. ``retain_graph=True`` keeps the graph of the loss for one more

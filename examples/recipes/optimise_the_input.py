@@ -83,10 +83,61 @@ assert all(p.grad is not None for p in network.parameters())
 network.requires_grad_(False).zero_grad()
 
 # %%
+# PGD: the gradient of ``delta`` or of ``x_adv``?
+# -----------------------------------------------
+# They are the same: ``x_adv = x + delta``, and ``x`` is a constant, so the derivative
+# of the sum by ``delta`` is 1. With ``delta``, the projection onto the ball of radius
+# eps is a ``clamp_()``. Change ``delta`` in place under ``no_grad()``: it stays a leaf
+# for all steps.
+eps, x = 0.3, torch.rand(8, 4)
+classes = network(x).argmax(1)
+unchanged = functional.cross_entropy(network(x), classes)
+delta = torch.empty_like(x).uniform_(-eps, eps).requires_grad_()
+for _ in range(10):
+    loss = functional.cross_entropy(network(x + delta), classes)
+    (gradient,) = torch.autograd.grad(loss, delta)
+    with torch.no_grad():
+        delta += eps / 4 * gradient.sign()
+        delta.clamp_(-eps, eps)
+        delta.copy_((x + delta).clamp(0, 1) - x)
+perturbed = functional.cross_entropy(network(x + delta), classes)
+print(f"{unchanged.item():.2f} -> {perturbed.item():.2f}", delta.is_leaf)
+assert perturbed > unchanged
+assert delta.is_leaf
+assert delta.abs().max() <= eps + 1e-6
+
+x_adv = (x + delta).detach().requires_grad_()
+loss = functional.cross_entropy(network(x_adv), classes)
+(of_x_adv,) = torch.autograd.grad(loss, x_adv)
+loss = functional.cross_entropy(network(x + delta), classes)
+(of_delta,) = torch.autograd.grad(loss, delta)
+assert of_delta.equal(of_x_adv)
+
+# %%
+# Two things make a difference. A ``clamp`` in the forward has a gradient of zero where
+# it cuts off, so these pixels of ``delta`` stop moving. And ``delta = delta + ...``
+# outside of ``no_grad()`` makes a result, whose ``.grad`` is None after ``backward()``.
+# Write ``delta = (delta + ...).detach().requires_grad_()``.
+shifted = torch.tensor([0.9, 0.9], requires_grad=True)
+added = torch.tensor([0.05, 0.3], requires_grad=True)
+(shifted.detach() + added).clamp(0, 1).sum().backward()
+print("with a clamp:", added.grad.tolist())
+assert added.grad.tolist() == [1, 0]
+moved = added + 0.01
+assert not moved.is_leaf
+moved = (added + 0.01).detach().requires_grad_()
+(2 * moved).sum().backward()
+assert moved.grad.tolist() == [2, 2]
+
+# %%
 # Adversarial *training* (FGM, PGD) does use ``backward()``: the gradients of the clean
 # and of the attacked batch are added. On several GPUs under ``DataParallel``, it is
 # ``loss_adv.mean().backward()``. The page of this error has the loop of FGM:
-# :doc:`/reference/errors/grad_can_be_implicitly_created_only_for_scalar_outputs`.
+# :doc:`/reference/errors/grad_can_be_implicitly_created_only_for_scalar_outputs`. Under
+# ``DistributedDataParallel``, call the wrapped model for the clean batch, then
+# ``backward()``, then call it again for the attacked batch:
+# :doc:`/gallery/beyond/two_backward_passes_under_ddp` says in which order both are
+# averaged.
 
 # %%
 # An attack in an evaluation

@@ -157,6 +157,34 @@ assert z.grad is not None
 assert codebook.weight.grad is None
 
 # %%
+# The codebook stays at its initial values, although the reconstruction loss falls
+# --------------------------------------------------------------------------------
+# Often the codebook loss was computed from the straight-through output. In it, the
+# entry is inside ``detach()``, so ``mse_loss(quantised, z.detach())`` has the right
+# value and gives the codebook no gradient. It gives the encoder the negative of the
+# commitment gradient, which pushes ``z`` away from its entry. Compute the codebook loss
+# from the entry, ``mse_loss(entry, z.detach())``, as in the loop above, and look at
+# ``codebook.weight.grad`` once. (A codebook that is updated as a moving average, EMA,
+# needs no such loss.)
+z = torch.randn(3, 2, requires_grad=True)
+entry = codebook(torch.cdist(z, codebook.weight).argmin(1))
+quantised = z + (entry - z).detach()
+wrong = F.mse_loss(quantised, z.detach())
+right = F.mse_loss(entry, z.detach())
+commitment = F.mse_loss(z, entry.detach())
+for name, loss in (("wrong", wrong), ("right", right)):
+    (gradient,) = torch.autograd.grad(
+        loss, codebook.weight, retain_graph=True, allow_unused=True
+    )
+    print(f"{name}: {loss.item():.2f}, codebook: {gradient is not None}")
+    assert (gradient is None) == (name == "wrong")
+torch.testing.assert_close(wrong, right)
+(push,) = torch.autograd.grad(wrong, z)
+(pull,) = torch.autograd.grad(commitment, z)
+torch.testing.assert_close(push, -pull)
+assert pull.any()
+
+# %%
 # One of several classes: ``argmax`` and Gumbel-softmax
 # -----------------------------------------------------
 # ``argmax`` has no gradient at all. ``gumbel_softmax(..., hard=True)`` draws a class

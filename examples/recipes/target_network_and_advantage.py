@@ -2,9 +2,9 @@
 The target follows the prediction: detach the target and the advantage
 ======================================================================
 
-In DQN, DDPG and SAC, the target is computed by a network that learns. Left in the
-graph, it can turn the gradient around. Detach it. In a policy gradient, detach the
-advantage, too.
+A target that the learning network computes itself can turn the gradient around if it is
+left in the graph: detach it. With a separate target network, it only costs time and
+memory. In a policy gradient, detach the advantage, too.
 """
 
 # %%
@@ -132,6 +132,79 @@ assert not torch.equal(target_network.weight, network.weight)
 target_network.load_state_dict(network.state_dict())
 assert torch.equal(target_network.weight, network.weight)
 assert not target_network.weight.requires_grad
+
+# %%
+# DQN without ``detach()`` on the target: does the target network learn?
+# ----------------------------------------------------------------------
+# No. It is not in the optimizer and shares no parameter with the network that learns,
+# whose gradient is the same with or without ``detach()``. That is why such code trains.
+# But each ``backward()`` also goes through the target network and adds to its
+# ``.grad``, which no optimizer reads: time and memory for nothing. Compute the target
+# under ``no_grad()``, or freeze the target network.
+#
+# It does make a difference if the optimizer holds the target network, for example
+# because it is a part of the same module and you passed ``agent.parameters()``: then
+# the target is trained towards the prediction.
+print(f"{'optimizer':10}{'detach':8}{'weight':9}{'moved':7}has .grad")
+for everything in (False, True):
+    weights = {}
+    for detach in (True, False):
+        torch.manual_seed(0)
+        agent = nn.ModuleDict({"network": nn.Linear(1, 1), "target": nn.Linear(1, 1)})
+        slow = agent["target"].weight
+        start = slow.item()
+        held = agent if everything else agent["network"]
+        optimizer = torch.optim.SGD(held.parameters(), lr=0.1)
+        for _ in range(2):
+            target = reward + discount * agent["target"](next_state * states)
+            target = target.detach() if detach else target
+            optimizer.zero_grad()
+            nn.functional.mse_loss(agent["network"](states), target).backward()
+            optimizer.step()
+        weights[detach] = agent["network"].weight.item()
+        moved, has_gradient = slow.item() != start, slow.grad is not None
+        name = "agent" if everything else "network"
+        row = f"{weights[detach]:<9.2f}{moved!s:7}{has_gradient}"
+        print(f"{name:10}{detach!s:8}{row}")
+        assert moved == (everything and not detach)
+        assert has_gradient != detach
+    assert (abs(weights[True] - weights[False]) < 1e-6) != everything
+
+# %%
+# In double DQN, the index of the best action has no gradient. In SAC, the target has
+# the action and the log-probability of the current actor in it. Without ``detach()``,
+# the critic's loss then gives the actor a gradient.
+q_values = network(states)
+assert q_values.requires_grad
+assert not q_values.argmax(1).requires_grad
+policy = torch.distributions.Normal(actor(states), 0.1)
+next_actions = policy.rsample()
+target = -0.2 * policy.log_prob(next_actions)
+target = target + value(slow_critic, states, next_actions)
+actor.zero_grad()
+nn.functional.mse_loss(value(critic, states, states), target).backward()
+assert actor[0].weight.grad is not None
+actor.zero_grad()
+
+# %%
+# REINFORCE: why is ``-log_prob * G`` used as a loss?
+# ---------------------------------------------------
+# The policy gradient is the mean of ``G`` times the gradient of ``log_prob``. Autograd
+# needs a loss to compute it, so you write one whose gradient it is: a surrogate loss.
+# ``G`` is a constant there, so the derivative of ``-log_prob * G`` is ``-G`` times that
+# of ``log_prob``. The minus is there because the optimizer descends. The value of the
+# loss says nothing about the policy. Detach ``G`` if it comes from a network. Don't
+# detach ``log_prob``: the whole gradient comes through it.
+logits = torch.randn(4, 3, requires_grad=True)
+chosen, G = torch.tensor([0, 2, 1, 2]), torch.tensor([1.0, -2.0, 0.5, 3.0])
+log_prob = torch.distributions.Categorical(logits=logits).log_prob(chosen)
+(by_hand,) = torch.autograd.grad(
+    log_prob, logits, grad_outputs=-G / len(G), retain_graph=True
+)
+(of_loss,) = torch.autograd.grad((-log_prob * G).mean(), logits)
+torch.testing.assert_close(of_loss, by_hand)
+assert of_loss.any()
+assert not (-log_prob.detach() * G).mean().requires_grad
 
 # %%
 # The advantage is a weight, not a path for gradients
