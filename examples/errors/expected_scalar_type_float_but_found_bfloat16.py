@@ -125,15 +125,21 @@ assert texts[0] == "expected scalar type Float but found BFloat16"
 assert "must have the same dtype" in texts[1]
 
 # %%
-# With LoRA weights in float16, ``found Half`` means an input in float32 outside of
-# ``autocast``: :doc:`/gallery/frameworks/dtype_of_base_and_adapter`.
+# ``expected scalar type Half but found Float``, or the other way round
+# ---------------------------------------------------------------------
+# This is the same error with float16. ``TransformerEncoder`` is one cause among
+# several:
 #
-# With float16 the text ends in ``found Half``. Reports of the encoder, quoted and not
-# run: ``expected scalar type Half but found Float`` on a GPU with PyTorch 1.12 (`issue
-# 82783 <https://github.com/pytorch/pytorch/issues/82783>`__), and the same with
-# bfloat16 in 2023 and 2024 (`107663
-# <https://github.com/pytorch/pytorch/issues/107663>`__, `132613
-# <https://github.com/pytorch/pytorch/issues/132613>`__).
+# - LoRA with a base in 8 bits, in ``backward()`` of ``MatMul8bitLt``: upgrade
+#   bitsandbytes, see :doc:`/gallery/frameworks/dtype_of_base_and_adapter`.
+# - LoRA weights in float16, with ``found Half`` in the forward pass: the input is in
+#   float32, and ``autocast`` is off. See the same page.
+# - An ``autograd.Function`` of your own under ``autocast``: there, too.
+# - The encoder. Reports, quoted and not run: ``expected scalar type Half but found
+#   Float`` on a GPU with PyTorch 1.12 (`issue 82783
+#   <https://github.com/pytorch/pytorch/issues/82783>`__), and the same with bfloat16 in
+#   2023 and 2024 (`107663 <https://github.com/pytorch/pytorch/issues/107663>`__,
+#   `132613 <https://github.com/pytorch/pytorch/issues/132613>`__).
 #
 # Read on: :doc:`/gallery/still-moves/freezing_changed_my_transformer`,
 # :doc:`/gallery/beyond/mixed_precision`.

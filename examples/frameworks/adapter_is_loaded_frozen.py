@@ -134,6 +134,70 @@ assert len(second) == 2
 assert not held & {id(p) for p in second}
 
 # %%
+# Train two adapters in one loss: only the last one gets a gradient
+# -----------------------------------------------------------------
+# ``set_adapter()`` before each forward pass freezes the adapter of the pass before, and
+# ``backward()`` gives a parameter that is frozen by then no gradient
+# (:doc:`/gallery/graph/the_flag_is_read_twice`). Unfreeze both after the last forward
+# pass, by ``set_requires_grad()`` or, in peft before 0.18, by ``requires_grad_(True)``
+# on their parameters. Give the optimizer both from the start: a list of what is
+# trainable has only the active one.
+#
+# If the loss is a sum with one term for each adapter, call ``backward()`` after each
+# term, before the next ``set_adapter()``. With activation checkpointing this is the
+# only right way of these: ``backward()`` computes the layers again, with the adapter
+# that is active then. The gradient of the other one is wrong, without an error.
+from torch.utils.checkpoint import checkpoint
+
+
+def gradients(*, unfreeze, backward_after_each=False, use_checkpoint=False):
+    torch.manual_seed(0)
+    model = get_peft_model(base(), lora, adapter_name="first")
+    model.add_adapter("second", lora)
+    for name, p in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p)
+    losses = []
+    for name in ("first", "second"):
+        model.set_adapter(name)
+        x = torch.ones(2, 4)
+        y = checkpoint(model, x, use_reentrant=False) if use_checkpoint else model(x)
+        losses.append(y.square().sum())
+        if backward_after_each:
+            losses[-1].backward()
+    if unfreeze:
+        model.set_requires_grad(["first", "second"])
+    if not backward_after_each:
+        sum(losses).backward()
+    return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+def same(one, other):
+    return all(torch.allclose(one[name], other[name]) for name in one)
+
+
+last, both = gradients(unfreeze=False), gradients(unfreeze=True)
+each = gradients(unfreeze=False, backward_after_each=True)
+print([sorted({n.split(".")[-2] for n in found}) for found in (last, both, each)])
+assert len(last) == 2
+assert all(".second." in name for name in last)
+assert len(both) == len(each) == 4
+assert same(both, each)
+
+again = gradients(unfreeze=True, use_checkpoint=True)
+each = gradients(unfreeze=False, backward_after_each=True, use_checkpoint=True)
+print(same(both, again), same(both, each))
+assert not same(both, again)
+assert same(both, each)
+
+model = get_peft_model(base(), lora, adapter_name="first")
+model.add_adapter("second", lora)
+# Wrong: one adapter. Right: both.
+of_one = [p for p in model.parameters() if p.requires_grad]
+of_both = [p for name, p in model.named_parameters() if "lora_" in name]
+assert (len(of_one), len(of_both)) == (2, 4)
+
+# %%
 # ``disable_adapter()`` unfreezes the adapter when it ends
 # --------------------------------------------------------
 # Training methods with a reference model, such as DPO, compute the output of the base

@@ -147,6 +147,81 @@ else:
     raise AssertionError("a float32 input was accepted")
 
 # %%
+# Half but found Float in ``backward()``: ``MatMul8bitLt``, LoRA with 8 bits
+# --------------------------------------------------------------------------
+# If the forward pass works, and ``backward()`` of ``MatMul8bitLt`` raises ``expected
+# scalar type Half but found Float``, upgrade bitsandbytes to 0.45 or later.
+#
+# ``MatMul8bitLt`` is an ``autograd.Function``. The ``backward()`` of such a class runs
+# outside ``autocast`` if ``loss.backward()`` is called outside, even if its forward ran
+# inside. On GPUs without int8 tensor cores, such as V100, ``autocast`` makes its output
+# float16, so the gradient arrives in float16. Versions 0.37 to 0.44 multiply it by a
+# weight in float32, the dtype of the input; 0.45 converts it first. This was read in
+# the source and not run; the error is in `issue 240
+# <https://github.com/bitsandbytes-foundation/bitsandbytes/issues/240>`__. The input is
+# in float32 because ``prepare_model_for_kbit_training()`` converts the norms. The
+# warning ``inputs will be cast from torch.float32 to float16`` says no more than that.
+#
+# A class of your own has the same gap: convert the gradient, or put
+# ``torch.amp.custom_fwd`` and ``torch.amp.custom_bwd`` around the two methods. A
+# checkpoint needs nothing: it computes again under the ``autocast`` of its forward.
+from torch.utils.checkpoint import checkpoint
+
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(weight)
+        return torch.bmm(x, weight)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (weight,) = ctx.saved_tensors
+        return torch.bmm(grad, weight.mT), None
+
+
+class Right(Wrong):
+    @staticmethod
+    def backward(ctx, grad):
+        (weight,) = ctx.saved_tensors
+        return torch.bmm(grad.to(weight.dtype), weight.mT), None
+
+
+class Decorated(torch.autograd.Function):
+    forward = staticmethod(torch.amp.custom_fwd(Wrong.forward, device_type="cpu"))
+    backward = staticmethod(torch.amp.custom_bwd(Wrong.backward, device_type="cpu"))
+
+
+hidden, weight = torch.ones(1, 2, 4, requires_grad=True), torch.ones(1, 4, 4)
+for function in (Wrong, Right, Decorated):
+    with torch.autocast("cpu", torch.float16):
+        output = function.apply(hidden, weight)
+    assert output.dtype == torch.float16
+    try:
+        output.sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+        print(function.__name__, message)
+        assert function is Wrong
+    else:
+        assert function is not Wrong
+        assert hidden.grad.dtype == torch.float32
+assert message == "expected scalar type Half but found Float"
+
+
+def projection(x):
+    active.append(torch.is_autocast_enabled("cpu"))
+    return torch.bmm(x, weight)
+
+
+active = []
+for reentrant in (True, False):
+    with torch.autocast("cpu", torch.float16):
+        output = checkpoint(projection, hidden, use_reentrant=reentrant)
+    output.sum().backward()
+assert active == [True] * 4
+
+# %%
 # Where it ends
 # -------------
 # - ``model.bfloat16()`` or ``model.to(torch.bfloat16)`` after ``get_peft_model()``

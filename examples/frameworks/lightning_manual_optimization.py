@@ -134,6 +134,82 @@ for kind in (GAN, Untoggled):
     assert changed == [True, True, kind is GAN, kind is GAN]
 
 # %%
+# Suspend one of two optimizers for some steps
+# --------------------------------------------
+# Leave out its whole turn: its ``manual_backward()`` and its ``step()``. Nothing has to
+# be frozen. Inside ``toggled_optimizer()``, the turn of the other one leaves no
+# gradient in the network that rests. Without it, the gradients add up during the pause:
+# then call ``zero_grad()`` at the start of each turn, not only at its end.
+
+
+class Pausing(Pair):
+    def training_step(self, batch, index):
+        of_generator, of_critic = self.optimizers()
+        before = self.critic.weight.detach().clone()
+        with self.toggled_optimizer(of_generator):
+            self.manual_backward(softplus(-self.critic(self.fake(batch[0]))).mean())
+            of_generator.step()
+            of_generator.zero_grad()
+        assert self.critic.weight.grad is None
+        if index % 2:  # the critic rests in steps 0, 2, 4, ...
+            with self.toggled_optimizer(of_critic):
+                self.manual_backward(softplus(-self.critic(batch[0])).mean())
+                of_critic.step()
+                of_critic.zero_grad()
+        self.seen.append(not before.equal(self.critic.weight))
+
+
+model = Pausing()
+fit(model)
+print(model.seen)
+assert model.seen == [False, True]
+
+# %%
+# What does not suspend it, or fails:
+#
+# - Freezing the network: if nothing else in the loss requires a gradient,
+#   ``backward()`` raises the error at the top of this page. So does a constant.
+# - A number as the loss: automatic optimization refuses it. There,
+#   ``return None`` from ``training_step()`` skips the step of the one optimizer, but
+#   `not on several GPUs
+#   <https://lightning.ai/docs/pytorch/stable/common/lightning_module.html>`__. In
+#   manual optimization, the return value skips nothing.
+# - The loss times zero: the gradient is zero, not None, and with momentum the step
+#   still changes the weights: :doc:`/gallery/still-moves/stale_gradients`.
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+
+class Single(Pair):
+    def __init__(self, kind):
+        super().__init__()
+        self.automatic_optimization, self.kind = True, kind
+
+    def training_step(self, batch, index):
+        loss = self.critic(batch[0]).mean()
+        self.seen.append(self.critic.weight.detach().clone())
+        number = {"None": None, "0.0": 0.0, "tensor": torch.tensor(0.0)}
+        return (number | {"loss * 0": loss * 0})[self.kind] if index else loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.critic.parameters(), lr=0.1, momentum=0.9)
+
+
+results = {}
+for kind in ("None", "0.0", "tensor", "loss * 0"):
+    model = Single(kind)
+    try:
+        fit(model)
+    except (RuntimeError, MisconfigurationException) as error:
+        results[kind] = str(error)
+    else:
+        results[kind] = not model.seen[-1].equal(model.critic.weight)
+    print(f"{kind:9}{results[kind]}")
+assert results["None"] is False
+assert "must return a Tensor, a dict, or None" in results["0.0"]
+assert "does not require grad" in results["tensor"]
+assert results["loss * 0"] is True
+
+# %%
 # What you have frozen yourself stays frozen
 # ------------------------------------------
 # ``toggled_optimizer()`` restores the values that it has read before. So a parameter
@@ -217,7 +293,6 @@ assert model.seen == [on + off, off + on]
 # Several optimizers need ``self.automatic_optimization = False``. Then the accumulation
 # and clipping of gradients are up to you, too: see
 # :doc:`/reference/errors/is_not_supported_for_manual_optimization`.
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 
 class Automatic(GAN):

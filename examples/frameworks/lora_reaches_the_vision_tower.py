@@ -73,6 +73,93 @@ assert useless == ["language_model", "vision_tower"]
 assert places(["language_model.q_proj"]) == ["language_model"]
 
 # %%
+# ``Target module Conv3d(...) is not supported``
+# ----------------------------------------------
+# The error goes on with ``Currently, only the following modules are supported``. A name
+# or a regular expression has matched a layer for which peft has no adapter. Exclude
+# this layer, or pass ``"all-linear"``. If it has to train, name it in
+# ``modules_to_save``: then all of it trains, and gets no adapter (since peft 0.16).
+#
+# In the vision tower of Qwen2-VL, both the ``Conv3d`` of ``patch_embed`` and a linear
+# layer of the attention are called ``proj``. Up to 0.13, peft refuses the ``Conv3d``;
+# since 0.14 it gets an adapter without an error. LLaMA-Factory before 0.9.2 reached it
+# with ``freeze_vision_tower: false``; since then it leaves ``patch_embed`` out (read in
+# the sources of both). Norms and ``ConvTranspose2d`` have no adapter in 0.21 either.
+
+
+def patches(layer, target_modules, **options):
+    parts = {"patch_embed": layer, "attn": nn.Linear(4, 4)}
+    parts = {name: nn.ModuleDict({"proj": part}) for name, part in parts.items()}
+    config = LoraConfig(r=2, target_modules=target_modules, **options)
+    model = get_peft_model(nn.ModuleDict(parts), config)
+    trained = [n for n, p in model.named_parameters() if p.requires_grad]
+    return sorted({".".join(name.split(".")[2:5]) for name in trained})
+
+
+norm, conv3d = nn.LayerNorm(4), nn.Conv3d(3, 4, (2, 14, 14), bias=False)
+try:
+    # Wrong: the norm is matched, too.
+    patches(norm, ["proj"])
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("peft has an adapter for a norm")
+# Right, each alone.
+excluded = patches(norm, ["proj"], exclude_modules=["patch_embed.proj"])
+linear = patches(norm, "all-linear")
+whole = patches(norm, ["proj"], modules_to_save=["patch_embed.proj"])
+convolution = patches(conv3d, ["proj"])
+print(message, excluded, whole, convolution, sep="\n")
+assert "is not supported. Currently, only the following modules are" in message
+assert excluded == linear == ["attn.proj.lora_A", "attn.proj.lora_B"]
+assert whole == [*linear, "patch_embed.proj.modules_to_save"]
+assert convolution == [*linear, "patch_embed.proj.lora_A", "patch_embed.proj.lora_B"]
+
+# %%
+# Freeze one layer, LoRA in the others: ``layers_to_transform``
+# -------------------------------------------------------------
+# With LoRA the whole base is frozen, so a layer without an adapter is a frozen layer.
+# Either list the layers that get one, in ``layers_to_transform``, or take one out by
+# ``exclude_modules``. In its pattern, write the dot behind the number: ``layers.1``
+# alone stands for ``layers.10``, too. ``layers_to_transform`` needs ``target_modules``
+# as a list: with a string, such as ``"all-linear"``, it raises an error.
+#
+# In LLaMA-Factory, ``freeze_trainable_layers`` belongs to ``finetuning_type: freeze``;
+# with ``lora`` it chooses no layers, unless ``use_llama_pro`` is on. There, write the
+# layers into ``lora_target``: ``layers.0.q_proj,layers.2.q_proj`` (read in its source,
+# not run).
+
+
+def layers_with_lora(target_modules, **options):
+    model = nn.ModuleDict({"model": nn.ModuleDict()})
+    model["model"]["layers"] = nn.ModuleList(Block() for _ in range(12))
+    config = LoraConfig(r=2, target_modules=target_modules, **options)
+    model = get_peft_model(model, config)
+    trained = [n for n, p in model.named_parameters() if p.requires_grad]
+    return sorted({int(name.split("layers.")[1].split(".")[0]) for name in trained})
+
+
+but_one = [i for i in range(12) if i != 1]
+names = ["q_proj", "v_proj"]
+listed = layers_with_lora(names, layers_to_transform=but_one)
+excluded = layers_with_lora("all-linear", exclude_modules=r".*layers\.1\..*")
+too_many = layers_with_lora(names, exclude_modules=r".*layers\.1.*")
+without_effect = layers_with_lora(names, exclude_modules=["layers.1"])
+print(excluded, too_many, without_effect, sep="\n")
+assert listed == excluded == but_one
+assert too_many == [0, 2, 3, 4, 5, 6, 7, 8, 9]
+assert without_effect == list(range(12))
+assert layers_with_lora(["layers.0.q_proj", "layers.2.q_proj"]) == [0, 2]
+try:
+    layers_with_lora("all-linear", layers_to_transform=but_one)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a string and layers_to_transform went together")
+print(message)
+assert "cannot be used when `target_modules` is a str" in message
+
+# %%
 # The model exists already
 # ------------------------
 # Freeze the adapters of the tower before you make the optimizer. By default they start

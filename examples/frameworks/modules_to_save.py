@@ -64,6 +64,35 @@ for lora in (typo, wrong):
     assert not saved
 
 # %%
+# ``modules_to_save`` has ``requires_grad=False``: its weights are not changing
+# -----------------------------------------------------------------------------
+# Something froze the copy after peft had made it, often a loop that freezes everything
+# without ``lora`` in its name. Print what is trainable after the last call that wraps
+# or freezes the model. ``modules_to_save.default`` has to be there,
+# ``original_module`` not. Unfreeze the copy before the trainer makes its optimizer.
+#
+# In unsloth, ``FastModel.get_peft_model()`` froze the copies in this way. Since
+# September 2025 it unfreezes them at the end, so upgrade (`issue 3327
+# <https://github.com/unslothai/unsloth/issues/3327>`__ and its source, read and not
+# run). For Llama and similar models, ``FastLanguageModel`` takes no other names than
+# ``lm_head`` and ``embed_tokens``: ``Only 'lm_head' and 'embed_tokens' is allowed``.
+model = get_peft_model(BertForSequenceClassification(bert), right)
+for name, p in model.named_parameters():
+    # Wrong: this freezes the copy of the head, too.
+    p.requires_grad_("lora_" in name)
+head = model.base_model.model.classifier
+frozen = [name for name, p in head.named_parameters() if not p.requires_grad]
+# Right: unfreeze the copies.
+for name, p in model.named_parameters():
+    if ".modules_to_save." in name:
+        p.requires_grad_(True)
+trained = [name for name, p in head.named_parameters() if p.requires_grad]
+print(len(frozen), trained)
+assert len(frozen) == 4
+assert trained == ["modules_to_save.default.weight", "modules_to_save.default.bias"]
+assert any("classifier" in name for name in get_peft_model_state_dict(model))
+
+# %%
 # New tokens: train their rows of the embedding
 # ---------------------------------------------
 # After ``resize_token_embeddings()``, the new rows are frozen with random values.
@@ -136,6 +165,38 @@ for tied in (False, True):
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     print(trained)
     assert trained == ["model.embed_tokens.weight", "lm_head.weight"][: 2 - tied]
+
+# %%
+# ``lm_head`` requires a gradient again after ``resize_token_embeddings()``
+# -------------------------------------------------------------------------
+# Freeze after the resizing, and make the optimizer last: this is right in every
+# version. Up to transformers 4.35, ``resize_token_embeddings()`` put a new embedding
+# and a new ``lm_head`` into the model, both trainable, even if you had frozen the old
+# ones. With shared weights, the two names are one tensor. So there ``lm_head`` was
+# trained, if the optimizer had it and nothing masked its gradient.
+#
+# Since 4.36, ``requires_grad`` stays what it was (`pull request 26865
+# <https://github.com/huggingface/transformers/pull/26865>`__; the sources of both
+# versions were read). A model that you freeze before stays frozen, its new rows, too.
+# A layer that you replace yourself is trainable again in every version.
+for tied in (False, True):
+    model = llama(tied=tied).requires_grad_(False)
+    head = model.lm_head.weight
+    # Frozen before: it stays frozen. An optimizer from before has the old head.
+    model.resize_token_embeddings(35, mean_resizing=False)
+    kept = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert (model.lm_head.weight is head) == tied
+    # New layers by hand are trainable, as those of older versions were.
+    model.set_input_embeddings(torch.nn.Embedding(35, 16))
+    model.set_output_embeddings(torch.nn.Linear(16, 35, bias=False))
+    model.tie_weights()
+    new = [name for name, p in model.named_parameters() if p.requires_grad]
+    # Right: frozen last.
+    model.requires_grad_(False)
+    print(kept, new)
+    assert kept == []
+    assert new == ["model.embed_tokens.weight", "lm_head.weight"][: 2 - tied]
+    assert not any(p.requires_grad for p in model.parameters())
 
 # %%
 # Shared weights: pass ``ensure_weight_tying=True``

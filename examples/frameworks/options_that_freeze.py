@@ -119,6 +119,13 @@ assert both == ["aligner"]
 #   frozen.
 # - ``freeze_vision_tower`` and ``freeze_multi_modal_projector`` are true by default,
 #   ``freeze_language_model`` is false. With ``lora`` such a part gets no adapter.
+# - The projector of Qwen2-VL, Qwen2.5-VL and Qwen3-VL, the patch merger, has the name
+#   ``visual.merger``. It follows ``freeze_multi_modal_projector`` all the same (in
+#   ms-swift, ``freeze_aligner``). Before 0.9.2, ``freeze_vision_tower`` froze it with
+#   all of ``visual``, as a loop of your own over this name does. To train it with
+#   ``full``, set ``freeze_multi_modal_projector`` to false. With ``lora``, pass
+#   ``additional_target: merger``, the ``modules_to_save`` of peft: ``lora_target: all``
+#   leaves the projector out.
 #
 # *OpenMMLab* (`resnet.py
 # <https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/resnet.py>`__,
@@ -176,12 +183,56 @@ assert both == ["aligner"]
 #   is on, and run without recording.
 # - ``fine_tune.py`` trains it only with ``--train_text_encoder``. With gradient
 #   checkpointing, the frozen text encoder stays in ``train()``.
+# - ``sdxl_train.py``, also for DreamBooth, trains the two text encoders only with
+#   ``--train_text_encoder``. Without it, ``--learning_rate_te1`` and
+#   ``--learning_rate_te2`` are not read, both are frozen and in no parameter group, and
+#   the log says ``train unet: True, text_encoder1: False, text_encoder2: False``. With
+#   it, a learning rate of 0 freezes one of them.
 # - ``train_network.py``: ``--network_train_unet_only`` and
 #   ``--network_train_text_encoder_only`` choose which part gets LoRA modules.
 #
 # *ultralytics*, *timm*, and what changes ``requires_grad`` behind your back:
 # :doc:`trainers_that_set_your_flags`.
 #
+# The text encoder has a learning rate and is not trained
+# -------------------------------------------------------
+# A learning rate unfreezes nothing. It is used for parameters that are in the optimizer
+# and get a gradient. A huge learning rate that gives no ``NaN`` shows that something is
+# missing, but not what. Print the table above, or compare the weights of the part
+# before and after some steps.
+encoder, unet = nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1)
+groups = [{"params": encoder.parameters(), "lr": 0.9}, {"params": unet.parameters()}]
+optimizer = torch.optim.AdamW(groups, lr=0.1)
+old_encoder, old_unet = encoder.weight.clone(), unet.weight.detach().clone()
+unet(encoder(torch.ones(2, 4))).sum().backward()
+optimizer.step()
+changed = [not encoder.weight.equal(old_encoder), not unet.weight.equal(old_unet)]
+print(changed)
+assert changed == [False, True]
+
+# %%
+# The code freezes all parameters: what is trained at all?
+# --------------------------------------------------------
+# ``requires_grad_(False)`` on the whole model is often only the first half. Look for
+# what comes after it:
+#
+# - A loop that unfreezes by name, with a list such as ``trainable_modules`` from the
+#   configuration.
+# - New modules, such as adapters, which are made later and are trainable.
+# - A filter in front of the optimizer, which takes what requires a gradient by then.
+#
+# So don't read the code to the end: print the names when the optimizer exists.
+model.requires_grad_(False)
+trainable_modules = ["aligner."]
+for name, p in model.named_parameters():
+    if any(part in name for part in trainable_modules):
+        p.requires_grad_(True)
+model["audio"] = nn.Linear(2, 2)
+names = [name for name, p in model.named_parameters() if p.requires_grad]
+print(names)
+assert names == [f"{m}.{p}" for m in ("aligner", "audio") for p in ("weight", "bias")]
+
+# %%
 # Where is the line that freezes?
 # -------------------------------
 # Search the code for ``requires_grad_(``, with the underscore: it freezes a whole
