@@ -55,8 +55,8 @@ class Observer(Tape):
         behind: For each source, those whose data it was multiplied with.
         terms: The terms of losses that give no gradient.
         frozen_at: Where tensors were frozen while they were watched.
-        unfrozen_at: Where tensors were frozen before any forward, and where they were
-            unfrozen before any backward.
+        frozen_first: Where tensors were first frozen, before any forward.
+        unfrozen_at: Where such tensors were unfrozen, before any backward.
         copies_of_itself: The lines that copied a tensor into itself, as keys.
         failed: Whether the run ended by an error.
         ended: Whether the script that was watched came to its end.
@@ -80,8 +80,8 @@ class Observer(Tape):
         self.behind: dict[int, int] = {}
         self.terms = Terms()
         self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
-        self._frozen_first: dict[int, tuple[ref[Tensor], Place | None]] = {}
-        self.unfrozen_at: dict[int, tuple[Place | None, Place | None]] = {}
+        self.frozen_first: dict[int, tuple[ref[Tensor], Place | None]] = {}
+        self.unfrozen_at: dict[int, Place | None] = {}
         self.copies_of_itself: dict[Place | None, None] = {}
         self.saw_threads = False
         self.failed = False
@@ -219,15 +219,15 @@ class Observer(Tape):
         key, place = id(tensor), line_here()
         if not tensor.requires_grad:
             self.frozen_at[key] = (ref(tensor), here())
-            known, _ = self._frozen_first.get(key, (None, None))
+            known, _ = self.frozen_first.get(key, (None, None))
             if not self.forwards and (known is None or known() is not tensor):
-                self._frozen_first[key] = (ref(tensor), place)
+                self.frozen_first[key] = (ref(tensor), place)
             if not self.backwards.count:
                 self.unfrozen_at.pop(key, None)
-        elif key in self._frozen_first and not self.backwards.count:
-            known, first = self._frozen_first[key]
+        elif key in self.frozen_first and not self.backwards.count:
+            known, _ = self.frozen_first[key]
             if known() is tensor:
-                self.unfrozen_at[key] = (first, place)
+                self.unfrozen_at[key] = place
 
     def on_trouble(self, error: Exception) -> None:
         """Observe no more after an error of this package, which costs no run."""
