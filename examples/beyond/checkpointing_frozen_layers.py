@@ -128,6 +128,62 @@ assert found["bias to False, reentrant=False"] == "no gradient"
 last = [switched("weight", to=to, reentrant=False, bias=False) for to in (True, False)]
 assert last == ["no gradient", "CheckpointError"]
 
+# %%
+# Does gradient_checkpointing=True or False change the output or the gradients?
+# -----------------------------------------------------------------------------
+# No. A checkpoint computes the same in the forward, dropout included. It only forgets
+# the activations, and computes them again in the backward: less memory, more time. At
+# inference, under ``no_grad()``, there is no backward, so it does nothing at all. The
+# one thing that differs is batch norm in training mode: each step updates its running
+# statistics twice.
+#
+# If an option such as ``gradient_checkpointing`` changes the result of your model, then
+# its two branches do different things. Usually one of them forgets an argument. Compare
+# the branches, and let both call one function.
+
+
+class Block(torch.nn.Module):
+    def __init__(self, gradient_checkpointing, forgets=False):
+        super().__init__()
+        self.layer, self.drop = torch.nn.Linear(4, 4), torch.nn.Dropout()
+        self.gradient_checkpointing, self.forgets = gradient_checkpointing, forgets
+
+    def run(self, x, scale=1.0):
+        return self.drop(self.layer(x)) * scale
+
+    def forward(self, x, scale):
+        if self.gradient_checkpointing and self.forgets:
+            # Wrong: the scale is missing.
+            return checkpoint(self.run, x, use_reentrant=False)
+        if self.gradient_checkpointing:
+            # Right: the same arguments as below.
+            return checkpoint(self.run, x, scale, use_reentrant=False)
+        return self.run(x, scale)
+
+
+def output_and_gradient(*options):
+    torch.manual_seed(0)
+    model, x = Block(*options), torch.ones(2, 4)
+    out = model(x, 0.5)
+    out.square().sum().backward()
+    with torch.no_grad():
+        return [out, model.layer.weight.grad, model.eval()(x, 0.5)]
+
+
+plain = output_and_gradient(False)
+for options in ((True, False), (True, True)):
+    found = output_and_gradient(*options)
+    same = [torch.equal(a, b) for a, b in zip(plain, found, strict=True)]
+    print(f"forgets={options[1]}: {same}")
+    assert same == [not options[1]] * 3
+calls = []
+with torch.no_grad():
+    checkpoint(calls.append, hidden, use_reentrant=False)
+assert len(calls) == 1
+norm = torch.nn.BatchNorm1d(2)
+checkpoint(norm, torch.ones(3, 2), use_reentrant=False).sum().backward()
+assert norm.num_batches_tracked == 2
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -278,13 +278,189 @@ for way, transform in transforms.items():
     assert found == (-1, 1 if is_lost else -1)
 
 
+# %%
+# train() and eval() of an exported module: ``Calling eval() is not supported yet``
+# ---------------------------------------------------------------------------------
+# ``torch.export`` writes into the graph what the modes are at that moment: dropout that
+# drops or does not, batch norm with the statistics of the batch or with the running
+# ones. So ``train()`` and ``eval()`` of ``exported.module()`` raise. A call that avoids
+# the exception changes only ``.training``, which the graph does not read. Export once
+# in each mode. If parts stay frozen, set their batch norm to ``eval()`` before the
+# export for training. Both modules have the parameters and the buffers of the model, so
+# you train with one and validate with the other.
+network = torch.nn.Sequential(
+    torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 64), torch.nn.Dropout()
+)
+modules = {
+    mode: torch.export.export(network.train(mode), (batch,)).module()
+    for mode in (True, False)
+}
+for change in (modules[True].eval, modules[True].train):
+    try:
+        change()
+    except NotImplementedError as error:
+        print(error)
+    else:
+        raise AssertionError("the mode of an exported module was changed")
+# Wrong: the exception is gone, and dropout still drops.
+torch.nn.Module.train(modules[True], False)
+assert not modules[True].training
+with torch.no_grad():
+    drops = {mode: bool((module(batch) == 0).any()) for mode, module in modules.items()}
+print(drops)
+assert drops == {True: True, False: False}
+# The weights and buffers are shared, and requires_grad_() needs no new export.
+for module in modules.values():
+    assert module.get_parameter("1.weight") is network[1].weight
+    assert module.get_buffer("0.running_mean") is network[0].running_mean
+assert network[0].running_mean.any()
+network.requires_grad_(False)
+assert not modules[True](batch).requires_grad
+
+# %%
+# For a model that you quantise after the export (PT2E), torchao has
+# ``move_exported_model_to_eval()`` and ``move_exported_model_to_train()``. They rewrite
+# the dropout and batch norm that they find in the graph (read in `its source
+# <https://github.com/pytorch/ao/blob/main/torchao/quantization/pt2e/export_utils.py>`__,
+# not run).
+#
+# torch.export: ``a leaf Variable that requires grad``, although under no_grad()
+# ------------------------------------------------------------------------------
+# The forward changes a parameter in place, such as a moving average, under
+# ``no_grad()``, and runs. ``torch.export`` of August 2025 traced the change as if it
+# were recorded, and raised ``a leaf Variable that requires grad is being used in an
+# in-place operation`` (`issue 159623
+# <https://github.com/pytorch/pytorch/issues/159623>`__, not run). PyTorch 2.13 exports
+# it, so upgrade. There, two other forms still fail: for a change under
+# ``inference_mode()``, which ``torch.export`` loses, the exported module raises the
+# error when it is called. A change of ``.data`` is left out without an error with
+# ``strict=True``, and can't be exported without.
+#
+# A buffer is right in every version, and the better place for a value that no gradient
+# trains. Or move the update out of ``forward()``.
+
+
+class Average(torch.nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+        self.trained = torch.nn.Parameter(torch.ones(1))
+        self.register_buffer("average", torch.ones(1))
+
+    def forward(self, x):
+        if self.change == "a buffer":
+            self.average.div_(2)
+        if self.change == "no_grad()":
+            with torch.no_grad():
+                self.trained.div_(2)
+        if self.change == "inference_mode()":
+            with torch.inference_mode():
+                self.trained.div_(2)
+        if self.change == ".data, strict":
+            self.trained.data.div_(2)
+        return x + self.trained + self.average
+
+
+def exported_changes(change):
+    module, strict = Average(change), change.endswith("strict")
+    try:
+        torch.export.export(module, example, strict=strict).module()(*example)
+    except RuntimeError as error:
+        return str(error).rstrip(".")
+    return [module.trained.item(), module.average.item()]
+
+
+found = {}
+for change in ("a buffer", "no_grad()", "inference_mode()", ".data, strict"):
+    found[change] = exported_changes(change)
+    print(f"{change:18}{found[change]}")
+assert found["a buffer"] == [1, 0.5]
+refusal = "a leaf Variable that requires grad is being used in an in-place operation"
+assert found["no_grad()"] in ([0.5, 1], refusal)
+if torch.__version__.startswith("2.13."):
+    assert found["no_grad()"] != refusal
+    assert found["inference_mode()"] == refusal
+    assert found[".data, strict"] == [1, 1]
+
+# %%
+# torch.jit.script: set_grad_enabled(), enable_grad() and @torch.no_grad()
+# ------------------------------------------------------------------------
+# A scripted function knows only the block ``with torch.no_grad():``. The other ways to
+# set the mode raise, and in PyTorch 1.8 ``set_grad_enabled()`` failed with ``r INTERNAL
+# ASSERT FAILED at … jit_type_base.h`` (`issue 56595
+# <https://github.com/pytorch/pytorch/issues/56595>`__, not run). The decorator
+# ``@torch.no_grad()`` is worse: it is dropped without an error.
+#
+# Write an ``if`` around the block, set the mode outside of the scripted code, or freeze
+# with ``requires_grad_(False)``. TorchScript is deprecated
+# (:doc:`/reference/errors/torch_jit`); ``torch.export`` and ``torch.compile`` keep the
+# decorator.
+
+
+def with_enable_grad(x):
+    with torch.enable_grad():
+        return x * 2
+
+
+def with_set_grad_enabled(x):
+    with torch.set_grad_enabled(True):
+        return x * 2
+
+
+for function in (with_enable_grad, with_set_grad_enabled):
+    try:
+        torch.jit.script(function)
+    except RuntimeError as error:
+        print(str(error).strip().splitlines()[0])
+    else:
+        raise AssertionError("the mode was scripted")
+
+
+class Decorated(torch.nn.Module):
+    @torch.no_grad()
+    def forward(self, x):
+        return x * 10
+
+
+class Branch(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.freeze, self.layer = True, torch.nn.Linear(1, 1)
+
+    def forward(self, x):
+        if self.freeze:
+            with torch.no_grad():
+                return self.layer(x)
+        return self.layer(x)
+
+
+# Wrong: the decorator is lost.
+kept = {
+    "eager": Decorated(),
+    "torch.compile": torch.compile(Decorated(), backend="eager"),
+    "torch.export": torch.export.export(Decorated(), example).module(),
+    "torch.jit.script": torch.jit.script(Decorated()),
+}
+kept = {way: not module(x).requires_grad for way, module in kept.items()}
+print(kept)
+assert kept.pop("torch.jit.script") is False
+assert all(kept.values())
+# Right: a block in a branch, or the mode outside.
+scripted = torch.jit.script(Branch())
+assert not scripted(x).requires_grad
+scripted.freeze = False
+assert scripted(x).requires_grad
+with torch.no_grad():
+    assert not scripted(x).requires_grad
+torch.compiler.reset()
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------
 # - ``torch.export`` loses ``inference_mode()``.
 # - ``run_decompositions()`` of an exported program drops both ``no_grad()`` and
 #   ``detach()``. The program that it returns is for inference.
-# - ``torch.jit.script`` keeps ``with torch.no_grad()``.
 # - A compiled model does not follow ``requires_grad`` if its checks are switched off: a
 #   layer that was frozen when it was compiled gets no gradient. It was so before
 #   PyTorch 2.12, with the default backend and others that use AOTAutograd.

@@ -43,6 +43,59 @@ assert gradient == 12
 assert weight.grad == 88
 
 # %%
+# Grad-CAM or another attention map of gradients in a loss
+# --------------------------------------------------------
+# A loss may compare two attention maps: that of an old model, the teacher, and that of
+# the model that trains. The weights of a Grad-CAM map are gradients, so take them with
+# ``create_graph=True``, and detach the map of the teacher. Then ``backward()``
+# differentiates a second time.
+#
+# Without it, no error is raised: the map also contains the features, which have a
+# graph, and the layers get that part of the gradient alone. The layer behind the
+# features gets none. It is the same if a hook stores the gradient, or if you read
+# ``features.grad``: after ``backward()`` without ``create_graph=True`` neither has a
+# graph.
+torch.manual_seed(0)
+images = torch.randn(2, 1, 6, 6)
+student, teacher = (
+    torch.nn.ModuleDict(
+        {"conv": torch.nn.Conv2d(1, 3, 3), "head": torch.nn.Linear(3, 2)}
+    )
+    for _ in range(2)
+)
+
+
+def grad_cam(model, create_graph):
+    features = model["conv"](images).tanh()
+    score = model["head"](features.mean((2, 3))).softmax(1)[:, 0].sum()
+    # retain_graph keeps the graph of the features for the loss
+    (slopes,) = torch.autograd.grad(
+        score, features, retain_graph=True, create_graph=create_graph
+    )
+    return (slopes.mean((2, 3), keepdim=True) * features).sum(1)
+
+
+old_map = grad_cam(teacher, create_graph=False).detach()
+reached, sizes = {}, []
+for create_graph in (False, True):
+    student.zero_grad()
+    (grad_cam(student, create_graph) - old_map).square().sum().backward()
+    layers = student.items()
+    reached[create_graph] = [n for n, m in layers if m.weight.grad is not None]
+    sizes.append(student["conv"].weight.grad.norm().item())
+    print(create_graph, reached[create_graph], f"{sizes[-1]:.5f}")
+assert sizes[0] != sizes[1]
+assert reached == {False: ["conv"], True: ["conv", "head"]}
+
+stored = []
+features = student["conv"](images)
+features.retain_grad()
+features.register_hook(stored.append)
+student["head"](features.mean((2, 3))).sum().backward()
+assert not stored[0].requires_grad
+assert not features.grad.requires_grad
+
+# %%
 # Does no_grad() stop it?
 # -----------------------
 # A graph that exists can be walked under ``no_grad()``. With ``create_graph=True`` the

@@ -52,6 +52,75 @@ print(message)
 assert model.half().codes.dtype == torch.int8
 
 # %%
+# FSDP and QLoRA: ``bnb_4bit_quant_storage``, ``Cannot flatten integer dtype tensors``
+# ------------------------------------------------------------------------------------
+# Let bitsandbytes store its 4 bits in the dtype of the rest of the model:
+#
+# - ``BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_storage=torch.bfloat16)``,
+# - ``from_pretrained(..., dtype=torch.bfloat16)``, formerly ``torch_dtype``,
+# - adapters in the same dtype: ``get_peft_model(..., autocast_adapter_dtype=False)``.
+#
+# By default the codes are stored as ``uint8``. ``FullyShardedDataParallel`` (FSDP1)
+# flattens the parameters of a unit, also frozen ones, into one tensor, which must be
+# floating point and of one dtype. The container may be ``bfloat16``, because the layer
+# reads its bytes as codes again. So each missing option has an error of its own:
+#
+# - ``Only Tensors of floating point and complex dtype can require gradients`` while the
+#   model is loaded, in libraries of 2024: `LLaMA-Factory 3497
+#   <https://github.com/hiyouga/LlamaFactory/issues/3497>`__, `bitsandbytes 1232
+#   <https://github.com/bitsandbytes-foundation/bitsandbytes/issues/1232>`__.
+# - ``Cannot flatten integer dtype tensors``, later, if the storage is ``uint8``.
+# - ``Must flatten tensors with uniform dtype``, if adapters in float32 are in one unit
+#   with a storage in bfloat16.
+#
+# ``load_in_8bit`` has no such option. These options are from the `guide of bitsandbytes
+# <https://huggingface.co/docs/bitsandbytes/main/en/fsdp_qlora>`__ and a `report from
+# eight GPUs <https://github.com/MakazhanAlpamys/Soup/issues/350>`__, read and not run.
+# The script runs FSDP1 in one process, on a layer that stands for ``Linear4bit``.
+import torch.distributed as dist
+from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+from torch.distributed.fsdp import ShardingStrategy
+
+
+class WithAdapter(torch.nn.Module):
+    def __init__(self, storage, adapter):
+        super().__init__()
+        stored = torch.arange(16, dtype=torch.uint8).view(storage)
+        self.stored = torch.nn.Parameter(stored, requires_grad=False)
+        self.adapter = torch.nn.Linear(4, 4, dtype=adapter)
+
+    def forward(self, x):
+        weight = self.stored.view(torch.uint8).view(4, 4).to(x.dtype)
+        return x @ weight + self.adapter(x)
+
+
+def sharded(storage, adapter):
+    model = WithAdapter(storage, adapter)
+    try:
+        model = FSDP(model, use_orig_params=True, **one)
+    except ValueError as error:
+        return str(error)
+    model(torch.ones(1, 4, dtype=adapter)).sum().backward()
+    return [p.grad is not None for p in model.parameters()]
+
+
+store = dist.HashStore()
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+# for a single process on a CPU; leave these options out
+one = {"sharding_strategy": ShardingStrategy.NO_SHARD, "device_id": torch.device("cpu")}
+found = [
+    sharded(torch.uint8, torch.float32),
+    sharded(torch.bfloat16, torch.float32),
+    sharded(torch.bfloat16, torch.bfloat16),
+]
+dist.destroy_process_group()
+print(*found, sep="\n")
+assert found[0] == "Cannot flatten integer dtype tensors"
+assert found[1].startswith("Must flatten tensors with uniform dtype")
+# Right: the codes are frozen, the adapter trains.
+assert found[2] == [False, True, True]
+
+# %%
 # Quantisation-aware training
 # ---------------------------
 # A fake quantisation rounds in the forward. In the backward it lets the gradient

@@ -199,6 +199,65 @@ assert "its result never reaches the loss" in str(report)
 assert not explain(tower, lambda: state_loss(-1)).problems
 
 # %%
+# ``edge_weight.grad`` is None: a method returned a new object
+# ------------------------------------------------------------
+# Keep what such a method returns: ``edge_index = edge_index.set_value(weight)``. With
+# PyTorch Geometric, ``SparseTensor.set_value()`` leaves the object as it is and returns
+# a new one with the values. If the line has no ``=``, the parameter never enters the
+# graph, and no error is raised (`issue 7401
+# <https://github.com/pyg-team/pytorch_geometric/issues/7401>`__, read and not run). PyG
+# of May 2023 had a second cause, the product itself: `pull request 7428
+# <https://github.com/pyg-team/pytorch_geometric/pull/7428>`__.
+#
+# It is the same with most methods of tensors: ``add()``, ``mul()``, ``masked_fill()``,
+# ``index_add()`` and ``scatter()`` return a new tensor. Only those with an underscore
+# change the old one. ``explain`` says that the result never reaches the loss.
+gate = nn.ParameterDict({"edge_weight": torch.zeros(3)})
+rows, nodes = torch.tensor([0, 1, 1]), torch.ones(2, 4)
+
+
+def gated(keep):
+    messages = torch.ones(3, 4)
+    # Wrong: the product is thrown away.
+    messages.mul(gate["edge_weight"].sigmoid()[:, None])
+    if keep:
+        # Right: the product is kept.
+        messages = messages.mul(gate["edge_weight"].sigmoid()[:, None])
+    return nodes.index_add(0, rows, messages).sum()
+
+
+report = explain(gate, lambda: gated(keep=False))
+print(report)
+assert [row.name for row in report.problems] == ["edge_weight"]
+assert "its result never reaches the loss" in str(report)
+assert not explain(gate, lambda: gated(keep=True)).problems
+
+# %%
+# Opacus: ``Per sample gradient is not initialized. Not updated in backward pass?``
+# ---------------------------------------------------------------------------------
+# Freeze the layers that the forward does not use, before ``make_private()``. The
+# optimizer of Opacus wants a gradient per sample, ``grad_sample``, from each parameter
+# that requires a gradient. With blocks that only a later stage uses, as in progressive
+# growing, some have none, and ``step()`` raises this ``ValueError`` (read in `its
+# source
+# <https://github.com/meta-pytorch/opacus/blob/main/opacus/optimizers/optimizer.py>`__,
+# not run). When a stage begins, unfreeze its blocks, make a new optimizer, and call
+# ``make_private()`` again. ``explain`` names the layers on the plain model.
+stages = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+
+def first_stages(count):
+    return nn.Sequential(*stages[:count])(images).sum()
+
+
+unused = [row.name for row in explain(stages, lambda: first_stages(2)).problems]
+print(unused)
+assert unused == ["2.weight", "2.bias"]
+for name in unused:
+    stages.get_parameter(name).requires_grad_(False)
+assert not explain(stages, lambda: first_stages(2)).problems
+
+# %%
 # Where it ends
 # -------------
 # - ``trains`` means that the gradient arrives. Its value is not judged: this ``relu()``

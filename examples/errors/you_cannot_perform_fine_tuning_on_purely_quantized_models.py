@@ -121,6 +121,60 @@ else:
 assert "floating point" in message
 
 # %%
+# No error, but ``grad_norm`` is always 0: fine-tuning an AWQ or GPTQ model
+# -------------------------------------------------------------------------
+# Fine-tune the original weights and quantise the result, or train LoRA adapters on a
+# quantisation that supports it. Full fine-tuning can't train an AWQ model: the layer
+# ``WQLinear_GEMM`` has no parameter. Its ``qweight`` and ``qzeros`` are buffers of
+# integers, its ``scales`` and bias are buffers, too. It is the same with GPTQ. Only the
+# rest can train, such as the embedding and the norms. If the rest is frozen, and the
+# input requires a gradient because of checkpointing, ``backward()`` runs and the norm
+# is 0 (:doc:`/gallery/frameworks/checkpointing_with_adapters`).
+#
+# Before AutoAWQ 0.2.0 the layer ran under ``no_grad()``, and since then it does so in
+# ``eval()``. Then nothing before it gets a gradient, not even an adapter (read in `the
+# source
+# <https://github.com/casper-hansen/AutoAWQ/blob/main/awq/modules/linear/gemm.py>`__,
+# not run). So list the trainable parameters before you train.
+
+
+class QuantisedLinear(torch.nn.Module):
+    def __init__(self, linear):
+        super().__init__()
+        weight = linear.weight.detach()
+        scales = weight.abs().amax(1, keepdim=True) / 127
+        self.register_buffer("qweight", (weight / scales).round().to(torch.int8))
+        self.register_buffer("scales", scales)
+
+    def forward(self, x):
+        return x @ (self.qweight * self.scales).T
+
+
+def grad_norm(model):
+    ids = torch.tensor([[3, 4, 5]])
+    model.train().zero_grad()
+    model(input_ids=ids, labels=ids).loss.backward()
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
+
+
+model = LlamaForCausalLM(config)
+for name, module in list(model.model.named_modules()):
+    if isinstance(module, torch.nn.Linear):
+        model.model.set_submodule(name, QuantisedLinear(module))
+trainable = [name for name, p in model.named_parameters() if p.requires_grad]
+print(*trainable, sep="\n")
+assert not any("_proj" in name for name in trainable)
+assert grad_norm(model) > 0
+# Wrong: all is frozen, and a hook on the input hides it.
+model.requires_grad_(False)
+model.enable_input_require_grads()
+print(grad_norm(model))
+assert grad_norm(model) == 0
+# Right: adapters.
+print(grad_norm(with_adapter()) > 0)
+assert grad_norm(with_adapter()) > 0
+
+# %%
 # A frozen adapter passes the check
 # ---------------------------------
 # An adapter that was loaded without ``is_trainable=True`` is accepted, and nothing is

@@ -140,6 +140,67 @@ for loss in (1 - soft, weighted):
     assert (gradient[:, 0] < 0).all()
 
 # %%
+# argmax is not differentiable: does what it selects get a gradient?
+# ------------------------------------------------------------------
+# Yes. The index has no gradient, but what you read with it has: ``x[index]``,
+# ``gather()``, ``index_select()``, ``x[mask]``. The gradient goes to the selected
+# elements, and from there to the network that computed them. The other elements get
+# zeros. A hard attention that copies the most similar patch, for example, trains the
+# network of the patches like this.
+#
+# Only the choice itself is not trained. The network of the scores gets no gradient,
+# unless their values are in the loss, too: the maximum as a weight, as below, or
+# ``softmax`` over all. If the loss has nothing but the index, use the straight-through
+# estimator or Gumbel-softmax: :doc:`/gallery/recipes/straight_through_and_vq`.
+features = torch.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+similarity = torch.tensor([[0.2, 0.9, 0.4]], requires_grad=True)
+best, index = similarity.max(1, keepdim=True)
+selected = features.gather(1, index)
+for loss in (selected.sum(), (selected * best).sum()):
+    features.grad = similarity.grad = None
+    loss.backward(retain_graph=True)
+    print(features.grad, similarity.grad)
+    assert (features.grad != 0).tolist() == [[False, True, False]]
+assert similarity.grad.tolist() == [[0, 2, 0]]
+assert not index.requires_grad
+for part in (features[0, index[0]], features.index_select(1, index[0])):
+    assert part.requires_grad
+
+# %%
+# torch.unique: ``isDifferentiableType … INTERNAL ASSERT FAILED``
+# ---------------------------------------------------------------
+# Pass a detached tensor: ``torch.unique(x.detach(), return_counts=True)``. Counts have
+# no gradient anyway. PyTorch 1.7 raised ``isDifferentiableType(variable.scalar_type())
+# INTERNAL ASSERT FAILED`` for ``unique()`` and others that return integers, if their
+# input required a gradient; 1.8 repaired ``unique()`` (`issue 51271
+# <https://github.com/pytorch/pytorch/issues/51271>`__, not run).
+#
+# Today the counts come out without a graph. The values have a ``grad_fn``, but no
+# derivative: ``backward()`` raises ``the derivative for '_unique2' is not
+# implemented``. If a loss is to go through the groups, let ``unique()`` number them
+# only, and sum the elements of ``x`` yourself.
+points = torch.tensor([2.0, 1.0, 2.0], requires_grad=True)
+# Wrong: the values of unique() in a loss.
+values, counts = torch.unique(points, return_counts=True)
+print(values.requires_grad, counts.requires_grad)
+assert (values.requires_grad, counts.requires_grad) == (True, False)
+try:
+    values.sum().backward()
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("unique() has a derivative")
+# Right: the groups from detached values, the sums from the points.
+values, group, counts = torch.unique(
+    points.detach(), return_inverse=True, return_counts=True
+)
+means = torch.zeros_like(values).index_add(0, group, points) / counts
+(gradient,) = torch.autograd.grad(means.sum(), points)
+print(gradient)
+assert torch.equal(means, values)
+assert gradient.tolist() == [0.5, 1, 0.5]
+
+# %%
 # Which line lost it?
 # -------------------
 # Make sure that the parameter requires a gradient, and print ``grad_fn`` of each result
