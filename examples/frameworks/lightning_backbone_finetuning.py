@@ -114,7 +114,7 @@ assert rates == [[0.01], *[[0.01, 0.003]] * 3]
 # change that: it acts only when the backbone is unfrozen. To freeze them as well, pass
 # ``train_bn=False`` to ``freeze()``. That sets ``track_running_stats=False``, so the
 # running statistics stay as they are, and in training the layer normalises by the
-# batch.
+# batch (see the next section).
 
 
 class AllFrozen(BackboneFinetuning):
@@ -132,6 +132,31 @@ for callback in (BackboneFinetuning(9, train_bn=False), AllFrozen(9)):
     assert ("backbone.1.weight" in moved) == (type(callback) is BackboneFinetuning)
     assert ("backbone.1.running_mean" in moved) == ("backbone.1.weight" in moved)
     assert "backbone.0.weight" not in moved
+
+# %%
+# What does ``track_running_stats=False`` do to a frozen batch norm?
+# ------------------------------------------------------------------
+# It stops the update of the running statistics, and no more: they are still there. In
+# ``train()`` the layer normalises by the batch, in ``eval()`` by the old statistics,
+# and so the frozen backbone computes other features in validation than in training.
+# When the callback unfreezes the layer, it sets ``track_running_stats`` to True again.
+#
+# To keep the layer as it was pretrained, put it into ``eval()`` in training, too
+# (:doc:`lightning_eval_mode`). Then the statistics don't move, whatever
+# ``track_running_stats`` is, and it may stay True.
+batch = torch.randn(32, 8) + 5
+for evaluation in (False, True):  # the mode in training
+    norm = nn.BatchNorm1d(8)
+    BaseFinetuning.freeze(norm, train_bn=evaluation)
+    norm.requires_grad_(False)
+    outputs = [norm.train(not evaluation)(batch), norm.eval()(batch)]
+    print(norm.track_running_stats, [f"{out.mean():.1f}" for out in outputs])
+    assert norm.track_running_stats == evaluation
+    assert outputs[0].allclose(outputs[1]) == evaluation
+    assert not norm.running_mean.any()
+BaseFinetuning.freeze(norm, train_bn=False)
+BaseFinetuning.make_trainable(norm)
+assert norm.track_running_stats
 
 # %%
 # Your own schedule

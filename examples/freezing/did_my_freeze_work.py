@@ -92,6 +92,66 @@ print(names)
 assert names == ["2.weight", "2.bias"]
 
 # %%
+# Two checkpoints have identical weights: nothing was trained
+# -----------------------------------------------------------
+# First compare in memory, before and after one ``optimizer.step()``. If nothing moved
+# there, look for one of these causes:
+#
+# - The optimizer holds parameters of another model: of a copy, or of one that was built
+#   before. The model's own parameters have gradients, and no group holds them.
+# - The optimizer holds no parameters. A generator that was already read gives an error,
+#   but not if it is in a parameter group.
+# - The rate is zero, or a scheduler made it zero.
+# - ``.grad`` is None: everything is frozen, ``backward()`` is not called, or its loss
+#   does not come from this model, see :doc:`/guide/how-autograd-decides`.
+# - ``step()`` does not run: it is behind a condition that is never true, or a
+#   ``GradScaler`` skips it because each gradient has an inf or NaN.
+import copy
+
+
+def one_step(cause):
+    net = nn.Linear(2, 1)
+    held = copy.deepcopy(net) if cause == "a copy" else net
+    parameters = held.parameters()
+    if cause == "generator was read":
+        list(parameters)
+    rate = 0.0 if cause == "lr=0" else 0.1
+    optimizer = torch.optim.SGD([{"params": parameters}], lr=rate)
+    before = net.weight.detach().clone()
+    if cause != "no backward()":
+        net(torch.ones(4, 2)).sum().backward()
+    optimizer.step()
+    ids = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    in_a_group = id(net.weight) in ids
+    return in_a_group, net.weight.grad is not None, not net.weight.equal(before)
+
+
+causes = ("none", "a copy", "generator was read", "lr=0", "no backward()")
+rows = {cause: one_step(cause) for cause in causes}
+print(f"{'cause':20}in a group  gradient  moved")
+for cause, row in rows.items():
+    print(f"{cause:20}{row[0]!s:12}{row[1]!s:10}{row[2]}")
+assert rows["none"] == (True, True, True)
+assert rows["a copy"] == rows["generator was read"] == (False, True, False)
+assert rows["lr=0"] == (True, True, False)
+assert rows["no backward()"] == (True, False, False)
+
+# %%
+# If the weights moved in memory, the mistake is in the saving: another model than the
+# one that trains is saved, or the list of states holds ``model.state_dict()`` itself.
+# All its entries are the same tensors, and show the latest weights. Save at once, or
+# copy with ``copy.deepcopy``.
+kept, copied = [], []
+for _ in range(2):
+    train_step()
+    kept.append(model.state_dict())
+    copied.append(copy.deepcopy(model.state_dict()))
+for states in (kept, copied):
+    print(states[0]["2.weight"].equal(states[1]["2.weight"]))
+assert kept[0]["2.weight"].equal(kept[1]["2.weight"])
+assert not copied[0]["2.weight"].equal(copied[1]["2.weight"])
+
+# %%
 # Where it ends
 # -------------
 # A value that differs has changed, unless it is NaN, which is not equal to itself. The

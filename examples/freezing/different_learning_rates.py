@@ -31,7 +31,8 @@ for rate, freeze in ((0.01, False), (0.0, False), (0.0, True)):
 # module: weights of convolutions, weights of batch norm, biases. A bare
 # ``nn.Parameter`` with another name, such as the weights ``w`` of a BiFPN, is in no
 # group, and there is no error. Compare the ``id()`` of each trainable parameter with
-# those in ``optimizer.param_groups``:
+# those in ``optimizer.param_groups``. If no weight of the model changes, see the causes
+# in :doc:`did_my_freeze_work`.
 
 
 class Fusion(nn.Module):

@@ -157,6 +157,59 @@ assert len(frozen) == len(optimizer.param_groups[0]["params"]) == 4
 assert model.backbone[1].training is False
 assert model.backbone[:2](images).grad_fn is None
 
+# %%
+# Freeze the features extractor of stable-baselines3
+# --------------------------------------------------
+# It is a module of the policy: ``model.policy.features_extractor`` in PPO and A2C (with
+# ``share_features_extractor=False`` also ``vf_features_extractor``). SAC and TD3 have
+# ``model.policy.actor.features_extractor``; the critic and the target networks have one
+# of their own by default: load and freeze each. (Read in `policies.py
+# <https://github.com/DLR-RM/stable-baselines3/blob/master/stable_baselines3/common/policies.py>`__
+# of 2026, not run here; the cell below imitates it.)
+#
+# - Load the pretrained weights after ``PPO(...)``. Loaded in the constructor of the
+#   extractor, they are lost: with ``ortho_init=True``, the default of PPO and A2C, the
+#   policy then initializes all ``Linear`` and ``Conv2d`` of the extractor.
+# - Freeze with ``requires_grad_(False)``. The optimizer exists by then, and skips
+#   parameters without a gradient. ``PPO.load()`` does not freeze: freeze again.
+# - SB3 calls ``train()`` on the whole policy before each update. If the extractor has
+#   batch norm or dropout, override its ``train()``.
+# - To train it again, call ``requires_grad_(True)``.
+#
+# If it is always frozen, compute the features in a wrapper of the environment, in
+# ``eval()`` and under ``no_grad()``. Then the replay or rollout buffer holds features,
+# and the extractor runs once for each observation.
+
+
+class Extractor(nn.Sequential):
+    def train(self, mode=True):
+        return super().train(False)
+
+
+extractor = Extractor(nn.Linear(4, 8), nn.BatchNorm1d(8))
+policy = nn.Sequential(extractor, nn.Linear(8, 2))
+pretrained = {name: value.clone() for name, value in extractor.state_dict().items()}
+optimizer = torch.optim.Adam(policy.parameters(), lr=0.1)
+extractor.requires_grad_(False)
+
+
+def orthogonal(module):
+    if isinstance(module, nn.Linear):
+        nn.init.orthogonal_(module.weight)
+
+
+policy.apply(orthogonal)
+print("after the initialization:", extractor[0].weight.equal(pretrained["0.weight"]))
+assert not extractor[0].weight.equal(pretrained["0.weight"])
+extractor.load_state_dict(pretrained)
+before = policy[1].weight.clone()
+policy.train()(torch.randn(16, 4)).square().sum().backward()
+optimizer.step()
+state = extractor.state_dict()
+print("after a step:", all(state[name].equal(pretrained[name]) for name in state))
+assert all(state[name].equal(pretrained[name]) for name in state)
+assert not policy[1].weight.equal(before)
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

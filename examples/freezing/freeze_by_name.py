@@ -108,6 +108,50 @@ assert without == [
 ]
 
 # %%
+# All frozen except LoRA and a Resampler: in which order?
+# -------------------------------------------------------
+# First freeze everything, then unfreeze by name, because the last call counts. The LoRA
+# matrices are inside the layers that they adapt, so a later
+# ``transformer.h.requires_grad_(False)`` freezes them, too. The targets of LoRA, such
+# as ``c_attn``, ``attn.c_proj``, ``w1`` and ``w2``, are only the layers that get an
+# adapter. Their own weights stay frozen.
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c_attn = nn.Linear(4, 4)
+        self.lora_A = nn.Linear(4, 1, bias=False)
+        self.lora_B = nn.Linear(1, 4, bias=False)
+
+
+transformer = nn.ModuleDict({"h": nn.ModuleList([Attention()])})
+model = nn.ModuleDict({"transformer": transformer, "resampler": nn.Linear(4, 4)})
+
+
+def unfreeze_adapters():
+    for name, parameter in model.named_parameters():
+        if "lora" in name or "resampler" in name:
+            parameter.requires_grad_(True)
+
+
+def trainable():
+    return [name for name, p in model.named_parameters() if p.requires_grad]
+
+
+# Wrong: what comes last freezes the LoRA matrices, too.
+unfreeze_adapters()
+transformer["h"].requires_grad_(False)
+print("wrong:", *trainable())
+assert trainable() == ["resampler.weight", "resampler.bias"]
+# Right: everything frozen, then the names.
+model.requires_grad_(False)
+unfreeze_adapters()
+print("right:", *trainable())
+assert trainable()[:2] == [f"transformer.h.0.lora_{ab}.weight" for ab in "AB"]
+assert trainable()[2:] == ["resampler.weight", "resampler.bias"]
+
+# %%
 # Do I need names at all?
 # -----------------------
 # No. Take the layer by its path, and freeze it as a whole. A path that leads to no

@@ -306,6 +306,78 @@ for make in OPTIMIZERS.values():
         table.weight[:2] = frozen
     assert table.weight[:2].equal(frozen)
 
+# %%
+# Prodigy, D-Adaptation: the learning rate stays too small
+# --------------------------------------------------------
+# These optimizers estimate their step size from all elements that they hold: gradient
+# times the distance from the start, divided by the sum of the gradients (read in
+# `prodigy.py
+# <https://github.com/konstmish/prodigy/blob/main/prodigyopt/prodigy.py>`__). A row that
+# you write back after each step has a gradient and no distance, so it makes the
+# estimate smaller. Set the gradient of the frozen rows to zero before ``step()``, too,
+# or make the new rows a parameter of their own. The ratio, with one new row of 50:
+everything = torch.arange(50)
+
+
+def estimate(*, masked):
+    table = nn.Embedding.from_pretrained(torch.zeros(50, 2), freeze=False)
+    optimizer, product, total = optim.SGD(table.parameters(), lr=0.01), 0.0, 0.0
+    for _ in range(10):
+        optimizer.zero_grad()
+        (table(everything) - 1).square().sum().backward()
+        gradient = table.weight.grad
+        if masked:
+            gradient[1:] = 0
+        product += (gradient * -table.weight.detach()).sum().item()
+        total += gradient.clone()
+        optimizer.step()
+        with torch.no_grad():
+            table.weight[1:] = 0
+    return product / total.abs().sum().item()
+
+
+for masked in (False, True):
+    print(f"{masked=}: {estimate(masked=masked):.4f}")
+assert estimate(masked=True) > 40 * estimate(masked=False) > 0
+
+# %%
+# The gradient is projected, but AdamW still changes the frozen subspace
+# ----------------------------------------------------------------------
+# You subtract from each gradient its part along a direction, and the weight moves
+# along this direction all the same. Adam, AdamW, RMSprop and Adagrad divide each
+# element by a number of its own, so the update has another direction than the
+# gradient. (A mask has no such problem: zero divided by a number is zero.) And weight
+# decay shrinks the weight along every direction. Project the *update*: after
+# ``step()``, subtract the part of the change along the direction. Then the optimizer
+# makes no difference.
+direction = nn.functional.normalize(torch.tensor([1.0, 2.0, 3.0]).double(), dim=0)
+
+
+def projected(change):
+    return change - (change @ direction)[:, None] * direction
+
+
+def subspace_stays(make, what):
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.randn(2, 3).double())
+    optimizer, start = make([weight]), weight.detach() @ direction
+    for _ in range(3):
+        before, gradient = weight.detach().clone(), torch.randn(2, 3).double()
+        weight.grad = projected(gradient) if what == "gradient" else gradient
+        optimizer.step()
+        if what == "update":
+            with torch.no_grad():
+                weight.copy_(before + projected(weight - before))
+    return torch.allclose(weight @ direction, start, rtol=0, atol=1e-9)
+
+
+print(f"{'':22}gradient  update")
+for name, make in OPTIMIZERS.items():
+    if name != "LBFGS":
+        row = [subspace_stays(make, what) for what in ("gradient", "update")]
+        print(f"{name:22}{row[0]!s:10}{row[1]}")
+        assert row == [name in {"SGD", "SGD(momentum=0.9)"}, True]
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -114,6 +114,46 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Siamese network: only one branch trains the weights
+# ---------------------------------------------------
+# ``net(one)`` and ``net(two)`` share all weights. These should learn from the first
+# branch only, but both inputs need their gradient. ``net(two).detach()`` also cuts the
+# gradient to ``two``. Detach the weights for this one call: ``functional_call`` runs
+# the network with the tensors that you pass. Or freeze the network during the call and
+# unfreeze it before ``backward()``, because autograd reads ``requires_grad`` when the
+# operation runs (:doc:`/gallery/graph/the_flag_is_read_twice`). If a part of the
+# network is frozen anyway, the first way leaves it so.
+from torch.func import functional_call
+
+net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+one, two = (torch.randn(3, 2, requires_grad=True) for _ in range(2))
+
+
+def second_branch(way):
+    if way == "weights detached":
+        weights = {name: p.detach() for name, p in net.named_parameters()}
+        return functional_call(net, weights, (two,))
+    net.requires_grad_(way != "frozen meanwhile")
+    out = net(two)
+    net.requires_grad_(True)
+    return out.detach() if way == "output detached" else out
+
+
+net(one).sum().backward()
+first_alone = net[0].weight.grad.clone()
+outcomes = {}  # [weights from one only, two.grad]
+for way in ("as it is", "output detached", "weights detached", "frozen meanwhile"):
+    net.zero_grad()
+    two.grad = None
+    (net(one) + second_branch(way)).sum().backward()
+    from_one = torch.allclose(net[0].weight.grad, first_alone)
+    outcomes[way] = [from_one, two.grad is not None]
+    print(f"{way:17}{outcomes[way]}")
+assert outcomes["as it is"] == [False, True]
+assert outcomes["output detached"] == [True, False]
+assert outcomes["weights detached"] == outcomes["frozen meanwhile"] == [True, True]
+
+# %%
 # Two models share a weight: does training one change the other?
 # --------------------------------------------------------------
 # Yes, if both hold the same ``nn.Parameter``: compare with ``is``. Then ``.grad`` and

@@ -190,6 +190,56 @@ decay.step()
 late.add_param_group({"params": model[1].parameters()})
 assert [group["lr"].item() for group in late.param_groups] == [0.5, 0.5]
 
+# %%
+# ``KeyError`` in ``optimizer.state_dict()`` after freezing
+# ---------------------------------------------------------
+# The error shows only a long number, as in ``KeyError: 5171377232``, and comes from the
+# line with ``packed_state`` and ``param_mappings``. Code that freezes during the
+# training (such as `Composer's in this issue
+# <https://github.com/mosaicml/composer/issues/1002>`__) took a parameter out of its
+# group, or put another one in its place, and its momentum is still in
+# ``optimizer.state``. Remove that, too. Better, leave the parameter in its group:
+# frozen and with ``.grad = None`` it is skipped, and none of this happens. For
+# parameters that are replaced, see :doc:`/gallery/recipes/replacing_parameters`.
+stays, leaves, other = (nn.Parameter(torch.ones(2)) for _ in range(3))
+optimizer = torch.optim.Adam([stays, leaves], lr=0.1)
+for parameter in (stays, leaves):
+    parameter.grad = torch.ones(2)
+optimizer.step()
+# Wrong: the parameter leaves the group, and its state stays.
+for parameters in ([stays, other], [stays]):
+    optimizer.param_groups[0]["params"] = parameters
+    try:
+        optimizer.state_dict()
+    except KeyError as error:
+        key = error.args[0]
+    else:
+        raise AssertionError("the state fits the groups")
+    assert key == id(leaves)
+# Right: the state goes, too.
+optimizer.state.pop(leaves, None)
+saved = optimizer.state_dict()
+print(list(saved["state"]), saved["param_groups"][0]["params"])
+assert list(saved["state"]) == saved["param_groups"][0]["params"] == [0]
+
+# %%
+# To resume from such a save, take the same parameters out of the new optimizer before
+# ``load_state_dict()``, or it raises
+# :doc:`/reference/errors/parameter_group_that_doesnt_match_the_size`. It compares only
+# how many parameters a group has. If you take out another one, the momentum goes to the
+# wrong parameter, without an error.
+resumed = torch.optim.Adam([stays, leaves], lr=0.1)
+try:
+    resumed.load_state_dict(saved)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the sizes fit")
+assert "doesn't match the size" in message
+resumed.param_groups[0]["params"] = [leaves]  # Wrong: the other one.
+resumed.load_state_dict(saved)
+assert list(resumed.state) == [leaves]
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -171,6 +171,29 @@ print(teacher.weight.grad)
 assert teacher.weight.grad is None
 
 # %%
+# Is a teacher in ``train()`` trained?
+# ------------------------------------
+# No, ``t_net.train()`` sets a mode and trains nothing: what was said above about the
+# optimizer and ``no_grad()`` holds in this mode, too. What it changes are the targets.
+# Dropout makes them random, and batch norm normalises by the batch. Some code wants
+# that, so that student and teacher are normalised alike. But then the running
+# statistics move, also under ``no_grad()``, and the teacher in ``eval()`` is no longer
+# the one that you loaded. If you don't want that, call ``teacher.eval()``, and call it
+# again after each ``train()`` of a module that contains the teacher.
+teacher = nn.Sequential(nn.Linear(2, 64), nn.BatchNorm1d(64), nn.Dropout(0.5))
+teacher.requires_grad_(False)
+loaded = {name: value.clone() for name, value in teacher.state_dict().items()}
+for training in (False, True):
+    teacher.train(training)
+    with torch.no_grad():
+        same = teacher(batch).equal(teacher(batch))
+    state = teacher.state_dict()
+    moved = [name for name in loaded if not state[name].equal(loaded[name])]
+    print(f"train({training}): same targets: {same}, moved: {moved}")
+    assert same != training
+    assert moved == ([name for name, _ in teacher.named_buffers()] if training else [])
+
+# %%
 # Where it ends
 # -------------
 # - ``no_grad()`` does not stop an optimizer: a gradient from before still moves the

@@ -181,16 +181,57 @@ assert abs(in_train) < 1e-5
 assert in_eval > 4
 
 # %%
+# Only batch norm in ``train()``, dropout off: adapting at test time (Tent)
+# -------------------------------------------------------------------------
+# Tent normalises by the statistics of the test batch and trains only ``weight`` and
+# ``bias`` of the batch norms. ``model.train()`` would switch dropout on, too. Call
+# ``model.eval()``, and then ``train()`` on the batch norms alone. The mode and
+# ``requires_grad`` are set separately.
+#
+# In ``train()`` the running statistics move. If you set them to None, as in the last
+# lines, the layer uses the statistics of the batch in ``eval()``, too. Make the
+# optimizer from the trainable parameters.
+adapted = nn.Sequential(nn.Linear(1, 64), nn.BatchNorm1d(64), nn.Dropout(0.5))
+adapted.requires_grad_(False).eval()
+for module in adapted.modules():
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        module.train().requires_grad_(True)
+trainable = [name for name, p in adapted.named_parameters() if p.requires_grad]
+print(trainable, [module.training for module in adapted])
+assert trainable == ["1.weight", "1.bias"]
+assert [module.training for module in adapted] == [False, True, False]
+out = adapted(batches[0])
+assert adapted[1].running_mean.any()
+assert out.mean(0).abs().max() < 1e-3
+assert not (out == 0).any()
+adapted[1].track_running_stats = False
+adapted[1].running_mean = adapted[1].running_var = None
+assert adapted.eval()(batches[0]).allclose(out, atol=1e-5)
+out.square().sum().backward()
+assert adapted[1].weight.grad.any()
+assert adapted[0].weight.grad is None
+
+# %%
 # Where it ends
 # -------------
-# The override does not run if code calls ``train()`` on the batch norm itself. With
-# ``track_running_stats=False`` nothing moves, but ``eval()`` changes nothing, either:
-# the output still depends on the other samples of the batch.
+# - The override does not run if code calls ``train()`` on the batch norm itself.
+# - A layer that is built with ``track_running_stats=False`` has no running statistics.
+#   Nothing moves, but ``eval()`` changes nothing, either: the output still depends on
+#   the other samples of the batch.
+# - ``track_running_stats = False`` on a finished layer, as Lightning's
+#   ``freeze(train_bn=False)`` sets it, only stops the update. In training mode the
+#   layer normalises by the batch, and in ``eval()`` by the statistics that it has.
 model[1].train()
 assert model[1].training
 norm = nn.BatchNorm1d(1, track_running_stats=False).eval()
 assert norm.running_mean is None
 assert abs(norm(batches[0]).mean()) < 1e-5
+norm = nn.BatchNorm1d(1)
+norm(batches[0])
+norm.track_running_stats, mean = False, norm.running_mean.clone()
+assert abs(norm(batches[1]).mean()) < 1e-5
+assert norm.running_mean == mean
+assert norm.eval()(batches[1]).mean() > 3
 
 # %%
 # A frozen batch norm needs both, ``requires_grad_(False)`` and ``eval()``.

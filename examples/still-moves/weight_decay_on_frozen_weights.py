@@ -83,6 +83,40 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
+# Frozen weights change with ``adam_onecycle``, but not with ``adam``
+# -------------------------------------------------------------------
+# Some libraries wrap the optimizer and apply the weight decay themselves, in the style
+# of ``true_wd`` in fastai 1: before each ``step()`` they multiply every weight of their
+# groups by ``1 - wd * lr``, whether it has a gradient or not. Give the wrapper only the
+# trainable parameters, let its loop skip those with ``requires_grad=False``, or set its
+# decay to 0. OpenPCDet's wrapper for ``adam_onecycle`` now leaves out what is frozen
+# when it is built, and skips what is frozen later (`fastai_optim.py
+# <https://github.com/open-mmlab/OpenPCDet/blob/master/tools/train_utils/optimization/fastai_optim.py>`__,
+# read, not run). So compare your copy with it. What still moves are the running
+# statistics of batch norm: :doc:`frozen_batch_norm_still_moves`.
+
+
+def step_with_true_wd(optimizer, wd, *, skips_frozen):
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.requires_grad or not skips_frozen:
+                parameter.data.mul_(1 - wd * group["lr"])
+    optimizer.step()
+
+
+for skips_frozen in (False, True):
+    frozen = torch.nn.Parameter(torch.ones(1), requires_grad=False)
+    trained = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([frozen, trained], lr=0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        (frozen * trained).sum().backward()
+        step_with_true_wd(optimizer, 0.5, skips_frozen=skips_frozen)
+    print(f"{skips_frozen=}: {frozen.item():.3f}, {frozen.grad}")
+    assert frozen.grad is None
+    assert (frozen == 1) == skips_frozen
+
+# %%
 # Where it ends
 # -------------
 # A part of a parameter has no ``.grad`` of its own. If you keep its gradient at zero

@@ -103,6 +103,33 @@ ax.axis("off")
 plt.show()
 
 # %%
+# Why ``detach()`` the fake images, but not the real ones?
+# --------------------------------------------------------
+# In the real ones there is nothing to detach. ``real_imgs`` comes from the data and has
+# no history: with ``real_imgs.detach()`` the gradients are the same. The fakes have the
+# graph of the generator behind them. A real input that a network has computed, such as
+# an encoder's code, has a history, too: detach it if that network must not learn in
+# this step. Don't detach where you need the gradient by the real image, as in the R1
+# penalty: there is none through ``detach()``.
+real_images = torch.randn(8, 2)
+discriminator.requires_grad_(True)
+reals = []
+for images in (real_images, real_images.detach()):
+    discriminator.zero_grad()
+    criterion(discriminator(images), real).backward()
+    reals.append(discriminator.weight.grad)
+print(real_images.requires_grad, real_images.grad_fn, reals[0].equal(reals[1]))
+assert reals[0].equal(reals[1])
+assert real_images.grad_fn is None
+assert generator(noise).grad_fn is not None
+
+real_images.requires_grad_()  # for a penalty
+for images, reached in ((real_images, True), (real_images.detach(), False)):
+    scores = discriminator(images).sum()
+    (slope,) = torch.autograd.grad(scores, real_images, allow_unused=True)
+    assert (slope is not None) == reached
+
+# %%
 # Why ``requires_grad_()`` after ``detach()`` of the fake image?
 # --------------------------------------------------------------
 # Some code writes ``fake.detach().requires_grad_()`` in the discriminator's step. The

@@ -43,6 +43,41 @@ assert image.grad is not None
 assert all(parameter.grad is None for parameter in encoder.parameters())
 
 # %%
+# Layer-wise training: each layer has its own loss (Forward-Forward)
+# ------------------------------------------------------------------
+# Forward-Forward code calls ``loss.backward()`` in each layer, and yet nothing is
+# propagated back through the network. The layer reads the *detached* output of the
+# layer before, and the loss is computed from its own output. So ``backward()`` ends at
+# the input of the layer: it is the derivative of one layer. Without ``detach()``, the
+# losses of all later layers reach the first one, too. (Under ``no_grad()`` no layer
+# would learn.) Each layer may have an optimizer of its own.
+stack = [torch.nn.Linear(2, 2) for _ in range(3)]
+
+
+def goodness_loss(out):
+    return (out.square().mean() - 2).square()
+
+
+def layer_gradients(*, local):
+    hidden, losses = torch.ones(4, 2), []
+    for member in stack:
+        member.zero_grad()
+        hidden = member(hidden.detach() if local else hidden).tanh()
+        losses.append(goodness_loss(hidden))
+        if local:
+            losses[-1].backward()  # this layer alone; its optimizer may step here
+    if not local:
+        sum(losses).backward()
+    return [member.weight.grad.clone() for member in stack]
+
+
+alone, together = layer_gradients(local=True), layer_gradients(local=False)
+same = [one.allclose(other) for one, other in zip(alone, together, strict=True)]
+print("same gradient:", same)
+assert same == [False, False, True]
+assert all(gradient.any() for gradient in alone)
+
+# %%
 # Where do they agree?
 # --------------------
 # Two of three terms are cut, once with each of the two, and the gradient is the same. A
