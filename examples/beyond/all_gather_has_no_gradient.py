@@ -99,23 +99,26 @@ def run(function, *needed):
 # The order of the features must fit the labels. ``gathered[rank] = features`` keeps it.
 # In *own first*, as in Chinese-CLIP, the own features come first, in images and texts
 # alike, so that the pairs still stand at the same index, and the gradient is the same.
-class Gather(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, features):
-        parts = [torch.empty_like(features) for _ in range(dist.get_world_size())]
-        dist.all_gather(parts, features)
-        return torch.stack(parts)
+def gather_with_backward(features):
+    class Gather(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, features):
+            parts = [torch.empty_like(features) for _ in range(dist.get_world_size())]
+            dist.all_gather(parts, features)
+            return torch.stack(parts)
 
-    @staticmethod
-    def backward(ctx, gradient):
-        gradient = gradient.contiguous()
-        dist.all_reduce(gradient)  # the sum over the ranks
-        return gradient[dist.get_rank()]
+        @staticmethod
+        def backward(ctx, gradient):
+            gradient = gradient.contiguous()
+            dist.all_reduce(gradient)  # the sum over the ranks
+            return gradient[dist.get_rank()]
+
+    return Gather.apply(features).flatten(0, 1)
 
 
 def gather(features, how):
     if how == "with a backward":
-        return Gather.apply(features).flatten(0, 1)
+        return gather_with_backward(features)
     rank, parts = dist.get_rank(), [torch.empty_like(features) for _ in range(2)]
     dist.all_gather(parts, features)
     if how == "own first":
@@ -125,20 +128,23 @@ def gather(features, how):
     return torch.cat(parts)
 
 
-class TwoTowers(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.image, self.text = nn.Linear(3, 2), nn.Linear(3, 2)
-        self.scale = nn.Parameter(torch.ones(1))
+def two_towers():
+    class TwoTowers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.image, self.text = nn.Linear(3, 2), nn.Linear(3, 2)
+            self.scale = nn.Parameter(torch.ones(1))
 
-    def forward(self, images, texts):
-        return self.image(images), self.text(texts), self.scale
+        def forward(self, images, texts):
+            return self.image(images), self.text(texts), self.scale
+
+    return TwoTowers()
 
 
 # The data, and a model with the gradient of the whole batch in a single process.
 def single():
-    model, generator = TwoTowers(), torch.Generator().manual_seed(1)
+    model, generator = two_towers(), torch.Generator().manual_seed(1)
     data = torch.randn(2, 4, 3, generator=generator)
     image, text, scale = model(*data)
     cross_entropy(scale * image @ text.T, torch.arange(4)).backward()
@@ -164,7 +170,7 @@ def compare(name, model, right):
 def whole_loss(rank):
     data, right = single()
     for how in ("all_gather", "own", "own first", "with a backward"):
-        model = TwoTowers()
+        model = two_towers()
         wrapped = DistributedDataParallel(model)
         image, text, scale = wrapped(*data.chunk(2, dim=1)[rank])
         image, text = gather(image, how), gather(text, how)
@@ -178,7 +184,7 @@ def whole_loss(rank):
     dist.destroy_process_group()
 
 
-tools = Gather, gather, TwoTowers, single, multiple, compare
+tools = gather_with_backward, gather, two_towers, single, multiple, compare
 lines = run(whole_loss, *tools)
 print(*lines, sep="\n")
 assert lines == [
@@ -201,7 +207,7 @@ assert lines == [
 def local_loss(rank):
     data, right = single()
     for how in ("own", "with a backward"):
-        model = TwoTowers()
+        model = two_towers()
         wrapped = DistributedDataParallel(model)
         image, text, scale = wrapped(*data.chunk(2, dim=1)[rank])
         labels = torch.arange(2) + 2 * rank

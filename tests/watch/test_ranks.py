@@ -43,6 +43,8 @@ for _ in range(9):
     loss.backward()
     optimizer.step()
 os.write(1, b"rank %d ends;" % rank)
+# A DDP that outlives its group waits for a thread that is gone.
+del parts, wrapped, sharded, optimizer, out, loss
 dist.destroy_process_group()
 """
 
