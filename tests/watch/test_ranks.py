@@ -43,7 +43,9 @@ for _ in range(9):
     loss.backward()
     optimizer.step()
 os.write(1, b"rank %d ends;" % rank)
-# A DDP that outlives its group waits for a thread that is gone.
+# A process that ends while another one still uses the group may be aborted, and a DDP
+# that outlives its group waits for a thread that is gone.
+dist.barrier()
 del parts, wrapped, sharded, optimizer, out, loss
 dist.destroy_process_group()
 """

@@ -21,7 +21,7 @@ NEEDED_FOR = {
     "sg_gallery-dataframe": "output_html",
     "sg_gallery-rendered-html": "output_html",
     "sg_gallery.css": "sphx-glr",
-    "sphinx-design": "sd-",
+    "sphinx-design": 'class="sd-',
     "tags.js": "data-tags",
 }
 """Part of a file's name, and the text in the HTML of every page that needs the file."""
