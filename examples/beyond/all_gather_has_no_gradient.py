@@ -82,9 +82,11 @@ def run(function, *needed):
 # Why put the own features back, and is the gradient then right?
 # --------------------------------------------------------------
 # In a contrastive loss, as in CLIP, each sample of the whole batch is compared with all
-# others. Two ranks have one half of the batch each. The output is the gradient under
-# DDP, as a multiple of the one that a single process computes from the whole batch:
-# first that of the encoders, then that of the trainable temperature.
+# others. Two ranks have one half of the batch each. The two numbers of a line are
+# multiples: how many times the gradient that a single process computes from the whole
+# batch is the gradient under DDP? The first is for the encoders, the second for the
+# trainable temperature. The line of *all_gather* has no numbers: it shows
+# ``requires_grad`` of the image features and of the text features.
 #
 # - *all_gather*: the features require no gradient. Only the temperature trains, and
 #   without one ``backward()`` raises ``element 0 of tensors does not require grad``.

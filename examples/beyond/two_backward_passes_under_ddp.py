@@ -300,8 +300,8 @@ assert (
 # - *find_unused_none* clears ``.grad``, and DDP raises an error, because it has noted
 #   under ``no_sync()`` that the layer was used.
 #
-# no_sync is incompatible with gradient partitioning logic of ZeRO stage 2
-# ------------------------------------------------------------------------
+# ZeRO-2: ``no_sync context manager is incompatible with gradient partitioning logic``
+# ------------------------------------------------------------------------------------
 # DeepSpeed raises ``AssertionError: no_sync context manager is incompatible with
 # gradient partitioning logic of ZeRO stage 2`` (or ``stage 3``) if
 # ``gradient_accumulation_steps`` is above 1 and the training loop enters ``no_sync()``

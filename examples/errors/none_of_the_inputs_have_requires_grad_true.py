@@ -83,7 +83,9 @@ assert block.bias.grad.tolist() == [1, 1]
 # the stage does not use or uses in a comparison. Send such a tensor as integers or
 # bools, which are left out, or compute it in each stage. Otherwise look for
 # ``detach()`` or ``no_grad()`` between the input of the stage and the loss. If the
-# whole first stage is frozen, its own ``backward()`` raises.
+# whole first stage is frozen, its own ``backward()`` raises: divide the layers so that
+# this stage holds a trainable one, too. ``requires_grad_()`` on its output also ends
+# this error.
 #
 # Here are two stages by hand, without DeepSpeed. Source: `the engine of the pipeline
 # <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/pipe/engine.py>`__
@@ -116,6 +118,10 @@ except RuntimeError as error:
 else:
     raise AssertionError("a frozen stage took a gradient")
 assert message.startswith("element 0 of tensors does not require grad")
+# If its output requires a gradient, it takes the gradient, and nothing trains.
+hidden.requires_grad_().backward(right[0])
+assert hidden.grad.equal(right[0])
+assert first.weight.grad is None
 
 # %%
 # Read on: :doc:`/gallery/beyond/checkpointing_frozen_layers`.
