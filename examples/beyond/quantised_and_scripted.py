@@ -63,17 +63,23 @@ assert model.half().codes.dtype == torch.int8
 # By default the codes are stored as ``uint8``. ``FullyShardedDataParallel`` (FSDP1)
 # flattens the parameters of a unit, also frozen ones, into one tensor, which must be
 # floating point and of one dtype. The container may be ``bfloat16``, because the layer
-# reads its bytes as codes again. So each missing option has an error of its own:
+# reads its bytes as codes again. The error tells which option is missing:
 #
-# - ``Only Tensors of floating point and complex dtype can require gradients`` while the
-#   model is loaded, in libraries of 2024: `LLaMA-Factory 3497
-#   <https://github.com/hiyouga/LlamaFactory/issues/3497>`__, `bitsandbytes 1232
-#   <https://github.com/bitsandbytes-foundation/bitsandbytes/issues/1232>`__.
-# - ``Cannot flatten integer dtype tensors``, later, if the storage is ``uint8``.
-# - ``Must flatten tensors with uniform dtype``, if adapters in float32 are in one unit
-#   with a storage in bfloat16.
+# - While the model is loaded, ``Only Tensors of floating point and complex dtype can
+#   require gradients``: the storage is ``uint8`` (in libraries of 2024: `LLaMA-Factory
+#   3497 <https://github.com/hiyouga/LlamaFactory/issues/3497>`__, `bitsandbytes 1232
+#   <https://github.com/bitsandbytes-foundation/bitsandbytes/issues/1232>`__).
+# - When FSDP1 wraps the model, ``Cannot flatten integer dtype tensors``: the storage is
+#   ``uint8``, and comes first in its unit.
+# - When FSDP1 wraps the model, ``Must flatten tensors with uniform dtype but got …``:
+#   look at the two dtypes. With ``torch.uint8`` it is the storage again. Otherwise the
+#   adapters and the storage, or the rest of the model, have different dtypes.
 #
-# ``load_in_8bit`` has no such option. These options are from the `guide of bitsandbytes
+# With ``load_in_8bit``, FSDP1 raises the last two errors as well, for ``torch.int8``.
+# There is no option for the storage, so 8 bits don't work with FSDP1: take 4 bits (the
+# same in `a report to peft <https://github.com/huggingface/peft/issues/2833>`__).
+#
+# These options are from the `guide of bitsandbytes
 # <https://huggingface.co/docs/bitsandbytes/main/en/fsdp_qlora>`__ and a `report from
 # eight GPUs <https://github.com/MakazhanAlpamys/Soup/issues/350>`__, read and not run.
 # The script runs FSDP1 in one process, on a layer that stands for ``Linear4bit``.
@@ -83,8 +89,10 @@ from torch.distributed.fsdp import ShardingStrategy
 
 
 class WithAdapter(torch.nn.Module):
-    def __init__(self, storage, adapter):
+    def __init__(self, storage, adapter, *, scale_first=False):
         super().__init__()
+        if scale_first:
+            self.scale = torch.nn.Parameter(torch.ones(4, dtype=adapter))
         stored = torch.arange(16, dtype=torch.uint8).view(storage)
         self.stored = torch.nn.Parameter(stored, requires_grad=False)
         self.adapter = torch.nn.Linear(4, 4, dtype=adapter)
@@ -94,8 +102,8 @@ class WithAdapter(torch.nn.Module):
         return x @ weight + self.adapter(x)
 
 
-def sharded(storage, adapter):
-    model = WithAdapter(storage, adapter)
+def sharded(storage, adapter, **options):
+    model = WithAdapter(storage, adapter, **options)
     try:
         model = FSDP(model, use_orig_params=True, **one)
     except ValueError as error:
@@ -113,12 +121,15 @@ found = [
     sharded(torch.bfloat16, torch.float32),
     sharded(torch.bfloat16, torch.bfloat16),
 ]
+of_8_bits = [sharded(torch.int8, torch.float16, scale_first=s) for s in (False, True)]
 dist.destroy_process_group()
 print(*found, sep="\n")
 assert found[0] == "Cannot flatten integer dtype tensors"
 assert found[1].startswith("Must flatten tensors with uniform dtype")
 # Right: the codes are frozen, the adapter trains.
 assert found[2] == [False, True, True]
+assert of_8_bits[0] == found[0]
+assert of_8_bits[1].endswith("but got torch.float16 and torch.int8")
 
 # %%
 # Quantisation-aware training

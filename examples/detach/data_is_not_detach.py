@@ -122,7 +122,8 @@ with torch.no_grad():
 # Versions before `this change of 2022
 # <https://github.com/pytorch/pytorch/pull/83590>`__ raise the error (not run here). In
 # PyTorch 2.13 the line runs, and the weight keeps its old values. So look for such
-# lines in code that was written for an old version.
+# lines in code that once raised this error, and in code from before PyTorch 1.1, which
+# `brought the error <https://github.com/jwyang/faster-rcnn.pytorch/issues/543>`__.
 weight, new = torch.nn.Parameter(torch.ones(2)), torch.tensor([3.0, 4.0])
 for other in (weight.data, weight.detach()):
     other.set_(new)  # wrong

@@ -205,9 +205,12 @@ assert not explain(tower, lambda: state_loss(-1)).problems
 # PyTorch Geometric, ``SparseTensor.set_value()`` leaves the object as it is and returns
 # a new one with the values. If the line has no ``=``, the parameter never enters the
 # graph, and no error is raised (`issue 7401
-# <https://github.com/pyg-team/pytorch_geometric/issues/7401>`__, read and not run). PyG
-# of May 2023 had a second cause, the product itself: `pull request 7428
-# <https://github.com/pyg-team/pytorch_geometric/pull/7428>`__.
+# <https://github.com/pyg-team/pytorch_geometric/issues/7401>`__, read and not run).
+#
+# If you keep the result and ``edge_weight`` still has no gradient, upgrade PyG. Before
+# a fix of May 2023, the product with a sparse matrix, ``torch_geometric.utils.spmm()``,
+# lost the gradient of the values (`pull request 7428
+# <https://github.com/pyg-team/pytorch_geometric/pull/7428>`__, read and not run).
 #
 # It is the same with most methods of tensors: ``add()``, ``mul()``, ``masked_fill()``,
 # ``index_add()`` and ``scatter()`` return a new tensor. Only those with an underscore
@@ -238,11 +241,23 @@ assert not explain(gate, lambda: gated(keep=True)).problems
 # Freeze the layers that the forward does not use, before ``make_private()``. The
 # optimizer of Opacus wants a gradient per sample, ``grad_sample``, from each parameter
 # that requires a gradient. With blocks that only a later stage uses, as in progressive
-# growing, some have none, and ``step()`` raises this ``ValueError`` (read in `its
-# source
+# growing, some parameters have no ``grad_sample``, and ``step()`` raises this
+# ``ValueError`` (read in `its source
 # <https://github.com/meta-pytorch/opacus/blob/main/opacus/optimizers/optimizer.py>`__,
-# not run). When a stage begins, unfreeze its blocks, make a new optimizer, and call
-# ``make_private()`` again. ``explain`` names the layers on the plain model.
+# not run). ``explain`` names the layers on the plain model.
+#
+# When a later stage begins, unfreezing its blocks is not enough: the first
+# ``make_private()`` put its hooks only on layers that were trainable then (`pull
+# request 729 <https://github.com/meta-pytorch/opacus/pull/729>`__). Do these steps in
+# this order (read in the source, not run):
+#
+# - ``model = model.to_standard_module()`` removes the wrapper and its hooks. Without
+#   it, a second ``make_private()`` leaves the wrapped model as it is. With the plain
+#   model, which still has the hooks, it raises ``Trying to add hooks twice to the same
+#   model``.
+# - Unfreeze the blocks, and make a new optimizer.
+# - Call ``make_private()`` of the same ``PrivacyEngine``, which goes on counting the
+#   privacy that is spent, with this model and this optimizer.
 stages = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
 
 

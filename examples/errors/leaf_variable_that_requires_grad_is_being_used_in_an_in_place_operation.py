@@ -98,4 +98,7 @@ assert torch.equal(weight, values)
 # ``leaf variable has been moved into the graph interior`` from ``backward()`` in
 # `PyTorch 1.4 <https://github.com/huggingface/transformers/issues/11245>`__.
 #
+# From ``torch.export``, for a change under ``no_grad()``:
+# :doc:`/gallery/beyond/compile_trace_export`.
+#
 # Read on: :doc:`/gallery/modes/updating_weights_by_hand`.

@@ -88,7 +88,9 @@ assert not module.codes.requires_grad
 # %%
 # Unfreeze a quantised model
 # --------------------------
-# Its weights can be integers. Unfreeze only floating and complex parameters.
+# Its weights can be integers. Unfreeze only floating and complex parameters. If the
+# error comes while a model for FSDP and QLoRA is loaded, set
+# ``bnb_4bit_quant_storage``: :doc:`/gallery/beyond/quantised_and_scripted`.
 module.requires_grad_(False)
 # Wrong: all parameters, with the integers.
 try:

@@ -144,9 +144,10 @@ assert not held & {id(p) for p in second}
 # trainable has only the active one.
 #
 # If the loss is a sum with one term for each adapter, call ``backward()`` after each
-# term, before the next ``set_adapter()``. With activation checkpointing this is the
-# only right way of these: ``backward()`` computes the layers again, with the adapter
-# that is active then. The gradient of the other one is wrong, without an error.
+# term, before the next ``set_adapter()``. With activation checkpointing, only
+# ``backward()`` after each term is right. The layers are computed again in
+# ``backward()``, with the adapter that is active then, so with one ``backward()`` for
+# the sum, the gradient of the other adapter is wrong, without an error.
 from torch.utils.checkpoint import checkpoint
 
 

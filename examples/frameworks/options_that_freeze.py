@@ -241,5 +241,6 @@ assert names == [f"{m}.{p}" for m in ("aligner", "audio") for p in ("weight", "b
 # ``detach``. To catch the line while the program runs:
 # :doc:`trainers_that_set_your_flags`.
 #
-# Related: :doc:`lora_freeze_or_a_prompt`, :doc:`/gallery/freezing/did_my_freeze_work`,
+# Related: :doc:`lora_freeze_or_a_prompt`, :doc:`what_trainer_trains`,
+# :doc:`lora_reaches_the_vision_tower`, :doc:`/gallery/freezing/did_my_freeze_work`,
 # :doc:`/gallery/freezing/freeze_by_name`.

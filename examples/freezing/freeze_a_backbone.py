@@ -160,12 +160,19 @@ assert model.backbone[:2](images).grad_fn is None
 # %%
 # Freeze the features extractor of stable-baselines3
 # --------------------------------------------------
-# It is a module of the policy: ``model.policy.features_extractor`` in PPO and A2C (with
-# ``share_features_extractor=False`` also ``vf_features_extractor``). SAC and TD3 have
-# ``model.policy.actor.features_extractor``; the critic and the target networks have one
-# of their own by default: load and freeze each. (Read in `policies.py
+# The features extractor is a module of the policy:
+#
+# - PPO and A2C: ``model.policy.features_extractor`` (with
+#   ``share_features_extractor=False`` also ``vf_features_extractor``).
+# - SAC and TD3: ``model.policy.actor.features_extractor``.
+# - DQN: ``model.policy.q_net.features_extractor``.
+#
+# The critic of SAC and TD3 and all target networks have an extractor of their own by
+# default: load and freeze each. (Read in `policies.py
 # <https://github.com/DLR-RM/stable-baselines3/blob/master/stable_baselines3/common/policies.py>`__
-# of 2026, not run here; the cell below imitates it.)
+# of 2026 and, for DQN, in `its policies
+# <https://github.com/DLR-RM/stable-baselines3/blob/master/stable_baselines3/dqn/policies.py>`__,
+# not run here; the cell below imitates it.) What else to mind:
 #
 # - Load the pretrained weights after ``PPO(...)``. Loaded in the constructor of the
 #   extractor, they are lost: with ``ortho_init=True``, the default of PPO and A2C, the

@@ -313,9 +313,10 @@ for make in OPTIMIZERS.values():
 # times the distance from the start, divided by the sum of the gradients (read in
 # `prodigy.py
 # <https://github.com/konstmish/prodigy/blob/main/prodigyopt/prodigy.py>`__). A row that
-# you write back after each step has a gradient and no distance, so it makes the
-# estimate smaller. Set the gradient of the frozen rows to zero before ``step()``, too,
-# or make the new rows a parameter of their own. The ratio, with one new row of 50:
+# you write back after each step has a gradient, but stays at distance zero: it adds to
+# the sum below and nothing above, and the estimate becomes smaller. Set the gradient of
+# the frozen rows to zero before ``step()``, too, or make the new rows a parameter of
+# their own. The cell prints this ratio for a table with one new row and 49 frozen ones:
 everything = torch.arange(50)
 
 
@@ -348,8 +349,10 @@ assert estimate(masked=True) > 40 * estimate(masked=False) > 0
 # element by a number of its own, so the update has another direction than the
 # gradient. (A mask has no such problem: zero divided by a number is zero.) And weight
 # decay shrinks the weight along every direction. Project the *update*: after
-# ``step()``, subtract the part of the change along the direction. Then the optimizer
-# makes no difference.
+# ``step()``, subtract the part of the change along the direction. This works with every
+# optimizer of the table below. For a subspace of several directions, make them
+# orthonormal first: ``q, _ = torch.linalg.qr(directions)``, with one direction in each
+# column, and subtract ``change @ q @ q.T``.
 direction = nn.functional.normalize(torch.tensor([1.0, 2.0, 3.0]).double(), dim=0)
 
 
@@ -377,6 +380,10 @@ for name, make in OPTIMIZERS.items():
         row = [subspace_stays(make, what) for what in ("gradient", "update")]
         print(f"{name:22}{row[0]!s:10}{row[1]}")
         assert row == [name in {"SGD", "SGD(momentum=0.9)"}, True]
+directions, change = torch.randn(3, 2).double(), torch.randn(4, 3).double()
+q, _ = torch.linalg.qr(directions)
+along = (change - change @ q @ q.T) @ directions
+assert torch.allclose(along, torch.zeros_like(along), atol=1e-9)
 
 # %% tags=["hide-input"]
 # Where it ends

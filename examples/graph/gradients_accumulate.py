@@ -162,6 +162,10 @@ assert layer.weight.grad.item() == 0
 # the gradient. In MMEngine, ``update_params()`` of the `OptimWrapper
 # <https://mmengine.readthedocs.io/en/latest/api/generated/mmengine.optim.OptimWrapper.html>`__
 # calls all three, so after it is too late (read, not run).
+#
+# ``clip_grad_norm_()`` belongs in the same place: after the last ``backward()`` of a
+# step and before ``step()``, and with a ``GradScaler`` after ``unscale_()``:
+# :doc:`/reference/errors/unscale_has_already_been_called_on_this_optimizer`.
 optimizer.zero_grad()
 values = []
 handle = layer.weight.register_post_accumulate_grad_hook(

@@ -107,14 +107,38 @@ print(x.grad)
 assert x.grad is None
 
 # %%
-# ``nn.DataParallel`` on several GPUs also gives zeros, for a layer that ``forward()``
-# does not use, and then momentum and weight decay change the layer. It copies all
+# A weight of zero behind a layer gives it zeros, too: ``gamma``, the weight of the norm
+# at the end of a residual branch, which ``zero_init_residual`` of `torchvision
+# <https://pytorch.org/vision/stable/_modules/torchvision/models/resnet.html>`__ makes
+# zero, or ``B`` of LoRA. From the second step on the gradient arrives, because
+# ``gamma`` has changed. If ``gamma`` is frozen, the layers before it in the branch
+# never learn.
+for is_frozen in (False, True):
+    torch.manual_seed(0)
+    layer, norm, data = nn.Linear(4, 4), nn.LayerNorm(4), torch.randn(8, 4)
+    nn.init.zeros_(norm.weight).requires_grad_(not is_frozen)
+    optimizer = torch.optim.SGD([*layer.parameters(), *norm.parameters()], lr=0.1)
+    reached = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        (data + norm(layer(data))).square().sum().backward()
+        reached.append(layer.weight.grad.any().item())
+        optimizer.step()
+    print(f"frozen={is_frozen}: {reached}")
+    assert reached == [False, not is_frozen, not is_frozen]
+
+# %%
+# ``nn.DataParallel``: zeros for a layer that ``forward()`` does not use
+# ----------------------------------------------------------------------
+# Freeze the layer that is unused, leave it out of the optimizer, or train with
+# ``DistributedDataParallel``. On several GPUs, ``nn.DataParallel`` gives such a layer
+# zeros, not None. So weight decay changes the layer, and so does momentum from earlier
+# steps in which the layer was used. The cause: ``DataParallel`` copies all
 # parameters by one custom function, whose ``backward`` gets zeros for each output that
 # the loss does not depend on (`source
 # <https://github.com/pytorch/pytorch/blob/main/torch/nn/parallel/_functions.py>`__ and
 # `a report <https://github.com/pytorch/pytorch/issues/23938>`__; read, not run on
-# GPUs). Freeze what is unused, leave it out of the optimizer, or train with
-# ``DistributedDataParallel``. Such a function, on the CPU:
+# GPUs). Such a function, on the CPU:
 
 
 class Copies(torch.autograd.Function):
@@ -135,27 +159,6 @@ assert unused.grad.item() == 0
 unused.requires_grad_(False).grad = None
 Copies.apply(used, unused)[0].sum().backward()
 assert unused.grad is None
-
-# %%
-# A weight of zero behind a layer gives it zeros, too: ``gamma``, the weight of the norm
-# at the end of a residual branch, which ``zero_init_residual`` of `torchvision
-# <https://pytorch.org/vision/stable/_modules/torchvision/models/resnet.html>`__ makes
-# zero, or ``B`` of LoRA. From the second step on the gradient arrives, because
-# ``gamma`` has changed. If ``gamma`` is frozen, the layers before it in the branch
-# never learn.
-for is_frozen in (False, True):
-    torch.manual_seed(0)
-    layer, norm, data = nn.Linear(4, 4), nn.LayerNorm(4), torch.randn(8, 4)
-    nn.init.zeros_(norm.weight).requires_grad_(not is_frozen)
-    optimizer = torch.optim.SGD([*layer.parameters(), *norm.parameters()], lr=0.1)
-    reached = []
-    for _ in range(3):
-        optimizer.zero_grad()
-        (data + norm(layer(data))).square().sum().backward()
-        reached.append(layer.weight.grad.any().item())
-        optimizer.step()
-    print(f"frozen={is_frozen}: {reached}")
-    assert reached == [False, not is_frozen, not is_frozen]
 
 # %%
 # Gradient NaN although torch.where masks the NaN in the output, or I multiply by 0

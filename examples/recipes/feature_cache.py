@@ -79,6 +79,19 @@ assert differ > 0.3
 assert not torch.equal(once, again)
 assert not torch.equal(backbone[1].running_mean, statistics)
 
+# %% tags=["hide-input"]
+# The value of one feature in ten epochs. In ``eval()`` (solid) it stays the same. In
+# training mode (dashed) it is drawn again each time.
+import matplotlib.pyplot as plt
+
+_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
+for mode, style in ((False, "C0o-"), (True, "C2x--")):
+    torch.manual_seed(0)
+    clone = copy.deepcopy(backbone).train(mode)
+    ax.plot([clone(images)[0, 0].item() for _ in range(10)], style, mew=2)
+ax.set(xlabel="epoch", ylabel="feature")
+plt.show()
+
 # %%
 # Random augmentation comes before the backbone, so it is lost, too: the cache has one
 # version of each image. Store several, or augment the features.
@@ -127,9 +140,9 @@ torch.testing.assert_close(decoder.weight.grad, of_the_sum)
 optimizer.step()
 
 # %%
-# The second ``backward()`` fails if something before the embedding is trained and the
-# embedding was made with a graph, which all passes then share. To train that part, add
-# the losses and call ``backward()`` once:
+# If something before the embedding is trained, make the embedding with a graph. All
+# passes then share this graph, and the second ``backward()`` fails. Add the losses and
+# call ``backward()`` once:
 # :doc:`/reference/errors/trying_to_backward_through_the_graph_a_second_time`. In SAM,
 # ``Sam.forward()`` is `under no_grad() as a whole
 # <https://github.com/facebookresearch/segment-anything/blob/28a9f5d7ab59def2d295a55ffda339ef6b149bd5/segment_anything/modeling/sam.py#L55>`__,
@@ -149,19 +162,6 @@ stem.zero_grad()
 embedding = backbone(stem(images[:1]))
 sum(loss_of(embedding, *pair) for pair in pairs).backward()
 assert stem.weight.grad.any()
-
-# %% tags=["hide-input"]
-# The value of one feature in ten epochs. In ``eval()`` (solid) it stays the same. In
-# training mode (dashed) it is drawn again each time.
-import matplotlib.pyplot as plt
-
-_, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-for mode, style in ((False, "C0o-"), (True, "C2x--")):
-    torch.manual_seed(0)
-    clone = copy.deepcopy(backbone).train(mode)
-    ax.plot([clone(images)[0, 0].item() for _ in range(10)], style, mew=2)
-ax.set(xlabel="epoch", ylabel="feature")
-plt.show()
 
 # %%
 # Where it ends

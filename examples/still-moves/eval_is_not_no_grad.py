@@ -173,13 +173,15 @@ assert teacher.weight.grad is None
 # %%
 # Is a teacher in ``train()`` trained?
 # ------------------------------------
-# No, ``t_net.train()`` sets a mode and trains nothing: what was said above about the
-# optimizer and ``no_grad()`` holds in this mode, too. What it changes are the targets.
-# Dropout makes them random, and batch norm normalises by the batch. Some code wants
-# that, so that student and teacher are normalised alike. But then the running
-# statistics move, also under ``no_grad()``, and the teacher in ``eval()`` is no longer
-# the one that you loaded. If you don't want that, call ``teacher.eval()``, and call it
-# again after each ``train()`` of a module that contains the teacher.
+# No, ``t_net.train()`` sets a mode and trains nothing. In this mode, too, the teacher
+# does not change if the optimizer holds the student alone. Nor is it the mode that
+# makes the step slow. Time and memory go into the graph, which is recorded in both
+# modes, but not under ``no_grad()`` (see the table above). What the mode changes are
+# the targets. Dropout makes them random, and batch norm normalises by the batch. Some
+# code wants that, so that student and teacher are normalised alike. But then the
+# running statistics move, also under ``no_grad()``, and the teacher in ``eval()`` is no
+# longer the one that you loaded. If you don't want that, call ``teacher.eval()``, and
+# call it again after each ``train()`` of a module that contains the teacher.
 teacher = nn.Sequential(nn.Linear(2, 64), nn.BatchNorm1d(64), nn.Dropout(0.5))
 teacher.requires_grad_(False)
 loaded = {name: value.clone() for name, value in teacher.state_dict().items()}

@@ -109,8 +109,8 @@ plt.show()
 # no history: with ``real_imgs.detach()`` the gradients are the same. The fakes have the
 # graph of the generator behind them. A real input that a network has computed, such as
 # an encoder's code, has a history, too: detach it if that network must not learn in
-# this step. Don't detach where you need the gradient by the real image, as in the R1
-# penalty: there is none through ``detach()``.
+# this step. Don't detach where you need the gradient with respect to the real image, as
+# in the R1 penalty: there is none through ``detach()``.
 real_images = torch.randn(8, 2)
 discriminator.requires_grad_(True)
 reals = []
