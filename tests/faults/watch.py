@@ -101,7 +101,7 @@ FAULTS = (
         Replace(STEPS, 'warm-up?", True', 'warm-up?", False')),
     alarm("a factor that starts at zero is no excuse", "dit_zero_and_warmup",
         "'verdict': 'zero'",
-        Replace(JUDGE, "if behind & record.bit and", "if False and")),
+        Replace(JUDGE, "if name := self._zero_that_trains(factor):", "if False:")),
     alarm("gradients that cancel out are no excuse", "ranking_loss",
         "'verdict': 'zero'",
         Replace(JUDGE, "if record.has_parts:", "if False:")),

@@ -97,7 +97,7 @@ class Judge:
 
     def _of_frozen(self, tensor: Tensor, record: Record) -> Judgement:
         if id(tensor) in self._late:
-            _, place = self._seen.frozen_at.get(id(tensor), (None, None))
+            place = self._seen.flags.frozen_at(tensor)
             why = "DDP still waits for its gradient: freeze before wrapping"
             return Judgement("frozen after DDP", why, place)
         if record.by_step and (record.required_grad or not record.has_own_gradient):
@@ -160,8 +160,8 @@ class Judge:
     def _of_zero(self, record: Record) -> Judgement:
         if not record.holder:
             return Judgement("frozen", "no optimizer holds it; its gradient is zero")
-        for other, behind in self._seen.behind.items():
-            if behind & record.bit and (name := self._zero_that_trains(other)):
+        for factor in self._seen.factors.of(record.bit):
+            if name := self._zero_that_trains(factor):
                 why = f"its gradient is zero as long as {name} is"
                 return Judgement("zero", why, is_normal=True)
         if record.has_parts:
@@ -274,7 +274,7 @@ class Judge:
             frozen = [p for p in inside if not p.requires_grad]
             data: Any = module._get_ddp_logging_data()  # type: ignore[no-untyped-call]  # noqa: SLF001
             count = data.get("num_parameter_tensors", 0) - len(inside) + len(frozen)
-            seen = [p for p in frozen if id(p) in self._seen.frozen_at]
+            seen = [p for p in frozen if self._seen.flags.was_frozen(p)]
             if count > 0:
                 late |= set(map(id, (seen if len(seen) >= count else frozen)[-count:]))
         return late

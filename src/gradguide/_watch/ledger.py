@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
-from gradguide._memory import is_zero, local, pieces
-from gradguide._origins.where import here
+from gradguide._memory import has_memory, is_zero, local, pieces
+from gradguide._origins.where import here, line_here
 from gradguide._watch.fingerprint import Fingerprint, fingerprint, has_changed
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Ledger:
         self._records: dict[int, Record] = {}
         self._by_address: dict[int, list[Record]] = {}
         self._own_gradients: dict[int, ref[Tensor]] = {}
+        self.copied_into_itself: dict[Place | None, None] = {}
+        """The lines that copied a tensor into itself, as keys."""
 
     def __iter__(self) -> Iterator[tuple[Tensor, Record]]:
         """Yield each tensor that is alive, with its record."""
@@ -135,6 +137,14 @@ class Ledger:
     def note_copies(self, tensors: Iterable[Tensor]) -> None:
         """Note tensors that the script assigned to a ``.grad``, or copied into."""
         self._own_gradients |= {id(tensor): ref(tensor) for tensor in tensors}
+
+    def note_copy(self, target: Tensor, source: Tensor | None = None) -> None:
+        """Note that a tensor is copied into another one, or into itself."""
+        if source is None or not (has_memory(target) and has_memory(source)):
+            return
+        is_alike = (source.shape, source.stride()) == (target.shape, target.stride())
+        if is_alike and source.data_ptr() == target.data_ptr():
+            self.copied_into_itself[line_here()] = None
 
     def is_own_gradient(self, grad: Tensor | None) -> bool:
         """Whether the script itself made a gradient, as for master weights."""

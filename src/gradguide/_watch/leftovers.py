@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import ref
 
 from gradguide._memory import is_zero
+from gradguide._origins.values import address_of
 from gradguide._origins.where import Place, here
 from gradguide._watch.ledger import held_by
 
@@ -30,7 +31,7 @@ class _Gradient(NamedTuple):
         grad = self.grad()
         if tensor is None or grad is None or tensor.grad is not grad:
             return False
-        return grad._version == self.version  # noqa: SLF001 it has no public name
+        return _version(grad) == self.version
 
 
 class _Followed:
@@ -72,7 +73,7 @@ class _Followed:
             return
         is_clear = tensor.grad is None or is_zero(tensor.grad)
         if self._applied is not None:
-            is_kept = self._applied.is_of(tensor)
+            is_kept = not is_clear and self._applied.is_of(tensor)
             self._is_kept = self._is_kept is not False and is_kept
         if self._before_other is not None and self._before_other[0].is_of(tensor):
             self._mixed = self._before_other[1]
@@ -179,7 +180,12 @@ def _with_gradient(optimizer: Optimizer) -> Tensor | None:
 
 def _state_of(tensor: Tensor) -> tuple[int, int]:
     """Return what changes if a tensor is written to, as by hand."""
-    return tensor.data_ptr(), tensor._version  # noqa: SLF001 it has no public name
+    return address_of(tensor), _version(tensor)
+
+
+def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was written to; 0 for one that doesn't count."""
+    return 0 if tensor.is_inference() else tensor._version  # noqa: SLF001
 
 
 def _gradient(tensor: Tensor | None) -> _Gradient | None:

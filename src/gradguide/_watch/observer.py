@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, ref
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,13 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
-from gradguide._memory import has_memory
-from gradguide._origins import operations
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
-from gradguide._origins.values import Origins, mask_of
-from gradguide._origins.where import Place, here, line_here, runs_compiled
+from gradguide._origins.values import Origins
+from gradguide._origins.where import here, runs_compiled
 from gradguide._watch.backwards import Backwards
+from gradguide._watch.factors import Factors
+from gradguide._watch.flags import Flags
 from gradguide._watch.hooks import Hooks
 from gradguide._watch.internals import (
     leave,
@@ -52,12 +52,9 @@ class Observer(Tape):
         hooks: The hooks of modules and optimizers.
         forwards: How many forwards of outermost modules ran.
         backwards: What the backwards reached.
-        behind: For each source, those whose data it was multiplied with.
+        factors: What each source was multiplied with.
         terms: The terms of losses that give no gradient.
-        frozen_at: Where tensors were frozen while they were watched.
-        frozen_first: Where tensors were first frozen, before any forward.
-        unfrozen_at: Where such tensors were unfrozen, before any backward.
-        copies_of_itself: The lines that copied a tensor into itself, as keys.
+        flags: Where tensors were frozen and unfrozen.
         failed: Whether the run ended by an error.
         ended: Whether the script that was watched came to its end.
         saw_threads: Whether a module ran in another thread.
@@ -77,12 +74,9 @@ class Observer(Tape):
         self.hooks = Hooks(self)
         self.forwards = 0
         self.backwards = Backwards(self, self.ledger, self.roots)
-        self.behind: dict[int, int] = {}
+        self.factors = Factors(self.ledger)
         self.terms = Terms()
-        self.frozen_at: dict[int, tuple[ref[Tensor], Place | None]] = {}
-        self.frozen_first: dict[int, tuple[ref[Tensor], Place | None]] = {}
-        self.unfrozen_at: dict[int, Place | None] = {}
-        self.copies_of_itself: dict[Place | None, None] = {}
+        self.flags = Flags()
         self.saw_threads = False
         self.failed = False
         self.ended = False
@@ -159,8 +153,8 @@ class Observer(Tape):
             with self._noting():
                 copied = args[:1] if func in _COPIES else args[1:]
                 self.ledger.note_copies(tensors_in(copied))
-                if func is Tensor.copy_ and _is_same(*args[:2]):
-                    self.copies_of_itself.setdefault(line_here())
+                if func is Tensor.copy_:
+                    self.ledger.note_copy(*tensors_in(args[:2]))
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
@@ -169,7 +163,11 @@ class Observer(Tape):
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
             with self._noting():
-                self._note_skip(skipped_optimizer())
+                skipped = skipped_optimizer()
+                if skipped is not None:
+                    with unseen():
+                        self.steps.skip(skipped)
+                    self.after_step(skipped)
         return result
 
     @contextmanager
@@ -185,14 +183,7 @@ class Observer(Tape):
         super().after(call, result, reads)
         if len(reads) > 1:
             self.terms.note(call, result, reads.values())
-        factors = operations.factors(call.name, call.inputs) if len(reads) > 1 else []
-        for factor in factors:
-            record = self.ledger.get(factor) if factor.is_leaf else None
-            if record is not None and record.bit:
-                behind = self.behind.get(record.bit, 0)
-                for read in reads.values():
-                    behind |= mask_of(read.origins)
-                self.behind[record.bit] = behind & ~record.bit
+            self.factors.note(call, reads.values())
 
     def find_source(self, tensor: Tensor, origins: Origins) -> int:
         """Follow each leaf that requires grad, from when it is first read on."""
@@ -215,19 +206,8 @@ class Observer(Tape):
         self.ledger.before_write(tensor, in_forward=self.hooks.in_forward)
 
     def flag_changed(self, tensor: Tensor) -> None:
-        """Note where a tensor was frozen."""
-        key, place = id(tensor), line_here()
-        if not tensor.requires_grad:
-            self.frozen_at[key] = (ref(tensor), here())
-            known, _ = self.frozen_first.get(key, (None, None))
-            if not self.forwards and (known is None or known() is not tensor):
-                self.frozen_first[key] = (ref(tensor), place)
-            if not self.backwards.count:
-                self.unfrozen_at.pop(key, None)
-        elif key in self.frozen_first and not self.backwards.count:
-            known, _ = self.frozen_first[key]
-            if known() is tensor:
-                self.unfrozen_at[key] = place
+        """Note where a tensor was frozen or unfrozen."""
+        self.flags.note(tensor, called=self.forwards > 0, ran=self.backwards.count > 0)
 
     def on_trouble(self, error: Exception) -> None:
         """Observe no more after an error of this package, which costs no run."""
@@ -282,12 +262,6 @@ class Observer(Tape):
                     record.note_gradient(grad)
         return grads
 
-    def _note_skip(self, optimizer: Optimizer | None) -> None:
-        if optimizer is not None:
-            with unseen():
-                self.steps.skip(optimizer)
-            self.after_step(optimizer)
-
     # What the hooks call
 
     def note_call(self, module: nn.Module) -> None:
@@ -310,17 +284,6 @@ class Observer(Tape):
 
 
 _COPIES = {Tensor.copy_, torch._foreach_copy_}
-
-
-def _is_same(target: Tensor, source: object = None, *_: object) -> bool:
-    """Whether a tensor is copied into itself."""
-    if not isinstance(source, Tensor) or not has_memory(target):
-        return False
-    if source.stride() != target.stride() or not has_memory(source):
-        return False
-    return source.shape == target.shape and source.data_ptr() == target.data_ptr()
-
-
 _GRAD: Any = Tensor.grad  # a property in C
 _SET_GRAD = _GRAD.__set__
 

@@ -19,7 +19,7 @@ def remarks(observer: Observer) -> Iterator[str]:
     yield from _steps(observer)
     yield from _of_two_optimizers(observer)
     yield from _unfrozen(observer)
-    for place in observer.copies_of_itself:
+    for place in observer.ledger.copied_into_itself:
         yield f"copies a tensor into itself{_at(place)}: from another one?"
 
 
@@ -59,18 +59,12 @@ def _of_two_optimizers(observer: Observer) -> Iterator[str]:
 
 
 def _unfrozen(observer: Observer) -> Iterator[str]:
-    """Name what was unfrozen altogether; a part of it often is on purpose."""
-    at: dict[Place | None, list[int]] = {}
-    for key, (tensor, place) in observer.frozen_first.items():
-        if tensor() is not None:
-            at.setdefault(place, []).append(key)
-    for frozen, keys in at.items():
-        if all(key in observer.unfrozen_at for key in keys):
-            what = "a tensor" if len(keys) == 1 else f"{len(keys)} tensors"
-            yield (
-                f"{what} frozen{_at(frozen)} and unfrozen"
-                f"{_at(observer.unfrozen_at[keys[-1]])}, before the first backward"
-            )
+    for count, frozen, unfrozen in observer.flags.undone():
+        what = "a tensor" if count == 1 else f"{count} tensors"
+        yield (
+            f"{what} frozen{_at(frozen)} and unfrozen{_at(unfrozen)}, "
+            "before the first backward"
+        )
 
 
 def _at(place: Place | None) -> str:

@@ -14,7 +14,9 @@ optimizer = torch.optim.Adam(scorer.parameters(), lr=0.001)
 for _ in range(4):
     better, worse = torch.randn(8, 6) + 0.5, torch.randn(8, 6)
     loss = nn.functional.softplus(scorer(worse) - scorer(better)).mean()
-    optimizer.zero_grad()
+    for parameter in scorer.parameters():
+        if parameter.grad is not None:
+            parameter.grad.data.zero_()  # as in code of old: no version counts it
     loss.backward()
     optimizer.step()
     print(loss.item(), sum(p.double().sum().item() for p in scorer.parameters()))
