@@ -141,7 +141,8 @@ def outcome(step, rank):
         step(rank, process_group=group)
     except RuntimeError as error:
         text = str(error).split(". ")[0]
-        result = "waited" if "gloo" in text else f"RuntimeError: {text}"
+        waited = "gloo" in text or "timeout" in text
+        result = "waited" if waited else f"RuntimeError: {text}"
     print(f"{step.__name__:13}", result)
     dist.barrier()
 
@@ -364,7 +365,8 @@ def mixed(rank):
             if how != "late":
                 output.sum().backward()
         except RuntimeError as error:
-            result = "waited" if "gloo" in str(error) else str(error)
+            waited = "gloo" in str(error) or "timeout" in str(error)
+            result = "waited" if waited else str(error)
         print(f"{how:6}{result}")
         dist.barrier()
 
