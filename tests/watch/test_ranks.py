@@ -170,7 +170,7 @@ def test_a_rank_in_which_gradguide_fails(
 def test_processes_that_a_script_spawns(tmp_path: Path) -> None:
     """They run as ever; the report says that they are not watched."""
     code = """
-import tempfile, torch, torch.distributed as dist
+import os, tempfile, torch, torch.distributed as dist
 def train(rank, file):
     where = f"file://{file}"
     dist.init_process_group("gloo", init_method=where, rank=rank, world_size=2)
@@ -179,8 +179,10 @@ def train(rank, file):
     for _ in range(5):
         model(torch.ones(2, 3)).sum().backward()
         optimizer.step()
+    dist.barrier()  # no process ends while another one still uses the group
     del model  # frees the reducer, which must not outlive the group
     dist.destroy_process_group()
+    os._exit(0)  # PyTorch 2.14 may abort when it frees its threads
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(train, (folder + "/store",), nprocs=2)
