@@ -193,4 +193,4 @@ def _gradient(tensor: Tensor | None) -> _Gradient | None:
     grad = tensor.grad if tensor is not None else None
     if grad is None or is_zero(grad):
         return None
-    return _Gradient(ref(grad), grad._version)  # noqa: SLF001
+    return _Gradient(ref(grad), _version(grad))
