@@ -22,8 +22,10 @@ import hashlib
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:  # Sphinx takes a while to import
+    from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
 
@@ -42,10 +44,17 @@ def folders(name: str) -> list[Path]:
     return sorted(HERE.glob(f"*/{name}"))
 
 
+def digest_of_code() -> bytes:
+    """Return a digest of the modules of this package."""
+    digest = hashlib.sha256()
+    for path in sorted(HERE.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     digest = hashlib.sha256(os.environ.get("SOURCE_DATE_EPOCH", "").encode())
-    for path in (*sorted(HERE.rglob("*.py")), HERE.parent / "versions.json"):
-        digest.update(path.read_bytes())
+    digest.update(digest_of_code() + (HERE.parent / "versions.json").read_bytes())
     for name in EXTENSIONS:
         import_module(f"{__name__}.{name}").setup(app)
     app.add_config_value("extensions_digest", digest.hexdigest(), "env", types=[str])

@@ -6,13 +6,14 @@ import argparse
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gradguide_site import project as projects
 from gradguide_site.commands.build import build
 from gradguide_site.commands.linkcheck import check_links
 from gradguide_site.commands.translate import translate
-from gradguide_site.project import LANGUAGES, PipelineError, Project
+from gradguide_site.project import LANGUAGES, Language, PipelineError, Project
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(project: Project, options: argparse.Namespace) -> None:
-    build(project, [projects.language(code) for code in options.language] or LANGUAGES)
+    build(project, _languages(options))
     index = project.site / "index.html"
     print(f"\nThe site is in {project.site}")
     print(f"Open {index.as_uri()}, or run `nox -s serve` (search needs a server).")
@@ -53,7 +54,16 @@ def _build(project: Project, options: argparse.Namespace) -> None:
 def _serve(project: Project, options: argparse.Namespace) -> None:
     from gradguide_site.commands.serve import serve  # livereload is optional
 
-    serve(project, port=options.port, open_browser=not options.no_browser)
+    serve(
+        project,
+        _languages(options),
+        port=options.port,
+        open_browser=not options.no_browser,
+    )
+
+
+def _languages(options: argparse.Namespace) -> Sequence[Language]:
+    return [projects.language(code) for code in options.language] or LANGUAGES
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,17 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
 
     site = commands.add_parser("build", help="build the site")
-    site.add_argument(
-        "language", nargs="*", help="build only these languages (default: all)"
-    )
     site.set_defaults(run=_build)
-
     serve = commands.add_parser(
         "serve", help="show the site and rebuild it on every save"
     )
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument("--no-browser", action="store_true")
     serve.set_defaults(run=_serve)
+    for command in (site, serve):
+        command.add_argument(
+            "language", nargs="*", help="build only these languages (default: all)"
+        )
 
     linkcheck = commands.add_parser("linkcheck", help="check every external address")
     linkcheck.set_defaults(run=lambda project, _: check_links(project))

@@ -90,6 +90,11 @@ FAULTS = (
             "[mistakes/remarks/penalty_of_the_weights.py]"), "gives no gradient",
         Replace("src/gradguide/_watch/remarks.py",
             "    yield from _terms(observer)\n", "")),
+    fault("a remark that is missing", "a model in eval mode is overlooked",
+        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
+            "[mistakes/remarks/stays_in_eval_mode.py]"), "trains in eval mode",
+        Replace("src/gradguide/_watch/modes.py",
+            "module is not None and not trained", "False")),
     missed("frozen after DDP", "DDP is not asked what it waits for",
         "frozen_after_ddp/all_biases", "Expected(verdict='frozen after DDP'",
         Replace(JUDGE, "if count > 0:", "if False:")),

@@ -20,17 +20,24 @@ from gradguide_site.publish.inspection import inspect
 from gradguide_site.publish.llms import add_list
 from gradguide_site.running import packages
 from gradguide_site.running.sphinx_builds import PROCESSES, Build, Job, prepare, run
-from gradguide_site.running.stage import stage
+from gradguide_site.running.stage import files, stage
 from gradguide_site.search.index import index
+
+NOT_SOURCES = {"_build", "__pycache__"}
+"""Folders that have no sources."""
 
 
 def build(
-    project: Project, languages: Sequence[Language] = LANGUAGES, *, strict: bool = True
+    project: Project,
+    languages: Sequence[Language] = LANGUAGES,
+    *,
+    strict: bool = True,
+    with_index: bool = True,
 ) -> None:
     """Build the site, unless it is up to date. Other languages keep their pages.
 
     With ``strict``, missing translations and warnings are errors. Otherwise the site is
-    a draft, without the books.
+    a draft, without the books. Without ``with_index``, the search index stays as it is.
 
     Raises:
         PipelineError: The build failed; the last good site is unchanged.
@@ -41,14 +48,16 @@ def build(
     try:
         with FileLock(project.built / "build.lock", timeout=0):
             assemble.recover(project)
-            _build(project, languages, strict=strict)
+            _build(project, languages, strict=strict, with_index=with_index)
     except Timeout:
         raise PipelineError(
             f"another build is at work in {project.built}: wait for it, or end it."
         ) from None
 
 
-def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> None:
+def _build(
+    project: Project, languages: Sequence[Language], *, strict: bool, with_index: bool
+) -> None:
     record = project.built / "built-from.txt"
     sources = _digest(project, strict=strict)
     if project.site.exists() and record.exists() and record.read_text() == sources:
@@ -63,7 +72,10 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         stage(project, language, project.staged(language), strict=strict)
         _forget_removed_pages(project, language)
     _require_other_languages(project, languages)
-    jobs = [_job(project, language, with_book=strict) for language in languages]
+    jobs = [
+        _job(project, language, with_book=strict, with_index=with_index)
+        for language in languages
+    ]
     try:
         run(jobs, strict=strict)
     except PipelineError as error:
@@ -81,17 +93,23 @@ def _build(project: Project, languages: Sequence[Language], *, strict: bool) -> 
         record.write_text(sources)
 
 
-def _job(project: Project, language: Language, *, with_book: bool) -> Job:
+def _job(
+    project: Project, language: Language, *, with_book: bool, with_index: bool
+) -> Job:
     builds = [Build("html", project.pages(language), {})]
     if with_book:
         builds.append(book(project, language))
-    finish = partial(_finish, project, language, with_book=with_book)
+    made = {"with_book": with_book, "with_index": with_index}
+    finish = partial(_finish, project, language, **made)
     return Job(project, language, project.staged(language), builds, finish)
 
 
-def _finish(project: Project, language: Language, *, with_book: bool) -> None:
+def _finish(
+    project: Project, language: Language, *, with_book: bool, with_index: bool
+) -> None:
     """Make what is made from the finished pages of a language."""
-    index(project.pages(language))
+    if with_index:
+        index(project, language)
     add_list(project, language)
     add_card(project, language)
     if with_book:
@@ -104,10 +122,8 @@ def _digest(project: Project, *, strict: bool) -> str:
     settings = (sys.version, used, project.epoch, project.address, strict)
     digest = hashlib.sha256(repr(settings).encode())
     for folder in (project.docs, project.examples, project.root / "src"):
-        for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(project.root).parts
-            if path.is_file() and not {"_build", "__pycache__"}.intersection(parts):
-                digest.update("/".join(parts).encode() + path.read_bytes())
+        for path in files(folder, NOT_SOURCES):
+            digest.update(path.as_posix().encode() + (folder / path).read_bytes())
     digest.update((project.root / "pyproject.toml").read_bytes())
     return digest.hexdigest()
 

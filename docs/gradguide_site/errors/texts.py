@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 START = re.compile(r"(?:\S+\.py:\d+: )?(?=[A-Z]\w*(?:Error|Exception|Warning): \S)")
 """The part before the class of a message: nothing, or a file and a line number."""
@@ -44,6 +45,7 @@ def messages(lines: list[str]) -> Iterator[Message]:
         yield Message(text, (number, quoted), "Warning: " in line)
 
 
+@cache
 def slug(text: str) -> str:
     """Return a text in lower case, its words joined by underscores.
 

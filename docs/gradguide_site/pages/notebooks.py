@@ -27,6 +27,8 @@ ROLE = re.compile(
 
 
 def _finish_notebooks(app: Sphinx) -> None:
+    if app.builder.name != "html":  # only the site offers them
+        return
     titles = app.config.sphinx_gallery_conf["titles"]
     title_of = {Path(script).stem: title for script, title in titles.items()}
     tree = Path(app.srcdir)

@@ -39,6 +39,8 @@ DOWNLOADS = {".py", ".ipynb"}
 
 def _write_archives(app: Sphinx) -> None:
     """Write a reproducible zip archive of the downloads of each chapter."""
+    if app.builder.name != "html":  # only the site offers them
+        return
     for chapter in chapters(Path(app.srcdir)):
         files = sorted(path for path in chapter.iterdir() if path.suffix in DOWNLOADS)
         content = BytesIO()

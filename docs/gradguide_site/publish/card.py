@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lxml.html import HtmlElement
-from matplotlib import get_data_path
 from reportlab import platypus
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -74,6 +73,8 @@ def add_card(project: Project, language: Language) -> None:
     page = project.pages(language) / f"{PAGE}.html"
     if not page.exists():
         return
+    from matplotlib import get_data_path  # it takes a while to import
+
     for name, file in FONTS.items():
         registerFont(TTFont(name, Path(get_data_path(), f"fonts/ttf/{file}.ttf")))
     registerFontFamily("Sans", normal="Sans", bold="Bold")

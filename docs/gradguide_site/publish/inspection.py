@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
-from functools import cache, cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from itertools import zip_longest
 from pathlib import Path
-from posixpath import dirname, join, normpath
+from posixpath import join, normpath
 from urllib.parse import unquote
 
 from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHINESE as CHINESE_CHARACTER
-from gradguide_site.pages.finished_pages import OUTPUTS, parse
+from gradguide_site.pages.finished_pages import OUTPUTS, parse, read_each
 from gradguide_site.project import (
     CHINESE,
     ENGLISH,
     LANGUAGES,
+    Language,
     PipelineError,
     Project,
-    language,
 )
 
 BACKTICK = "contains(., '`')"
@@ -62,7 +63,17 @@ class Page:
             yield text.strip(), [inside, *inside.iterancestors()]
 
 
-Pages = dict[str, Page]
+@dataclass(frozen=True)
+class Facts:
+    """What the checks of the whole site need of a page, and its own faults."""
+
+    outputs: list[str]
+    anchors: list[str]
+    links: set[str]
+    faults: list[str]
+
+
+Pages = dict[str, Facts]
 """The pages of one language by name, or of the site by path."""
 
 
@@ -72,30 +83,35 @@ def inspect(project: Project) -> None:
     Raises:
         PipelineError: At least one check failed; the text lists all faults.
     """
+    english, chinese = (_read(project, language) for language in LANGUAGES)
     pages = {
-        path.relative_to(project.candidate).as_posix(): Page(path)
-        for folder in map(project.pages, LANGUAGES)
-        for path in sorted(folder.rglob("*.html"))
+        f"{language.url}/{name}": page
+        for language, facts in ((ENGLISH, english), (CHINESE, chinese))
+        for name, page in facts.items()
     }
-    english, chinese = (
-        {
-            name.removeprefix(f"{url}/"): page
-            for name, page in pages.items()
-            if name.startswith(f"{url}/")
-        }
-        for url in (ENGLISH.url, CHINESE.url)
-    )
     problems = [
         *_compare(english, chinese),
         *_links(project, pages),
-        *_languages(pages),
-        *_markup(pages),
+        *(f"{name}: {fault}" for name, page in pages.items() for fault in page.faults),
         *_machine(project),
     ]
     if problems:
         raise PipelineError(
             "\n".join([*problems, f"{len(problems)} faults on the site."])
         )
+
+
+def _read(project: Project, language: Language) -> Pages:
+    folder = project.pages(language)
+    kept = project.built / f"inspected.{language.code}"
+    facts = read_each(sorted(folder.rglob("*.html")), partial(_facts, language), kept)
+    return {path.relative_to(folder).as_posix(): page for path, page in facts.items()}
+
+
+def _facts(language: Language, path: Path) -> Facts:
+    page = Page(path)
+    faults = [*_language(page, language), *_markup(page)]
+    return Facts(page.outputs, page.anchors, page.links, faults)
 
 
 def _compare(english: Pages, chinese: Pages) -> Iterator[str]:
@@ -124,44 +140,44 @@ def _links(project: Project, pages: Pages) -> Iterator[str]:
     }
 
     @cache
-    def target(folder: str, path: str) -> str:
-        """Return the file that a path without a section leads to."""
+    def fault(folder: str, address: str) -> str:
+        """Return what is wrong with a link from a page of a folder, or nothing."""
+        path, _, section = address.partition("#")
+        path = path.partition("?")[0]
         file = normpath(join(folder, unquote(path)))
-        return f"{file}/index.html" if f"{file}/index.html" in files else file
+        file = f"{file}/index.html" if f"{file}/index.html" in files else file
+        if file not in files:
+            return "leads nowhere"
+        known = not section or section in anchors.get(file, {section})
+        return "" if known else "has no such section"
 
     for name, page in pages.items():
-        for address in sorted(page.links):
-            path, _, section = address.partition("#")
-            path = path.partition("?")[0]
-            file = target(dirname(name), path) if path else name
-            if file not in files:
-                yield f"{name}: {address} leads nowhere"
-            elif section and section not in anchors.get(file, {section}):
-                yield f"{name}: {address} has no such section"
+        folder, _, file = name.rpartition("/")
+        for link in sorted(page.links):
+            here = not link or link[0] in "#?"
+            if problem := fault(folder, f"{file}{link}" if here else link):
+                yield f"{name}: {link} {problem}"
 
 
-def _languages(pages: Pages) -> Iterator[str]:
-    """Each page states its language, and English pages have no Chinese text.
+def _language(page: Page, language: Language) -> Iterator[str]:
+    """The page states its language, and an English page has no Chinese text.
 
     The name of the language in the language menu has an attribute ``lang``.
     """
-    for name, page in pages.items():
-        tag = language(name.partition("/")[0]).tag
-        if page.tree.get("lang") != tag:
-            yield f"{name}: its lang is not {tag}"
-        for text, around in page.texts(NOT_ASCII) if tag == ENGLISH.tag else ():
-            has_lang = any(element.get("lang") for element in around[:-1])
-            is_shown = around[0].tag not in ("script", "style")
-            if CHINESE_CHARACTER.search(text) and is_shown and not has_lang:
-                yield f"{name}: Chinese text: {text[:40]!r}"
+    if page.tree.get("lang") != language.tag:
+        yield f"its lang is not {language.tag}"
+    for text, around in page.texts(NOT_ASCII) if language == ENGLISH else ():
+        has_lang = any(element.get("lang") for element in around[:-1])
+        is_shown = around[0].tag not in ("script", "style")
+        if CHINESE_CHARACTER.search(text) and is_shown and not has_lang:
+            yield f"Chinese text: {text[:40]!r}"
 
 
-def _markup(pages: Pages) -> Iterator[str]:
+def _markup(page: Page) -> Iterator[str]:
     """No text outside code has a backtick, which would be markup that failed."""
-    for name, page in pages.items():
-        for text, around in page.texts(BACKTICK):
-            if CODE.isdisjoint(element.tag for element in around):
-                yield f"{name}: markup shows: {text!r}"
+    for text, around in page.texts(BACKTICK):
+        if CODE.isdisjoint(element.tag for element in around):
+            yield f"markup shows: {text!r}"
 
 
 def _machine(project: Project) -> Iterator[str]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
-from lxml.html import HtmlElement
-
-from gradguide_site.pages.finished_pages import navigation, parse
+from gradguide_site.pages.finished_pages import navigation, parse, read_each
 from gradguide_site.project import ERRORS, Language, Project
 
 
@@ -22,29 +20,31 @@ def add_list(project: Project, language: Language) -> None:
 
 
 def _list(project: Project, pages: Path, language: Language) -> str:
+    kept = project.built / f"listed.{language.code}"
+    about = read_each(sorted(pages.rglob("*.html")), _about, kept)
     home = parse(pages / "index.html")
     title = home.xpath("string(//meta[@property='og:title']/@content)")
-    lines = [f"# {title}", "", f"> {_description(home)}"]
+    lines = [f"# {title}", "", f"> {about[pages / 'index.html'][1]}"]
     for element in navigation(home):
         if element.tag == "p":
             lines += ["", f"## {element.text_content()}", ""]
             continue
         page = normpath(PurePosixPath(element.get("href", "").partition("#")[0]))
         if page.endswith(".html"):
-            found = [page]
+            listed = [page]
             if page == f"reference/{ERRORS}.html":  # the sidebar leaves them out
                 errors = sorted(Path(pages, "reference", ERRORS).glob("*.html"))
-                found += [path.relative_to(pages).as_posix() for path in errors]
-            lines += [_line(project, language, pages, name) for name in found]
+                listed += [path.relative_to(pages).as_posix() for path in errors]
+            for name in listed:
+                title, description = about[pages / name]
+                file = f"{name.removesuffix('.html')}.md"
+                address = f"{project.address}{language.url}/{file}"
+                lines.append(f"- [{title}]({address}): {description}")
     return "\n".join(lines) + "\n"
 
 
-def _line(project: Project, language: Language, pages: Path, name: str) -> str:
-    page = parse(pages / name)
-    title = page.xpath("string(//h1)").rstrip("¶#")
-    address = f"{project.address}{language.url}/{name.removesuffix('.html')}.md"
-    return f"- [{title}]({address}): {_description(page)}"
-
-
-def _description(page: HtmlElement) -> str:
-    return str(page.xpath("string(//meta[@name='description']/@content)"))
+def _about(page: Path) -> tuple[str, str]:
+    """Return the title and the description of a page."""
+    root = parse(page)
+    title = root.xpath("string(//h1)").rstrip("¶#")
+    return title, str(root.xpath("string(//meta[@name='description']/@content)"))

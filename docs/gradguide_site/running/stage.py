@@ -7,7 +7,8 @@ sphinx-gallery process only changed files.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from gradguide_site.project import (
@@ -51,7 +52,7 @@ def stage(
     reruns.forget_outdated(project, tree, executed)
     for path, content in contents.items():
         write(tree / path, content)
-    for path in _files(tree):
+    for path in files(tree):
         if not is_generated(path) and path not in contents and path.suffix != ".mo":
             (tree / path).unlink()
 
@@ -72,8 +73,7 @@ def write(path: Path, content: bytes) -> None:
 def _pages(project: Project) -> dict[Path, bytes]:
     return {
         path: (project.docs / path).read_bytes()
-        for path in _files(project.docs)
-        if not NOT_STAGED.intersection(path.parts)
+        for path in files(project.docs, NOT_STAGED)
     }
 
 
@@ -89,8 +89,12 @@ def _catalogues(project: Project, language: Language) -> dict[Path, bytes]:
     return contents
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Yield the path of each file in a folder, relative to the folder."""
-    for path in sorted(root.rglob("*")):
-        if path.is_file():
-            yield path.relative_to(root)
+def files(root: Path, without: Collection[str] = ()) -> Iterator[Path]:
+    """Yield the path of each file in a folder, relative to it, in a fixed order.
+
+    Folders with a name in ``without`` are left out.
+    """
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(set(folders).difference(without))
+        for name in sorted(names):
+            yield Path(folder, name).relative_to(root)

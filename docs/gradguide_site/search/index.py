@@ -19,14 +19,26 @@ from collections.abc import Collection, Iterator
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from lxml import html
 from lxml.html import HtmlElement
 
 from gradguide_site.chinese import CHARACTER
 from gradguide_site.errors.texts import messages, slug
-from gradguide_site.pages.finished_pages import OUTPUTS, navigation, parse
-from gradguide_site.project import ERRORS, PipelineError, script_of
+from gradguide_site.pages.finished_pages import (
+    OUTPUTS,
+    navigation,
+    parse,
+    read_each,
+)
+from gradguide_site.project import (
+    ERRORS,
+    Language,
+    PipelineError,
+    Project,
+    script_of,
+)
 
 LATIN = rf"[^\W{CHARACTER}]"
 
@@ -71,8 +83,24 @@ BEHIND = (
 NOT_SEARCHED = {"headerlink", "page-bar", "sphx-glr-thumbnails", "tags"}
 
 
-def index(pages: Path) -> None:
-    """Write an index into the folder of one language.
+class Article(NamedTuple):
+    """What the index needs of a page.
+
+    Attributes:
+        title: Its first heading.
+        text: Its headings and texts, as HTML for Pagefind.
+        links: The path and the words of each of its links.
+        messages: The slug of each message that its script printed, without numbers.
+    """
+
+    title: str
+    text: str
+    links: list[tuple[str, str]]
+    messages: list[str]
+
+
+def index(project: Project, language: Language) -> None:
+    """Write an index into the pages of a language.
 
     ``known.json`` beside it has the messages of each page of an error, which
     ``search/words.js`` compares with a pasted error, and the words of the pages, the
@@ -82,12 +110,13 @@ def index(pages: Path) -> None:
     Raises:
         PipelineError: Pagefind fails.
     """
+    pages = project.pages(language)
     output = pages / "pagefind"
     shutil.rmtree(output, ignore_errors=True)
+    files = (page for page in sorted(pages.rglob("*.html")) if page.stem != "search")
+    read = read_each(files, _article, project.built / f"indexed.{language.code}")
     articles = {
-        page.relative_to(pages).as_posix(): next(parse(page).iter("article"))
-        for page in sorted(pages.rglob("*.html"))
-        if page.name != "search.html"
+        page.relative_to(pages).as_posix(): article for page, article in read.items()
     }
     words: Counter[str] = Counter()
     with TemporaryDirectory() as folder:
@@ -112,7 +141,7 @@ def index(pages: Path) -> None:
         for unused in output.glob(f"pagefind-*.{suffix}"):
             unused.unlink()
     errors = {
-        Path(address).stem: _messages(article)
+        Path(address).stem: article.messages
         for address, article in articles.items()
         if _kind(address) == "error"
     }
@@ -121,14 +150,23 @@ def index(pages: Path) -> None:
     (output / "known.json").write_text(json.dumps(known), "utf-8")
 
 
-def _messages(article: HtmlElement) -> list[str]:
-    """Return the slug of each message on the page of an error, without its numbers."""
-    found = (
+def _article(page: Path) -> Article:
+    article = next(parse(page).iter("article"))
+    printed = (
         message.text
         for output in article.xpath(OUTPUTS)
         for message in messages(output.text_content().splitlines())
     )
-    return sorted({re.sub(r"_\d+(?=_)", "", f"_{slug(text)}_") for text in found})
+    links = [
+        (link.get("href", "").partition("#")[0], " ".join(link.text_content().split()))
+        for link in article.iterfind(".//a[@href]")
+    ]
+    return Article(
+        title=str(article.xpath("string(.//h1)")),
+        text=_text(article),
+        links=links,
+        messages=sorted({re.sub(r"_\d+(?=_)", "", f"_{slug(m)}_") for m in printed}),
+    )
 
 
 def cut(text: str) -> str:
@@ -136,9 +174,7 @@ def cut(text: str) -> str:
     return PAIR.sub(rf"\1\2{JOINT}", EDGE.sub(JOINT, text))
 
 
-def _records(
-    pages: Path, articles: dict[str, HtmlElement]
-) -> Iterator[tuple[str, str]]:
+def _records(pages: Path, articles: dict[str, Article]) -> Iterator[tuple[str, str]]:
     """Yield the address and the content of each record for Pagefind.
 
     Each page is a record.
@@ -154,24 +190,22 @@ def _records(
             named.append("framework")
         if address in BEHIND:
             named.append("site")
-        yield address, _record(article, links[address], kind, chapter, *named)
+        yield address, _record(article.text, links[address], kind, chapter, *named)
 
 
-def _links(articles: dict[str, HtmlElement]) -> defaultdict[str, set[str]]:
+def _links(articles: dict[str, Article]) -> defaultdict[str, set[str]]:
     """Return the words with which other pages link to each page, without its title.
 
     They often name it by what a reader sees: *I froze a layer, but it still trains*.
     """
-    titles = {
-        address: article.xpath("string(.//h1)") for address, article in articles.items()
-    }
     links: defaultdict[str, set[str]] = defaultdict(set)
     for address, article in articles.items():
-        for link in article.iterfind(".//a[@href]"):
-            path = posixpath.join(posixpath.dirname(address), link.get("href", ""))
-            target = posixpath.normpath(path.partition("#")[0])
-            words = " ".join(link.text_content().split())
-            if target != address and words not in titles.get(target, words):
+        for path, words in article.links:
+            target = posixpath.normpath(
+                posixpath.join(posixpath.dirname(address), path)
+            )
+            known = articles.get(target)
+            if target != address and known and words not in known.title:
                 links[target].add(words)
     return links
 
@@ -197,8 +231,8 @@ def _kind(address: str) -> str:
     return "api" if address == "reference/api.html" else "page"
 
 
-def _record(content: HtmlElement, links: Collection[str], *filters: str) -> str:
-    """Return the headings and the text of an element, with its filters.
+def _record(text: str, links: Collection[str], *filters: str) -> str:
+    """Return the headings and the text of a page, with its filters.
 
     The words of links to the page come before its first heading, so that no excerpt
     shows them.
@@ -215,15 +249,23 @@ def _record(content: HtmlElement, links: Collection[str], *filters: str) -> str:
     for link in sorted(links):
         body.append(_block(html.Element("span"), cut(link)))
         body[-1].set("data-pagefind-weight", LINK)
+    start = html.tostring(body, encoding="unicode").removesuffix("</body>")
+    return f"<html>{start}{text}</body></html>"
+
+
+def _text(content: HtmlElement) -> str:
+    """Return the headings and the text of an element as HTML, each with its weight."""
+    blocks = []
     opening = next(iter(content.xpath(".//section/p")), None)
     for block, texts in groupby(_texts(content, content), lambda pair: pair[0]):
         text = "".join(text for _, text in texts)
         if text.strip() and not _lists_pages(block, text):
-            body.append(_block(block, cut(text)))
+            new = _block(block, cut(text))
             weight = OPENING if block is opening else WEIGHTS.get(str(block.tag))
             if weight:
-                body[-1].set("data-pagefind-weight", weight)
-    return f"<html>{html.tostring(body, encoding='unicode')}</html>"
+                new.set("data-pagefind-weight", weight)
+            blocks.append(html.tostring(new, encoding="unicode"))
+    return "".join(blocks)
 
 
 def _texts(

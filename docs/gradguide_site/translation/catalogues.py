@@ -45,7 +45,16 @@ def read(path: Path, language: Language) -> Catalog:
     """
     if not path.exists():
         return Catalog(locale=language.code)
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+    return parse(path, path.read_bytes(), language)
+
+
+def parse(path: Path, content: bytes, language: Language) -> Catalog:
+    """Return the catalogue that a file holds; ``path`` is its name in errors.
+
+    Raises:
+        PipelineError: The content is malformed.
+    """
+    for number, line in enumerate(content.split(b"\n"), 1):
         # Babel silently drops the end of a string that has no closing quote.
         if STRING_START.match(line) and not COMPLETE_STRING.match(line):
             raise PipelineError(
@@ -53,8 +62,8 @@ def read(path: Path, language: Language) -> Catalog:
                 "Correct the catalogue."
             )
     try:
-        with path.open("rb") as file:
-            return pofile.read_po(file, locale=language.code, abort_invalid=True)
+        file = BytesIO(content)
+        return pofile.read_po(file, locale=language.code, abort_invalid=True)
     except pofile.PoFileError as error:
         raise PipelineError(
             f"{path}, line {error.lineno + 1}: {error}: {error.line.strip()!r}. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from gradguide_site.project import (
@@ -92,11 +92,11 @@ def translated(
     contents, missing = {}, []
     for source in sources:
         path = project.catalogues(language) / source.catalogue
-        catalogue = catalogues.read(path, language)
-        name = path.relative_to(project.root)
-        missing += catalogues.problems(name, catalogue, source.messages())
-        text = source.translated(partial(catalogues.gettext, catalogue))
-        contents[source.path] = text.encode()
+        catalogue = path.read_bytes() if path.exists() else b""
+        contents[source.path], problems = _translation(
+            source, path.relative_to(project.root), catalogue, language
+        )
+        missing += problems
     if missing and strict:
         raise PipelineError(
             "\n".join(map(str, missing))
@@ -104,3 +104,13 @@ def translated(
             "be used. Run `nox -s translate`, fill them in, and build again."
         )
     return contents
+
+
+@cache  # for ``serve``, which stages all sources again after each save
+def _translation(
+    source: Source, path: Path, catalogue: bytes, language: Language
+) -> tuple[bytes, list[catalogues.Problem]]:
+    """Return a source in a language, and what its catalogue lacks."""
+    catalog = catalogues.parse(path, catalogue, language)
+    text = source.translated(partial(catalogues.gettext, catalog))
+    return text.encode(), catalogues.problems(path, catalog, source.messages())

@@ -19,6 +19,7 @@ def remarks(observer: Observer) -> Iterator[str]:
     yield from _steps(observer)
     yield from _of_two_optimizers(observer)
     yield from _unfrozen(observer)
+    yield from _in_eval(observer)
     for place in observer.ledger.copied_into_itself:
         yield f"copies a tensor into itself{_at(place)}: from another one?"
 
@@ -65,6 +66,17 @@ def _unfrozen(observer: Observer) -> Iterator[str]:
             f"{what} frozen{_at(frozen)} and unfrozen{_at(unfrozen)}, "
             "before the first backward"
         )
+
+
+def _in_eval(observer: Observer) -> Iterator[str]:
+    for module, place, kinds in observer.roots.modes.in_eval():
+        records = map(observer.ledger.get, module.parameters())
+        if any(record.trained for record in records if record is not None):
+            name = observer.roots.names.get(module) or type(module).__name__
+            yield (
+                f"{name} trains in eval mode{_at(place)}, which changes "
+                f"{' and '.join(kinds)}: train() after the evaluation?"
+            )
 
 
 def _at(place: Place | None) -> str:

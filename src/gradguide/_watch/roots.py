@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gradguide._alive import alive
 from gradguide._watch.ledger import Ledger, held_by
+from gradguide._watch.modes import Modes
 from gradguide._watch.names import Names, outermost
 
 if TYPE_CHECKING:
@@ -24,11 +25,13 @@ class Roots:
 
     Attributes:
         names: The variables that modules and tensors are in.
+        modes: In which mode the modules were called.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         """Know no module."""
         self.names = Names()
+        self.modes = Modes()
         self._ledger = ledger
         self._called: dict[int, ref[nn.Module]] = {}
         self._kept: dict[str, object] = {}
@@ -37,6 +40,7 @@ class Roots:
     def note_call(self, module: nn.Module) -> None:
         """Note a module that is called from no other module."""
         self._called.setdefault(id(module), ref(module))
+        self.modes.note(module)
 
     def expect(self, objects: Iterable[nn.Module | Optimizer | Tensor]) -> None:
         """Report some objects also if they do not take part."""
