@@ -126,6 +126,70 @@ assert "modified by an inplace operation" in message
 print(f"{second_gradient(fused=True):.2f}")
 assert second_gradient(fused=True) > 0.05
 
+# %%
+# Which old graph is it? A sum of losses, a weight from __init__, stored features
+# -------------------------------------------------------------------------------
+# The loss leads into a graph that an earlier ``backward()`` has passed. Look for a
+# tensor that this step reads, that was computed before it, and that has a ``grad_fn``:
+# print it for the arguments of the step and the attributes of your modules. The cure
+# depends on what it is:
+#
+# - *The sum of all losses*, ``total += loss`` and then ``total.backward()``: call
+#   ``loss.backward()``, and add ``loss.item()``.
+# - *A weight that was computed in* ``__init__``, such as
+#   ``self.scale = softplus(self.raw)`` or a normalised matrix: compute it in
+#   ``forward()``.
+# - *A memory*, such as a queue of features, a replay buffer or a moving average: store
+#   ``key.detach()``.
+# - *Features of another network*, such as the text embeddings of the classes or
+#   prototypes: compute them in each step if that network trains, and once, under
+#   ``no_grad()``, if it is frozen.
+from torch.nn import functional
+
+raw = nn.Parameter(torch.ones(2))
+losses, queue, scale = [], [], functional.softplus(raw)
+
+
+def sum_of_losses():
+    losses.append(raw.exp().sum())
+    sum(losses).backward()
+
+
+def sum_of_numbers():
+    loss = raw.exp().sum()
+    loss.backward()
+    losses.append(loss.item())
+
+
+def remember(stored):
+    key = raw.exp()
+    (key + sum(queue)).sum().backward()
+    queue.append(stored(key))
+
+
+steps_of = {
+    "total += loss": (sum_of_losses, sum_of_numbers),
+    "self.scale": (
+        lambda: (x * scale).sum().backward(),
+        lambda: (x * functional.softplus(raw)).sum().backward(),
+    ),
+    "a queue": (lambda: remember(lambda key: key), lambda: remember(torch.detach)),
+}
+for name, pair in steps_of.items():
+    outcomes = []
+    for step in pair:
+        losses.clear()
+        queue.clear()
+        try:
+            for _ in range(3):
+                step()
+        except RuntimeError as error:
+            outcomes.append(str(error)[:48])
+        else:
+            outcomes.append("right")
+    print(f"{name:14} {outcomes}")
+    assert outcomes == ["Trying to backward through the graph a second ti", "right"]
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

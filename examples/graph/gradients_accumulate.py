@@ -133,6 +133,67 @@ assert kept is x.grad
 assert kept.item() == copy.item() + 6
 
 # %%
+# Where does ``optimizer.zero_grad()`` belong, before or after ``backward()``?
+# ----------------------------------------------------------------------------
+# Anywhere between ``step()`` and the next ``backward()``: at the start of the loop,
+# directly before ``backward()``, or at the end, after ``step()``. The weights are the
+# same. Between ``backward()`` and ``step()`` it deletes the gradient that ``step()``
+# needs: nothing trains, and there is no error. Without it, or with one call per epoch,
+# the gradients of all batches add up.
+
+
+def trained(*order):
+    torch.manual_seed(0)
+    model, losses = torch.nn.Linear(2, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        for call in order:
+            if call == "forward":
+                losses.append(model(torch.ones(1, 2)).square().sum())
+            elif call == "backward":
+                losses[-1].backward()
+            else:
+                getattr(optimizer, call)()
+    return model.weight.tolist()
+
+
+right, untrained = trained("zero_grad", "forward", "backward", "step"), trained()
+kinds = []
+for order in (
+    ("forward", "zero_grad", "backward", "step"),
+    ("forward", "backward", "step", "zero_grad"),
+    ("forward", "backward", "zero_grad", "step"),  # wrong: nothing trains
+    ("forward", "backward", "step"),  # wrong: the gradients add up
+):
+    weight = trained(*order)
+    kinds.append((weight == right, weight == untrained))
+    print(*order, "right:", kinds[-1][0], "untrained:", kinds[-1][1])
+assert kinds == [(True, False), (True, False), (False, True), (False, False)]
+
+# %%
+# ``model.zero_grad()`` or ``optimizer.zero_grad()``?
+# ---------------------------------------------------
+# They do the same if the optimizer holds all parameters of the model and no others.
+# ``model.zero_grad()`` also clears what is in no optimizer or in another one.
+# ``optimizer.zero_grad()`` also clears parameters outside the model, such as those of a
+# loss. With one optimizer for each part of a model, call it on each of them.
+network = torch.nn.ModuleDict(
+    {"backbone": torch.nn.Linear(2, 2), "head": torch.nn.Linear(2, 1)}
+)
+temperature = torch.nn.Parameter(torch.ones(()))
+held = torch.optim.SGD([*network["head"].parameters(), temperature], lr=0.1)
+parts = [network["backbone"].weight, network["head"].weight, temperature]
+cleared = {}
+for name, clear in {"model": network.zero_grad, "optimizer": held.zero_grad}.items():
+    hidden = network["backbone"](torch.ones(1, 2))
+    (network["head"](hidden) / temperature).sum().backward()
+    clear()
+    cleared[name] = [part.grad is None for part in parts]
+    print(f"{name + '.zero_grad()':22} backbone, head, loss:", cleared[name])
+assert cleared["model"] == [True, True, False]
+assert cleared["optimizer"] == [False, True, True]
+
+# %%
 # Does zero_grad() set the gradient to zero?
 # ------------------------------------------
 # It did before PyTorch 2.0. Now ``zero_grad()`` of an optimizer or a module sets

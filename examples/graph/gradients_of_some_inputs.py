@@ -107,6 +107,36 @@ print(allowed, filled)
 assert allowed[1] is None
 assert filled[1].item() == 0
 
+# %%
+# autograd.grad() instead of backward(): how do I step, and what about DDP and AMP?
+# ---------------------------------------------------------------------------------
+# Assign what it returns to ``.grad``, and call ``step()``. So you can change or combine
+# gradients first, as gradient surgery (PCGrad) does. Name only what requires a
+# gradient, and pass ``allow_unused=True`` if the loss may not reach all of it: a None
+# is skipped by the optimizer. What differs from ``backward()``:
+#
+# - It does not add to ``.grad``. Add up the parts of a gradient accumulation yourself.
+# - The hook ``register_post_accumulate_grad_hook`` does not run, and DDP does not
+#   average: :doc:`/gallery/beyond/two_backward_passes_under_ddp`.
+# - With a ``GradScaler``, differentiate ``scaler.scale(loss)``. Then ``scaler.step()``
+#   divides by the scale as usual, and ``scaler.update()`` follows.
+ran, start = [], head.weight.detach().clone()
+handle = head.weight.register_post_accumulate_grad_hook(ran.append)
+named = [p for p in [*head.parameters(), unused] if p.requires_grad]
+optimizer, scaler = torch.optim.SGD(named, lr=0.1), torch.amp.GradScaler("cpu")
+loss = head(backbone(x)).sum()
+found = torch.autograd.grad(scaler.scale(loss), named, allow_unused=True)
+optimizer.zero_grad()
+for parameter, gradient in zip(named, found, strict=True):
+    parameter.grad = gradient
+scaler.step(optimizer)
+scaler.update()
+handle.remove()
+print(unused.grad, ran, head.weight.grad.shape)
+torch.testing.assert_close(start - 0.1 * backbone(x), head.weight)
+assert not ran
+assert unused.item() == 1
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -90,6 +90,75 @@ assert collected.equal(y + 1)
 assert gradient.allclose(2 * x.exp())
 
 # %%
+# ``y[mask] = 0``, ``out[t] = h``, ``y += z``, ``inplace=True``: what to write instead
+# ------------------------------------------------------------------------------------
+# Each line on the left writes into a tensor that the backward needs. The one on the
+# right makes a new tensor with the same values. Here the statements are written as
+# functions: ``y += z`` is ``y.add_(z)``.
+from torch.nn import functional
+
+
+def states_in_place(y):
+    out = torch.ones(4, 3)
+    for t in range(3):
+        out[t + 1] = out[t] * y  # wrong: the product has saved out[t]
+    return out[1:]
+
+
+def states_in_a_list(y):
+    state, out = torch.ones(3), []
+    for _ in range(3):
+        state = state * y
+        out.append(state)
+    return torch.stack(out)
+
+
+z = torch.tensor([0.0, 1.0, 2.0], requires_grad=True)
+pairs = {
+    "y[mask] = 0": (
+        lambda y: y.masked_fill_(y > 2, 0),
+        lambda y: y.masked_fill(y > 2, 0),
+    ),
+    "y += z": (lambda y: y.add_(z), lambda y: y + z),
+    "y /= y.sum()": (lambda y: y.div_(y.sum()), lambda y: y / y.sum()),
+    "relu(y, inplace=True)": (
+        lambda y: functional.relu(y, inplace=True),
+        functional.relu,
+    ),
+    "out[t + 1] = out[t] * y": (states_in_place, states_in_a_list),
+}
+for code, (wrong, right) in pairs.items():
+    results = wrong(z.exp()), right(z.exp())
+    assert results[0].equal(results[1])
+    try:
+        results[0].square().sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError(f"{code} is harmless")
+    assert "modified by an inplace operation" in message
+    z.grad = None
+    results[1].square().sum().backward()
+    print(f"{code:24}", z.grad)
+
+# %%
+# If the layers are not yours, as in a model of torchvision, switch ``inplace`` off in
+# all of them. That may take the memory of one more activation for each.
+model = torch.nn.Sequential(torch.nn.Sigmoid(), torch.nn.Hardtanh(0, 0.7, inplace=True))
+for switch_off in (False, True):  # wrong, right
+    if switch_off:
+        for module in model.modules():
+            if hasattr(module, "inplace"):
+                module.inplace = False
+    try:
+        model(x).sum().backward()
+        failed = False
+    except RuntimeError:
+        failed = True
+    print("error:", failed)
+    assert failed != switch_off
+
+# %%
 # I change nothing in place, why the error?
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from

@@ -45,6 +45,93 @@ assert of_x.tolist() == [8, 16]
 assert x.grad is None
 
 # %%
+# The gradient of a layer's output: call retain_grad() in a forward hook
+# ----------------------------------------------------------------------
+# Inside a ``Sequential``, a ResNet or a BERT, you have no variable for the result. A
+# forward hook gets it: call ``retain_grad()`` there, keep the output, and read its
+# ``.grad`` after ``backward()``. If the layer returns a tuple, take the tensor out, as
+# in ``output[0]``. The outputs that you keep hold the graph of this batch: clear them.
+#
+# The hook raises the error below under ``no_grad()``. It does so, too, if the network
+# is frozen up to this layer: then let the input require a gradient. If the next layer
+# is ``nn.ReLU(inplace=True)``, you get the gradient of its result.
+from torch import nn
+
+model, images = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), x.detach()
+outputs = {}
+torch.manual_seed(0)
+
+
+def keep(name):
+    def hook(_module, _inputs, output):
+        output.retain_grad()
+        outputs[name] = output
+
+    return hook
+
+
+# In your network: "layer4.1", "encoder.layer.5", as named_modules() lists them.
+handles = [
+    model.get_submodule(name).register_forward_hook(keep(name)) for name in ("0", "1")
+]
+model(images).sum().backward()
+for name, output in outputs.items():
+    print(name, output.grad)
+assert outputs["1"].grad.allclose(model[2].weight[0])
+for mode, is_frozen in ((torch.no_grad, False), (torch.enable_grad, True)):
+    model.requires_grad_(not is_frozen)
+    try:
+        with mode():
+            model(images)
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("there was a gradient to keep")
+    assert message.startswith("can't retain_grad")
+model(images.clone().requires_grad_()).sum().backward()
+assert outputs["0"].grad is not None
+for handle in handles:
+    handle.remove()
+outputs.clear()
+
+
+# %%
+# ``hidden_states[i].grad`` or ``attentions[i].grad`` is None in spite of retain_grad()
+# -------------------------------------------------------------------------------------
+# The gradient must come *through* the tensor on which you call it. A model may compute
+# with one tensor and return another one, such as a transposed copy for the output: from
+# it, no path leads to the loss. ``retain_grad()`` raises no error, and ``.grad`` stays
+# None. Take the tensor that the next layer reads, with the hook from above. To tell the
+# two apart, ask ``autograd.grad``: for the copy it raises
+# :doc:`/reference/errors/appears_to_not_have_been_used_in_the_graph`.
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 3), nn.Linear(3, 1)
+
+    def forward(self, tokens):
+        hidden = self.first(tokens)
+        return self.last(hidden).sum(), hidden.T, hidden
+
+
+loss, wrong, right = Encoder()(torch.ones(4, 2))
+wrong.retain_grad()
+right.retain_grad()
+loss.backward()
+print(wrong.grad, right.grad.shape)
+assert wrong.grad is None
+assert right.grad.shape == (4, 3)
+
+# %%
+# In transformers, ask for both, and keep them before ``backward()``:
+# ``outputs = model(**inputs, output_hidden_states=True, output_attentions=True)``, then
+# ``outputs.hidden_states[i].retain_grad()``. Load the model with
+# ``attn_implementation="eager"``, or there are no attentions. Do not call it through a
+# pipeline or ``generate()``, which run under ``no_grad()``. Since `pull request 8747
+# <https://github.com/huggingface/transformers/pull/8747>`__, most models return the
+# tensors themselves; it names the exceptions (not run on this page).
+
+# %%
 # RuntimeError: can't retain_grad
 # -------------------------------
 # A tensor that requires no gradient has none to keep. Either the graph was cut before

@@ -220,6 +220,61 @@ assert list(changes.values()) == [False, False, True, True]
 torch.testing.assert_close(found, alone * other.item())
 
 # %%
+# Loss 1 for the encoder only, loss 2 for the decoder only
+# --------------------------------------------------------
+# A loss reaches everything that it is computed from. Two optimizers do not change that:
+# ``loss_1.backward()`` also fills ``.grad`` of the decoder, and the decoder's optimizer
+# applies it together with the gradient of loss 2. So decide it where you call
+# ``backward()``:
+#
+# - *only what comes after*: give the decoder ``code.detach()``.
+# - *only what comes before*, through the decoder:
+#   ``loss.backward(inputs=list(encoder.parameters()))``. ``manual_backward()`` of
+#   Lightning and ``backward()`` of Accelerate hand ``inputs=`` on (read, not run).
+# - *nothing in this part, from any loss*: freeze it.
+#
+# Call ``zero_grad()`` of all optimizers first, and ``step()`` of all after the last
+# ``backward()``. A ``step()`` in between can raise :doc:`inplace_modified`.
+encoder, decoder = nn.Linear(3, 2), nn.Linear(2, 3)
+data = torch.randn(8, 3)
+
+
+def reached_by(way):
+    encoder.zero_grad()
+    decoder.zero_grad()
+    code = encoder(data)
+    if way == "detach()":
+        decoder(code.detach()).square().mean().backward()
+    else:
+        only = {"inputs": list(encoder.parameters())} if way == "inputs=" else {}
+        decoder(code).square().mean().backward(**only)
+    return [part.weight.grad is not None for part in (encoder, decoder)]
+
+
+for way in ("backward()", "detach()", "inputs="):
+    print(f"{way:11} encoder, decoder:", reached_by(way))
+assert reached_by("backward()") == [True, True]
+assert reached_by("detach()") == [False, True]
+assert reached_by("inputs=") == [True, False]
+
+both = []
+for separate in (False, True):
+    optimizers = [optim.SGD(part.parameters(), lr=0.1) for part in (encoder, decoder)]
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    code = encoder(data)
+    only = {"inputs": list(encoder.parameters())} if separate else {}
+    decoder(code).square().mean().backward(**only)  # loss 1, for the encoder
+    (decoder(code.detach()) - data).square().mean().backward()  # loss 2
+    both.append(decoder.weight.grad)
+(of_loss_2,) = torch.autograd.grad(
+    (decoder(encoder(data).detach()) - data).square().mean(), decoder.weight
+)
+print([gradient.allclose(of_loss_2) for gradient in both])
+assert not both[0].allclose(of_loss_2)
+assert both[1].allclose(of_loss_2)
+
+# %%
 # A regularization term (L1, L2) on some layers only
 # --------------------------------------------------
 # Build the term from the parameters of these layers, add it to the loss, and call

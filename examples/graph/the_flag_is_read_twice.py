@@ -104,6 +104,51 @@ ax.set(xlabel="requires_grad: backward()", ylabel="requires_grad: forward")
 plt.show()
 
 # %%
+# In which hook of Lightning or callback of the Trainer do I freeze or unfreeze?
+# ------------------------------------------------------------------------------
+# In one that runs before the forward of a step: ``on_train_epoch_start()`` or
+# ``on_train_batch_start()`` of Lightning, ``on_epoch_begin()`` or ``on_step_begin()``
+# of a ``TrainerCallback`` in transformers, in your own loop the line above the forward.
+# In ``on_before_backward()`` it is too late for this step, to unfreeze. In
+# ``on_after_backward()`` and ``on_before_optimizer_step()`` it is too late to freeze:
+# the gradient is there, and ``step()`` applies it. (The hooks were read, not run.)
+#
+# The optimizer must hold what you unfreeze:
+# :doc:`/gallery/frameworks/what_trainer_trains`,
+# :doc:`/gallery/frameworks/lightning_backbone_finetuning`. Here ``requires_grad``
+# changes in the second of three steps. Which of the three move the weight?
+
+
+def steps_that_move(place, to):
+    weight = torch.nn.Parameter(torch.ones(2), requires_grad=not to)
+    other = torch.nn.Parameter(torch.ones(2))
+    optimizer, moves = torch.optim.AdamW([weight, other], lr=0.1), []
+    for number in (1, 2, 3):
+        before = weight.tolist()
+        for call in ("forward", "backward()", "step()"):
+            if number == 2 and call == place:
+                weight.requires_grad_(to)
+            if call == "forward":
+                optimizer.zero_grad()
+                loss = (weight * other).sum()
+            elif call == "backward()":
+                loss.backward()
+            else:
+                optimizer.step()
+        if weight.tolist() != before:
+            moves.append(number)
+    return moves
+
+
+places = ("forward", "backward()", "step()")
+unfrozen = [steps_that_move(place, to=True) for place in places]
+frozen = [steps_that_move(place, to=False) for place in places]
+for place, *moved in zip(places, unfrozen, frozen, strict=True):
+    print(f"before {place:11} unfrozen: {moved[0]!s:7} frozen: {moved[1]}")
+assert unfrozen == [[2, 3], [3], [3]]
+assert frozen == [[1], [1], [1, 2]]
+
+# %%
 # Freeze and unfreeze in every batch: does the later line undo the earlier one?
 # -----------------------------------------------------------------------------
 # Not for a step that is done. Each forward and its backward use ``requires_grad`` as it

@@ -111,6 +111,72 @@ print(scores.grad)
 assert scores.grad.tolist() == [0, 0]
 
 # %%
+# A learned number in torch.linspace, arange, full, in an index or a threshold
+# ----------------------------------------------------------------------------
+# ``torch.linspace(0, w, 3)`` reads the value of ``w`` and not its graph,
+# ``torch.full()`` and ``torch.arange()`` ask for a number, and ``int(w)`` makes one.
+# Compute with ``w`` instead: scale a fixed grid, mix the two neighbours of a position,
+# put a sigmoid in the place of a threshold. The length of a tensor, the size of a
+# kernel and the number of rounds of a loop are integers, and have no gradient.
+w, signal = torch.tensor(1.5, requires_grad=True), torch.tensor([3.0, 5.0, 9.0])
+low = w.floor().long()
+pairs = {
+    "torch.full": (torch.full((3,), w.item()), w.expand(3)),
+    "torch.arange": (torch.arange(3) * int(w), torch.arange(3) * w),
+    "torch.linspace": (torch.linspace(0, w, 3), w * torch.linspace(0, 1, 3)),
+    "an index": (signal[int(w)], signal[low].lerp(signal[low + 1], w - low)),
+    "a threshold": ((signal > w).float(), ((signal - w) / 0.1).sigmoid()),
+}
+for name, (wrong, right) in pairs.items():
+    print(f"{name:15}", wrong.requires_grad, right.requires_grad)
+    assert not wrong.requires_grad
+    assert torch.autograd.grad(right.sum(), w)[0] != 0
+for make in (lambda: torch.full((3,), w), lambda: torch.arange(0, w, 0.5)):
+    try:
+        make()
+    except TypeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a learned number was accepted")
+    assert "Tensor" in message
+
+# %%
+# A sample has no gradient: ``sample()``, ``multinomial()``, ``bernoulli()``
+# --------------------------------------------------------------------------
+# ``sample()`` of a distribution runs under ``no_grad()``, and the network of the mean
+# gets nothing. In a VAE write ``mean + std * torch.randn_like(std)``, or call
+# ``rsample()``: the random number is a constant, and the gradient reaches mean and
+# standard deviation. ``torch.normal()`` and ``torch.bernoulli()`` have a graph whose
+# gradient is zero.
+#
+# A choice out of several has no ``rsample()``. Use ``gumbel_softmax()``, or train by
+# the probability of what was drawn: ``loss = -dist.log_prob(action) * reward``, as
+# REINFORCE does.
+mean, std = torch.zeros(3, requires_grad=True), torch.ones(3, requires_grad=True)
+choice = torch.distributions.Categorical(logits=mean)
+action = choice.sample()
+samples = {
+    "Normal.sample()": torch.distributions.Normal(mean, std).sample(),
+    "multinomial()": mean.softmax(0).multinomial(1),
+    "torch.normal()": torch.normal(mean, std),
+    "bernoulli()": mean.sigmoid().bernoulli(),
+    "rsample()": torch.distributions.Normal(mean, std).rsample(),
+    "mean + std * noise": mean + std * torch.randn_like(std),
+    "gumbel_softmax()": torch.nn.functional.gumbel_softmax(mean) * torch.arange(3),
+    "log_prob() * reward": choice.log_prob(action) * 2.0,
+}
+reached = {}
+for code, drawn in samples.items():
+    gradient = None
+    if drawn.requires_grad:
+        (gradient,) = torch.autograd.grad(drawn.sum(), mean, retain_graph=True)
+    reached[code] = gradient is not None and gradient.any().item()
+    print(f"{code:21}{drawn.requires_grad!s:6} gradient: {reached[code]}")
+assert list(reached.values()) == 4 * [False] + 4 * [True]
+assert samples["torch.normal()"].requires_grad
+assert samples["bernoulli()"].requires_grad
+
+# %%
 # A loss of the indices of ``torch.max``: accuracy, recall, IoU
 # -------------------------------------------------------------
 # ``_, predict = torch.max(logits, 1)`` returns class indices, integers without a

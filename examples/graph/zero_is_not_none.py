@@ -128,6 +128,69 @@ for is_frozen in (False, True):
     assert reached == [False, not is_frozen, not is_frozen]
 
 # %%
+# All gradients are zero, not None, and nothing trains: which layer stops them?
+# -----------------------------------------------------------------------------
+# Ask for the gradient of each layer's output. The layer that stops it is the first one
+# from the end whose own output has a gradient, while that of the layer before has
+# none. These are the usual ones:
+#
+# - *A softmax over one value* is always 1. For one output, remove it, and use
+#   ``BCEWithLogitsLoss``.
+# - *A saturated sigmoid or softmax* gives exactly 0 or 1. Remove it, use
+#   ``BCEWithLogitsLoss`` or ``CrossEntropyLoss`` on the logits, and normalise the
+#   input.
+# - *A dead ReLU*: all of its inputs are negative, often after a step that was too
+#   large, or because it is the last layer. Leave it out at the end. Elsewhere, use
+#   ``LeakyReLU`` or ``GELU``, and a smaller learning rate.
+# - *Two layers in a row that are initialised with zeros*: only the bias of the second
+#   one gets a gradient. Initialise only the second one with zeros.
+
+
+def have_gradients(model, criterion):
+    outputs = {}
+
+    def keep(name):
+        return lambda _module, _inputs, output: outputs.update({name: output})
+
+    handles = [
+        m.register_forward_hook(keep(name)) for name, m in model.named_children()
+    ]
+    loss = criterion(model(inputs), labels)
+    for handle in handles:
+        handle.remove()
+    gradients = torch.autograd.grad(loss, list(outputs.values()))
+    return [gradient.any().item() for gradient in gradients]
+
+
+def linear(bias):
+    layer = nn.Linear(4, 1)
+    nn.init.constant_(layer.weight, 0.1)
+    nn.init.constant_(layer.bias, bias)
+    return layer
+
+
+inputs, labels = torch.ones(2, 4), torch.tensor([[1.0], [0.0]])
+bce, logits = nn.BCELoss(), nn.BCEWithLogitsLoss()
+cases = {
+    "softmax of one value": (nn.Sequential(linear(0), nn.Softmax(1)), bce),
+    "saturated sigmoid": (nn.Sequential(linear(200), nn.Sigmoid()), bce),
+    "dead ReLU": (nn.Sequential(linear(-9), nn.ReLU()), nn.MSELoss()),
+    "logits": (nn.Sequential(linear(200)), logits),
+    "LeakyReLU": (nn.Sequential(linear(-9), nn.LeakyReLU()), nn.MSELoss()),
+}
+table = {name: have_gradients(*case) for name, case in cases.items()}
+for name, found in table.items():
+    print(f"{name:21}", found)
+assert [found[0] for found in table.values()] == [False, False, False, True, True]
+assert all(found[-1] for found in table.values())
+both = nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 1))
+for parameter in both.parameters():
+    nn.init.zeros_(parameter)
+nn.MSELoss()(both(inputs), labels).backward()
+with_gradient = [name for name, p in both.named_parameters() if p.grad.any()]
+assert with_gradient == ["1.bias"]
+
+# %%
 # ``nn.DataParallel``: zeros for a layer that ``forward()`` does not use
 # ----------------------------------------------------------------------
 # Freeze the layer that is unused, leave it out of the optimizer, or train with

@@ -178,6 +178,38 @@ Encoding.forward(None, pose).sum().backward()  # without apply()
 assert len(calls) == 1
 
 # %%
+# NumPy, SciPy or OpenCV in the forward pass: a function with a backward of your own
+# ----------------------------------------------------------------------------------
+# An array has no graph, so what is computed with it gets no gradient. First look for
+# the same in PyTorch: ``torch.fft``, ``torch.linalg``, ``torch.special``,
+# ``functional.interpolate``, ``functional.grid_sample``. If there is none, and you know
+# the derivative, call the library in the ``forward()`` of a function, and write the
+# derivative into its ``backward()``. ``gradcheck``, in ``float64``, tells whether it is
+# right. If there is no derivative, as of a metric that counts, it can't be a loss.
+import numpy as np
+
+
+class Sinc(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.as_tensor(np.sinc(x.numpy(force=True)), device=x.device)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        pi_x = np.pi * x
+        return gradient * (pi_x.cos() - pi_x.sin() / pi_x) / x
+
+
+at = torch.tensor([0.3, 1.7], dtype=torch.float64, requires_grad=True)
+wrong = torch.as_tensor(np.sinc(at.numpy(force=True)))
+print(wrong.requires_grad, Sinc.apply(at).requires_grad)
+assert not wrong.requires_grad
+assert torch.autograd.gradcheck(Sinc.apply, (at,))
+
+# %%
 # No error, and no gradient
 # -------------------------
 # - Only tensors that ``apply()`` gets as arguments of their own are inputs. One in a

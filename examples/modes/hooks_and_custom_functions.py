@@ -113,6 +113,87 @@ for change in (Reverse.apply, reverse_by_hook):
     assert of_head.equal(plain[1])
 
 # %%
+# Multiply the gradient of a branch by 0.1: a hook, or a sum with ``detach()``
+# ----------------------------------------------------------------------------
+# ``h.detach() + s * (h - h.detach())`` has the value of ``h``, and sends ``s`` times
+# the gradient back. Use it for an auxiliary head that is to change the backbone only a
+# little, or for the unrolled steps of MuZero. The head itself gets its whole gradient,
+# which a smaller weight of its loss would not give it.
+#
+# A hook does the same. But on ``features`` it scales the gradient of *all* branches
+# that read them: put it on ``features.view_as(features)``, which only this branch
+# reads.
+
+
+def scale_by_sum(features):
+    return features.detach() + 0.1 * (features - features.detach())
+
+
+def scale_by_hook(features):
+    branch = features.view_as(features)
+    branch.register_hook(lambda gradient: 0.1 * gradient)
+    return branch
+
+
+other_head = nn.Linear(2, 1)
+features = backbone(x)
+(of_other,) = torch.autograd.grad(
+    other_head(features).sum(), backbone.weight, retain_graph=True
+)
+for change in (scale_by_sum, scale_by_hook):
+    of_backbone, of_head = gradients(change)
+    torch.testing.assert_close(of_backbone, 0.1 * plain[0])
+    assert of_head.equal(plain[1])
+    assert change(features).equal(features)
+    loss = head(change(features)).sum() + other_head(features).sum()
+    (of_both,) = torch.autograd.grad(loss, backbone.weight, retain_graph=True)
+    torch.testing.assert_close(of_both, 0.1 * plain[0] + of_other)
+
+# %%
+# A hook multiplies the gradient by 10, and Adam takes the same step
+# ------------------------------------------------------------------
+# Adam, AdamW, RMSprop and Adagrad divide by the size of the gradient, so a constant
+# factor has nearly no effect. (In Adam, a ``weight_decay`` is added to the gradient,
+# and counts for less then.) Give the layer a parameter group with an ``lr`` of its own.
+# In SGD the factor acts like a larger ``lr``.
+#
+# To clip, call ``clip_grad_norm_()`` or ``clip_grad_value_()`` before ``step()`` rather
+# than in a hook. The hook sees the gradient of one ``backward()``, not the sum over the
+# parts of a gradient accumulation, and with a ``GradScaler`` the gradient is still
+# multiplied by the scale.
+
+
+def first_step(make, factor):
+    weight = nn.Parameter(torch.ones(1))
+    weight.register_hook(lambda gradient: factor * gradient)
+    optimizer = make([weight], lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+    return 1 - weight.item()
+
+
+optim = torch.optim
+for make in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad):
+    moved = [first_step(make, factor) for factor in (1, 2)]
+    print(f"{make.__name__:8} {moved[0]:.3f} {moved[1]:.3f}")
+    assert (abs(moved[0] - moved[1]) > 1e-3) == (make is optim.SGD)
+
+scaler, seen = torch.amp.GradScaler("cpu", init_scale=1024.0), []
+weight = nn.Parameter(torch.ones(1))
+weight.register_hook(lambda gradient: seen.append(gradient.item()))
+optimizer = optim.SGD([weight], lr=0.1)
+scaler.scale(weight.sum()).backward()
+scaler.unscale_(optimizer)
+print(seen, weight.grad.item())
+assert seen == [1024]
+assert weight.grad.item() == 1
+weight.sum().backward()  # a second part of the same step
+assert seen == [1024, 1]
+assert weight.grad.item() == 2
+
+# %%
 # Skip a gradient that nothing needs
 # ----------------------------------
 # ``ctx.needs_input_grad`` tells which inputs need a gradient

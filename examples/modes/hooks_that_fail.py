@@ -197,6 +197,45 @@ layer(x).sum().backward()
 assert len(ran) == 1
 
 # %%
+# Does a hook survive ``deepcopy()``, ``.to()``, ``load_state_dict()``?
+# ---------------------------------------------------------------------
+# Register them last, after you have copied the model and loaded its weights. Then count
+# the calls in one backward pass.
+#
+# - ``copy.deepcopy(model)`` copies the hooks of a module, and both copies call the same
+#   function. It loses the hooks of a parameter, such as a mask of the gradient.
+# - ``.to()``, ``.half()`` and ``load_state_dict()`` keep both kinds.
+#   ``load_state_dict(..., assign=True)`` replaces the parameters, and so loses theirs.
+# - ``state_dict()`` has no hooks: register them again in the new process.
+import copy
+
+
+def hooks_after(change):
+    model, ran = nn.Linear(2, 1), []
+    model.register_full_backward_hook(lambda *_: ran.append("module"))
+    model.weight.register_hook(lambda _: ran.append("weight"))
+    model = change(model)
+    model(torch.ones(1, 2, dtype=model.weight.dtype).requires_grad_()).sum().backward()
+    return sorted(ran)
+
+
+def load(model, **options):
+    model.load_state_dict(nn.Linear(2, 1).state_dict(), **options)
+    return model
+
+
+survived = {
+    "deepcopy()": hooks_after(copy.deepcopy),
+    ".to(float64)": hooks_after(lambda model: model.to(torch.float64)),
+    "load_state_dict()": hooks_after(load),
+    "assign=True": hooks_after(lambda model: load(model, assign=True)),
+}
+for name, ran in survived.items():
+    print(f"{name:18}{ran}")
+    kept = name not in {"deepcopy()", "assign=True"}
+    assert ran == (["module", "weight"] if kept else ["module"])
+
+# %%
 # A full backward hook and in-place operations
 # --------------------------------------------
 # The hook makes the output of the layer a view, which autograd refuses to change: here

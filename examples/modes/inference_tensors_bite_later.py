@@ -53,6 +53,53 @@ with torch.no_grad():
 assert (w * ordinary).requires_grad
 
 # %%
+# Training fails only after a validation: a cache (RoPE, positions, a mask) was filled
+# ------------------------------------------------------------------------------------
+# A module that builds a table in its first forward and keeps it gets an inference
+# tensor, if that forward ran under ``inference_mode()``. The first training step then
+# raises the error above; without the validation it does not. Build the table in
+# ``__init__`` and register it as a buffer, or build it again when training finds an
+# inference tensor, as `flash-attention
+# <https://github.com/Dao-AILab/flash-attention/pull/299>`__ does. The same holds for
+# ``functools.lru_cache``, and for the masks and key-value caches of a model. If the
+# module is not yours, validate under ``no_grad()``: in Lightning with
+# ``Trainer(inference_mode=False)``.
+
+
+class Positions(nn.Linear):
+    table, repairs = None, False
+
+    def forward(self, x):
+        stale = self.table is not None and self.table.is_inference()
+        if self.table is None or (self.repairs and stale and torch.is_grad_enabled()):
+            self.table = torch.arange(2.0)
+        return super().forward(x) * self.table
+
+
+outcomes = []
+for mode, repairs in (
+    (torch.inference_mode, False),  # wrong
+    (torch.inference_mode, True),  # right
+    (torch.no_grad, False),  # right
+):
+    layer = Positions(2, 2)
+    layer.repairs = repairs
+    with mode():
+        layer(torch.ones(1, 2))
+    try:
+        layer(torch.ones(1, 2)).sum().backward()
+    except RuntimeError as error:
+        outcomes.append(str(error)[:46])
+    else:
+        outcomes.append("trains")
+    print(f"{mode.__name__:15}{outcomes[-1]}")
+assert outcomes == [
+    "Inference tensors cannot be saved for backward",
+    "trains",
+    "trains",
+]
+
+# %%
 # Why is weight.grad None and bias.grad not?
 # ------------------------------------------
 # Build ``nn.Linear`` under ``inference_mode()`` and train it on ordinary data. Its

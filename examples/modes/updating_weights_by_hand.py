@@ -128,6 +128,53 @@ ax.set(xlabel="w[0]", ylabel="w[1]", ylim=(-4, 4))
 plt.show()
 
 # %%
+# Keep weights positive, in a range or of norm 1: ``clamp_()`` after ``step()``
+# -----------------------------------------------------------------------------
+# ``nn.Parameter`` has no option for a constraint, and no ``register_constraint``.
+# Change the weights in place under ``no_grad()``, after each ``optimizer.step()`` and
+# before the next forward: ``clamp_(min=0)`` for weights that must not be negative,
+# ``clamp_(-0.01, 0.01)`` for the critic of a WGAN, ``div_()`` by the norm for unit
+# vectors, ``mul_(mask)`` for entries that stay zero.
+#
+# Or compute the weight in each forward from a parameter that may have any value:
+# ``softplus(raw)`` is positive, ``sigmoid(raw)`` is between 0 and 1,
+# ``normalize(raw, dim=1)`` has rows of norm 1. ``parametrize`` does this for the weight
+# of a layer. Do not write ``weight.clamp(min=0)`` into the forward: below 0, the
+# gradient is zero, and the weight can stay there.
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+
+class Positive(torch.nn.Module):
+    def forward(self, raw):
+        return functional.softplus(raw)
+
+
+torch.manual_seed(0)
+clamped, computed = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+weight = clamped.weight
+parametrize.register_parametrization(computed, "weight", Positive())
+for layer in (clamped, computed):
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    for _ in range(30):
+        optimizer.zero_grad()
+        layer(torch.ones(4, 2)).sum().backward()
+        optimizer.step()
+        if layer is clamped:
+            with torch.no_grad():
+                layer.weight.clamp_(min=0)
+    print(f"{layer.weight.min().item():.2f}")
+assert clamped.weight.min() == 0
+assert computed.weight.min() > 0
+assert clamped.weight is weight
+assert weight.is_leaf
+
+stuck = torch.tensor([-1.0], requires_grad=True)
+(stuck.clamp(min=0) - 2).square().sum().backward()
+print(stuck.grad)
+assert stuck.grad.item() == 0
+
+# %%
 # Where it ends
 # -------------
 # - Update after ``backward()``. An update between the forward and ``backward()`` may

@@ -66,6 +66,44 @@ assert loss.grad == 1.0
 assert layer.weight.grad is None
 
 # %%
+# Only some batches fail, or ``'float' object has no attribute 'backward'``
+# -------------------------------------------------------------------------
+# If a batch has no box, no mask or no positive pair, code often puts a constant in the
+# place of the loss: ``0``, ``sum([])``, ``torch.tensor(0.0)``. Write
+# ``outputs.sum() * 0`` instead. It has a graph, and each parameter before ``outputs``
+# gets a gradient of zero, so under DDP this process takes part like the others. In a
+# single process you can also leave out ``backward()`` and ``step()`` for this batch.
+#
+# - ``torch.zeros((), requires_grad=True)`` hides the error: no parameter gets a
+#   gradient, and under DDP the others wait for it.
+# - ``loss.item()`` and ``float(loss)`` are numbers. Keep them for the log.
+# - The mean over an empty selection is nan. Divide the sum by ``count.clamp(min=1)``.
+layer, boxes = torch.nn.Linear(2, 1), []
+outputs = layer(torch.ones(3, 2))
+for constant in (sum(boxes), outputs.sum().item()):  # wrong
+    try:
+        constant.backward()
+    except AttributeError as error:
+        print(error)
+    else:
+        raise AssertionError("a number has a backward")
+loss = outputs.sum() * 0  # right
+loss.backward()
+print(layer.weight.grad)
+assert not layer.weight.grad.any()
+torch.zeros((), requires_grad=True).backward()
+positive = torch.zeros(3, 1, dtype=torch.bool)
+empty, count = layer(torch.ones(3, 2))[positive], positive.sum()
+print(empty.mean().item(), (empty.sum() / count.clamp(min=1)).item())
+assert empty.mean().isnan()
+assert empty.sum() / count.clamp(min=1) == 0
+
+# %%
+# A gradient of zero is not None: momentum, weight decay and Adam still move the weights
+# in this step (:doc:`/gallery/graph/zero_is_not_none`). And if ``outputs`` has an inf
+# or a nan, its product with 0 is nan.
+
+# %%
 # "Only Tensors of floating point and complex dtype can require gradients"
 # ------------------------------------------------------------------------
 # Integer tensors are often said to have no ``requires_grad``. They have it, and it is

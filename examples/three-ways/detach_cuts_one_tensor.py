@@ -116,6 +116,34 @@ for change in (
 assert ["detach()" in message for message in messages] == [True, True, False]
 
 # %%
+# Detach only some elements: a mask, some samples, channels or time steps
+# -----------------------------------------------------------------------
+# ``h[:2].detach_()`` raises an error, and ``h[:2].detach()`` alone changes nothing. Put
+# together what may pass a gradient and what may not: ``torch.where`` for a mask, which
+# broadcasts, and ``torch.cat`` for a range of samples or channels. The values stay as
+# they are. A parameter that computed both parts still gets the gradient of the other
+# part.
+h = torch.ones(3, 4, requires_grad=True) * 2
+passes = torch.tensor([[True], [False], [True]])  # one for each sample
+by_mask = torch.where(passes, h, h.detach())
+by_range = torch.cat([h[:, :1].detach(), h[:, 1:]], dim=1)
+reached = []
+for part in (by_mask, by_range):
+    (gradient,) = torch.autograd.grad(part.sum(), h, retain_graph=True)
+    print(gradient)
+    reached.append(gradient)
+    assert part.equal(h)
+assert reached[0].any(1).tolist() == [True, False, True]
+assert reached[1].any(0).tolist() == [False, True, True, True]
+try:
+    h[:2].detach_()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a view was detached in place")
+assert "Can't detach views in-place" in message
+
+# %%
 # Where it ends
 # -------------
 # - Both share one storage (:torch:`torch.Tensor.detach`) and one version counter: a

@@ -123,6 +123,33 @@ for parameters in (filter(lambda p: p.requires_grad, cnn.parameters()), trainabl
         raise AssertionError("an optimizer was built on nothing")
 
 # %%
+# Gradients are not clipped: ``clip_grad_norm_()`` got a filter that is used up
+# -----------------------------------------------------------------------------
+# The optimizer reads a ``filter`` to its end. Then ``clip_grad_norm_(trainable, 1.0)``
+# finds nothing: it returns 0 and clips nothing, without an error, as in `LoRA scripts
+# <https://github.com/PixArt-alpha/PixArt-alpha/pull/160>`__ with
+# ``lora_layers = filter(...)``. The same happens to ``params = model.parameters()``;
+# there, PyTorch 2.13 warns ``is an empty generator, no gradient clipping will occur``.
+# ``sum(p.numel() for p in trainable)`` uses them up, too. Make a list of it once.
+import warnings
+
+net.requires_grad_(True)
+norms = []
+for collect in (iter, list):  # wrong, right
+    trainable = collect(filter(lambda p: p.requires_grad, net.parameters()))
+    optimizer = torch.optim.Adam(trainable)
+    optimizer.zero_grad()
+    (100 * net(images)).sum().backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        norms.append(nn.utils.clip_grad_norm_(trainable, 1.0).item())
+    squares = sum(p.grad.square().sum() for p in net.parameters())
+    print(f"{collect.__name__:5}returns 0: {norms[-1] == 0}, clipped: {squares < 1.01}")
+    assert (squares < 1.01) == (collect is list)
+assert norms[0] == 0
+assert norms[1] > 1
+
+# %%
 # A wrong name freezes nothing, without an error
 # ----------------------------------------------
 # Here are three conditions on ``n``. The first one forgets the ``0`` of the

@@ -146,6 +146,55 @@ assert not of_wrong.allclose(only)
 assert of_right.equal(only)
 
 # %%
+# The same network twice in one loss: only one of the two passes trains it
+# ------------------------------------------------------------------------
+# In a cycle or a consistency loss, such as ``encoder(decoder(encoder(x)))``, the second
+# pass often must only measure: the gradient goes through it into the decoder, and the
+# encoder learns from its first pass alone. Call the second pass by ``functional_call``,
+# with detached parameters. Or set ``requires_grad`` to False for the second pass only,
+# and to True again before ``backward()``: what was not recorded gets no gradient later,
+# either.
+#
+# Freezing the encoder until after ``backward()`` would take the gradient of both
+# passes, and ``no_grad()`` around the second pass that of the decoder. A batch norm in
+# train mode updates its statistics in both passes.
+import copy
+
+from torch.func import functional_call
+
+encoder, decoder = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+
+
+def by_call(z):
+    constants = {name: p.detach() for name, p in encoder.named_parameters()}
+    return functional_call(encoder, constants, (z,))
+
+
+def by_flag(z):
+    encoder.requires_grad_(False)
+    output = encoder(z)
+    encoder.requires_grad_(True)
+    return output
+
+
+def cycle_gradients(second_pass):
+    loss = second_pass(decoder(encoder(x))).square().mean()
+    return torch.autograd.grad(loss, [encoder.weight, decoder.weight])
+
+
+expected = cycle_gradients(copy.deepcopy(encoder).requires_grad_(False))
+ways = {"both passes": encoder, "functional_call": by_call, "requires_grad_": by_flag}
+for way, second_pass in ways.items():
+    found = cycle_gradients(second_pass)
+    same = [a.allclose(b) for a, b in zip(found, expected, strict=True)]
+    print(f"{way:16} encoder, decoder as with a frozen copy: {same}")
+    assert same == [way != "both passes", True]
+norm = torch.nn.BatchNorm1d(2)
+constants = {name: p.detach() for name, p in norm.named_parameters()}
+functional_call(norm, constants, (x,))
+assert norm.num_batches_tracked == 1
+
+# %%
 # Frozen in the middle: ControlNet, and adapters inside a frozen UNet
 # -------------------------------------------------------------------
 # ControlNet adds the output of a trained branch to the features of a frozen UNet. An

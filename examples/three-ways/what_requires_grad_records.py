@@ -81,6 +81,41 @@ ax.axis("off")
 plt.show()
 
 # %%
+# Do the input and the labels need ``requires_grad=True``?
+# --------------------------------------------------------
+# Not for training. The gradients of the weights are the same without it. With it,
+# ``backward()`` also computes the gradient of the input, which costs time and memory: a
+# frozen backbone behind the input is then recorded, too. Since PyTorch 0.4,
+# ``Variable(images)`` is not needed, either.
+#
+# It is needed where the gradient of the input is what you want: a saliency map, an
+# adversarial example, a gradient penalty, or the derivative of the output with respect
+# to a coordinate, as in a PINN. Call ``requires_grad_()`` on the batch, after
+# ``.to(device)`` and before the forward. Token ids are integers, and can't: take the
+# output of the embedding, with ``retain_grad()``. If labels require a gradient, the
+# loss also trains the network that computed them: detach them, unless you want that.
+layer = torch.nn.Linear(1, 1)
+images, labels = torch.ones(4, 1), torch.zeros(4, 1)
+gradients = []
+for needs in (False, True):
+    batch = images.clone().requires_grad_(needs)
+    layer.zero_grad()
+    (layer(batch) - labels).square().mean().backward()
+    gradients.append(layer.weight.grad)
+    print(f"requires_grad={needs!s:6} batch.grad is not None: {batch.grad is not None}")
+    assert (batch.grad is not None) == needs
+assert gradients[0].equal(gradients[1])
+
+t = torch.linspace(0, 1, 4).reshape(4, 1).requires_grad_()
+u = layer(t).sin()
+(u_t,) = torch.autograd.grad(u.sum(), t, create_graph=True)  # du/dt for each row
+residual = (u_t + u).square().mean()
+layer.zero_grad()
+residual.backward()
+assert u_t.shape == t.shape
+assert layer.weight.grad is not None
+
+# %%
 # Where it ends
 # -------------
 # - Under ``no_grad()``, ``2.0 * x`` is not recorded. Nor are operations that have no

@@ -137,6 +137,37 @@ y.backward()
 assert w.grad == 0.0
 
 # %%
+# tf.stop_gradient, trainable=False, jax.lax.stop_gradient: what is it in PyTorch?
+# --------------------------------------------------------------------------------
+# What other libraries call it (read, not run):
+#
+# - *A value is a constant for the gradient*: ``tf.stop_gradient(x)``,
+#   ``jax.lax.stop_gradient(x)``, ``ops.stop_gradient(x)`` of MindSpore. In PyTorch and
+#   Paddle: ``x.detach()``.
+# - *Weights are frozen*: ``layer.trainable = False`` in Keras, ``p.stop_gradient =
+#   True`` in Paddle, ``p.requires_grad = False`` in MindSpore, ``optax.set_to_zero()``
+#   for these parameters in JAX. In PyTorch: ``layer.requires_grad_(False)``.
+# - *Nothing is recorded*: no ``tf.GradientTape``, ``paddle.no_grad()``. In PyTorch,
+#   which records by default: ``torch.no_grad()``.
+# - *Dropout and batch norm as in inference*: ``training=False`` in Keras. In PyTorch:
+#   ``layer.eval()``.
+#
+# Two of them have traps. In Keras, a batch norm with ``trainable = False`` also uses
+# and keeps its `running statistics
+# <https://www.tensorflow.org/api_docs/python/tf/keras/layers/BatchNormalization>`__. In
+# PyTorch it does not: call ``eval()``, too. And Paddle's `stop_gradient
+# <https://www.paddlepaddle.org.cn/documentation/docs/en/guides/model_convert/convert_from_pytorch/api_difference/composite_implement/torch.Tensor.requires_grad_.html>`__
+# is the opposite of ``requires_grad``: ``stop_gradient=False`` means that a gradient is
+# computed.
+norm = nn.BatchNorm1d(2).requires_grad_(False)  # trainable = False, one half of it
+norm(x + 5)
+moved = norm.running_mean.clone()
+norm.eval()(x + 9)  # the other half
+print(moved, norm.running_mean)
+assert moved.all()
+assert norm.running_mean.equal(moved)
+
+# %%
 # Where it ends
 # -------------
 # - If nothing before ``b`` requires a gradient, autograd saves nothing in a frozen
