@@ -73,8 +73,9 @@ assert not torch.equal(model[0].weight, before)
 # does not train. Before the first step, make a new optimizer. Later, to keep the
 # averages of the other layers, add the new parameters. There is no
 # ``remove_param_group()``: change ``param_groups`` yourself, and delete the state, or
-# ``optimizer.state_dict()`` raises a ``KeyError``. A scheduler has a list of the groups
-# of before, so make it anew (:doc:`schedulers_after_add_param_group`).
+# ``optimizer.state_dict()`` raises a ``KeyError``. Make the scheduler anew, too,
+# because many of them keep a list of the groups
+# (:doc:`schedulers_after_add_param_group`).
 #
 # To stop the training of a layer that stays, none of this is needed: freeze it, and set
 # its ``.grad`` to None.
@@ -90,6 +91,13 @@ optimizer.add_param_group({"params": missing})
 optimizer.param_groups[:] = [
     group for group in optimizer.param_groups if not old & set(group["params"])
 ]
+try:
+    optimizer.state_dict()  # wrong: the state of the old layer is still there
+except KeyError as error:
+    key = error.args[0]
+else:
+    raise AssertionError("the state was saved")
+assert key in map(id, old)
 for parameter in old:
     optimizer.state.pop(parameter, None)
 before = model[1].weight.clone()

@@ -285,6 +285,7 @@ buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
 assert grad(total)(trained, buffers).keys() == trained.keys()  # right
 print(buffers["1.num_batches_tracked"], network[1].num_batches_tracked)
 assert buffers["1.num_batches_tracked"] == 1
+assert buffers["1.running_mean"].any()
 assert network[1].num_batches_tracked == 0
 network.eval()
 assert grad(total)(trained).keys() == trained.keys()  # right, if it is frozen

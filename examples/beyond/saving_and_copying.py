@@ -64,7 +64,7 @@ for assign in (False, True):
 # Whether you load the weights before or after you freeze makes no difference. An
 # optimizer that was built from the trainable parameters alone is different: freeze
 # before you build it. If you want to resume with other layers frozen, give it all
-# parameters from the start, or you get
+# parameters from the start. Otherwise the numbers differ:
 # :doc:`/reference/errors/parameter_group_that_doesnt_match_the_size`. To compare with
 # the uninterrupted run, save the state of the random numbers as well
 # (``torch.get_rng_state()``).

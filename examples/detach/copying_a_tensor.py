@@ -154,6 +154,7 @@ cos, sin = theta.cos(), theta.sin()
 for wrong in (
     torch.tensor([[cos, -sin], [sin, cos]], requires_grad=True),
     torch.Tensor([[cos, -sin], [sin, cos]]).requires_grad_(),
+    torch.FloatTensor([[cos, -sin], [sin, cos]]).requires_grad_(),
 ):
     wrong.sum().backward()
     assert wrong.grad is not None

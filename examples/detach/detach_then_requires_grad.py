@@ -68,11 +68,12 @@ assert in_one_part.allclose(backbone.weight.grad)
 # Gradient accumulation does not help there, because each sample is compared with all
 # others. Compute all embeddings without a graph, take the gradient of the loss by the
 # embeddings, then run each chunk again with a graph and pass its part of the gradient
-# on. The result is that of the whole batch, and only one chunk has activations at a
-# time. Dropout must draw the same masks in both runs: save and restore the state of the
-# random numbers, or leave it out. Batch norm sees chunks, so use ``eval()`` or another
-# norm. Sentence Transformers has this as ``CachedMultipleNegativesRankingLoss``.
-# Between two machines (split learning), ``d.grad`` is what you send back.
+# on. Up to rounding, the result is that of the whole batch, and only one chunk has
+# activations at a time. Dropout must draw the same masks in both runs: save and restore
+# the state of the random numbers, or leave it out. Batch norm sees chunks, so use
+# ``eval()`` or another norm. Sentence Transformers has this as
+# ``CachedMultipleNegativesRankingLoss``. Between two machines (split learning),
+# ``d.grad`` is what you send back.
 encoder = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh())
 data = torch.randn(12, 4)
 

@@ -123,9 +123,9 @@ assert torch.autograd.gradcheck(Interpolate.apply, x)
 
 # %%
 # ``once_differentiable`` belongs there, because autograd does not record what
-# ``backward()`` computes with NumPy. A second derivative, as in a gradient penalty, then
-# raises an error where it would be wrong: behind a square, for instance. Behind a sum,
-# the gradient has no graph, and nothing raises
+# ``backward()`` computes with NumPy. A second derivative, as in a gradient penalty,
+# then raises an error where it would be wrong: behind a square, for instance. Behind a
+# sum, the gradient has no graph, and nothing raises
 # (:doc:`/gallery/beyond/complex_and_double_backward`).
 (gradient,) = torch.autograd.grad(Interpolate.apply(x).sum(), x, create_graph=True)
 assert not gradient.requires_grad
