@@ -125,8 +125,8 @@ assert abs(many.float().mean() - 1.001) < 0.0002
 # %%
 # ``bf16=True``, ``dtype=``, ``bf16-true``: are my weights in ``float32``?
 # ------------------------------------------------------------------------
-# What counts is the dtype of the parameters that the optimizer has. (These libraries
-# were read and not run here.)
+# What counts is the dtype of the parameters that the optimizer has. (The libraries were
+# not run here.)
 #
 # - transformers: load with ``from_pretrained(..., dtype=torch.float32)``, formerly
 #   ``torch_dtype``, and train with ``TrainingArguments(bf16=True)``, which is autocast.
@@ -144,7 +144,7 @@ assert abs(many.float().mean() - 1.001) < 0.0002
 # - FSDP2: leave the model in ``float32``, and pass
 #   ``MixedPrecisionPolicy(param_dtype=torch.bfloat16)``.
 #
-# In each of them, after the first step, this tells what you have. If it names
+# After the first step, ``dtypes(optimizer)`` tells what you have. If it names
 # ``bfloat16``, convert what trains before you make the optimizer:
 
 

@@ -263,8 +263,8 @@ assert counter.weight.requires_grad
 # it: the running statistics of a batch norm that trained are as much a part of the
 # model as its weights. Code that collects ``named_parameters()`` with ``requires_grad``
 # leaves them out, and ``strict=False`` then loads without an error. So look at what it
-# returns: nothing may be unexpected, and only frozen names may be missing. peft does
-# this for adapters in ``save_pretrained()``.
+# returns: nothing may be unexpected, and only frozen names may be missing.
+# ``save_pretrained()`` of peft saves the adapters alone, without the base.
 model = torch.nn.Sequential(
     torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1)
 )
