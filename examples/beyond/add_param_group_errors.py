@@ -66,6 +66,52 @@ optimizer.step()
 assert not torch.equal(model[0].weight, before)
 
 # %%
+# ``model.fc = nn.Linear(...)`` after the optimizer: add the new, take out the old layer
+# --------------------------------------------------------------------------------------
+# A layer that you replace or enlarge, as ``resize_token_embeddings()`` of transformers
+# does, has new parameters. The optimizer still holds the old ones, and the new layer
+# does not train. Before the first step, make a new optimizer. Later, to keep the
+# averages of the other layers, add the new parameters. There is no
+# ``remove_param_group()``: change ``param_groups`` yourself, and delete the state, or
+# ``optimizer.state_dict()`` raises a ``KeyError``. Make the scheduler anew, too,
+# because many of them keep a list of the groups
+# (:doc:`schedulers_after_add_param_group`).
+#
+# To stop the training of a layer that stays, none of this is needed: freeze it, and set
+# its ``.grad`` to None.
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+optimizer = torch.optim.Adam([{"params": part.parameters()} for part in model], lr=0.01)
+model(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+old, model[1] = set(model[1].parameters()), torch.nn.Linear(2, 3)
+
+held = {p for group in optimizer.param_groups for p in group["params"]}
+missing = [p for p in model.parameters() if p not in held]
+optimizer.add_param_group({"params": missing})
+optimizer.param_groups[:] = [
+    group for group in optimizer.param_groups if not old & set(group["params"])
+]
+try:
+    optimizer.state_dict()  # wrong: the state of the old layer is still there
+except KeyError as error:
+    key = error.args[0]
+else:
+    raise AssertionError("the state was saved")
+assert key in map(id, old)
+for parameter in old:
+    optimizer.state.pop(parameter, None)
+before = model[1].weight.clone()
+optimizer.zero_grad()
+model(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+steps = [optimizer.state[layer.weight]["step"].item() for layer in model]
+print(len(optimizer.param_groups), len(optimizer.state_dict()["state"]), steps)
+assert len(missing) == 2
+assert len(optimizer.param_groups) == 2
+assert not model[1].weight.equal(before)
+assert steps == [2, 1]
+
+# %%
 # Which other groups are refused?
 # -------------------------------
 # A set, because it has no order, and a result, because it is computed anew in each

@@ -123,6 +123,57 @@ assert abs(many.float().mean() - 1.001) < 0.0002
 
 
 # %%
+# ``bf16=True``, ``dtype=``, ``bf16-true``: are my weights in ``float32``?
+# ------------------------------------------------------------------------
+# What counts is the dtype of the parameters that the optimizer has. (The libraries were
+# not run here.)
+#
+# - transformers: load with ``from_pretrained(..., dtype=torch.float32)``, formerly
+#   ``torch_dtype``, and train with ``TrainingArguments(bf16=True)``, which is autocast.
+#   Since version 5, ``from_pretrained()`` takes the dtype in which the model was saved,
+#   often ``bfloat16`` (`Sentence Transformers 3773
+#   <https://github.com/huggingface/sentence-transformers/pull/3773>`__).
+# - Accelerate: ``mixed_precision="bf16"`` is autocast, too. Without FSDP, it leaves
+#   weights that you loaded in ``bfloat16`` as they are.
+# - Lightning: ``precision="bf16-mixed"`` keeps them in ``float32``, ``"bf16-true"``
+#   converts them (`discussion 18263
+#   <https://github.com/Lightning-AI/pytorch-lightning/discussions/18263>`__).
+# - DeepSpeed: with ``"bf16": {"enabled": true}`` its optimizer has a copy in
+#   ``float32``, unless you set ``bf16_master_weights_and_grads`` (`example
+#   <https://github.com/deepspeedai/DeepSpeedExamples/tree/master/training/bf16_master_weight>`__).
+# - FSDP2: leave the model in ``float32``, and pass
+#   ``MixedPrecisionPolicy(param_dtype=torch.bfloat16)``.
+#
+# After the first step, ``dtypes(optimizer)`` tells what you have. If it names
+# ``bfloat16``, convert what trains before you make the optimizer:
+
+
+def dtypes(optimizer):
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    states = [value for state in optimizer.state.values() for value in state.values()]
+    averages = [s for s in states if isinstance(s, torch.Tensor) and s.dim() > 0]
+    return {t.dtype for t in held if t.requires_grad} | {t.dtype for t in averages}
+
+
+loaded = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 1)).bfloat16()
+loaded[0].requires_grad_(False)
+for convert in (False, True):
+    if convert:
+        for parameter in loaded.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+                parameter.grad = None
+    optimizer = torch.optim.AdamW(loaded.parameters(), lr=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = loaded(x).float().sum()
+    loss.backward()
+    optimizer.step()
+    print(dtypes(optimizer), loaded[0].weight.dtype)
+    assert dtypes(optimizer) == {torch.float32 if convert else torch.bfloat16}
+    assert loaded[0].weight.dtype == torch.bfloat16
+
+
+# %%
 # Where it ends
 # -------------
 # - Adam's averages have the dtype of the weights. With a ``beta2`` of 0.999 the second

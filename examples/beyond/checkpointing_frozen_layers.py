@@ -82,6 +82,44 @@ else:
 assert "appears to not have been used in the graph" in message
 
 # %%
+# ``set_grad_checkpointing()``, ``checkpoint_sequential``: which form do libraries use?
+# -------------------------------------------------------------------------------------
+# - ``torch.utils.checkpoint.checkpoint_sequential(layers, segments, input)`` hands
+#   ``use_reentrant=False`` on, and takes the reentrant form without it.
+# - ``checkpoint_wrapper(module)`` and ``apply_activation_checkpointing(model, …)`` of
+#   ``torch.distributed.algorithms._checkpoint`` use the other form by default.
+# - transformers and peft: :doc:`/gallery/frameworks/checkpointing_with_adapters`.
+# - timm: ``model.set_grad_checkpointing()`` uses the other form since version 1.0.13 of
+#   January 2025 (`the change
+#   <https://github.com/huggingface/pytorch-image-models/pull/2394>`__, read and not
+#   run).
+#
+# For any other library, search its code for ``checkpoint(``. If you can't change the
+# call, let the input of the first checkpointed layer require a gradient. For images,
+# that is ``images.requires_grad_()``. It costs the gradient of the input, and changes
+# no frozen weight.
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import (
+    checkpoint_wrapper,
+)
+from torch.utils.checkpoint import checkpoint_sequential
+
+layers = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(4)))
+calls = {
+    "sequential, True": lambda x: checkpoint_sequential(layers, 2, x, True),
+    "sequential, False": lambda x: checkpoint_sequential(layers, 2, x, False),
+    "wrapper": checkpoint_wrapper(layers),
+}
+for name, call in calls.items():
+    trains = []
+    for x in (hidden, hidden.clone().requires_grad_()):
+        layers.zero_grad()
+        head(call(x)).sum().backward()
+        trains.append([layer.weight.grad is not None for layer in layers])
+    print(f"{name:18}{trains[0]}")
+    assert all(trains[1])
+    assert all(trains[0]) == (name != "sequential, True")
+
+# %%
 # May I freeze or unfreeze between forward and backward?
 # ------------------------------------------------------
 # Better not: the checkpoint runs the block again in the backward, and reads
@@ -183,6 +221,40 @@ assert len(calls) == 1
 norm = torch.nn.BatchNorm1d(2)
 checkpoint(norm, torch.ones(3, 2), use_reentrant=False).sum().backward()
 assert norm.num_batches_tracked == 2
+
+# %%
+# Batch norm in a checkpoint: its running statistics are updated twice
+# --------------------------------------------------------------------
+# The gradients are right, and so is the training. But each step counts its batch twice,
+# so ``running_mean`` and ``running_var`` follow the batches faster than ``momentum``
+# says. With a momentum of ``1 - (1 - momentum) ** 0.5``, two updates by the same batch
+# have the effect of one. With ``momentum=None`` the statistics are the mean over all
+# batches, and nothing has to be changed. A frozen batch norm in ``eval()`` is not
+# updated at all. This is for layers that are checkpointed in every training step.
+batches = [torch.randn(8, 2) + shift for shift in range(3)]
+
+
+def running_mean(momentum, *, checkpointed):
+    norm = torch.nn.BatchNorm1d(2, momentum=momentum)
+    for batch in batches:
+        x = batch.clone().requires_grad_()
+        out = checkpoint(norm, x, use_reentrant=False) if checkpointed else norm(x)
+        out.square().sum().backward()
+    return norm.running_mean
+
+
+plain = running_mean(0.1, checkpointed=False)
+wrong = running_mean(0.1, checkpointed=True)
+right = running_mean(1 - (1 - 0.1) ** 0.5, checkpointed=True)
+for name, mean in (("plain", plain), ("checkpoint", wrong), ("corrected", right)):
+    print(f"{name:11}{[round(value, 3) for value in mean.tolist()]}")
+assert not torch.allclose(wrong, plain)
+assert torch.allclose(right, plain, atol=1e-6)
+means = [running_mean(None, checkpointed=c) for c in (False, True)]
+assert torch.allclose(*means, atol=1e-6)
+frozen = torch.nn.BatchNorm1d(2).eval()
+checkpoint(frozen, asked, use_reentrant=False).sum().backward()
+assert frozen.num_batches_tracked == 0
 
 # %% tags=["hide-input"]
 # Where it ends

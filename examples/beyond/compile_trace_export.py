@@ -190,6 +190,43 @@ assert torch._dynamo.config.recompile_limit == 8
 
 
 # %%
+# ``_orig_mod.`` after torch.compile: freeze by name, save and load
+# -----------------------------------------------------------------
+# ``torch.compile(model)`` returns a wrapper that shares the parameters, and puts
+# ``_orig_mod.`` before each name. So a loop over ``named_parameters()`` of the wrapper
+# with ``name.startswith("0.")`` freezes nothing, without an error, and a saved
+# ``state_dict()`` does not fit the plain model: ``Missing key(s) in state_dict``,
+# ``Unexpected key(s) in state_dict: "_orig_mod.…"``. Keep the plain model: freeze and
+# save with ``model``, and call ``compiled``. Or compile in place, with
+# ``model.compile()``, which changes no name. A file with the prefix is repaired with
+# ``removeprefix()``. The optimizer may get the parameters of either.
+plain = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
+wrapper = torch.compile(plain, backend="eager")
+for name, parameter in wrapper.named_parameters():
+    parameter.requires_grad_(not name.startswith("0."))  # wrong
+assert all(p.requires_grad for p in plain.parameters())
+for name, parameter in plain.named_parameters():
+    parameter.requires_grad_(not name.startswith("0."))  # right
+wrapper(batch).sum().backward()
+print([n for n, p in wrapper.named_parameters() if p.grad is not None])
+assert plain[0].weight.grad is None
+assert plain[1].weight.grad is not None
+saved = wrapper.state_dict()
+try:
+    plain.load_state_dict(saved)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("names with a prefix were loaded")
+assert 'Unexpected key(s) in state_dict: "_orig_mod.0.weight"' in message
+plain.load_state_dict({n.removeprefix("_orig_mod."): t for n, t in saved.items()})
+in_place = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 2))
+in_place.compile(backend="eager")
+assert list(in_place.state_dict()) == list(plain.state_dict())
+assert wrapper.get_parameter("_orig_mod.0.weight") is plain[0].weight
+torch.compiler.reset()
+
+# %%
 # requires_grad_() inside a function that torch.compile has compiled
 # ------------------------------------------------------------------
 # As a rule it is not compiled: it runs outside of the graph, which costs a second

@@ -43,6 +43,114 @@ assert gradient == 12
 assert weight.grad == 88
 
 # %%
+# PINN: ``u_x``, ``u_t`` and ``u_xx`` of a network, in a loss
+# -----------------------------------------------------------
+# Each derivative that goes into the loss, or that you differentiate again, needs
+# ``create_graph=True``. ``u.sum()`` gives the derivative at each point, as
+# ``grad_outputs=torch.ones_like(u)`` does, because no point influences another one.
+# With batch norm in training mode that is not so. Then:
+#
+# - Make ``x`` and ``t`` separate leaves with ``requires_grad_()``, and join them in the
+#   forward. A slice ``xt[:, :1]`` that you make afterwards is not what the network was
+#   computed from: ``appears to not have been used in the graph``.
+# - Use a smooth activation. The second derivative of a ReLU network is zero, or
+#   missing: :doc:`/reference/errors/appears_to_not_have_been_used_in_the_graph`.
+# - In a validation under ``no_grad()`` there is no graph to differentiate. Put
+#   ``torch.enable_grad()`` around the derivatives, and detach the residual.
+# - The last bias gets no gradient from derivatives alone, because they do not depend on
+#   it. The values at the boundary train it.
+
+
+def derivatives(u, x, t):
+    (u_x,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+    (u_t,) = torch.autograd.grad(u.sum(), t, create_graph=True)
+    (u_xx,) = torch.autograd.grad(u_x.sum(), x, create_graph=True)
+    return u_x, u_t, u_xx
+
+
+torch.manual_seed(0)
+points = torch.rand(8, 1).requires_grad_()
+times = torch.rand(8, 1).requires_grad_()
+exact = points.sin() * (-times).exp()  # solves u_t = u_xx
+u_x, u_t, u_xx = derivatives(exact, points, times)
+assert torch.allclose(u_x, points.cos() * (-times).exp())
+assert torch.allclose(u_t, u_xx, atol=1e-6)
+
+network = torch.nn.Sequential(
+    torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1)
+)
+
+
+def residual():
+    u = network(torch.cat([points, times], dim=1))
+    _, u_t, u_xx = derivatives(u, points, times)
+    return u_t - u_xx
+
+
+residual().square().mean().backward()
+print([name for name, p in network.named_parameters() if p.grad is not None])
+assert all(p.grad is not None for p in list(network.parameters())[:-1])
+assert network[2].bias.grad is None
+with torch.no_grad(), torch.enable_grad():
+    validated = residual().detach()
+assert validated.shape == (8, 1)
+
+# %%
+# Gradient penalty with mixed precision: ``GradScaler`` and ``autograd.grad``
+# ---------------------------------------------------------------------------
+# In ``float16``, scale the output before ``autograd.grad``, and divide the gradient by
+# ``scaler.get_scale()`` before you compute the penalty. Then scale the whole loss for
+# ``backward()``, as always. If you forget to divide, the penalty is that of a gradient
+# 65536 times as long. If you do not scale, small gradients become zero in ``float16``.
+# ``scaler.unscale_()`` is no help: it works on the ``.grad`` of parameters. In
+# ``bfloat16`` leave out the scaler.
+critic = torch.nn.Sequential(
+    torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+)
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+real, fake = torch.randn(4, 2), torch.randn(4, 2)
+mixture = torch.rand(4, 1)
+between = (mixture * real + (1 - mixture) * fake).requires_grad_()
+
+
+def penalty(*, divide):
+    with torch.autocast("cpu", torch.bfloat16):
+        verdict = critic(between).float().sum()
+    (slope,) = torch.autograd.grad(scaler.scale(verdict), between, create_graph=True)
+    if divide:
+        slope = slope / scaler.get_scale()
+    return (slope.norm(dim=1) - 1).square().mean()
+
+
+(slope,) = torch.autograd.grad(critic(between).sum(), between)
+expected = (slope.norm(dim=1) - 1).square().mean().item()
+found = [penalty(divide=divide).item() for divide in (False, True)]
+print([round(value, 2) for value in (expected, *found)])
+assert abs(found[1] - expected) < 0.05 * expected
+assert found[0] > 100 * expected
+scaler.scale(penalty(divide=True)).backward()
+assert critic[0].weight.grad.any()
+
+# %%
+# ``the derivative for '_cudnn_rnn_backward' is not implemented``: LSTM or GRU
+# ----------------------------------------------------------------------------
+# cuDNN has no second derivative for RNN, LSTM and GRU, so a gradient penalty, a Hessian
+# or meta-learning through them raises on the GPU (``NotImplementedError``: ``Double
+# backwards is not supported for CuDNN RNNs``; read in `PyTorch 5261
+# <https://github.com/pytorch/pytorch/issues/5261>`__ and not run here). Switch cuDNN
+# off for the forward of that layer: the backward follows it. In ``eval()`` even the
+# first backward raises (``cudnn RNN backward can only be called in training mode``):
+# :doc:`/gallery/still-moves/eval_is_not_no_grad`. On the CPU the same code runs:
+lstm = torch.nn.LSTM(2, 3)
+sequence = torch.randn(5, 1, 2, requires_grad=True)
+with torch.backends.cudnn.flags(enabled=False):
+    output, _ = lstm(sequence)
+(slope,) = torch.autograd.grad(output.sum(), sequence, create_graph=True)
+slope.square().sum().backward()
+print(lstm.weight_ih_l0.grad.any())
+assert lstm.weight_ih_l0.grad.any()
+
+# %%
 # Grad-CAM or another attention map of gradients in a loss
 # --------------------------------------------------------
 # A loss may compare two attention maps: that of an old model, the teacher, and that of

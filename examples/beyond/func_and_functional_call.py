@@ -40,6 +40,49 @@ assert model.weight.grad is None
 
 
 # %%
+# Train with ``torch.func``: two dictionaries, and the gradients to an optimizer
+# ------------------------------------------------------------------------------
+# Split the parameters by ``requires_grad``. The detached tensors share the memory of
+# the parameters, so they follow the steps of the optimizer. ``grad`` returns a
+# dictionary: write each gradient into the ``.grad`` of its parameter, and call
+# ``step()``. ``zero_grad()`` is not needed, because nothing is added up.
+# :torch:`torch.func.grad_and_value` returns the loss as well. The old
+# ``make_functional`` of functorch copies the parameters, and is deprecated: use
+# ``functional_call``.
+from torch.func import grad_and_value
+
+
+def split(network):
+    trained = {n: p.detach() for n, p in network.named_parameters() if p.requires_grad}
+    rest = {n: p.detach() for n, p in network.named_parameters() if n not in trained}
+    return trained, {**rest, **dict(network.named_buffers())}
+
+
+def squared_error(trained, rest, inputs, targets):
+    outputs = functional_call(network, (trained, rest), inputs)
+    return (outputs - targets).square().mean()
+
+
+torch.manual_seed(0)
+network = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+network[0].requires_grad_(False)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+inputs, targets = torch.randn(8, 2), torch.randn(8, 1)
+trained, rest = split(network)
+first, losses = network[0].weight.clone(), []
+for _ in range(3):
+    gradients, value = grad_and_value(squared_error)(trained, rest, inputs, targets)
+    for name, gradient in gradients.items():
+        network.get_parameter(name).grad = gradient
+    optimizer.step()
+    losses.append(value.item())
+print(list(gradients), losses[0] > losses[1] > losses[2])
+assert list(gradients) == ["1.weight", "1.bias"]
+assert losses[0] > losses[1] > losses[2]
+assert network[0].weight.equal(first)
+assert trained["1.weight"].data_ptr() == network[1].weight.data_ptr()
+
+# %%
 # no_grad() under jacrev and jacfwd
 # ---------------------------------
 # The function is ``x² - c``, and ``c = x²`` is made a constant in two ways, so the
@@ -210,6 +253,79 @@ per_sample = vmap(grad(sample_loss), in_dims=(None, 0))(weights, samples)
 print(per_sample["weight"].tolist(), asked)
 assert per_sample["weight"].tolist() == [[[3, 6]], [[21, 28]]]
 assert asked == [True]
+
+
+# %%
+# Batch norm and dropout: ``would mutate a captured Tensor``, ``randomness error mode``
+# -------------------------------------------------------------------------------------
+# Batch norm in training mode writes its running statistics, and a transform refuses to
+# write to a tensor that is not an argument of the function. Put a frozen batch norm
+# into ``eval()``: then nothing is written. If it must train, pass the buffers as an
+# argument, too: their new values arrive in the tensors that you passed.
+network = torch.nn.Sequential(
+    torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1)
+)
+samples = torch.randn(4, 2)
+
+
+def total(parameters, *buffers):
+    return functional_call(network, (parameters, *buffers), samples).square().sum()
+
+
+trained, _ = split(network)
+try:
+    grad(total)(trained)  # wrong: the buffers are not passed
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a transform wrote to a captured tensor")
+print(message)
+assert "would mutate a captured Tensor" in message
+buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+assert grad(total)(trained, buffers).keys() == trained.keys()  # right
+print(buffers["1.num_batches_tracked"], network[1].num_batches_tracked)
+assert buffers["1.num_batches_tracked"] == 1
+assert buffers["1.running_mean"].any()
+assert network[1].num_batches_tracked == 0
+network.eval()
+assert grad(total)(trained).keys() == trained.keys()  # right, if it is frozen
+assert network[1].num_batches_tracked == 0
+
+# %%
+# ``vmap`` with a batch in each call refuses it as well: ``Batch norm got a batched
+# tensor as input``. Use ``eval()`` or ``GroupNorm``, or
+# ``torch.func.replace_all_batch_norm_modules_(model)``, after which the model has no
+# running statistics any more. For gradients of each sample, batch norm in training mode
+# has no meaning, because the output for one sample depends on the others. Dropout under
+# ``vmap`` needs ``randomness="different"``, or ``"same"`` for one mask for all.
+groups = torch.randn(4, 5, 2)
+
+
+def of_group(group):
+    return functional_call(network, trained, group).sum()
+
+
+def dropped(row):
+    return torch.nn.functional.dropout(row)
+
+
+network.train()
+rows = torch.ones(4, 64)
+for wrong, argument in ((of_group, groups), (dropped, rows)):
+    try:
+        vmap(wrong)(argument)
+    except RuntimeError as error:
+        print(str(error)[:70])
+    else:
+        raise AssertionError("vmap ran batch norm or dropout")
+network.eval()
+assert vmap(of_group)(groups).shape == (4,)
+torch.func.replace_all_batch_norm_modules_(network.train())
+assert vmap(of_group)(groups).shape == (4,)
+masks = {way: vmap(dropped, randomness=way)(rows) for way in ("same", "different")}
+print({way: len(mask.unique(dim=0)) for way, mask in masks.items()})
+assert len(masks["same"].unique(dim=0)) == 1
+assert len(masks["different"].unique(dim=0)) > 1
 
 
 # %% tags=["hide-input"]

@@ -83,6 +83,91 @@ backbone.zero_grad()
 assert not has_gradients(optimizers[0])
 
 # %%
+# A GAN with mixed precision: two optimizers, one ``GradScaler``
+# --------------------------------------------------------------
+# One scaler serves both networks. Between two calls of ``update()`` each optimizer may
+# step once, so call ``update()`` at the end of the round, or after each step if the
+# discriminator steps several times. To clip, unscale the optimizer that will step. Each
+# forward pass has its own ``autocast`` block: weights that changed inside a block would
+# be used with their old values. On a GPU, write ``"cuda"`` and ``torch.float16``. With
+# ``bfloat16`` you need no scaler.
+from torch.nn.functional import softplus
+
+generator, discriminator = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+g_optimizer, d_optimizer = (
+    torch.optim.Adam(network.parameters()) for network in (generator, discriminator)
+)
+scaler, real = torch.amp.GradScaler("cpu", init_scale=8.0), torch.randn(4, 2)
+for _ in range(3):
+    before = [net.weight.detach().clone() for net in (generator, discriminator)]
+    with torch.autocast("cpu", torch.bfloat16):
+        fake = generator(torch.randn(4, 2))
+        d_loss = softplus(-discriminator(real)) + softplus(discriminator(fake.detach()))
+    d_optimizer.zero_grad()
+    scaler.scale(d_loss.float().mean()).backward()
+    scaler.unscale_(d_optimizer)
+    torch.nn.utils.clip_grad_norm_(discriminator.parameters(), 0.1)
+    scaler.step(d_optimizer)
+    after_d_step = discriminator.weight.grad.clone()
+
+    discriminator.requires_grad_(False)
+    with torch.autocast("cpu", torch.bfloat16):
+        g_loss = softplus(-discriminator(fake))
+    g_optimizer.zero_grad()
+    scaler.scale(g_loss.float().mean()).backward()
+    scaler.step(g_optimizer)
+    discriminator.requires_grad_(True)
+    scaler.update()
+    assert discriminator.weight.grad.equal(after_d_step)
+    assert after_d_step.norm() <= 0.1 + 1e-6
+    assert not generator.weight.equal(before[0])
+    assert not discriminator.weight.equal(before[1])
+print(scaler.get_scale())
+assert scaler.get_scale() == 8
+
+# %%
+# ``Detected call of lr_scheduler.step() before optimizer.step()`` with a GradScaler
+# ----------------------------------------------------------------------------------
+# The scaler has skipped the first step, because a gradient was infinite: the scale of
+# 65536 is often too large at the beginning. ``scaler.update()`` then halves it. So in
+# the first iterations the weights may stay as they are, which is normal. Step the
+# scheduler only if the optimizer stepped, that is, if the scale has not become smaller.
+#
+# The same warning comes if the scheduler belongs to another optimizer, for instance
+# because you made a new one when you unfroze a layer: make the scheduler anew, too.
+import warnings
+
+
+def warned(*, guard=False, scale=1e38, new_optimizer=False):
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    if new_optimizer:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+    before = model.weight.clone()
+    scaler.scale(model(torch.full((1, 1), 100.0)).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    is_skipped = scaler.get_scale() < scale
+    assert is_skipped == model.weight.equal(before)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        if not (guard and is_skipped):  # right
+            scheduler.step()
+    return any("Detected call of" in str(warning.message) for warning in caught)
+
+
+found = {
+    "skipped": warned(),
+    "skipped, guarded": warned(guard=True),
+    "a scale of 8": warned(scale=8.0),
+    "a new optimizer": warned(scale=8.0, new_optimizer=True),
+}
+print(found)
+assert list(found.values()) == [True, False, False, True]
+
+# %%
 # Does autocast change what is frozen?
 # ------------------------------------
 # No. The result is in ``bfloat16``, and a frozen parameter gets no gradient. A gradient

@@ -132,6 +132,61 @@ assert of_8_bits[0] == found[0]
 assert of_8_bits[1].endswith("but got torch.float16 and torch.int8")
 
 # %%
+# Does the gradient pass through a quantised layer? LoRA on 4 bits, GPTQ, AWQ, float8
+# -----------------------------------------------------------------------------------
+# It has to, or the adapters before the layer don't train. It does if the layer converts
+# its integers to floating point in the forward, because then the input gets a gradient
+# as from a frozen layer. Kernels that compute with the integers have a backward only if
+# somebody wrote one (read and not run here):
+#
+# - ``Linear4bit`` and ``Linear8bitLt`` of bitsandbytes have one: QLoRA relies on it.
+# - AWQ got one in 2024 (`AutoAWQ 324
+#   <https://github.com/casper-hansen/AutoAWQ/pull/324>`__). For GPTQ and AWQ, use a
+#   version of peft that knows the layer: ``Target module … is not supported`` says that
+#   it does not.
+# - ``Float8DynamicActivationFloat8WeightConfig`` of torchao has none: ``derivative for
+#   aten::_scaled_mm is not implemented`` (`ao 4376
+#   <https://github.com/pytorch/ao/issues/4376>`__).
+#
+# To find out, give the layer an input that requires a gradient. The codes themselves
+# never train; a scale in floating point may.
+
+
+class Int8Linear(torch.nn.Module):
+    def __init__(self, linear):
+        super().__init__()
+        scale = linear.weight.detach().abs().amax(dim=1, keepdim=True) / 127
+        self.scale = torch.nn.Parameter(scale)
+        codes = (linear.weight.detach() / scale).round().to(torch.int8)
+        self.register_buffer("codes", codes)
+
+    def forward(self, x):
+        return x @ (self.codes.to(x.dtype) * self.scale).T
+
+
+def passes_gradient(layer, width):
+    probe = torch.randn(2, width, requires_grad=True)
+    try:
+        layer(probe).sum().backward()
+    except RuntimeError:
+        return False
+    return probe.grad is not None and bool(probe.grad.any())
+
+
+class Integers(Int8Linear):
+    def forward(self, x):
+        return (x.round().int() @ self.codes.int().T) * self.scale.T
+
+
+torch.manual_seed(0)
+linear = torch.nn.Linear(4, 3, bias=False)
+found = {
+    kind.__name__: passes_gradient(kind(linear), 4) for kind in (Int8Linear, Integers)
+}
+print(found)
+assert found == {"Int8Linear": True, "Integers": False}
+
+# %%
 # Quantisation-aware training
 # ---------------------------
 # A fake quantisation rounds in the forward. In the backward it lets the gradient

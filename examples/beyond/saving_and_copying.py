@@ -51,6 +51,67 @@ for assign in (False, True):
 
 
 # %%
+# Resume the training of a model with frozen layers: what to save, in which order
+# -------------------------------------------------------------------------------
+# Save the states of the model, the optimizer, the scheduler and the ``GradScaler``, and
+# the names of what is frozen. To resume:
+#
+# - build the model, and freeze by the names,
+# - build the optimizer from the same parameters in the same order, then the scheduler,
+# - load all states, and call ``train()`` and ``eval()`` as before: a file does not hold
+#   the modes.
+#
+# Whether you load the weights before or after you freeze makes no difference. An
+# optimizer that was built from the trainable parameters alone is different: freeze
+# before you build it. If you want to resume with other layers frozen, give it all
+# parameters from the start. Otherwise the numbers differ:
+# :doc:`/reference/errors/parameter_group_that_doesnt_match_the_size`. To compare with
+# the uninterrupted run, save the state of the random numbers as well
+# (``torch.get_rng_state()``).
+
+
+def build(frozen):
+    model = torch.nn.Sequential(
+        torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1)
+    )
+    for name in frozen:
+        model.get_parameter(name).requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    return model, optimizer, torch.optim.lr_scheduler.StepLR(optimizer, 2)
+
+
+def train(model, optimizer, scheduler, steps):
+    model.train()
+    model[:2].eval()  # the frozen part
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.ones(4, 2)).square().sum().backward()
+        optimizer.step()
+        scheduler.step()
+
+
+states = "model", "optimizer", "scheduler"
+frozen = ["0.weight", "0.bias", "1.weight", "1.bias"]
+parts = build(frozen)
+train(*parts, steps=3)
+checkpoint = {n: part.state_dict() for n, part in zip(states, parts, strict=True)}
+stream = io.BytesIO()
+torch.save({**checkpoint, "frozen": frozen}, stream)
+train(*parts, steps=3)
+
+stream.seek(0)
+checkpoint = torch.load(stream)
+resumed = build(checkpoint["frozen"])
+for name, part in zip(states, resumed, strict=True):
+    part.load_state_dict(checkpoint[name])
+train(*resumed, steps=3)
+print([p.requires_grad for p in resumed[0].parameters()])
+assert all(map(torch.equal, resumed[0].parameters(), parts[0].parameters()))
+assert resumed[2].get_last_lr() == parts[2].get_last_lr()
+assert [n for n, p in resumed[0].named_parameters() if not p.requires_grad] == frozen
+
+
+# %%
 # Which copies stay frozen?
 # -------------------------
 # Copies of a whole module, and a parameter that is pickled. A new ``Parameter`` made
@@ -194,6 +255,41 @@ assert (counter.calls, counter.assigned) == (1, 1)
 assert list(replica.parameters()) == []
 replica.requires_grad_(False)
 assert counter.weight.requires_grad
+
+# %%
+# Save only the trainable parameters: a small file, loaded with ``strict=False``
+# ------------------------------------------------------------------------------
+# Take the ``state_dict()`` without the frozen parameters, so that the buffers stay in
+# it: the running statistics of a batch norm that trained are as much a part of the
+# model as its weights. Code that collects ``named_parameters()`` with ``requires_grad``
+# leaves them out, and ``strict=False`` then loads without an error. So look at what it
+# returns: nothing may be unexpected, and only frozen names may be missing.
+# ``save_pretrained()`` of peft saves the adapters alone, without the base.
+model = torch.nn.Sequential(
+    torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1)
+)
+backbone = copy.deepcopy(model[0].state_dict())
+model[0].requires_grad_(False)
+model(torch.randn(8, 2) + 5)
+not_trained = {n for n, p in model.named_parameters() if not p.requires_grad}
+files = {
+    "parameters": {n: p.data for n, p in model.named_parameters() if p.requires_grad},
+    "all but frozen": {
+        n: t for n, t in model.state_dict().items() if n not in not_trained
+    },
+}
+for way, small in files.items():
+    fresh = torch.nn.Sequential(
+        torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1)
+    )
+    fresh[0].load_state_dict(backbone)
+    keys = fresh.load_state_dict(small, strict=False)
+    lost = sorted(set(keys.missing_keys) - not_trained)
+    x = torch.ones(1, 2)
+    same = fresh.eval()(x).equal(model.eval()(x))
+    print(f"{way:15}{same!s:6}{lost}")
+    assert not keys.unexpected_keys
+    assert same == (way == "all but frozen") == (not lost)
 
 # %%
 # DeepSpeed: the frozen weights are missing in the checkpoint

@@ -77,6 +77,63 @@ make_lambda(optimizer, last_epoch=scheduler.last_epoch - 1)
 print("initial_lr, last_epoch:", rates(optimizer))
 assert rates(optimizer) == [0.0625, 0.00625]
 
+# %%
+# Unfrozen late, and the learning rate has already decayed: a schedule for each group
+# -----------------------------------------------------------------------------------
+# A scheduler counts for all groups from the first step, also for a group that is still
+# frozen. With a cosine or linear schedule, a layer that is unfrozen late gets what is
+# left of the rate. Give ``LambdaLR`` one function for each group, and let that of the
+# frozen group begin when it is unfrozen. The list must have one function per group:
+# ``Expected 2 lr_lambdas, but got 1``. ``get_linear_schedule_with_warmup()`` of
+# transformers is a ``LambdaLR`` with one function for all, so write the list yourself.
+# ``OneCycleLR`` takes a list of ``max_lr``, but turns for all groups at the same time.
+# :doc:`/gallery/freezing/unfreeze_gradually` has the whole loop.
+import math
+
+STEPS, OPENS = 10, 6
+
+
+def cosine(begin, warm_up):
+    def factor(step):
+        if step < begin:
+            return 0.0
+        if step < begin + warm_up:
+            return (step - begin + 1) / warm_up
+        done = (step - begin - warm_up) / (STEPS - begin - warm_up)
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+    return factor
+
+
+def rates_of_backbone(make):
+    groups = [
+        {"params": head.parameters(), "lr": 1.0},
+        {"params": backbone.parameters(), "lr": 0.1},
+    ]
+    optimizer = torch.optim.SGD(groups)
+    scheduler, history = make(optimizer), []
+    for _ in range(STEPS):
+        history.append(round(optimizer.param_groups[1]["lr"], 3))
+        optimizer.step()
+        scheduler.step()
+    return history
+
+
+shared = rates_of_backbone(lambda o: LambdaLR(o, cosine(0, 1)))  # wrong
+own = rates_of_backbone(lambda o: LambdaLR(o, [cosine(0, 1), cosine(OPENS, 2)]))
+print("one function:", shared[OPENS:])
+print("its own:     ", own[OPENS:])
+assert max(shared[OPENS:]) < 0.05
+assert own[:OPENS] == [0.0] * OPENS
+assert max(own[OPENS:]) == 0.1
+try:
+    rates_of_backbone(lambda o: LambdaLR(o, [cosine(0, 1)]))
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("one function was taken for two groups")
+assert message == "Expected 2 lr_lambdas, but got 1"
+
 # %% tags=["hide-input"]
 # Which schedulers raise?
 # -----------------------

@@ -123,6 +123,96 @@ ax.set(xlim=(-0.5, 1.5), ylim=(-0.8, 1.5))
 plt.show()
 
 # %%
+# ``copy.deepcopy()``, ``clone()``, ``detach()``, ``copy_()`` or ``=``: which copy?
+# ---------------------------------------------------------------------------------
+# - ``b = a`` is no copy: two names for one tensor.
+# - ``copy.copy(a)``, ``a.detach()`` and ``a.data`` are other tensors with the same
+#   memory.
+# - ``a.clone()`` has memory of its own, and a gradient that arrives at it goes on to
+#   ``a``.
+# - ``copy.deepcopy(a)`` of a leaf is a new leaf, with memory of its own. It keeps
+#   ``requires_grad`` and the class ``Parameter``. A copy of a plain tensor also has a
+#   copy of its ``.grad``, that of a ``Parameter`` has none. Of a result it raises an
+#   error: :doc:`/reference/errors/only_tensors_created_explicitly_by_the_user`.
+# - ``a.detach().clone()`` has memory of its own and nothing else.
+# - ``b.copy_(a)`` writes the values into ``b``. It is recorded, and the gradient of
+#   ``b`` goes to ``a``, unless you call it under ``no_grad()``.
+import copy
+
+original = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+original.grad = torch.ones(2)
+written = torch.zeros(2)
+copies = {
+    "=": original,
+    "copy.copy()": copy.copy(original),
+    "clone()": original.clone(),
+    "copy.deepcopy()": copy.deepcopy(original),
+    "detach().clone()": original.detach().clone(),
+    "copy_()": written.copy_(original),
+}
+print(f"{'':17}{'shared':8}{'requires_grad':15}is_leaf")
+for way, t in copies.items():
+    shares = t.data_ptr() == original.data_ptr()
+    print(f"{way:17}{shares!s:8}{t.requires_grad!s:15}{t.is_leaf}")
+shared = [way for way, t in copies.items() if t.data_ptr() == original.data_ptr()]
+assert shared == ["=", "copy.copy()"]
+assert [way for way, t in copies.items() if not t.is_leaf] == ["clone()", "copy_()"]
+assert [way for way, t in copies.items() if not t.requires_grad] == ["detach().clone()"]
+deep = copies["copy.deepcopy()"]
+assert isinstance(deep, torch.nn.Parameter)
+assert deep.grad is None
+plain = torch.ones(2, requires_grad=True)
+plain.grad = torch.ones(2)
+deep = copy.deepcopy(plain)
+assert deep.grad.equal(plain.grad)
+assert deep.grad.data_ptr() != plain.grad.data_ptr()
+
+# %%
+# A whole model: ``copy.deepcopy(model)``, or ``load_state_dict()`` into a second one.
+# ``copy.copy(model)`` and ``model2 = model`` share the parameters: both train together.
+# The optimizer of the first model does not hold the parameters of the copy: make a new
+# one for it.
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+shallow, deep = copy.copy(model), copy.deepcopy(model)
+assert shallow.weight is model.weight
+assert deep.weight is not model.weight
+before = deep.weight.detach().clone()
+deep(torch.ones(1, 2)).sum().backward()
+optimizer.step()  # wrong: it has the parameters of model
+assert deep.weight.equal(before)
+torch.optim.SGD(deep.parameters(), lr=0.1).step()  # right
+assert not deep.weight.equal(before)
+
+# %%
+# Features from a forward hook have no negative values: ``ReLU(inplace=True)``
+# ----------------------------------------------------------------------------
+# The hook has stored ``output.detach()``, and the next layer has overwritten that
+# memory. In torchvision, ResNet and VGG are full of ``ReLU(inplace=True)``, and in a
+# ResNet ``out += identity`` changes the output of a batch norm as well. Store
+# ``output.detach().clone()``. If you compute a loss from the features, store
+# ``output.clone()``, which passes the gradient.
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(inplace=True))
+features = {}
+
+
+def keep(layer, inputs, output):
+    features["detach()"] = output.detach()  # wrong
+    features["detach().clone()"] = output.detach().clone()  # right
+    features["clone()"] = output.clone()  # right, for a loss
+
+
+net[0].register_forward_hook(keep)
+net(torch.randn(1, 1, 8, 8))
+lowest = {way: t.min().item() for way, t in features.items()}
+print({way: value < 0 for way, value in lowest.items()})
+assert lowest["detach()"] == 0
+assert lowest["detach().clone()"] == lowest["clone()"] < 0
+features["clone()"].square().sum().backward()
+assert net[0].weight.grad.any()
+
+# %%
 # Where it ends
 # -------------
 # A copy of a tensor from inference mode is a normal tensor only if you make it outside.

@@ -141,6 +141,70 @@ assert not array.requires_grad
 assert head.weight.requires_grad
 
 # %%
+# Rotation matrix: ``theta.grad`` is None after ``torch.tensor([[cos, -sin], ...])``
+# ----------------------------------------------------------------------------------
+# ``torch.tensor`` reads numbers, from tensors in a list as well, and so do
+# ``torch.Tensor`` and ``torch.FloatTensor``. With ``requires_grad=True`` the matrix is
+# a new leaf, and ``theta`` still gets no gradient. Put the elements together with
+# ``torch.stack``, or assign them to elements of a tensor of zeros: both are recorded.
+# The same holds for affine and camera matrices, quaternions, polynomials and any other
+# tensor that is made of learned numbers.
+theta = torch.tensor(0.5, requires_grad=True)
+cos, sin = theta.cos(), theta.sin()
+for wrong in (
+    torch.tensor([[cos, -sin], [sin, cos]], requires_grad=True),
+    torch.Tensor([[cos, -sin], [sin, cos]]).requires_grad_(),
+    torch.FloatTensor([[cos, -sin], [sin, cos]]).requires_grad_(),
+):
+    wrong.sum().backward()
+    assert wrong.grad is not None
+    assert theta.grad is None
+stacked = torch.stack([cos, -sin, sin, cos]).reshape(2, 2)  # right
+filled = torch.zeros(2, 2)
+filled[0, 0], filled[0, 1], filled[1, 0], filled[1, 1] = cos, -sin, sin, cos  # right
+for matrix in (stacked, filled):
+    (gradient,) = torch.autograd.grad(matrix.sum(), theta, retain_graph=True)
+    print(matrix.grad_fn.name(), gradient)
+    assert matrix.equal(wrong)
+    assert torch.allclose(gradient, -2 * sin)
+
+# %%
+# A batch of angles, of shape ``(N,)``, gives matrices of shape ``(N, 2, 2)`` with
+# ``dim=-1``. And make the matrix in ``forward()``. If ``__init__()`` computes it from
+# the parameter, it keeps its first value, and the second ``backward()`` raises ``Trying
+# to backward through the graph a second time``.
+
+
+def rotations(angles):
+    cos, sin = angles.cos(), angles.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=-1).reshape(-1, 2, 2)
+
+
+class Rotation(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.angle = torch.nn.Parameter(torch.tensor([0.5]))
+        self.made_once = rotations(self.angle)  # wrong
+
+    def forward(self, x):
+        return x @ rotations(self.angle)[0].T  # right
+
+
+module, points = Rotation(), torch.ones(3, 2)
+for _ in range(2):
+    module(points).square().sum().backward()
+assert module.angle.grad is not None
+assert rotations(torch.zeros(4)).equal(torch.eye(2).expand(4, 2, 2))
+(points @ module.made_once[0].T).sum().backward()
+try:
+    (points @ module.made_once[0].T).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the matrix of __init__() was used twice")
+assert "backward through the graph a second time" in message
+
+# %%
 # Where it ends
 # -------------
 # ``asarray`` does not change the leaf if it has to copy: with ``copy=True``, or for

@@ -111,6 +111,51 @@ with torch.no_grad():
         raise AssertionError("two values were copied into three")
 
 # %%
+# What do I write instead of ``.data``?
+# -------------------------------------
+# - ``w.data.normal_()``, ``w.data.fill_(0)``: ``torch.nn.init.normal_(w)``,
+#   ``torch.nn.init.zeros_(w)``. They enter ``no_grad()`` themselves.
+# - ``w.data -= lr * w.grad.data``: ``w -= lr * w.grad`` under ``no_grad()``. Without
+#   it, this raises ``a leaf Variable that requires grad …``.
+# - ``w.grad.data.zero_()``: ``w.grad = None``, or ``optimizer.zero_grad()``.
+# - ``target.data.copy_(tau * w.data + (1 - tau) * target.data)``, for a target network
+#   or an EMA: ``target.lerp_(w, tau)`` under ``no_grad()``.
+# - ``layer.weight.data = pretrained``: ``layer.weight.copy_(pretrained)`` under
+#   ``no_grad()``, or ``load_state_dict()``.
+# - ``y.data.cpu().numpy()`` and ``loss.data[0]``: ``y.numpy(force=True)`` and
+#   ``loss.item()``.
+# - ``Variable(x.data)``: ``x.detach()``.
+#
+# The values are the same. What you gain is the check: a write under ``no_grad()``
+# between forward and ``backward()`` is noticed.
+
+
+def old(w, target, gradient):
+    w.data -= 0.1 * gradient
+    target.data.copy_(0.2 * w.data + 0.8 * target.data)
+    w.data.clamp_(-1, 1)
+
+
+@torch.no_grad()
+def new(w, target, gradient):
+    w -= 0.1 * gradient
+    target.lerp_(w, 0.2)
+    w.clamp_(-1, 1)
+
+
+results = []
+for update in (old, new):
+    w = torch.nn.Parameter(torch.tensor([5.0, 0.5]))
+    target = torch.nn.Parameter(torch.zeros(2))
+    update(w, target, torch.ones(2))
+    results.append(torch.stack([w, target]).detach())
+    print(f"{update.__name__}: {w.tolist()} {w._version > 0}")
+    assert (w._version > 0) == (update is new)
+torch.testing.assert_close(*results)
+assert torch.nn.init.zeros_(w).tolist() == [0, 0]
+assert w.requires_grad
+
+# %%
 # ``set_storage is not allowed on a Tensor created from .data or .detach()``
 # --------------------------------------------------------------------------
 # ``w.data.set_(new)`` was written to give a weight other values. Write

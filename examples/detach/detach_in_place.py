@@ -120,6 +120,44 @@ print(message)
 assert not (x * 2)[[0]].detach_().requires_grad
 
 # %%
+# I called ``y.detach()``, and nothing changed. How do I undo it?
+# ---------------------------------------------------------------
+# - ``y.detach()`` on a line of its own does nothing: use what it returns, as in ``y =
+#   y.detach()``.
+# - You can't undo it. ``requires_grad_()`` on the result makes a new leaf, whose
+#   gradient ends there. Keep ``y``, and use ``y`` where the gradient should pass and
+#   ``y.detach()`` where it should not.
+# - A module has no ``detach()``: ``'Sequential' object has no attribute 'detach'``. To
+#   keep its weights as they are, freeze them, with ``model.requires_grad_(False)``. To
+#   let no gradient through, detach its output.
+# - Neither has a tuple, such as the state ``(h, c)`` of an LSTM:
+#   :doc:`/reference/errors/list_object_has_no_attribute_grad_fn`.
+x.grad = None
+y = x * 2
+y.detach()  # wrong: the result is dropped
+assert y.requires_grad
+cut = y.detach()  # right
+again = cut.requires_grad_()  # a new leaf, not y
+(again * 3).sum().backward()
+print(again.grad, x.grad)
+assert x.grad is None
+(y * 3).sum().backward()
+assert x.grad.tolist() == [6, 6]
+model = torch.nn.Sequential(torch.nn.Linear(2, 1))
+for wrong in (model, (x, y)):
+    try:
+        wrong.detach()
+    except AttributeError as error:
+        print(error)
+    else:
+        raise AssertionError("it was detached")
+x.grad = None
+frozen_output = model.requires_grad_(False)(x)
+cut_output = model.requires_grad_(True)(x).detach()
+assert frozen_output.requires_grad
+assert not cut_output.requires_grad
+
+# %%
 # Where it ends
 # -------------
 # Some operations may return their input itself, such as ``contiguous()`` or ``to()``:

@@ -63,6 +63,38 @@ loss = sum(head(features).square().mean() for head in heads)
 assert in_one_part.allclose(backbone.weight.grad)
 
 # %%
+# A contrastive loss over a batch that does not fit in memory: GradCache
+# ----------------------------------------------------------------------
+# Gradient accumulation does not help there, because each sample is compared with all
+# others. Compute all embeddings without a graph, take the gradient of the loss by the
+# embeddings, then run each chunk again with a graph and pass its part of the gradient
+# on. Up to rounding, the result is that of the whole batch, and only one chunk has
+# activations at a time. Dropout must draw the same masks in both runs: save and restore
+# the state of the random numbers, or leave it out. Batch norm sees chunks, so use
+# ``eval()`` or another norm. Sentence Transformers has this as
+# ``CachedMultipleNegativesRankingLoss``. Between two machines (split learning),
+# ``d.grad`` is what you send back.
+encoder = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh())
+data = torch.randn(12, 4)
+
+
+def contrast(embeddings):
+    scores = embeddings[:6] @ embeddings[6:].T
+    return torch.nn.functional.cross_entropy(scores, torch.arange(6))
+
+
+with torch.no_grad():
+    d = torch.cat([encoder(chunk) for chunk in data.split(4)])
+contrast(d.requires_grad_()).backward()
+for chunk, gradient in zip(data.split(4), d.grad.split(4), strict=True):
+    encoder(chunk).backward(gradient)
+in_chunks = encoder[0].weight.grad.clone()
+(whole,) = torch.autograd.grad(contrast(encoder(data)), encoder[0].weight)
+print(torch.allclose(in_chunks, whole, atol=1e-6))
+assert torch.allclose(in_chunks, whole, atol=1e-6)
+assert whole.any()
+
+# %%
 # Does training the detached tensor change the original?
 # ------------------------------------------------------
 # Yes. You tune a prompt that starts as row 0 of a frozen embedding. The optimizer

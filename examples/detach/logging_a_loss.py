@@ -69,6 +69,62 @@ loss = torch.ones(1, requires_grad=True).sum()
 assert float(loss) == loss.item()
 
 # %%
+# ``loss.item()``, ``loss.detach()``, ``loss.data``, ``float(loss)``: which one?
+# ------------------------------------------------------------------------------
+# - ``loss.item()``, ``float(loss)`` and ``loss.tolist()`` give a Python number. On a
+#   GPU they wait until it has finished its work, so don't call them in each step.
+# - ``loss.detach()`` gives a tensor, which stays on the GPU, and does not wait. Collect
+#   these, and make a number of them once per epoch.
+# - ``loss.data`` is like ``detach()``, without the check that :doc:`data_is_not_detach`
+#   explains. ``loss.detach().cpu().numpy()`` gives an array, and waits, too.
+#
+# A progress bar, TensorBoard or wandb needs the number only every hundredth step or so.
+# For the mean of an epoch, weigh each batch by its size, because the last one may be
+# smaller:
+torch.manual_seed(0)
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+data, losses, numbers = torch.ones(10, 2), [], []
+for batch in data.split(4):
+    loss = model(batch).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.detach() * len(batch))
+    numbers.append(loss.item() * len(batch))
+epoch_loss = torch.stack(losses).sum().item() / len(data)
+print(f"{epoch_loss:.4f} {sum(numbers) / len(data):.4f}")
+assert abs(epoch_loss - sum(numbers) / len(data)) < 1e-6
+assert float(loss) == loss.item() == loss.tolist() == loss.data.item()
+
+# %%
+# ``invalid index of a 0-dim tensor``; ``'float' object has no attribute 'backward'``
+# -----------------------------------------------------------------------------------
+# ``loss.data[0]`` is from code before PyTorch 0.4. A loss has no dimension that an
+# index could choose from: write ``loss.item()``. The same holds for ``accuracy[0]`` or
+# ``prec1[0]``.
+#
+# If you then call ``backward()`` on the sum of such numbers, there is nothing to go
+# back through. Keep two sums: one of tensors for ``backward()``, and one of numbers for
+# the log.
+weight = torch.ones(3, requires_grad=True)
+parts = [(weight * factor).sum() for factor in (1.0, 2.0)]
+for wrong in (
+    lambda: parts[0].data[0],
+    lambda: sum(part.item() for part in parts).backward(),
+):
+    try:
+        wrong()
+    except (IndexError, AttributeError) as error:
+        print(error)
+    else:
+        raise AssertionError("a number was indexed, or had a graph")
+total = sum(parts)  # right: tensors
+logged = total.item()
+total.backward()
+assert (logged, weight.grad.tolist()) == (9.0, [3.0, 3.0, 3.0])
+
+# %%
 # Does ``backward()`` free it?
 # ----------------------------
 # Only what it goes through, and not with ``retain_graph=True``. So in a training loop
@@ -90,6 +146,27 @@ def logged_after_backward(loss, **options):
 assert alive(logged_after_backward) == [0, 0, 0]
 assert alive(logged_with_metric) == [1, 2, 3]
 assert alive(lambda loss: logged_after_backward(loss, retain_graph=True)) == grows
+
+# %%
+# Out of memory in ``Trainer.evaluate()`` with ``compute_metrics``
+# ----------------------------------------------------------------
+# No graph is to blame here: the ``Trainer`` of transformers evaluates without
+# gradients. For ``compute_metrics`` it collects the logits of all batches, on the GPU,
+# until the end. Detaching does not help. Keep less of each batch:
+#
+# - ``Trainer(preprocess_logits_for_metrics=…)`` takes a function of ``logits`` and
+#   ``labels`` that reduces a batch, such as ``logits.argmax(-1)``. If the model returns
+#   more than one tensor, ``logits`` is a tuple, and the logits are its first element.
+# - ``eval_accumulation_steps=16`` moves what was collected to the CPU every 16 steps.
+# - ``batch_eval_metrics=True`` calls ``compute_metrics`` batch by batch.
+#
+# (Read in the issues `7232 <https://github.com/huggingface/transformers/issues/7232>`__
+# and `15466 <https://github.com/huggingface/transformers/issues/15466>`__, not run.) In
+# a loop of your own it is the same. How much less, with 1000 classes:
+logits = torch.ones(64, 1000)
+sizes = [t.nbytes for t in (logits, logits.argmax(-1))]
+print(sizes)
+assert sizes == [64 * 1000 * 4, 64 * 8]
 
 # %%
 # Why is my history the same value again and again?

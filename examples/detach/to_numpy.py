@@ -49,6 +49,97 @@ with torch.no_grad():
 assert all(array.ctypes.data == output.data_ptr() for array in arrays)
 
 # %%
+# ``can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu()``
+# ----------------------------------------------------------------------
+# NumPy reads the memory of the CPU alone. Write ``t.detach().cpu().numpy()``, or
+# ``t.numpy(force=True)``, for a tensor on ``cuda:0``, ``mps:0`` or ``xpu:0``.
+# matplotlib, pandas, scikit-learn and OpenCV convert what you give them, so they raise
+# it, too. The order of ``detach()`` and ``cpu()`` does not matter to the result.
+#
+# A list of tensors raises the same error for its first element. Convert them when you
+# store them, or all at once: ``torch.stack(losses).numpy(force=True)``. ``meta`` stands
+# for the GPU here.
+on_device = torch.ones(2, device="meta")
+for convert in (on_device.numpy, lambda: np.asarray(on_device)):
+    try:
+        convert()
+    except TypeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a tensor of another device became an array")
+    assert "can't convert meta device type tensor to numpy" in message
+print(message)
+losses = [(image * factor).sum() for factor in (1, 2)]
+for detached in (losses[0].detach().cpu(), losses[0].cpu().detach()):
+    assert detached.numpy() == losses[0].numpy(force=True)
+curve = torch.stack(losses).numpy(force=True)
+print(curve.shape, curve.tolist() == [loss.item() for loss in losses])
+assert curve.tolist() == [loss.item() for loss in losses]
+
+# %%
+# NumPy, SciPy or OpenCV in ``forward()``: how does the gradient get through?
+# ---------------------------------------------------------------------------
+# Not by itself: ``torch.from_numpy()`` makes a new leaf, and what comes before it does
+# not train. Look for the function of PyTorch first: ``torch.clamp`` for ``np.clip``,
+# ``torch.linalg.norm``, ``torch.fft``, ``torch.special``, a convolution for a filter of
+# SciPy, ``grid_sample`` for ``cv2.warpAffine``. If there is none, write a
+# :torch:`torch.autograd.Function <autograd.html#function>` that computes the forward
+# with NumPy, and whose ``backward()`` knows the derivative. Here it interpolates in a
+# table. :torch:`torch.autograd.gradcheck` compares it with finite differences.
+from torch.autograd.function import once_differentiable
+
+knots, values = np.array([0.0, 1.0, 2.0, 3.0]), np.array([0.0, 1.0, 4.0, 9.0])
+
+
+def as_tensor_like(array, x):
+    return torch.as_tensor(array, dtype=x.dtype, device=x.device)
+
+
+class Interpolate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return as_tensor_like(np.interp(x.numpy(force=True), knots, values), x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        right = np.searchsorted(knots, x.numpy(force=True)).clip(1, len(knots) - 1)
+        slopes = np.diff(values) / np.diff(knots)
+        return gradient * as_tensor_like(slopes[right - 1], x)
+
+
+x = torch.tensor([0.5, 2.5], dtype=torch.float64, requires_grad=True)
+array = np.interp(x.numpy(force=True), knots, values)
+cut = torch.from_numpy(array)  # wrong: a new leaf
+result = Interpolate.apply(x)  # right
+(gradient,) = torch.autograd.grad(result.sum(), x)
+print(cut.requires_grad, result.requires_grad, gradient)
+assert not cut.requires_grad
+assert result.tolist() == [0.5, 6.5] == cut.tolist()
+assert gradient.tolist() == [1, 5]
+assert torch.autograd.gradcheck(Interpolate.apply, x)
+
+# %%
+# ``once_differentiable`` belongs there, because autograd does not record what
+# ``backward()`` computes with NumPy. A second derivative, as in a gradient penalty,
+# then raises an error where it would be wrong: behind a square, for instance. Behind a
+# sum, the gradient has no graph, and nothing raises
+# (:doc:`/gallery/beyond/complex_and_double_backward`).
+(gradient,) = torch.autograd.grad(Interpolate.apply(x).sum(), x, create_graph=True)
+assert not gradient.requires_grad
+loss = Interpolate.apply(x).square().sum()
+(gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+try:
+    gradient.sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the backward with NumPy was differentiated")
+assert "once_differentiable" in message
+
+# %%
 # Why is my gradient wrong, without an error?
 # -------------------------------------------
 # Because some code wrote to the array, for example to scale it for a plot, and
