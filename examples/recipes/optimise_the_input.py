@@ -238,8 +238,8 @@ plt.show()
 # LPIPS or VGG as an attribute of the model: the loss network is trained, too
 # ---------------------------------------------------------------------------
 # Then its weights are in ``self.parameters()``, and an optimizer that gets all of these
-# trains the loss to be small: LPIPS becomes negative, and what it says about the
-# images is lost. Freeze it in ``__init__()``, and give the optimizer the
+# trains the loss to be small: LPIPS comes near zero or becomes negative, whatever the
+# images are. Freeze it in ``__init__()``, and give the optimizer the
 # generator's parameters. Keep it in ``eval()``: ``train()`` of the model also sets its
 # parts. The same holds for a ``LightningModule`` (`torchmetrics 2315
 # <https://github.com/Lightning-AI/torchmetrics/issues/2315>`__).
@@ -260,19 +260,19 @@ class WithLPIPS(nn.Module):
         return self.lin(difference.square()).mean()
 
 
-last = {}
+last, (blurred, sharp) = {}, torch.randn(2, 64, 4)
 for freezes in (False, True):
     torch.manual_seed(0)
     model = WithLPIPS(freezes=freezes)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for _ in range(100):
         optimizer.zero_grad()
-        loss = model(source, target)
+        loss = model(blurred, sharp)
         loss.backward()
         optimizer.step()
     last[freezes] = loss.item()
-    print(f"{freezes=}: negative {loss.item() < 0}")
-assert last[False] < 0 <= last[True]
+    print(f"{freezes=}: loss < 0.01: {last[freezes] < 0.01}")
+assert last[False] < 0.01 < last[True]
 
 # %%
 # SDS, DreamFusion: the gradient comes from a network under ``no_grad()``

@@ -140,8 +140,13 @@ class Both(torch.optim.Optimizer):
         self.share()
 
     def step(self, closure=None):
+        loss = None
+        if closure is not None:  # Lightning passes one
+            with torch.enable_grad():
+                loss = closure()
         for one in self.optimizers:
             one.step()
+        return loss
 
 
 def trained(count, state=None):
@@ -165,6 +170,7 @@ def trained(count, state=None):
     scheduler.step()
     halved = [group["lr"] for one in both.optimizers for group in one.param_groups]
     assert halved == [rate / 2 for rate in rates]
+    assert both.step(lambda: 0.5) == 0.5
     return state
 
 
