@@ -133,6 +133,24 @@ assert kept == {"x": [8, 8], "x requires a gradient": [40, 8]}
 assert multiplications(lambda: without_recording(asked)) == 7
 
 # %%
+# Only ``lm_head`` trains, and backward goes through all layers: tied weights
+# ---------------------------------------------------------------------------
+# In many language models ``lm_head.weight`` *is* the weight of the embedding
+# (``tie_word_embeddings``). If it trains, so does the beginning of the network, and
+# nothing is saved. Give the head a weight of its own, or detach the embedding's output.
+embedding, lm_head = nn.Embedding(64, 64), nn.Linear(64, 64, bias=False)
+tokens = torch.randint(64, (32,))
+embedding.requires_grad_(False)
+of_head = {"own weight": multiplications(lambda: lm_head(backbone(embedding(tokens))))}
+lm_head.weight = embedding.weight.requires_grad_(True)
+of_head["tied"] = multiplications(lambda: lm_head(backbone(embedding(tokens))))
+of_head["tied, detach()"] = multiplications(
+    lambda: lm_head(backbone(embedding(tokens).detach()))
+)
+print(of_head)
+assert list(of_head.values()) == [7, 13, 7]
+
+# %%
 # Where it ends
 # -------------
 # - Freezing after some steps does not free what was made before: ``.grad`` and the

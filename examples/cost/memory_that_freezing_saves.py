@@ -321,6 +321,44 @@ for way, most in peaks.items():
 assert list(peaks.values()) == [896, 896, 640, 384]
 
 # %%
+# How many bytes does a parameter take, frozen and trained?
+# ---------------------------------------------------------
+# In ``float32`` with Adam or AdamW: 4 for the weight, 4 for ``.grad`` and 8 for the two
+# averages, 16 in all. Autocast does not change that: the weights stay ``float32``. A
+# frozen weight takes its own size only: 4, 2 in half precision, 1 in 8 bits, half a
+# byte in 4 bits. So 7 billion parameters take 112 GB to train, and 14 GB frozen in
+# ``bfloat16``, in both cases without activations. ``.grad`` is there from the first
+# ``backward()`` on and the averages from the first ``step()`` on: if it fits, but fails
+# in the second step, this is why.
+
+
+def bytes_per_parameter(dtype, kind=None, **options):
+    layer = Linear(256, 256, bias=False, dtype=dtype)
+    total = layer.weight.nbytes
+    if kind:
+        optimizer = kind(layer.parameters(), lr=0.1, **options)
+        layer(torch.ones(1, 256, dtype=dtype)).sum().backward()
+        optimizer.step()
+        state = [s for s in optimizer.state[layer.weight].values() if s is not None]
+        total += layer.weight.grad.nbytes + sum(s.nbytes for s in state)
+    return round(total / layer.weight.numel())
+
+
+optim, half = torch.optim, torch.bfloat16
+sizes = {
+    "AdamW": bytes_per_parameter(torch.float32, optim.AdamW),
+    "SGD, momentum": bytes_per_parameter(torch.float32, optim.SGD, momentum=0.9),
+    "SGD": bytes_per_parameter(torch.float32, optim.SGD),
+    "AdamW, bfloat16": bytes_per_parameter(half, optim.AdamW),
+    "frozen": bytes_per_parameter(torch.float32),
+    "frozen, bfloat16": bytes_per_parameter(half),
+}
+for name, size in sizes.items():
+    print(f"{name:17}{size:3}")
+assert list(sizes.values()) == [16, 12, 8, 8, 4, 2]
+assert [7 * sizes[name] for name in ("AdamW", "frozen, bfloat16")] == [112, 14]
+
+# %%
 # Where it ends
 # -------------
 # What an optimizer has stored stays after a later freeze: delete it. And if the input

@@ -233,6 +233,60 @@ else:
     raise AssertionError("step() did not write to the weights")
 
 # %%
+# SAC's temperature: ``alpha_loss`` without ``detach()`` trains the actor
+# -----------------------------------------------------------------------
+# The loss of ``log_alpha`` compares the entropy with its target. There,
+# ``log_prob`` is a constant: without ``detach()``, the same loss gives the actor a
+# gradient. In the actor's loss, alpha is the constant. And compute
+# ``log_alpha.exp()`` in each step: computed once before the loop, it keeps its first
+# value if it is detached, and if not, the second step raises ``Trying to backward
+# through the graph a second time``.
+log_alpha = torch.tensor(-1.0, requires_grad=True)
+target_entropy = -1.0
+_, log_prob = draw(states)
+for detach in (False, True):
+    excess = log_prob + target_entropy
+    if detach:
+        excess = excess.detach()
+    alpha_loss = -(log_alpha.exp() * excess).mean()
+    of_alpha, of_actor = torch.autograd.grad(
+        alpha_loss, [log_alpha, actor[0].weight], retain_graph=True, allow_unused=True
+    )
+    print(f"{detach=}: alpha {of_alpha is not None}, actor {of_actor is not None}")
+    assert of_alpha != 0
+    assert (of_actor is None) == detach
+
+# %%
+# Many implementations use ``log_alpha`` in place of ``log_alpha.exp()`` in this loss.
+# Both gradients have the same sign, and the second one is alpha times the first.
+excess = (log_prob + target_entropy).detach()
+(plain,) = torch.autograd.grad(-(log_alpha * excess).mean(), log_alpha)
+torch.testing.assert_close(of_alpha, log_alpha.detach().exp() * plain)
+
+alpha_optimizer = torch.optim.Adam([log_alpha], lr=0.1)
+alpha = log_alpha.exp()
+try:
+    for _ in range(2):
+        alpha_optimizer.zero_grad()
+        # Wrong: alpha was computed before the loop.
+        (-(alpha * excess).mean()).backward()
+        alpha_optimizer.step()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("exp() saved nothing")
+assert message.startswith("Trying to backward through the graph a second time")
+for _ in range(2):
+    # Right: alpha is computed in each step.
+    alpha = log_alpha.exp()
+    alpha_optimizer.zero_grad()
+    (-(alpha * excess).mean()).backward()
+    alpha_optimizer.step()
+actor_loss = (log_alpha.exp().detach() * log_prob).mean()
+(left,) = torch.autograd.grad(actor_loss, log_alpha, allow_unused=True)
+assert left is None
+
+# %%
 # Where it ends
 # -------------
 # - ``backward(inputs=...)`` with the parameters of the actor leaves the critic's

@@ -277,6 +277,79 @@ print(loose.weight.grad is not None)
 assert loose.weight.grad is not None
 
 # %%
+# The student is made of layers of the teacher: copy them
+# -------------------------------------------------------
+# ``nn.Sequential(*teacher[::2])``, or ``student.layer[0] = teacher.layer[0]``, copies
+# nothing: both networks hold the same module. If you freeze the teacher, these layers
+# of the student are frozen, too. If you don't, training the student changes the
+# teacher. ``copy.deepcopy()`` separates them. The copy of a frozen network in
+# ``eval()`` is frozen and in ``eval()``, so set both for the student.
+import copy
+
+large = nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))
+large.requires_grad_(False).eval()
+for way in ("shared", "deepcopy"):
+    layers = large[::2] if way == "shared" else copy.deepcopy(large[::2])
+    small = nn.Sequential(*layers)
+    if way == "deepcopy":
+        assert not any(p.requires_grad for p in small.parameters())
+        assert not small[0].training
+        small.requires_grad_(True).train()
+    trains = [p.requires_grad for p in small.parameters()]
+    shares = small[0] is large[0]
+    print(f"{way:9} trains: {any(trains)}, shares: {shares}")
+    assert all(trains) != shares
+assert not any(p.requires_grad for p in large.parameters())
+
+# %%
+# Self-distillation: a second forward under ``no_grad()``, or ``detach()``?
+# -------------------------------------------------------------------------
+# If a network is its own teacher, and both need the same input, detach the output that
+# you have: ``logits.detach()``. A second forward under ``no_grad()`` gives the same
+# target and the same gradient, and costs a forward. Run it twice only if the teacher
+# differs: other input, ``eval()`` in place of dropout, older weights.
+early = nn.Linear(4, 4)
+deep = small(x)
+with torch.no_grad():
+    second_forward = small(x)
+gradients = [
+    torch.autograd.grad(F.mse_loss(early(x), target), early.weight)[0]
+    for target in (deep.detach(), second_forward)
+]
+print(gradients[0].allclose(gradients[1]))
+torch.testing.assert_close(*gradients)
+
+# %%
+# May the teacher run in ``inference_mode()``, in half precision, in a ``Trainer``?
+# ---------------------------------------------------------------------------------
+# - ``inference_mode()``: clone the target outside of the block. Most losses save it for
+#   their backward pass, which :doc:`an inference tensor
+#   </reference/errors/inference_tensors_cannot_be_saved_for_backward>` does not allow.
+#   With ``no_grad()`` nothing is needed.
+# - Half precision: ``teacher.bfloat16()`` halves the memory of its weights. Convert
+#   its output with ``.float()`` before the loss.
+# - ``Trainer`` of transformers: override ``compute_loss()``, and keep the teacher as an
+#   attribute of the trainer, not of the model: then it is neither in the optimizer nor
+#   in the checkpoint. Move it to ``args.device`` yourself.
+# - Lightning, accelerate, DDP, DeepSpeed:
+#   :doc:`/gallery/frameworks/frozen_second_network`.
+with torch.inference_mode():
+    marked = large(x)
+try:
+    F.mse_loss(early(x), marked)
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the target was not saved")
+F.mse_loss(early(x), marked.clone()).backward()
+coarse = copy.deepcopy(large).bfloat16()
+with torch.no_grad():
+    target = coarse(x.bfloat16()).float()
+F.mse_loss(early(x), target).backward()
+weights = [sum(p.nbytes for p in net.parameters()) for net in (large, coarse)]
+assert weights[0] == 2 * weights[1]
+
+# %%
 # Where it ends
 # -------------
 # - A teacher that is an attribute of the student's module goes into training mode with

@@ -188,6 +188,99 @@ for use_buffers in (False, True):
     assert copied != use_buffers
 
 # %%
+# Frozen layers, LoRA: which parameters does the EMA need?
+# --------------------------------------------------------
+# Only those that the student trains: the others stay equal. Ask the *student* for
+# ``requires_grad``. All parameters of the teacher are frozen, so a loop with
+# ``if old.requires_grad:`` skips each one, without an error, and the teacher stays as
+# it is. Find the partner by name: if one of two lists is filtered, ``zip()`` pairs the
+# wrong tensors. Classes that keep a list of shadow weights, such as ``EMAModel`` of
+# diffusers or that of pytorch_ema, need the same list in each call.
+tuned = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+tuned[0].requires_grad_(False)
+followed = {}
+for asked in ("teacher", "student"):
+    slow = copy.deepcopy(tuned).requires_grad_(False)
+    with torch.no_grad():
+        tuned[1].weight += 1  # a step
+        for name, old in slow.named_parameters():
+            new = tuned.get_parameter(name)
+            if (old if asked == "teacher" else new).requires_grad:
+                old.lerp_(new, 0.1)
+    followed[asked] = (tuned[1].weight - slow[1].weight).mean().item()
+    print(f"{asked}: still {followed[asked]:.1f} behind")
+assert round(followed["teacher"], 4) == 1
+assert round(followed["student"], 4) == 0.9
+
+# %%
+# A dictionary is enough, then: it holds the average of what trains, and
+# ``functional_call()`` runs the model with it. Nothing has to be swapped back.
+from torch.func import functional_call
+
+shadow = {name: p.detach().clone() for name, p in tuned.named_parameters()}
+del shadow["0.weight"], shadow["0.bias"]  # frozen
+with torch.no_grad():
+    tuned[1].weight += 1
+    for name, old in shadow.items():
+        old.lerp_(tuned.get_parameter(name), 0.1)
+    averaged = functional_call(tuned, shadow, inputs)
+    trained = tuned(inputs)
+assert sorted(shadow) == ["1.bias", "1.weight"]
+assert not averaged.allclose(trained)
+assert tuned.get_parameter("1.weight") is tuned[1].weight
+
+# %%
+# Resume, gradient accumulation, DDP: when to update, and what to save
+# --------------------------------------------------------------------
+# - Update after each ``optimizer.step()``, not after each micro-batch: with 4 of them,
+#   the average would forget the past nearly 4 times as fast.
+# - Under DDP each process updates its own copy from ``model.module``, and all stay
+#   equal. The average is not wrapped. The names of a wrapped model begin with
+#   ``module.``, those of a compiled one with ``_orig_mod.``: unwrap both.
+# - Save the counter of updates as well. Many classes begin with a small decay that
+#   grows with the counter: if it starts at 0 again, the first update replaces most of
+#   the average. In ``AveragedModel`` it is the buffer ``n_averaged``. Load the state of
+#   the whole ``AveragedModel``: at ``n_averaged == 0``, the first update is a copy.
+# - Average only floating point tensors: ``v *= decay`` fails at the counter of a batch
+#   norm, ``num_batches_tracked``, with ``result type Float can't be cast``.
+
+
+def decay(updates):
+    return min(0.9999, (1 + updates) / (10 + updates))
+
+
+changes = {updates: round(1 - decay(updates), 4) for updates in (5000, 0)}
+print(changes)
+assert changes == {5000: 0.0018, 0: 0.9}
+
+model = nn.Linear(1, 1, bias=False)
+average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+for value in (0.0, 1.0):
+    nn.init.constant_(model.weight, value)
+    average.update_parameters(model)
+assert round(average.module.weight.item(), 4) == 0.1
+resumed = {}
+for whole in (False, True):
+    again = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    if whole:
+        again.load_state_dict(average.state_dict())
+    else:
+        again.module.load_state_dict(average.module.state_dict())
+    again.update_parameters(model)
+    resumed[whole] = round(again.module.weight.item(), 2)
+    print(f"{whole=}: {resumed[whole]}")
+assert resumed == {False: 1.0, True: 0.19}
+
+counter = nn.BatchNorm1d(2).num_batches_tracked
+try:
+    counter *= 0.9
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an integer was averaged")
+assert message.startswith("result type Float can't be cast")
+
+# %%
 # Where it ends
 # -------------
 # - In a coarse dtype, a small step is rounded away: a teacher in ``bfloat16`` with a

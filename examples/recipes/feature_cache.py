@@ -164,6 +164,79 @@ sum(loss_of(embedding, *pair) for pair in pairs).backward()
 assert stem.weight.grad.any()
 
 # %%
+# Only some layers are frozen: where do I cut the model?
+# ------------------------------------------------------
+# Store the input of the first layer that trains, and run the rest in each epoch. With
+# ``nn.Sequential(*list(model.children())[:-1])`` you lose what ``forward()`` does
+# between the layers, such as ``torch.flatten()`` in a ResNet. A hook takes the input
+# itself. Whatever you choose, compare the outputs once.
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.middle = nn.Conv2d(1, 2, 3), nn.Linear(8, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.middle(torch.flatten(self.conv(x).relu(), 1)).relu())
+
+
+net, pictures = Net().eval(), torch.randn(6, 1, 4, 4)
+net.conv.requires_grad_(False)
+kept = []
+handle = net.middle.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+with torch.no_grad():
+    whole = net(pictures)
+handle.remove()
+(stored,) = kept
+
+
+def rest(features):
+    return net.head(net.middle(features).relu())
+
+
+print("hook:      ", rest(stored).allclose(whole))
+assert rest(stored).allclose(whole)
+try:
+    nn.Sequential(*net.children())(pictures)
+    same = True
+except RuntimeError:
+    same = False
+print("children():", same)
+assert not same
+assert rest(stored).requires_grad
+assert not stored.requires_grad
+
+# %%
+# Out of memory while the features are stored, or a file that is far too large
+# ----------------------------------------------------------------------------
+# Move each batch away from the GPU, ``features.append(backbone(batch).cpu())``, under
+# ``no_grad()``: without it each one holds its graph, too. ``torch.save()`` writes the
+# whole memory that a tensor looks into, so a slice, such as ``cache[i]``, is as large
+# as the cache. Save ``cache[i].clone()``. In half precision it takes half of the space.
+import io
+
+
+def size(tensor):
+    file = io.BytesIO()
+    torch.save(tensor, file)
+    return file.tell()
+
+
+large = torch.zeros(1000, 100)
+sizes = {
+    "cache[0]": size(large[0]),
+    "cache[0].clone()": size(large[0].clone()),
+    "cache": size(large),
+    "cache.half()": size(large.half()),
+}
+for name, number in sizes.items():
+    print(f"{name:17}{round(number / 1000):4} kB")
+assert sizes["cache[0]"] > 40 * sizes["cache[0].clone()"]
+assert abs(sizes["cache"] / sizes["cache.half()"] - 2) < 0.05
+
+# %%
 # Where it ends
 # -------------
 # ``eval()`` affects only modules that check the mode. A call of ``functional.dropout``

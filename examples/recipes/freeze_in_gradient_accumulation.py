@@ -162,6 +162,57 @@ for number, part in enumerate(parts):
 torch.testing.assert_close(model.weight.grad, later)
 
 # %%
+# Off by one, clipping, the scheduler, the last batch: the boundary in one place
+# ------------------------------------------------------------------------------
+# Clip, ``step()``, ``scheduler.step()``, ``zero_grad()`` and your freeze all belong to
+# the boundary. Count from 1, or ``if i % accumulate == 0`` steps after the first
+# micro-batch alone. Clip once, because clipped parts don't add up to the clipped sum. A
+# scheduler that is called for each micro-batch comes to its end ``accumulate`` times
+# too early. The last, smaller group needs a step of its own, and its own number.
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+batches, stepped = torch.randn(10, 2, 2), []
+for number, part in enumerate(batches, 1):
+    first = (number - 1) // 4 * 4
+    (loss(part) / min(4, len(batches) - first)).backward()
+    if number % 4 == 0 or number == len(batches):
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+        optimizer.zero_grad()
+        stepped.append(number)
+print("right:", stepped)
+print("wrong:", [i + 1 for i, _ in enumerate(batches) if i % 4 == 0])
+assert stepped == [4, 8, 10]
+assert scheduler.last_epoch == 3
+
+clipped = {}
+for each in (True, False):
+    optimizer.zero_grad()
+    for part in 10 * parts:
+        (loss(part) / 4).backward()
+        if each:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+    clipped[each] = model.weight.grad.clone()
+assert not clipped[True].allclose(clipped[False])
+
+# %%
+# Where is the boundary in a framework? (From their documentation, not run here.)
+#
+# - *accelerate*: inside ``with accelerator.accumulate(model):`` the prepared optimizer
+#   and scheduler skip their calls until ``accelerator.sync_gradients`` is True. Freeze
+#   behind ``zero_grad()``, if it is True.
+# - *Trainer*: ``gradient_accumulation_steps``. Freeze in a callback, ``on_step_end()``;
+#   ``on_substep_end()`` comes after a micro-batch.
+# - *Lightning*: ``accumulate_grad_batches``. Freeze in ``on_train_epoch_start()``: on
+#   the last batch of an epoch, it steps in any case (not so under DeepSpeed).
+# - *DDP*: ``with model.no_sync():`` around all micro-batches but the last one.
+#   :doc:`/gallery/beyond/two_backward_passes_under_ddp` says what freezing does there.
+# - *DeepSpeed*: ``engine.is_gradient_accumulation_boundary()``.
+
+# %%
 # Where it ends
 # -------------
 # - ``LBFGS`` updates all parameters that it holds from its history, even where

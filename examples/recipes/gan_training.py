@@ -258,6 +258,90 @@ linear, real = nn.Linear(2, 1).requires_grad_(False), ring().requires_grad_()
 assert not slope.requires_grad
 
 # %%
+# FreezeD: ``requires_grad_(True)`` also unfreezes what should stay frozen
+# ------------------------------------------------------------------------
+# You froze the first layers of a pretrained discriminator, or of the generator, and the
+# loop above unfreezes them in its first round: ``discriminator.requires_grad_(True)``
+# is for all parameters. Remember what trains, and switch only that. StyleGAN2-ADA has
+# the same line in `its loop
+# <https://github.com/NVlabs/stylegan2-ada-pytorch/blob/main/training/training_loop.py>`__
+# for each phase, so a generator that you froze before trains all the same. To freeze it
+# there, leave out its phases. (Read, not run.)
+
+
+def first_layer_stays(*, remembers):
+    generator, discriminator = network(2), network(1)
+    discriminator[0].requires_grad_(False)
+    start = discriminator[0].weight.clone()
+    trains = list(discriminator.parameters())
+    if remembers:
+        trains = [p for p in trains if p.requires_grad]
+    optimizer = torch.optim.Adam(discriminator.parameters(), lr=0.004)
+    for _ in range(2):
+        fake = generator(torch.randn(128, 2))
+        optimizer.zero_grad()
+        d_loss = bce(discriminator(ring()), 1.0)
+        (d_loss + bce(discriminator(fake.detach()), 0.0)).backward()
+        optimizer.step()
+        for parameter in trains:
+            parameter.requires_grad_(False)
+        bce(discriminator(fake), 1.0).backward()
+        for parameter in trains:
+            parameter.requires_grad_(True)
+    return torch.equal(discriminator[0].weight, start)
+
+
+stays = {way: first_layer_stays(remembers=way) for way in (False, True)}
+print(stays)
+assert stays == {False: False, True: True}
+
+# %%
+# If the optimizer is made from the parameters that train, make it before you freeze the
+# discriminator for the generator's step. Made in between, it holds none of them, or
+# fewer than in the saved run: then :doc:`loading its state fails
+# </reference/errors/parameter_group_that_doesnt_match_the_size>`.
+#
+# Mixed precision: one ``GradScaler`` for both networks, or two?
+# --------------------------------------------------------------
+# One is enough. Call ``scaler.step()`` for each optimizer and ``scaler.update()`` once,
+# at the end of the round. The scaler looks at each optimizer by itself: if only the
+# generator's gradient overflows, only its step is skipped, but the scale becomes
+# smaller for both. With two scalers, each network has its own scale. A generator that
+# gets no gradient, because the fakes were detached in its step, raises ``No inf checks
+# were recorded for this optimizer.``
+scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+moved = []
+for factor in (1.0, torch.inf):
+    before = [net[0].weight.clone() for net in (generator, discriminator)]
+    fake = generator(noise)
+    d_loss = bce(discriminator(ring()), 1.0) + bce(discriminator(fake.detach()), 0.0)
+    d_optimizer.zero_grad()
+    scaler.scale(d_loss).backward()
+    scaler.step(d_optimizer)
+
+    discriminator.requires_grad_(False)
+    g_loss = factor * bce(discriminator(fake), 1.0)
+    g_optimizer.zero_grad()
+    scaler.scale(g_loss).backward()
+    scaler.step(g_optimizer)
+    discriminator.requires_grad_(True)
+    scaler.update()
+    pairs = zip((generator, discriminator), before, strict=True)
+    moved.append([not torch.equal(net[0].weight, old) for net, old in pairs])
+    print("moved:", moved[-1], "scale:", scaler.get_scale())
+assert moved == [[True, True], [False, True]]
+assert scaler.get_scale() == 512
+g_optimizer.zero_grad()
+scaler.scale(bce(discriminator(generator(noise).detach()), 1.0)).backward()
+try:
+    scaler.step(g_optimizer)
+except AssertionError as error:
+    message = str(error)
+else:
+    raise AssertionError("the generator had a gradient")
+assert message == "No inf checks were recorded for this optimizer."
+
+# %%
 # Where it ends
 # -------------
 # Not each of these mistakes raises an error:
@@ -270,6 +354,11 @@ assert not slope.requires_grad
 #   something to train. With detached fakes, only that term trains the generator.
 # - Batch norm in the discriminator updates its statistics although it is frozen:
 #   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+# - Under DDP, a discriminator with batch norm that is called on real and on fake points
+#   before one ``backward()`` may raise ``has been modified by an inplace operation``,
+#   depending on the version:
+#   :doc:`/reference/errors/modified_by_an_inplace_operation`. For two optimizers in
+#   Lightning, see :doc:`/gallery/frameworks/lightning_manual_optimization`.
 discriminator.requires_grad_(True)
 verdict = discriminator(generator(noise)).mean()
 weights = list(generator.parameters())

@@ -177,6 +177,80 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# ``nn.MultiheadAttention``, CLIP: LoRA on ``out_proj`` gets no gradient
+# ----------------------------------------------------------------------
+# ``nn.MultiheadAttention`` never calls its ``out_proj``: it reads the weight of it, and
+# its ``in_proj_weight`` is no layer at all. So an adapter that is a subclass of
+# ``nn.Linear`` (as in loralib) is passed over without an error. One that only wraps the
+# layer fails, because it has no ``weight``. Parametrize the weights instead. With a
+# fused ``qkv`` that is an ``nn.Linear``, as in timm, ``LoRA`` from above works.
+from torch.nn.utils import parametrize
+
+
+class Delta(nn.Module):
+    def __init__(self, rows, columns, rank=2):
+        super().__init__()
+        self.A = nn.Parameter(torch.randn(rank, columns) * 0.1)
+        self.B = nn.Parameter(torch.zeros(rows, rank))
+
+    def forward(self, weight):
+        return weight + self.B @ self.A
+
+
+class LinearWithLoRA(nn.Linear):
+    def __init__(self, base, rank=2):
+        super().__init__(base.in_features, base.out_features)
+        self.load_state_dict(base.state_dict())
+        self.requires_grad_(False)
+        self.delta = Delta(self.out_features, self.in_features, rank)
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.delta(self.weight), self.bias)
+
+
+tokens, reached = torch.randn(4, 5, 8), {}
+for way in ("subclass", "parametrize"):
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).requires_grad_(False)
+    out = attention.out_proj
+    if way == "subclass":
+        attention.out_proj = LinearWithLoRA(out)
+    else:
+        parametrize.register_parametrization(out, "weight", Delta(8, 8))
+        parametrize.register_parametrization(attention, "in_proj_weight", Delta(24, 8))
+    trained = {n: p for n, p in attention.named_parameters() if p.requires_grad}
+    output = attention(tokens, tokens, tokens)[0]
+    if output.requires_grad:
+        output.square().sum().backward()
+    reached[way] = [p.grad is not None for p in trained.values()]
+    print(f"{way:12}", reached[way])
+assert reached == {"subclass": [False] * 2, "parametrize": [True] * 4}
+try:
+    attention.out_proj = LoRA(out)
+    attention(tokens, tokens, tokens)
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a wrapper was called")
+assert "has no attribute 'weight'" in message
+
+# %%
+# The loss falls slowly: the new head is frozen, too
+# --------------------------------------------------
+# A filter that lets only names with ``lora`` train, such as
+# ``mark_only_lora_as_trainable()``, also freezes a new classifier: the adapters then
+# have to fit random weights. Name the head in the filter, and save it with the
+# adapters. (In peft it is ``modules_to_save``.)
+model = nn.Sequential(with_adapters(network()), nn.Linear(4, 3))
+for with_head in (False, True):
+    for name, parameter in model.named_parameters():
+        is_adapter = name.rpartition(".")[2] in {"A", "B"}
+        is_head = with_head and name.startswith("1.")
+        parameter.requires_grad_(is_adapter or is_head)
+    print([name for name, p in model.named_parameters() if p.requires_grad])
+    assert model[1].weight.requires_grad == with_head
+    assert not model[0][0].base.weight.requires_grad
+
+# %%
 # Where it ends
 # -------------
 # - Around a base with nothing trainable before it, as in the first adapter here,

@@ -147,6 +147,71 @@ assert reached["SGD, lr=10"] == [4.0, -4.0]
 assert all(abs(abs(center) - 4) < 0.5 for center in reached["Adam, lr=0.1"])
 
 # %%
+# Trainer, Lightning, accelerate, DDP: how does the optimizer get them?
+# ---------------------------------------------------------------------
+# Make the loss a part of the model, and compute it in ``forward()``: this works in all
+# of them.
+#
+# - *Trainer* of transformers makes its optimizer from ``model.named_parameters()``. A
+#   loss in ``compute_loss_func``, or an attribute of the trainer, is not among them.
+# - *Lightning*: ``self.criterion = ...`` in ``__init__()`` is a part of
+#   ``self.parameters()``.
+# - *accelerate*: give ``prepare()`` one module with both, not only the model.
+# - *DDP* averages only gradients of the wrapped module. A loss outside of it has other
+#   values on each rank.
+# - *nnU-Net* and others: override the method that makes the optimizer
+#   (``configure_optimizers()``).
+
+
+class WithLoss(nn.Module):
+    def __init__(self, model, criterion):
+        super().__init__()
+        self.model, self.criterion = model, criterion
+
+    def forward(self, inputs, targets):
+        return self.criterion((self.model(inputs) - targets).square().mean(0))
+
+
+whole = WithLoss(nn.Linear(4, 2), Weighting(2))
+optimizer = torch.optim.AdamW(whole.parameters(), lr=0.05)
+for _ in range(5):
+    optimizer.zero_grad()
+    whole(inputs, targets).backward()
+    optimizer.step()
+print([name for name, _ in whole.named_parameters()])
+assert whole.criterion.log_variance.all()
+assert len(optimizer.state) == 3
+
+# %%
+# The optimizer exists already, or a checkpoint was saved without them
+# --------------------------------------------------------------------
+# ``add_param_group()`` adds the parameters of the loss to an optimizer that is there.
+# If you resume from a checkpoint that was saved before, load the optimizer first and
+# add the group afterwards: in the other order, it has a group too many. And a plain
+# tensor has to require its gradient on the device where it stays: ``torch.zeros(2,
+# requires_grad=True).to(device)`` is a result, and the optimizer refuses it:
+# :doc:`/reference/errors/cant_optimize_a_non_leaf_tensor`. With ``nn.Module``, ``to()``
+# keeps the parameters.
+model, criterion = nn.Linear(4, 2), Weighting(2)
+old = torch.optim.AdamW(model.parameters(), lr=0.05).state_dict()
+for load_first in (True, False):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
+    if load_first:
+        optimizer.load_state_dict(old)
+    optimizer.add_param_group({"params": criterion.parameters(), "weight_decay": 0.0})
+    try:
+        if not load_first:
+            optimizer.load_state_dict(old)
+        message = ""
+    except ValueError as error:
+        message = str(error)
+    print(f"{load_first=} {message}")
+    assert ("different number of parameter groups" in message) != load_first
+before = criterion.log_variance
+assert criterion.double().log_variance is before
+assert not torch.zeros(2, requires_grad=True).to(torch.float64).is_leaf
+
+# %%
 # Where it ends
 # -------------
 # - A loss that is made anew in each step, such as ``Weighting(2)(losses)``, begins with

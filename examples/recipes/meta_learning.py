@@ -254,6 +254,75 @@ for create_graph in (False, True):
     assert (model[0].weight.grad is None) == create_graph
 
 # %%
+# Evaluation of MAML under ``no_grad()``, or in ``validation_step``: it raises
+# ----------------------------------------------------------------------------
+# The inner loop needs gradients, also where nothing is trained for good. Under
+# ``no_grad()`` it raises ``element 0 of tensors does not require grad``. Turn recording
+# on for the adaptation only. It needs no ``create_graph`` here, because no outer loss
+# follows. ``enable_grad()`` does not undo ``inference_mode()``: in Lightning, write
+# ``Trainer(inference_mode=False)``.
+inputs, targets = task()
+with torch.no_grad():
+    try:
+        # Wrong: the inner loss has no graph.
+        adapt(model, inputs[0], targets[0])
+    except RuntimeError as error:
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the inner loss had a graph")
+    # Right: recorded here, and only here.
+    with torch.enable_grad():
+        adapted = adapt(model, inputs[0], targets[0], create_graph=False)
+    score = F.mse_loss(functional_call(model, adapted, inputs[1]), targets[1])
+print(score.requires_grad)
+assert not score.requires_grad
+
+# %%
+# Hypernetwork, merged models: no gradient for what makes the weights
+# -------------------------------------------------------------------
+# One network makes the weights of another, or learned coefficients mix those of two
+# models. If you write the result into ``.data``, copy it under ``no_grad()``, or wrap
+# it in ``nn.Parameter``, only its values arrive, and the coefficients get no gradient,
+# without an error. (Assigned as it is, :doc:`it is refused
+# </reference/errors/torch_nn_parameter_or_none_expected>`.) Pass it to
+# ``functional_call()``, or delete the parameter and assign the result in its place. The
+# network that uses the weights needs no ``requires_grad``, and no place in the
+# optimizer.
+
+
+def output_of(network, made, way):
+    if way == "functional_call":
+        return functional_call(network, {"weight": made}, points)
+    if way == "weight.data = made":
+        network.weight.data = made
+    elif way == "weight.copy_(made)":
+        with torch.no_grad():
+            network.weight.copy_(made)
+    elif way == "nn.Parameter(made)":
+        network.weight = nn.Parameter(made)
+    else:
+        del network.weight
+        network.weight = made
+    return network(points)
+
+
+one, other = torch.randn(1, 1), torch.randn(1, 1)
+arrives = {}
+for way in (
+    "weight.data = made",
+    "weight.copy_(made)",
+    "nn.Parameter(made)",
+    "functional_call",
+    "del weight; weight = made",
+):
+    share = torch.tensor(0.3, requires_grad=True)
+    made = share * one + (1 - share) * other
+    output_of(nn.Linear(1, 1, bias=False), made, way).square().sum().backward()
+    arrives[way] = share.grad is not None
+    print(f"{way:26}{arrives[way]}")
+assert list(arrives.values()) == [False, False, False, True, True]
+
+# %%
 # Where it ends
 # -------------
 # - A frozen parameter makes ``torch.autograd.grad()`` raise. To adapt the head alone,

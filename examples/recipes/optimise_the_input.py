@@ -235,6 +235,74 @@ ax.set(xlabel="step", ylabel="loss", ylim=0)
 plt.show()
 
 # %%
+# LPIPS or VGG as an attribute of the model: the loss network is trained, too
+# ---------------------------------------------------------------------------
+# Then its weights are in ``self.parameters()``, and an optimizer that gets all of these
+# trains the loss to be small: LPIPS comes near zero or becomes negative, whatever the
+# images are. Freeze it in ``__init__()``, and give the optimizer the
+# generator's parameters. Keep it in ``eval()``: ``train()`` of the model also sets its
+# parts. The same holds for a ``LightningModule`` (`torchmetrics 2315
+# <https://github.com/Lightning-AI/torchmetrics/issues/2315>`__).
+
+
+class WithLPIPS(nn.Module):
+    def __init__(self, *, freezes):
+        super().__init__()
+        self.generator = nn.Linear(4, 4)
+        self.features, self.lin = nn.Linear(4, 8), nn.Linear(8, 1, bias=False)
+        nn.init.ones_(self.lin.weight)
+        if freezes:
+            self.features.requires_grad_(False)
+            self.lin.requires_grad_(False)
+
+    def forward(self, source, target):
+        difference = self.features(self.generator(source)) - self.features(target)
+        return self.lin(difference.square()).mean()
+
+
+last, (blurred, sharp) = {}, torch.randn(2, 64, 4)
+for freezes in (False, True):
+    torch.manual_seed(0)
+    model = WithLPIPS(freezes=freezes)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = model(blurred, sharp)
+        loss.backward()
+        optimizer.step()
+    last[freezes] = loss.item()
+    print(f"{freezes=}: loss < 0.01: {last[freezes] < 0.01}")
+assert last[False] < 0.01 < last[True]
+
+# %%
+# SDS, DreamFusion: the gradient comes from a network under ``no_grad()``
+# -----------------------------------------------------------------------
+# In score distillation, ``grad = w * (noise_pred - noise)`` is computed under
+# ``no_grad()`` and *is* the gradient of the loss by the latents: the derivative of the
+# U-Net is left out on purpose. To pass it on, call ``latents.backward(gradient=grad)``,
+# or write a loss whose gradient it is. Both ways below give the image the same one. The
+# value of the first loss means nothing, so don't expect it to fall. What makes the
+# latents, such as the VAE's encoder, is frozen, but not under ``no_grad()``. With a
+# ``GradScaler``, use one of the losses: ``latents.backward()`` would not be scaled.
+picture = torch.randn(2, 4, requires_grad=True)
+encoder, unet = (nn.Linear(4, 4).requires_grad_(False) for _ in range(2))
+latents = encoder(picture)
+with torch.no_grad():
+    noise = torch.randn_like(latents)
+    grad = 0.5 * (unet(latents + noise) - noise)
+target_latents = (latents - grad).detach()
+losses = {
+    "(latents * grad).sum()": (latents * grad).sum(),
+    "mse_loss": 0.5 * functional.mse_loss(latents, target_latents, reduction="sum"),
+}
+latents.backward(gradient=grad, retain_graph=True)
+for name, loss in losses.items():
+    (by_loss,) = torch.autograd.grad(loss, picture, retain_graph=True)
+    print(f"{name:23}", by_loss.allclose(picture.grad, atol=1e-6))
+    torch.testing.assert_close(by_loss, picture.grad)
+assert picture.grad.any()
+
+# %%
 # Where it ends
 # -------------
 # - In training mode, a frozen network still changes: the statistics of its batch norm

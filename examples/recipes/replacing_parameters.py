@@ -159,6 +159,61 @@ optimizer.step()
 assert round(points[0].item(), 4) == 4.9
 
 # %%
+# A new head, ``assign=True``, weight norm: which calls replace a parameter?
+# --------------------------------------------------------------------------
+# If you change the model after the optimizer was made, compare the two: an optimizer
+# knows its parameters by identity, not by name. Make the optimizer last, or add what is
+# missing with ``add_param_group()``. ``resize_token_embeddings()`` of transformers
+# makes a new embedding, too, like ``model.fc = nn.Linear(...)``.
+import copy
+
+from torch.nn.utils import parametrizations, prune
+
+
+def missing(model, optimizer):
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return [name for name, p in model.named_parameters() if id(p) not in held]
+
+
+def renewed(layer):
+    layer.weight = nn.Parameter(layer.weight.detach().clone())
+
+
+saved = nn.Linear(2, 2).state_dict()
+calls = {
+    "layer.to(torch.float64)": lambda layer: layer.to(torch.float64),
+    "layer.requires_grad_(False)": lambda layer: layer.requires_grad_(False),
+    "layer.reset_parameters()": lambda layer: layer.reset_parameters(),
+    "load_state_dict()": lambda layer: layer.load_state_dict(saved),
+    "load_state_dict(assign=True)": lambda layer: layer.load_state_dict(
+        saved, assign=True
+    ),
+    "layer.weight = nn.Parameter()": renewed,
+    "a new nn.Linear": lambda _: nn.Linear(2, 2),
+    "copy.deepcopy(layer)": copy.deepcopy,
+    "parametrizations.weight_norm()": parametrizations.weight_norm,
+    "prune.l1_unstructured()": lambda layer: prune.l1_unstructured(
+        layer, "weight", amount=1
+    ),
+}
+replaces = {}
+for name, call in calls.items():
+    model = nn.Sequential(nn.Linear(2, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    result = call(model[0])
+    if isinstance(result, nn.Module):
+        model[0] = result
+    replaces[name] = missing(model, optimizer)
+    print(f"{name:31}", *replaces[name] or ["-"])
+assert not any(list(replaces.values())[:4])
+assert replaces["load_state_dict(assign=True)"] == ["0.weight", "0.bias"]
+assert replaces["layer.weight = nn.Parameter()"] == ["0.weight"]
+assert replaces["a new nn.Linear"] == ["0.weight", "0.bias"]
+assert replaces["copy.deepcopy(layer)"] == ["0.weight", "0.bias"]
+assert len(replaces["parametrizations.weight_norm()"]) == 2
+assert replaces["prune.l1_unstructured()"] == []
+
+# %%
 # Where it ends
 # -------------
 # - With ``nn.Module``, assign the new parameter to the attribute: then

@@ -139,6 +139,55 @@ for losses, spreads in results:
 torch.testing.assert_close(*(losses for losses, _ in results), atol=1e-3, rtol=0)
 
 # %%
+# MoCo, BYOL, DINO, SimCLR: what is detached there?
+# -------------------------------------------------
+# - *SimSiam*: the target, from the same encoder. It needs the predictor.
+# - *BYOL*: the target comes from an average of the encoder (:doc:`ema_teacher`), under
+#   ``no_grad()``. It needs the predictor as well.
+# - *MoCo*: the keys come from such an average, and earlier keys wait in a queue. Both
+#   are constants, and the negatives prevent the collapse.
+# - *DINO*: the targets come from such an average, centered and sharpened, without a
+#   predictor.
+# - *SimCLR*: nothing. Both views train the encoder, and the negatives are in the batch.
+# - *A classifier beside them* that only measures the features gets
+#   ``features.detach()``. The encoder still learns, from the other loss.
+#
+# MoCo's ``self.queue.clone().detach()``: why ``clone()``?
+# --------------------------------------------------------
+# The queue is a buffer that is overwritten in place after the logits, and their
+# backward pass needs the old values. Without ``clone()``, it raises that a variable
+# ``has been modified by an inplace operation``. ``detach()`` alone shares the memory,
+# and changes nothing here: a buffer has no gradient.
+
+
+def moco_step(read):
+    torch.manual_seed(0)
+    encoder, queue = make_encoder(), F.normalize(torch.randn(8, 64), dim=0)
+    features = encoder(views[0])
+    with torch.no_grad():
+        keys = F.normalize(make_encoder()(views[1]))  # the momentum encoder
+    query = F.normalize(features)
+    positive = (query * keys).sum(1, keepdim=True)
+    logits = torch.cat([positive, query @ read(queue)], 1) / 0.2
+    queue[:, :] = keys.T  # dequeue and enqueue
+    probe = nn.Linear(8, 2)
+    of_probe = F.cross_entropy(probe(features.detach()), torch.arange(64) % 2)
+    of_moco = F.cross_entropy(logits, torch.zeros(64, dtype=torch.long))
+    (of_moco + of_probe).backward()
+    return encoder[0].weight.grad is not None, probe.weight.grad is not None
+
+
+print("clone():", moco_step(torch.clone))
+assert moco_step(torch.clone) == (True, True)
+try:
+    moco_step(torch.detach)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the queue was not saved")
+assert "has been modified by an inplace operation" in message
+
+# %%
 # Where it ends
 # -------------
 # Why the two together prevent the collapse is a hypothesis in the paper. The loss does

@@ -265,6 +265,93 @@ loss = F.binary_cross_entropy_with_logits(output, target)
 assert torch.autograd.grad(loss, output)[0].any()
 
 # %%
+# How do I freeze the codebook? ``requires_grad_(False)`` does not stop EMA
+# -------------------------------------------------------------------------
+# A codebook that is a moving average (EMA) is a buffer. ``forward()`` writes to it in
+# training mode, without a gradient and without an optimizer, so it is not frozen by
+# ``requires_grad_(False)``. Put the quantizer into ``eval()`` after each
+# ``model.train()``. If its code is straight through only in training mode, ``eval()``
+# also cuts off the encoder, ``element 0 of tensors does not require grad``: then turn
+# off the update itself (``freeze_codebook=True`` in the forward of
+# vector-quantize-pytorch; read, not run). A codebook that is a parameter is frozen by
+# ``requires_grad_(False)``, as long as no other part of the code writes to it.
+
+
+class Quantizer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("codebook", torch.randn(4, 2))
+
+    def forward(self, z):
+        nearest = torch.cdist(z, self.codebook).argmin(1)
+        entry = self.codebook[nearest]
+        if self.training:
+            with torch.no_grad():  # in short: one step of an average
+                self.codebook[nearest] = entry.lerp(z, 0.1)
+        return entry + (z - z.detach())
+
+
+for training in (True, False):
+    quantizer = Quantizer().requires_grad_(False).train(training)
+    start, z = quantizer.codebook.clone(), torch.randn(8, 2, requires_grad=True)
+    quantizer(z).square().sum().backward()
+    moved = not torch.equal(quantizer.codebook, start)
+    print(f"{training=}: {moved=}, gradient of z: {z.grad is not None}")
+    assert moved == training
+    assert z.grad.any()
+
+# %%
+# LSQ, BinaryNet, DANN: scale, clip or reverse a gradient, and keep the value
+# ---------------------------------------------------------------------------
+# With ``x.detach() + factor * (x - x.detach())`` the value stays, and the gradient is
+# multiplied: by a small factor in LSQ (``grad_scale``), by -1 in a gradient reversal
+# layer (DANN), and with 0 it is ``detach()``. BinaryNet lets the gradient of ``sign()``
+# pass where ``x`` is between -1 and 1. A ``torch.autograd.Function`` that does it is
+# equivalent. The optimizer keeps the real-valued weights; clamp these to -1 and 1 after
+# the step, because those beyond get no gradient.
+
+
+def scaled(x, factor):
+    return x.detach() + factor * (x - x.detach())
+
+
+def sign(x):
+    clipped = x.clamp(-1, 1)
+    return x.sign().detach() + (clipped - clipped.detach())
+
+
+class Sign(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() <= 1)
+
+
+x = torch.tensor([-2.0, -0.4, 0.3, 1.5], requires_grad=True)
+for name, y in {
+    "factor 0.1": scaled(x, 0.1),
+    "factor -1": scaled(x, -1),
+    "sign(x)": sign(x),
+    "Sign.apply(x)": Sign.apply(x),
+}.items():
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    rounded = [round(value, 1) for value in gradient.tolist()]
+    print(f"{name:14}", y.tolist() == x.tolist(), rounded)
+many = torch.randn(1000, requires_grad=True)
+assert torch.equal(scaled(many, 0.1), many)
+assert torch.equal(sign(many), Sign.apply(many))
+ways = [torch.autograd.grad(way(many).sum(), many)[0] for way in (sign, Sign.apply)]
+assert torch.equal(*ways)
+assert torch.equal(ways[0], (many.abs() <= 1).float())
+(reversed_one,) = torch.autograd.grad(scaled(many, -1).sum(), many)
+assert (reversed_one == -1).all()
+
+# %%
 # Where it ends
 # -------------
 # - The gradient is not that of the rounded function. For the loss ``(y - 0.4) ** 2``

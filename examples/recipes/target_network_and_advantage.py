@@ -362,6 +362,53 @@ assert found["stored, 1 lower"][0] == 0
 assert found["stored, 1 lower"][1] > 1
 
 # %%
+# The target network never changes, or changes with every step: deepcopy it
+# -------------------------------------------------------------------------
+# ``target = network`` and ``copy.copy(network)`` share the weights with the network, so
+# the target moves with it. ``copy.deepcopy()`` or a second network with
+# ``load_state_dict(network.state_dict())`` does not. And the update has to be written
+# into the target: ``old = ...`` in a loop only gives a name to a new tensor, and if the
+# target loads its own ``state_dict()``, nothing happens. Here, the network goes from 0
+# to 1, and a soft update with ``tau=0.05`` should bring the target to 0.05.
+
+
+def soft(target, network, tau=0.05):
+    with torch.no_grad():
+        for old, new in zip(target.parameters(), network.parameters(), strict=True):
+            old.copy_((1 - tau) * old + tau * new)
+
+
+def only_named(target, network):
+    for old, new in zip(target.parameters(), network.parameters(), strict=True):
+        old = 0.95 * old + 0.05 * new  # noqa: PLW2901
+
+
+ways = {
+    "deepcopy": (copy.deepcopy, soft),
+    "target = network": (lambda network: network, soft),
+    "copy.copy": (copy.copy, soft),
+    "old = ...": (copy.deepcopy, only_named),
+    "loads itself": (
+        copy.deepcopy,
+        lambda target, _: target.load_state_dict(target.state_dict()),
+    ),
+    "tau on the wrong side": (
+        copy.deepcopy,
+        lambda target, network: soft(target, network, tau=0.95),
+    ),
+}
+reached = {}
+for name, (make, update) in ways.items():
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    target_network = make(network)
+    nn.init.ones_(network.weight)
+    update(target_network, network)
+    reached[name] = round(target_network.weight.item(), 2)
+    print(f"{name:22}{reached[name]}")
+assert list(reached.values()) == [0.05, 1, 1, 0, 0, 0.95]
+
+# %%
 # Where it ends
 # -------------
 # - The sign of the log-probability decides. The log-density of a narrow Gaussian policy

@@ -163,6 +163,80 @@ assert nodes(lstm(chunks[1], (h.detach(), c))[0].sum()) > cut
 assert nodes(lstm(chunks[1], (h, c.detach()))[0].sum()) > cut
 
 # %%
+# ``self.hidden`` in the model, a learned first state, a smaller last batch
+# -------------------------------------------------------------------------
+# If the model keeps its state, detach it at the *beginning* of ``forward()``, and begin
+# anew if the batch has another size. Call ``reset()`` before each new sequence and each
+# epoch: without it the state of the last one goes on, without an error, and with
+# ``shuffle=True`` it belongs to other samples. A learned first state is a parameter
+# that ``forward()`` expands. Don't detach it: then it never learns.
+
+
+class Stateful(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gru = torch.nn.GRU(1, 4, batch_first=True)
+        self.first = torch.nn.Parameter(torch.zeros(1, 1, 4))
+        self.reset()
+
+    def reset(self):
+        self.state = None
+
+    def forward(self, x):
+        if self.state is None or self.state.shape[1] != len(x):
+            state = self.first.expand(-1, len(x), -1).contiguous()
+        else:
+            state = self.state.detach()
+        output, self.state = self.gru(x, state)
+        return output
+
+
+model, sequences = Stateful(), torch.randn(5, 12, 1)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for batch in sequences.split(2):  # the last one is smaller
+    model.reset()
+    for chunk in batch.split(4, dim=1):
+        optimizer.zero_grad()
+        model(chunk).square().mean().backward()
+        optimizer.step()
+names = list(model.state_dict())
+print(model.first.any().item(), names)
+assert model.first.any()
+assert names == ["first", *(f"gru.{name}" for name in model.gru.state_dict())]
+
+with torch.no_grad():
+    carried = model(sequences[:1, :4])
+    model.reset()
+    fresh = model(sequences[:1, :4])
+assert not carried.allclose(fresh)
+
+# %%
+# A decoder gets its own output as the next input: ``detach()`` it?
+# -----------------------------------------------------------------
+# A token from ``argmax`` or ``topk`` is an index and has no gradient: ``detach()``
+# changes nothing. A predicted *value*, as in a forecast of a time series, has one.
+# If you feed it back as it is, each step also learns what its error does to the
+# later ones, through a longer graph. If you detach it, the input is a constant, as with
+# teacher forcing, and the gradient is another one.
+cell, head = torch.nn.GRUCell(1, 4), torch.nn.Linear(4, 1)
+
+
+def gradient_of_forecast(*, detach):
+    value, state, outputs = torch.ones(1, 1), torch.zeros(1, 4), []
+    for _ in range(3):
+        state = cell(value, state)
+        value = head(state)
+        outputs.append(value)
+        value = value.detach() if detach else value
+    return torch.autograd.grad(torch.cat(outputs).square().sum(), head.weight)[0]
+
+
+fed_back, detached = (gradient_of_forecast(detach=way) for way in (False, True))
+print(fed_back.allclose(detached))
+assert not fed_back.allclose(detached)
+assert not head(torch.zeros(1, 4)).argmax(1).requires_grad
+
+# %%
 # Where it ends
 # -------------
 # - ``retain_graph=True`` raises no error if the optimizer has ``fused=True``, because

@@ -112,6 +112,75 @@ for name, clear in {"adamw": adamw.zero_grad, "model": model.zero_grad}.items():
     assert round(factor, 4) == (3 if name == "adamw" else 1)
 
 # %%
+# Trainer, Lightning and accelerate take one optimizer: put both into one object
+# ------------------------------------------------------------------------------
+# ``Trainer(optimizers=(optimizer, scheduler))`` and an automatic training step expect a
+# single optimizer. This class shares its groups and its state with both, so schedulers,
+# ``GradScaler``, ``zero_grad()`` and ``state_dict()`` treat them as one. A scheduler
+# multiplies the rate of each group, and each keeps its own.
+import copy
+
+
+class Both(torch.optim.Optimizer):
+    def __init__(self, *optimizers):
+        groups = [group for one in optimizers for group in one.param_groups]
+        super().__init__(groups, {})
+        self.optimizers = optimizers
+        self.share()
+
+    def share(self):
+        first = 0
+        for one in self.optimizers:
+            last = first + len(one.param_groups)
+            one.param_groups, one.state = self.param_groups[first:last], self.state
+            first = last
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.share()
+
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:  # Lightning passes one
+            with torch.enable_grad():
+                loss = closure()
+        for one in self.optimizers:
+            one.step()
+        return loss
+
+
+def trained(count, state=None):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    hidden, *others = model.parameters()
+    both = Both(torch.optim.Muon([hidden], lr=0.02), torch.optim.AdamW(others, lr=0.01))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(both, lambda step: 0.5**step)
+    scaler = torch.amp.GradScaler("cpu")
+    if state:
+        model.load_state_dict(state["model"])
+        both.load_state_dict(state["optimizer"])
+    for _ in range(count):
+        both.zero_grad()
+        scaler.scale(model(torch.ones(8, 4)).square().mean()).backward()
+        scaler.step(both)
+        scaler.update()
+    state = {"model": model.state_dict(), "optimizer": both.state_dict()}
+    state = copy.deepcopy(state)
+    rates = [group["lr"] for group in both.param_groups]
+    scheduler.step()
+    halved = [group["lr"] for one in both.optimizers for group in one.param_groups]
+    assert halved == [rate / 2 for rate in rates]
+    assert both.step(lambda: 0.5) == 0.5
+    return state
+
+
+straight, resumed = trained(4), trained(2, trained(2))
+for name, weight in straight["model"].items():
+    torch.testing.assert_close(resumed["model"][name], weight)
+print(len(straight["optimizer"]["state"]), "parameters with a state")
+assert len(straight["optimizer"]["state"]) == 4
+
+# %%
 # Where it ends
 # -------------
 # - Muon makes the update orthogonal, so its size does not depend on that of the
