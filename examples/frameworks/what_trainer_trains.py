@@ -225,22 +225,23 @@ assert set(decays) == {"bn1.weight", "normalization.weight"}
 # ``optimizers=(optimizer, None)`` takes one with groups. The ``Trainer`` makes the
 # scheduler for it, and does not use ``learning_rate``, ``weight_decay`` and ``optim``
 # of its arguments. It holds what you have put into it, so freeze before you make it.
-# With FSDP or DeepSpeed, where the optimizer has to come after the wrapping, override
-# ``create_optimizer()`` in a subclass, as in the second form.
+# With FSDP, ``Trainer`` refuses it: ``Passing `optimizers` is not allowed if PyTorch
+# FSDP is enabled``. Then override ``create_optimizer()`` in a subclass, as in the
+# second form.
 
 
 def groups_of(model):
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     return [
-        {"params": [p for n, p in named if n.startswith("bert.")], "lr": 1e-5},
-        {"params": [p for n, p in named if not n.startswith("bert.")], "lr": 1e-3},
+        {"params": [p for n, p in named if "bert." in n], "lr": 1e-5},
+        {"params": [p for n, p in named if "bert." not in n], "lr": 1e-3},
     ]
 
 
 class TwoRates(Trainer):
     def create_optimizer(self, model=None):
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(groups_of(self.model))
+            self.optimizer = torch.optim.AdamW(groups_of(model or self.model))
         return self.optimizer
 
 
