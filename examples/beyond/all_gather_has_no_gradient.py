@@ -225,6 +225,70 @@ print(*lines, sep="\n")
 assert lines == ["own: another direction 1.00", "with a backward: 1.00 1.00"]
 
 # %%
+# ``c10d::allreduce_: an autograd kernel was not registered to the Autograd key(s)``
+# ----------------------------------------------------------------------------------
+# A backward pass has gone through ``dist.all_reduce()``, or, with ``c10d::broadcast_``,
+# through ``dist.broadcast()``. ``This may lead to silently incorrect behavior``, the
+# warning goes on, and it does: the value is that of all ranks, but the gradient is
+# passed on as if there were only this rank. Here it is half of the right one.
+#
+# - A loss that you log: reduce a copy, ``loss.detach().clone()``. For the training
+#   nothing has to be reduced, because DDP averages the gradients.
+# - A value inside the forward, such as a mean over the whole batch: reduce it with a
+#   function that has a backward, such as ``Sum`` here.
+#
+# The warning also comes from the code of DeepSpeed with ZeRO-3, as in `a report for
+# LLaVA <https://github.com/haotian-liu/LLaVA/issues/1893>`__ (read and not run). Then
+# it is not about a line of yours.
+
+
+def total_of_ranks(rank):
+    class Sum(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x = x.clone()
+            dist.all_reduce(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            gradient = gradient.clone()
+            dist.all_reduce(gradient)
+            return gradient
+
+    for how in ("all_reduce", "with a backward"):
+        layer = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(layer.weight)
+        wrapped = DistributedDataParallel(layer)
+        total = wrapped(torch.full((1, 1), rank + 1.0))
+        if how == "all_reduce":
+            dist.all_reduce(total)
+        else:
+            total = Sum.apply(total)
+        total.square().sum().backward()
+        print(f"{how}:", total.item(), layer.weight.grad.item())
+    dist.barrier()
+    del wrapped
+    dist.destroy_process_group()
+
+
+lines = run(total_of_ranks)
+print(*lines, sep="\n")
+# (weight * 1 + weight * 2) ** 2 has the derivative 18 at weight = 1.
+assert lines == ["all_reduce: 3.0 9.0", "with a backward: 3.0 18.0"]
+
+# %%
+# Which gather has a gradient? Lightning, Accelerate and others
+# -------------------------------------------------------------
+# - None: ``dist.all_gather()``, ``dist.gather()``, ``accelerator.gather()`` and
+#   ``gather_for_metrics()``, and ``self.all_gather(x)`` of a LightningModule.
+# - Like ``Gather`` above: ``self.all_gather(x, sync_grads=True)`` of a LightningModule
+#   (the calls of Lightning and Accelerate were read in the sources, not run).
+#
+# The ranks must have equally many samples, or the program may hang: pass
+# ``drop_last=True`` to the ``DataLoader``.
+
+# %%
 # ``torch.distributed.nn.functional.all_gather()`` does the same as ``Gather``; PyTorch
 # 2.13 warns that it is deprecated. For metrics, no gradient is needed: keep
 # ``dist.all_gather()`` there. A loss that each rank computes from its own samples alone

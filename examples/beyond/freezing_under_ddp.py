@@ -196,6 +196,49 @@ ax.margins(0.5, 0.25)
 ax.invert_yaxis()
 plt.show()
 
+# %%
+# What is frozen before the wrapping costs DDP nothing, and SyncBatchNorm keeps it
+# --------------------------------------------------------------------------------
+# DDP sends no gradient for it and waits for none, so leave ``find_unused_parameters``
+# off. A hook counts here what is sent: 9 elements, or the 3 of the layer that trains.
+# Freeze the same layers in each process.
+#
+# ``nn.SyncBatchNorm.convert_sync_batchnorm(model)`` makes new modules, which keep the
+# parameters, with their ``requires_grad``, and the mode: a batch norm that was frozen
+# and in ``eval()`` stays so, and in ``eval()`` it synchronises nothing. Convert before
+# the wrapping. DDP accepts such a layer on a GPU only.
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+store = dist.HashStore()
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+
+
+def sent(model):
+    sizes = []
+
+    def hook(group, bucket):
+        sizes.append(bucket.buffer().numel())
+        return default_hooks.allreduce_hook(group, bucket)
+
+    wrapped = nn.parallel.DistributedDataParallel(model)
+    wrapped.register_comm_hook(None, hook)
+    wrapped(x).sum().backward()
+    return sum(sizes)
+
+
+model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+whole = sent(model)
+model[0].requires_grad_(False)
+print(whole, sent(model))
+assert (whole, sent(model)) == (9, 3)
+dist.destroy_process_group()
+
+norm = nn.BatchNorm1d(2).requires_grad_(False).eval()
+converted = nn.SyncBatchNorm.convert_sync_batchnorm(norm)
+print(type(converted).__name__, converted.training, converted.weight.requires_grad)
+assert not converted.training
+assert not converted.weight.requires_grad
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -324,6 +324,64 @@ assert (
 # <https://github.com/huggingface/accelerate/issues/3481>`__.
 
 
+# %%
+# GAN under DDP: may I freeze the discriminator in the generator's step?
+# ----------------------------------------------------------------------
+# Yes, if it is wrapped by itself and frozen as a whole, as ``set_requires_grad()`` of
+# CycleGAN does: DDP waits for all gradients of a model only when the first one has
+# arrived. If you freeze a part of it, or if both networks are in one wrapped module,
+# the next forward raises ``Expected to have finished reduction in the prior
+# iteration``. Then call ``discriminator.module(fake)`` in the step of the generator,
+# where nothing of the discriminator has to be averaged, or wrap the two by themselves.
+# The columns are the parameters of the generator and of the discriminator.
+def frozen_whole(model, x):
+    generator, discriminator = DDP(model[0]), DDP(model[1])
+    for _ in range(2):
+        model.zero_grad()
+        fake = generator(x)
+        discriminator(fake.detach()).sum().backward()
+        discriminator.requires_grad_(False)
+        discriminator(fake).square().sum().backward()
+        discriminator.requires_grad_(True)
+
+
+def frozen_part(model, x):
+    generator, discriminator = DDP(model[0]), DDP(model[1])
+    for _ in range(2):
+        model.zero_grad()
+        fake = generator(x)
+        discriminator(fake.detach()).sum().backward()
+        model[1].bias.requires_grad_(False)
+        discriminator(fake).square().sum().backward()
+        model[1].bias.requires_grad_(True)
+
+
+def call_the_module(model, x):
+    generator, discriminator = DDP(model[0]), DDP(model[1])
+    for _ in range(2):
+        model.zero_grad()
+        fake = generator(x)
+        discriminator(fake.detach()).sum().backward()
+        model[1].requires_grad_(False)
+        discriminator.module(fake).square().sum().backward()
+        model[1].requires_grad_(True)
+
+
+def one_wrapper(model, x):
+    both = DDP(model)
+    model[1].requires_grad_(False)
+    for _ in range(2):
+        both(x).square().sum().backward()
+
+
+lines = run(frozen_whole, call_the_module, frozen_part, one_wrapper)
+print(*lines, sep="\n")
+outcomes = [line.split(maxsplit=1)[1] for line in lines]
+assert outcomes[:2] == ["True True True True"] * 2
+for outcome in outcomes[2:]:
+    assert outcome.startswith("Expected to have finished reduction in the prior")
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -170,6 +170,68 @@ for clear in (False, True):
 assert norms[0] > norms[1] + 0.01
 
 # %%
+# Two models and two optimizers: a GAN with Accelerate
+# ----------------------------------------------------
+# Pass everything to one ``prepare()``, which returns it in the same order. Enter
+# ``accumulate()`` once for each batch, with both models (possible since `July 2023
+# <https://github.com/huggingface/accelerate/pull/1708>`__). Each entry counts as a
+# batch: with a block for each model and ``gradient_accumulation_steps=2``, the first
+# block is never the last one of a group, so its model is never updated, without an
+# error.
+#
+# Inside a group ``zero_grad()`` does nothing, so what the loss of the generator leaves
+# in the critic stays there and is used by the critic's next step. Freeze the critic in
+# the turn of the generator. With several processes also call
+# ``accelerator.unwrap_model(critic)`` there, because this freezing comes after the
+# wrapping: :doc:`/gallery/beyond/two_backward_passes_under_ddp`.
+
+
+def gan(*, blocks, freeze=True):
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+    torch.manual_seed(0)
+    models = nn.Linear(2, 3), nn.Linear(3, 1)
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in models]
+    generator, critic, *optimizers = accelerator.prepare(*models, *optimizers)
+    of_generator, of_critic = optimizers
+    before = [model.weight.clone() for model in models]
+
+    def turn_of_generator(fake):
+        critic.requires_grad_(not freeze)
+        accelerator.backward(-accelerator.unwrap_model(critic)(fake).mean())
+        of_generator.step()
+        of_generator.zero_grad()
+        critic.requires_grad_(True)
+
+    def turn_of_critic(fake):
+        loss = critic(fake.detach()).mean() - critic(torch.ones(4, 3)).mean()
+        accelerator.backward(loss)
+        of_critic.step()
+        of_critic.zero_grad()
+
+    for _ in range(2):
+        fake = generator(torch.ones(4, 2))
+        if blocks == 1:
+            with accelerator.accumulate(generator, critic):
+                turn_of_generator(fake)
+                turn_of_critic(fake)
+        else:
+            with accelerator.accumulate(generator):
+                turn_of_generator(fake)
+            with accelerator.accumulate(critic):
+                turn_of_critic(fake)
+    moved = [not m.weight.equal(old) for m, old in zip(models, before, strict=True)]
+    return moved, critic.weight.detach()
+
+
+right, weight = gan(blocks=1)
+wrong, _ = gan(blocks=2)
+_, mixed = gan(blocks=1, freeze=False)
+print(right, wrong, torch.equal(weight, mixed))
+assert right == [True, True]
+assert wrong == [False, True]
+assert not torch.equal(weight, mixed)
+
+# %%
 # Freeze, make the optimizer, then call ``prepare()``. `Accelerate's documentation
 # <https://huggingface.co/docs/accelerate/package_reference/accelerator>`__ describes
 # its methods.

@@ -331,6 +331,43 @@ unloaded = get_peft_model(merged, lora).unload()
 assert unloaded is merged
 
 # %%
+# After ``merge_and_unload()`` nothing is trainable
+# -------------------------------------------------
+# The merged model stays as peft has frozen it, but for what was in
+# ``modules_to_save``, and ``unload()`` leaves it frozen, too.
+# To train all of it, call ``requires_grad_(True)``. For a second stage with LoRA, call
+# ``get_peft_model()`` on the merged model: the new adapter is trainable. Then make the
+# optimizer.
+#
+# Without merging or ``unload()``, peft warns ``You are trying to modify a model with
+# PEFT for a second time``. It writes into the base itself, so the layers of the first
+# call are still there, and in a notebook a configuration with fewer
+# ``target_modules`` seems to have no effect (`issue 2295
+# <https://github.com/huggingface/peft/issues/2295>`__).
+
+
+def trained_layers(model):
+    named = model.named_parameters()
+    return sorted({n.split(".lora_")[0][-1] for n, p in named if p.requires_grad})
+
+
+everywhere = LoraConfig(r=2, target_modules=["0", "1"])
+only_first = LoraConfig(r=2, target_modules=["0"])
+merged = get_peft_model(base(), everywhere).merge_and_unload()
+print([name for name, p in merged.named_parameters() if p.requires_grad])
+assert not any(p.requires_grad for p in merged.parameters())
+merged.requires_grad_(True)
+second = trained_layers(get_peft_model(merged, only_first))
+plain = base()
+get_peft_model(plain, everywhere)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    mixed = trained_layers(get_peft_model(plain, only_first))
+print(second, mixed, str(caught[0].message).split(". ")[0], sep="\n")
+assert "modify a model with PEFT for a second time" in str(caught[0].message)
+assert (second, mixed) == (["0"], ["0", "1"])
+
+# %%
 # ``lora_B`` is still zero after the training
 # -------------------------------------------
 # The first step changes each ``lora_B`` whose gradient is not zero. If all stay zero,

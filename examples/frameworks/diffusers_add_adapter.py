@@ -120,6 +120,72 @@ assert len(saved) == 24
 assert not any("conv_in" in name for name in saved)
 
 # %%
+# Continue a saved LoRA: which parameters train after ``load_lora_adapter()``?
+# ----------------------------------------------------------------------------
+# The loaded adapter is trainable, unlike with ``PeftModel.from_pretrained()``, and the
+# UNet is frozen. The optimizer is new: its state is not in the file. If you train
+# without LoRA, freeze the UNet and unfreeze parts by name: ``attn2`` is the
+# cross-attention to the text.
+import tempfile
+
+from diffusers.utils import logging
+
+verbosity = logging.get_verbosity()
+logging.set_verbosity_error()
+with tempfile.TemporaryDirectory() as folder:
+    right.save_lora_adapter(folder)
+    loaded = new_unet()
+    loaded.load_lora_adapter(folder, prefix=None, use_safetensors=True)
+logging.set_verbosity(verbosity)
+print(*trainable(loaded))
+assert trainable(loaded) == (24, 0)
+loss_of(loaded).backward()
+
+unet = new_unet().requires_grad_(False)
+for name, module in unet.named_modules():
+    if name.endswith(".attn2"):
+        module.requires_grad_(True)
+names = [name for name, p in unet.named_parameters() if p.requires_grad]
+print(len(names), names[0].split(".")[-3:])
+assert all(".attn2." in name for name in names)
+assert len(names) == 15
+
+# %%
+# The image of a pipeline has no gradient: ``@torch.no_grad()`` on ``__call__``
+# -----------------------------------------------------------------------------
+# The pipelines, such as ``StableDiffusionPipeline``, are for inference: ``__call__()``
+# is decorated with ``no_grad()``, and ``requires_grad_()`` on a part of the pipeline or
+# on the latents does not change that. Write the loop over the time steps yourself. The
+# parts of the pipeline record, frozen or not. Or call the function below the decorator,
+# with ``output_type="pt"``, so that the image stays a tensor. The graph has all steps,
+# so it needs much memory: freeze what does not train, and take few steps.
+from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
+
+size = {"block_out_channels": (8,), "norm_num_groups": 2, "layers_per_block": 1}
+size |= {"attention_head_dim": 4, "in_channels": 1, "out_channels": 1}
+blocks = {"down_block_types": ("DownBlock2D",), "up_block_types": ("UpBlock2D",)}
+network = UNet2DModel(sample_size=8, **size, **blocks)
+pipe = DDIMPipeline(network, DDIMScheduler())
+pipe.set_progress_bar_config(disable=True)
+# Wrong: the pipeline itself.
+image = pipe(num_inference_steps=2, output_type="pt").images
+# Right: its function without the decorator, or a loop of your own.
+function = DDIMPipeline.__call__.__wrapped__
+recorded = function(pipe, num_inference_steps=2, output_type="pt").images
+network.requires_grad_(False)
+latents = torch.randn(1, 1, 8, 8, requires_grad=True)
+pipe.scheduler.set_timesteps(2)
+own = latents
+for t in pipe.scheduler.timesteps:
+    own = pipe.scheduler.step(pipe.unet(own, t).sample, t, own).prev_sample
+own.mean().backward()
+print(image.requires_grad, recorded.requires_grad, latents.grad is not None)
+assert not image.requires_grad
+assert recorded.requires_grad
+assert latents.grad.any()
+assert network.conv_in.weight.grad is None
+
+# %%
 # Freeze, add the adapter, unfreeze what else should train, and make the optimizer last,
 # from the parameters that require a gradient. `The documentation of diffusers
 # <https://huggingface.co/docs/diffusers/api/loaders/peft>`__ describes the methods.

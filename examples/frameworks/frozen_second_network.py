@@ -171,6 +171,58 @@ assert lines == [
 ]
 
 # %%
+# A teacher in the ``Trainer`` of transformers
+# --------------------------------------------
+# Override ``compute_loss()``, and keep the teacher as an attribute of the trainer. The
+# ``Trainer`` moves, wraps, trains and saves only the model that it is given, so move
+# the teacher to ``args.device`` yourself. It is then in no checkpoint and in no
+# optimizer, and ``train()``, which the ``Trainer`` calls in each step, does not switch
+# its dropout on.
+from safetensors.torch import load_file
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+
+class Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x):
+        return {"logits": self.net(x)}
+
+
+class DistillationTrainer(Trainer):
+    def __init__(self, *arguments, teacher, **options):
+        super().__init__(*arguments, **options)
+        self.teacher = teacher.to(self.args.device).eval().requires_grad_(False)
+
+    def compute_loss(self, model, inputs, return_outputs=False, **others):
+        with torch.no_grad():
+            target = self.teacher(inputs["x"])
+        outputs = model(inputs["x"])
+        loss = (outputs["logits"] - target).square().mean()
+        return (loss, outputs) if return_outputs else loss
+
+
+teacher = nn.Sequential(nn.Linear(2, 2), nn.Dropout())
+before = teacher[0].weight.clone()
+examples = [{"x": torch.randn(2)} for _ in range(8)]
+options = {"use_cpu": True, "max_steps": 2, "save_steps": 2, "disable_tqdm": True}
+with tempfile.TemporaryDirectory() as folder:
+    arguments = TrainingArguments(folder, **options, logging_strategy="no")
+    trainer = DistillationTrainer(
+        Learner(), arguments, train_dataset=examples, teacher=teacher
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    saved = load_file(Path(folder, "checkpoint-2", "model.safetensors"))
+print(list(saved), teacher.training, teacher[0].weight.equal(before))
+assert list(saved) == ["net.bias", "net.weight"]
+assert not teacher.training
+assert teacher[0].weight.equal(before)
+assert sum(len(g["params"]) for g in trainer.optimizer.param_groups) == 2
+
+# %%
 # The others
 # ----------
 # - *DDP*: wrap the student only. If the frozen network is an attribute of the student,

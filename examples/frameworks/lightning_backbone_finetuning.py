@@ -189,6 +189,89 @@ assert model.backbone[0].weight.requires_grad
 assert torch.equal(model.backbone[0].weight, first)
 
 # %%
+# BackboneFinetuning with DDP: the unfrozen backbone differs between the GPUs
+# ---------------------------------------------------------------------------
+# The callback freezes before Lightning wraps the module in DDP, and DDP averages only
+# the gradients of what is trainable when it wraps. After the unfreezing, each GPU
+# trains a backbone of its own, without an error. The strategy
+# ``ddp_find_unused_parameters_true`` does not change that. It is an `open issue of
+# Lightning <https://github.com/Lightning-AI/pytorch-lightning/issues/20340>`__.
+#
+# Leave the backbone trainable until DDP has wrapped it: freeze it in a callback of your
+# own, with ``find_unused_parameters=True``, and give the optimizer both parts from the
+# start. A hook of DDP counts here how many gradients are sent in the last step: those
+# of the head, or all. With DeepSpeed, ``BackboneFinetuning`` raises ``The Finetuning
+# callback does not support running with the DeepSpeed strategy``.
+import os
+
+import torch.distributed as dist
+from lightning.pytorch.strategies import DDPStrategy
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+
+logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+
+
+class FrozenLater(lightning.Callback):
+    # Called after the wrapping.
+    def on_train_epoch_start(self, trainer, pl_module):
+        pl_module.backbone.requires_grad_(trainer.current_epoch >= 1)
+
+
+class Everything(Classifier):
+    def configure_optimizers(self):
+        head, backbone = self.head.parameters(), self.backbone.parameters()
+        groups = [{"params": head}, {"params": backbone, "lr": 0.001}]
+        return torch.optim.Adam(groups, lr=0.01)
+
+
+class Sent(lightning.Callback):
+    def on_train_start(self, trainer, pl_module):
+        self.sizes = []
+
+        def hook(group, bucket):
+            self.sizes.append((trainer.global_step, bucket.buffer().numel()))
+            return default_hooks.allreduce_hook(group, bucket)
+
+        trainer.strategy.model.register_comm_hook(None, hook)
+
+
+def sent_in_last_step(model, callback, **options):
+    strategy, sent = DDPStrategy(process_group_backend="gloo", **options), Sent()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        strategy=strategy,
+        devices=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        max_epochs=2,
+        callbacks=[callback, sent],
+    )
+    environment = dict(os.environ)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.fit(model, DataLoader(data, batch_size=32))
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        dist.destroy_process_group()
+    last, _ = sent.sizes[-1]
+    return sum(size for step, size in sent.sizes if step == last)
+
+
+wrong = sent_in_last_step(Filtered(), BackboneFinetuning(1))
+still_wrong = sent_in_last_step(
+    Filtered(), BackboneFinetuning(1), find_unused_parameters=True
+)
+right = sent_in_last_step(Everything(), FrozenLater(), find_unused_parameters=True)
+head, every = 8 * 3 + 3, sum(p.numel() for p in Everything().parameters())
+print(wrong, still_wrong, right)
+assert wrong == still_wrong == head
+assert right == every > head
+
+# %%
 # Where it ends
 # -------------
 # - Lightning decides by ``torch.equal()`` which parameters an optimizer has already. A

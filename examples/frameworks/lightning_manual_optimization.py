@@ -288,6 +288,46 @@ fit(torch.compile(model, backend="eager"), limit_train_batches=1)
 assert model.seen == [on + off, off + on]
 
 # %%
+# GAN with DDP: ``parameters that were not used in producing the loss``
+# ---------------------------------------------------------------------
+# The generator and the critic are in one module, so DDP wraps both, and in each
+# ``manual_backward()`` one of them gets no gradient: because it is toggled off, or
+# because ``detach()`` cuts it off. Pass ``strategy="ddp_find_unused_parameters_true"``.
+# The error comes with several GPUs only, and for the GAN of Lightning's own tutorial,
+# too (`an issue <https://github.com/Lightning-AI/pytorch-lightning/issues/20328>`__).
+import os
+
+import torch.distributed as dist
+from lightning.pytorch.strategies import DDPStrategy
+
+logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+
+
+def error_with_ddp(model, **options):
+    strategy = DDPStrategy(process_group_backend="gloo", **options)
+    environment = dict(os.environ)
+    try:
+        fit(model, strategy=strategy, devices=1)
+    except RuntimeError as error:
+        return str(error)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        dist.destroy_process_group()
+    return None
+
+
+wrong = error_with_ddp(GAN())
+model = GAN()
+before = [p.detach().clone() for p in model.parameters()]
+right = error_with_ddp(model, find_unused_parameters=True)
+print(wrong, right, sep="\n")
+assert "parameters that were not used in producing the loss" in wrong
+assert right is None
+after = model.parameters()
+assert not any(map(torch.equal, after, before))
+
+# %%
 # What ``Trainer`` refuses
 # ------------------------
 # Several optimizers need ``self.automatic_optimization = False``. Then the accumulation

@@ -174,6 +174,53 @@ print(all(torch.equal(state[name], wanted[name]) for name in state))
 assert all(torch.equal(state[name], wanted[name]) for name in state)
 
 # %%
+# Fine-tune from a Lightning checkpoint: load the weights, without ``ckpt_path``
+# ------------------------------------------------------------------------------
+# ``fit(ckpt_path=...)`` resumes a training, with its optimizer and its epoch. If
+# another part is frozen now, it raises the error above, and if the checkpoint has
+# reached ``max_epochs``, it trains nothing. For a new stage load the weights alone,
+# with ``load_from_checkpoint()``, and call ``fit()`` without the path. If the head has
+# another number of classes, ``strict=False`` does not help: it allows for missing names
+# and not for other sizes. Then load the state of the backbone alone.
+
+
+class FrozenNow(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.backbone.requires_grad_(False)
+
+
+class NewHead(FrozenNow):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(8, 5)
+
+
+trainer, pretrained = fit(epochs=2)
+trainer.save_checkpoint(saved)
+errors = []
+try:
+    # Wrong: resumes, with the optimizer of the first stage.
+    fit(epochs=4, resume=saved, kind=FrozenNow)
+except ValueError as error:
+    errors.append(str(error))
+try:
+    # Wrong: the head has another size.
+    NewHead.load_from_checkpoint(saved, strict=False)
+except RuntimeError as error:
+    errors.append(str(error))
+# Right: the backbone alone.
+state = torch.load(saved, weights_only=False)["state_dict"]
+part = {n.removeprefix("backbone."): v for n, v in state.items() if "backbone." in n}
+model = NewHead()
+model.backbone.load_state_dict(part)
+print(errors[1].splitlines()[1].strip())
+assert "doesn't match the size of optimizer's group" in errors[0]
+assert "size mismatch for head.weight" in errors[1]
+assert model.backbone[0].weight.equal(pretrained.backbone[0].weight)
+assert not model.backbone[0].weight.requires_grad
+
+# %%
 # Where it ends
 # -------------
 # - A checkpoint from before the unfreezing resumes well without the second callback.

@@ -235,6 +235,53 @@ print(shape, changed)
 assert changed == [31, 32]
 
 # %%
+# Train a norm, a bare ``nn.Parameter`` or the base itself beside LoRA
+# --------------------------------------------------------------------
+# - A module, such as a norm: name it in ``modules_to_save``.
+# - A bare ``nn.Parameter``, such as a scale or a class token: ``modules_to_save`` finds
+#   modules only, and this name is ignored without an error. Unfreeze it after
+#   ``get_peft_model()``.
+# - The base, with the adapter frozen or not: unfreeze it by name, also after
+#   ``get_peft_model()``.
+#
+# What you unfreeze by hand is not in the file of the adapter. Save it as well, and load
+# it into the model after ``from_pretrained()``.
+import tempfile
+
+from peft import PeftModel
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear, self.norm = torch.nn.Linear(4, 4), torch.nn.LayerNorm(4)
+        self.scale = torch.nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.norm(self.linear(x)) * self.scale
+
+
+lora = LoraConfig(r=2, target_modules=["linear"], modules_to_save=["norm", "scale"])
+model = get_peft_model(Scaled(), lora)
+scale = model.get_parameter("base_model.model.scale")
+print(scale.requires_grad)
+assert not scale.requires_grad
+assert model.base_model.model.norm.modules_to_save["default"].weight.requires_grad
+scale.requires_grad_(True)
+torch.nn.init.constant_(scale, 2.0)
+by_hand = {"base_model.model.scale": scale.detach()}
+with tempfile.TemporaryDirectory() as folder:
+    model.save_pretrained(folder)
+    loaded = PeftModel.from_pretrained(Scaled(), folder, is_trainable=True)
+x = torch.ones(2, 4)
+assert not loaded(x).allclose(model(x))
+loaded.load_state_dict(by_hand, strict=False)
+loaded.get_parameter("base_model.model.scale").requires_grad_(True)
+print(loaded(x).allclose(model(x)))
+assert loaded(x).allclose(model(x))
+
+# %%
 # Where it ends
 # -------------
 # - A copy in ``modules_to_save`` keeps the dtype of the base

@@ -148,6 +148,30 @@ assert both == ["aligner"]
 #   statistics of batch norm go on: :doc:`/gallery/freezing/different_learning_rates`.
 #   A parameter that is frozen when the optimizer is made is left out of it.
 #
+# *torchvision*, detectors such as Faster R-CNN (`backbone_utils.py
+# <https://github.com/pytorch/vision/blob/main/torchvision/models/detection/backbone_utils.py>`__):
+#
+# - ``trainable_backbone_layers`` counts from the end: 3, the default, trains ``layer2``
+#   to ``layer4`` of a ResNet, 5 all of it, 0 nothing. Without pretrained weights it has
+#   no effect, and everything trains.
+# - With pretrained weights, batch norm in this backbone is ``FrozenBatchNorm2d``, which
+#   has no parameters and does not move.
+#
+# *Detectron2* (`resnet.py
+# <https://github.com/facebookresearch/detectron2/blob/main/detectron2/modeling/backbone/resnet.py>`__):
+#
+# - ``MODEL.BACKBONE.FREEZE_AT``: 0 freezes nothing, 1 the stem, 2, the default, also
+#   ``res2``, and so on. Their batch norms become ``FrozenBatchNorm2d``. If you train
+#   from scratch, set it to 0: otherwise the first layers stay random.
+#
+# *fastai* (`optimizer.py
+# <https://github.com/fastai/fastai/blob/main/fastai/optimizer.py>`__):
+#
+# - ``learn.freeze()`` trains the last parameter group only, ``learn.freeze_to(-2)`` the
+#   last two, ``learn.unfreeze()`` all. Batch norm trains all the same, unless
+#   ``train_bn=False``. The groups come from the ``splitter``: without one, your own
+#   model is a single group.
+#
 # *D-FINE* (`hgnetv2.py
 # <https://github.com/Peterande/D-FINE/blob/master/src/nn/backbone/hgnetv2.py>`__):
 #

@@ -146,6 +146,51 @@ print(found)
 assert found == [True, False, False, True]
 
 # %%
+# YOLO: freeze the backbone for the first epochs, then unfreeze it
+# ----------------------------------------------------------------
+# ``freeze=10`` holds for the whole training. The simplest way is to train twice: with
+# ``freeze=10`` first, then without it from the file ``last.pt``. In one training, use a
+# callback for ``on_train_epoch_start``. In ultralytics it must also change
+# ``trainer.freeze_layer_names``, because in each epoch the batch norm of the layers in
+# this list is put into ``eval()``. Leave ``.dfl`` in it, and frozen. The optimizer
+# holds all parameters already. With several GPUs, train twice: DDP wraps after the
+# freezing, and does not average what you unfreeze later.
+#
+# ``len(model.model.yaml["backbone"])`` is the number of layers in the backbone, so the
+# number for ``freeze``: 10 in YOLOv8, 11 in YOLO11 and YOLO26. If you compare a frozen
+# layer before and after, and only ``running_mean`` and ``running_var`` differ, upgrade:
+# old versions froze the weights alone (`issue 9391
+# <https://github.com/ultralytics/ultralytics/issues/9391>`__; all this was read and not
+# run).
+
+
+class EpochTrainer(Trainer):
+    def train(self):
+        self.setup()
+        self.freeze_layer_names = list(self.freeze)
+        for self.epoch in range(4):
+            for callback in self.callbacks:
+                callback(self)
+            self.model.train()
+            for name, module in self.model.named_modules():
+                frozen = f"{name}.".startswith(tuple(self.freeze_layer_names))
+                if isinstance(module, nn.BatchNorm1d) and frozen:
+                    module.eval()
+            seen.append((self.model[0].weight.requires_grad, self.model[1].training))
+
+
+def unfreeze(trainer):
+    if trainer.epoch == 2:
+        trainer.freeze_layer_names = []
+        trainer.model.requires_grad_(True)
+
+
+seen = []
+EpochTrainer(network(), freeze=["0.", "1."], callbacks=[unfreeze]).train()
+print(seen)
+assert seen == [(False, False)] * 2 + [(True, True)] * 2
+
+# %%
 # Where it ends
 # -------------
 # - A callback that sets ``requires_grad`` leaves batch norm as it is: its statistics go

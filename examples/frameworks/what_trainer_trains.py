@@ -99,6 +99,54 @@ for when, parts in found.items():
     assert ("bert" in parts) == (when == "unfrozen, new optimizer")
 
 # %%
+# Freeze the first layers of BERT, RoBERTa, GPT-2, Llama, T5, ViT or Whisper
+# --------------------------------------------------------------------------
+# The layers are in an ``nn.ModuleList``, which you can slice. Here the first two of
+# three are frozen, and the embeddings below them. The table has its path in
+# transformers 5; other versions may have other names, which ``print(model)`` shows.
+#
+# ``model.base_model`` is mostly the part without the head, whatever its name is. In T5
+# and CLIP it is the whole model, so ``base_model.requires_grad_(False)`` freezes all.
+# Methods such as ``freeze_encoder()`` of Whisper or ``freeze_feature_encoder()`` of
+# Wav2Vec2 set ``requires_grad`` and no mode; a model without such a method raises
+# ``AttributeError``.
+import transformers
+
+transformers.logging.set_verbosity_error()
+deep = {"vocab_size": 31, "num_hidden_layers": 3, **small}
+seq2seq = {"d_model": 16, "vocab_size": 31, "pad_token_id": 0}
+for side in ("encoder", "decoder"):
+    sizes = {"layers": 3, "attention_heads": 2, "ffn_dim": 32}
+    seq2seq |= {f"{side}_{name}": size for name, size in sizes.items()}
+t5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 3, "num_heads": 2}
+vit = {"image_size": 8, "patch_size": 4, "num_hidden_layers": 3, **small}
+gpt2 = {"n_embd": 16, "n_layer": 3, "n_head": 2, "vocab_size": 31}
+paths = {
+    "BertForSequenceClassification": (deep, "bert.encoder.layer"),
+    "RobertaForSequenceClassification": (deep, "roberta.encoder.layer"),
+    "GPT2LMHeadModel": (gpt2, "transformer.h"),
+    "LlamaForCausalLM": (deep, "model.layers"),
+    "T5ForConditionalGeneration": (t5 | {"vocab_size": 31}, "encoder.block"),
+    "ViTForImageClassification": (vit, "vit.layers"),
+    "WhisperForConditionalGeneration": (seq2seq, "model.encoder.layers"),
+}
+for name, (sizes, path) in paths.items():
+    kind = getattr(transformers, name)
+    model = kind(kind.config_class(**sizes))
+    layers = model.get_submodule(path)
+    layers[:2].requires_grad_(False)
+    model.get_input_embeddings().requires_grad_(False)
+    print(f"{name:33}{path}")
+    trains = [any(p.requires_grad for p in layer.parameters()) for layer in layers]
+    assert trains == [False, False, True]
+    if name.startswith("T5"):
+        assert model.base_model is model
+    if name.startswith("Whisper"):
+        model.freeze_encoder()
+        assert not any(p.requires_grad for p in model.model.encoder.parameters())
+        assert model.model.encoder.training
+
+# %%
 # When is it too late to freeze or unfreeze?
 # ------------------------------------------
 # ``Trainer(...)`` makes no optimizer unless you pass one, so until ``train()`` you can
@@ -170,6 +218,117 @@ trainer = trainer_of(torch.nn.ModuleDict(norms), weight_decay=0.1)
 decays = trainer.get_decay_parameter_names(trainer.model)
 print(sorted(decays))
 assert set(decays) == {"bn1.weight", "normalization.weight"}
+
+# %%
+# Different learning rates with the Trainer: pass an optimizer of your own
+# ------------------------------------------------------------------------
+# ``optimizers=(optimizer, None)`` takes one with groups. The ``Trainer`` makes the
+# scheduler for it, and does not use ``learning_rate``, ``weight_decay`` and ``optim``
+# of its arguments. It holds what you have put into it, so freeze before you make it.
+# With FSDP, ``Trainer`` refuses it: ``Passing `optimizers` is not allowed if PyTorch
+# FSDP is enabled``. Then override ``create_optimizer()`` in a subclass, as in the
+# second form.
+
+
+def groups_of(model):
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    return [
+        {"params": [p for n, p in named if "bert." in n], "lr": 1e-5},
+        {"params": [p for n, p in named if "bert." not in n], "lr": 1e-3},
+    ]
+
+
+class TwoRates(Trainer):
+    def create_optimizer(self, model=None):
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(groups_of(model or self.model))
+        return self.optimizer
+
+
+model = network()
+model.bert.embeddings.requires_grad_(False)
+own = torch.optim.AdamW(groups_of(model))
+arguments = trainer_of(model, learning_rate=0.5).args
+first = Trainer(model, arguments, train_dataset=data, optimizers=(own, None))
+second = TwoRates(model, arguments, train_dataset=data)
+for trainer in (first, second):
+    trainer.remove_callback(PrinterCallback)
+    changed = trained(trainer)
+    rates = [group["initial_lr"] for group in trainer.optimizer.param_groups]
+    print(rates, changed)
+    assert rates == [1e-5, 1e-3]
+    assert changed == ["bert", "classifier"]
+
+# %%
+# Keep the frozen part in ``eval()``: the Trainer calls ``train()`` in each step
+# ------------------------------------------------------------------------------
+# So dropout is on in a frozen backbone, and a frozen batch norm goes on averaging, even
+# if you have called ``eval()`` on it. The callback ``on_step_begin`` comes before that
+# ``train()``, too early for a cure. Replace the method ``train()`` of the frozen part.
+
+
+def by_eval(model):
+    model.bert.requires_grad_(False).eval()
+
+
+def by_method(model):
+    bert = model.bert.requires_grad_(False)
+    bert.train = lambda mode=True: torch.nn.Module.train(bert, False)
+    bert.eval()
+
+
+def note_mode(dropout, args):
+    modes.append(dropout.training)
+
+
+for freeze in (by_eval, by_method):
+    model, modes = network(), []
+    freeze(model)
+    model.bert.encoder.layer[0].output.dropout.register_forward_pre_hook(note_mode)
+    assert trained(trainer_of(model)) == ["classifier"]
+    print(f"{freeze.__name__:11}{modes}")
+    assert modes == [freeze is by_eval] * 2
+
+# %%
+# ``resume_from_checkpoint`` after freezing or unfreezing: ``doesn't match the size``
+# -----------------------------------------------------------------------------------
+# The checkpoint has the state of an optimizer with what was trainable then, and
+# ``requires_grad`` is not in it. To go on with the same training, freeze the same parts
+# again before ``train()``. For a second stage in which other parts train, load the
+# weights alone, with ``from_pretrained()`` from the folder of the checkpoint, and start
+# a new training.
+
+
+def stage(model, folder, steps):
+    options = quiet | {"save_strategy": "steps", "save_steps": 2, "max_steps": steps}
+    arguments = TrainingArguments(folder, use_cpu=True, **options)
+    trainer = Trainer(model, arguments, train_dataset=data)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+logging.disable_progress_bar()
+with tempfile.TemporaryDirectory() as folder:
+    model = network()
+    model.bert.requires_grad_(False)
+    stage(model, folder, steps=2).train()
+    saved, errors = f"{folder}/checkpoint-2", []
+    for freezes in (False, True):
+        model = network()
+        model.bert.requires_grad_(not freezes)
+        try:
+            stage(model, folder, steps=4).train(resume_from_checkpoint=saved)
+        except ValueError as error:
+            errors.append(str(error))
+    # The second stage: weights alone, everything trains.
+    model = BertForSequenceClassification.from_pretrained(saved)
+    trainer = stage(model, folder, steps=2)
+    trainer.train()
+logging.enable_progress_bar()
+print(*errors)
+(error,) = errors
+assert error.startswith("loaded state dict contains a parameter group that doesn't")
+assert all(p.requires_grad for p in trainer.model.parameters())
 
 # %%
 # What ``print_trainable_parameters()`` counts
