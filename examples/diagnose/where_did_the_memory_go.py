@@ -69,6 +69,63 @@ losses = [loss.detach() for loss in history]
 print(saved(losses, model))
 assert saved(losses, model).nodes == 0
 
+
+# %%
+# ``total_loss += loss`` keeps the graph of each batch
+# ----------------------------------------------------
+# The sum is a result of all losses. In validation it holds all that their graphs have
+# saved, and in training, after ``backward()``, still all their nodes. Add
+# ``loss.item()``. The same holds for whatever outlives the batch: a dictionary of
+# metrics, a moving average of the loss, a replay buffer, ``self.last_output``, the
+# hidden state of an RNN, which you detach between the batches.
+def epoch(*, train, add):
+    total = 0
+    for _ in range(10):
+        loss = model(images).mean()
+        if train:
+            loss.backward()
+        total += add(loss)
+    model.zero_grad()
+    return total
+
+
+sums = {}
+for train in (False, True):
+    for name, add in {"loss": lambda loss: loss, "item()": torch.Tensor.item}.items():
+        total = epoch(train=train, add=add)
+        held = saved(total, model) if isinstance(total, torch.Tensor) else None
+        sums[train, name] = (held.bytes // 1024, held.nodes) if held else (0, 0)
+        print(f"{train=} += {name:8}", *sums[train, name])
+assert sums[False, "loss"][0] == (1 + 10 * 6) * 128
+assert sums[True, "loss"][0] == 0
+assert sums[True, "loss"][1] > 200
+assert sums[False, "item()"] == sums[True, "item()"] == (0, 0)
+
+# %%
+# Which variable holds the graph?
+# -------------------------------
+# After a step and ``gc.collect()``, no tensor with a ``grad_fn`` should be left but
+# those of the last batch. List all that live: their shapes and ``grad_fn`` tell what
+# they are, and ``gc.get_referrers()`` who holds one of them.
+import gc
+
+
+def with_graph():
+    gc.collect()
+    tensors = (thing for thing in gc.get_objects() if type(thing) is torch.Tensor)
+    return [tensor for tensor in tensors if tensor.grad_fn is not None]
+
+
+del history, loss, total, held
+before = len(with_graph())
+# As a list that outlives its batch.
+forgotten = [model(images)]
+found = with_graph()
+print(before, len(found), {(tuple(t.shape), t.grad_fn.name()) for t in found})
+assert len(found) > before
+assert any(t is forgotten[0] for t in found)
+del found, forgotten
+
 # %%
 # I detach, and memory still grows: logits and features
 # -----------------------------------------------------

@@ -169,6 +169,65 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# ``.grad`` is None in a callback of the Trainer, in Lightning or with DeepSpeed
+# ------------------------------------------------------------------------------
+# The loss falls, the logged ``grad_norm`` is above zero, and your code reads None for
+# each parameter. Then the gradients were there and have been cleared, or they are kept
+# elsewhere. Read them after ``backward()`` and before ``zero_grad()``:
+#
+# - ``Trainer`` of transformers: in the callback ``on_pre_optimizer_step()``. In
+#   ``on_step_end()`` they are cleared (`trainer.py
+#   <https://github.com/huggingface/transformers/blob/main/src/transformers/trainer.py>`__).
+# - Lightning: in ``on_after_backward()`` or ``on_before_optimizer_step()``.
+# - Accelerate: between ``accelerator.backward(loss)`` and ``optimizer.zero_grad()``.
+# - DeepSpeed: ``safe_get_full_grad(parameter)`` of ``deepspeed.utils``, after
+#   ``engine.backward(loss)``. ``.grad`` itself is None (`DeepSpeed about it
+#   <https://deepspeed.readthedocs.io/en/latest/zero3.html>`__).
+# - FSDP: :doc:`/gallery/beyond/freezing_under_fsdp`.
+#
+# These were read, and not run here. In plain PyTorch, Accelerate and Lightning, a hook
+# of the parameter sees the gradient wherever the loop clears it. Register it before the
+# training:
+norms = {}
+
+
+def register(model):
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            p.register_post_accumulate_grad_hook(
+                lambda p, name=name: norms.update({name: p.grad.norm().item()})
+            )
+
+
+def step_of_a_library(model):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(2, 4)).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+layers = nn.Sequential(nn.Linear(4, 2).requires_grad_(False), nn.Linear(2, 1))
+register(layers)
+step_of_a_library(layers)
+print([p.grad for p in layers.parameters()], sorted(norms))
+assert all(p.grad is None for p in layers.parameters())
+assert sorted(norms) == ["1.bias", "1.weight"]
+assert norms["1.bias"] == 2
+
+# %%
+# How do I pass my model to ``explain()``?
+# ----------------------------------------
+# The second argument computes the loss of one batch, as your training step does:
+#
+# - transformers, PEFT: ``explain(model, lambda: model(**batch).loss)``
+# - Lightning: ``explain(module, lambda: module.training_step(batch, 0))``
+# - under DDP or ``DataParallel``: ``model.module`` in place of ``model``, in one
+#   process
+# - a GAN: both networks as ``nn.ModuleDict``, once with the loss of the generator and
+#   once with that of the discriminator
+# - a step that is one function with its own ``backward()``: :doc:`watch_a_real_step`
+
+# %%
 # The parameters of the last layer are not updated, all others are
 # ----------------------------------------------------------------
 # All layers run, but the loss uses a hidden state from before the last one. So nothing

@@ -120,6 +120,34 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Compare by hand: ``before = model.state_dict()`` is no copy
+# -----------------------------------------------------------
+# Its tensors share the memory of the model. After the training they have the new
+# values, and each comparison says that nothing has changed. Clone them. Compare the
+# entries of ``state_dict()``, not only the parameters: the statistics of a batch norm
+# are buffers. ``torch.equal()`` is right here; ``allclose()`` overlooks a small step.
+backbone = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8)).requires_grad_(False)
+model = nn.Sequential(backbone, nn.Linear(8, 1))
+optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+# Wrong: the same memory.
+shared = model.state_dict()
+# Right: a copy of the values.
+copied = {name: value.clone() for name, value in model.state_dict().items()}
+model(images).square().mean().backward()
+optimizer.step()
+after = model.state_dict()
+print([name for name in after if not after[name].equal(shared[name])])
+print([name for name in after if not after[name].equal(copied[name])])
+assert all(after[name].equal(shared[name]) for name in after)
+assert {name for name in after if not after[name].equal(copied[name])} == {
+    "0.1.running_mean",
+    "0.1.running_var",
+    "0.1.num_batches_tracked",
+    "1.weight",
+    "1.bias",
+}
+
+# %%
 # Where it ends
 # -------------
 # - ``LBFGS`` updates all parameters that it holds from its history, also those that

@@ -50,6 +50,38 @@ for loss, tensor in (
 assert gradient.allclose(2 * hidden)
 
 # %%
+# PINN: ``x, t = data[:, :1], data[:, 1:]``, and the gradient of ``u`` by ``t``
+# -----------------------------------------------------------------------------
+# The network was called with ``data``, and ``t`` is another tensor, a slice of it.
+# Slice first, then put the slices together and call the network with them. Or ask for
+# the gradient of ``data`` and slice that. ``allow_unused=True`` is no cure: it gives
+# None.
+torch.manual_seed(0)
+pinn = torch.nn.Sequential(
+    torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+)
+data = torch.rand(5, 2, requires_grad=True)
+t = data[:, 1:]
+try:
+    # Wrong: u was not computed from the slice.
+    torch.autograd.grad(pinn(data).sum(), t, create_graph=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("u was computed from the slice")
+assert "not have been used in the graph" in message
+# Right: from the slices.
+position, t = (part.detach().requires_grad_() for part in (data[:, :1], data[:, 1:]))
+u = pinn(torch.cat([position, t], dim=1))
+(by_t,) = torch.autograd.grad(u.sum(), t, create_graph=True)
+# Right, too: the gradient of the whole, sliced.
+(by_data,) = torch.autograd.grad(pinn(data).sum(), data, create_graph=True)
+print(by_t.shape, by_t.allclose(by_data[:, 1:]))
+assert by_t.allclose(by_data[:, 1:])
+(second,) = torch.autograd.grad(by_t.sum(), t)
+assert second.any()
+
+# %%
 # A list of parameters, of which one is unused
 # --------------------------------------------
 # As in meta-learning, with ``model.parameters()``: one layer takes no part in this

@@ -52,6 +52,31 @@ assert base.weight.dtype == torch.float16
 assert round(before - head.bias.item(), 4) == 0.1
 
 # %%
+# ``fp16=True`` of the Trainer, ``mixed_precision="fp16"``, diffusers, Lightning
+# ------------------------------------------------------------------------------
+# Mixed precision means that the weights are in float32. So do not load or convert what
+# trains in float16 yourself:
+#
+# - ``Trainer``: ``from_pretrained(path, dtype=torch.float32)`` with ``fp16=True``.
+# - Accelerate: no ``model.half()`` before ``prepare()``.
+# - diffusers: only the frozen parts get ``weight_dtype``. After ``add_adapter()``, call
+#   ``cast_training_params(unet, dtype=torch.float32)`` of ``diffusers.training_utils``.
+# - Lightning: ``precision="16-mixed"``.
+# - With ``bf16=True``, ``mixed_precision="bf16"`` or ``precision="bf16-mixed"`` there
+#   is no ``GradScaler``, and so no such error. Weights in pure bfloat16 have another
+#   problem: :doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`.
+#
+# These options were read, not run. The call of diffusers does this:
+net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)).half()
+net[0].requires_grad_(False)
+for p in net.parameters():
+    if p.requires_grad:
+        p.data = p.data.float()
+print([p.dtype for p in net.parameters()])
+assert net[0].weight.dtype == torch.float16
+assert net[1].weight.dtype == torch.float32
+
+# %%
 # No error, although the parameters are in float16
 # ------------------------------------------------
 # A fused optimizer unscales by itself, so ``scaler.step()`` raises no error. But before

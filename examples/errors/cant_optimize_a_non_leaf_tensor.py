@@ -28,6 +28,35 @@ print(right.tolist())
 assert right.tolist() == [0.9, 0.9]
 
 # %%
+# ``nn.Parameter(...).to(device)``, ``requires_grad=True).cuda()``, ``* 0.1``, ``[:5]``
+# -------------------------------------------------------------------------------------
+# Each of these makes a result of the leaf. Put the call inside the brackets, and use
+# ``detach()`` where the start value is computed from something that trains. Rows of an
+# embedding can't be optimised alone: give the optimizer the whole weight, and mask the
+# gradient (:doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`). ``.to()`` and
+# ``.cuda()`` return the leaf itself if it is there already: so the error can come on a
+# machine with a GPU only.
+dtype, table = torch.float64, torch.nn.Embedding(9, 2)
+wrong = {
+    "nn.Parameter(t).to()": torch.nn.Parameter(torch.ones(2)).to(dtype),
+    "randn() * 0.1": torch.randn(2, requires_grad=True) * 0.1,
+    "normalize(w)": torch.nn.functional.normalize(table.weight),
+    "weight[:5]": table.weight[:5],
+}
+right = {
+    "nn.Parameter(t.to())": torch.nn.Parameter(torch.ones(2).to(dtype)),
+    "requires_grad_()": (torch.randn(2) * 0.1).requires_grad_(),
+    "detach()": torch.nn.functional.normalize(table.weight.detach()).requires_grad_(),
+    "weight": table.weight,
+}
+print({name: tensor.is_leaf for name, tensor in (wrong | right).items()})
+assert not any(tensor.is_leaf for tensor in wrong.values())
+for tensor in right.values():
+    torch.optim.SGD([tensor], lr=0.1)
+leaf = torch.ones(2, requires_grad=True)
+assert leaf.to(torch.float32) is leaf
+
+# %%
 # The weight of a parametrized layer
 # ----------------------------------
 # With ``weight_norm`` or another parametrization, ``layer.weight`` is a result that is

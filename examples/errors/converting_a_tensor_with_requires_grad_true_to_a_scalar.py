@@ -54,4 +54,24 @@ print(torch.stack(losses).requires_grad)
 assert torch.stack(losses).requires_grad
 
 # %%
+# ``a Tensor with 2 elements cannot be converted to Scalar``
+# ----------------------------------------------------------
+# ``item()`` and ``float()`` need one element. The loss has one for each sample, because
+# of ``reduction="none"`` or of ``DataParallel``: take ``loss.mean()`` first. To log all
+# of them: ``loss.tolist()``. ``float()`` and ``torch.tensor([t, t])`` say it in other
+# words, ``only one element tensors can be converted to Python scalars``, as ``item()``
+# did in older versions. Make one tensor of several with ``torch.stack()``.
+several = x.square()
+texts = []
+for convert in (torch.Tensor.item, lambda t: torch.tensor([t, t])):
+    try:
+        convert(several.detach())
+    except (RuntimeError, ValueError, TypeError) as error:
+        texts.append(str(error))
+print(*texts, sep="\n")
+assert "cannot be converted to Scalar" in texts[0]
+assert several.mean().item() == 2.5
+assert torch.stack([several, several]).shape == (2, 2)
+
+# %%
 # Read on: :doc:`/gallery/detach/logging_a_loss`.

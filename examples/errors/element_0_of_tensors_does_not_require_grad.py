@@ -61,6 +61,83 @@ for prefix in ("layers.1.", "1."):
     assert bool(trained) == net(x).requires_grad == (prefix == "1.")
 
 # %%
+# LoRA with PEFT and the ``Trainer``: ``gradient_checkpointing=True``
+# -------------------------------------------------------------------
+# The base is frozen, so the output of its embedding requires no gradient. A reentrant
+# checkpoint looks at this input only, and what it returns requires no gradient either,
+# although the adapters inside are trainable. Each of these is enough:
+#
+# - ``TrainingArguments(gradient_checkpointing=True,
+#   gradient_checkpointing_kwargs={"use_reentrant": False})``;
+# - ``model.enable_input_require_grads()``, which lets the output of the embedding
+#   require a gradient. ``prepare_model_for_kbit_training()``, for a base in 4 or 8
+#   bits, calls it for you;
+# - ``gradient_checkpointing=False``, which needs more memory.
+#
+# If the error stays without checkpointing, nothing is trainable:
+# ``model.print_trainable_parameters()`` shows 0. Then the adapter was loaded without
+# ``is_trainable=True`` (:doc:`/gallery/frameworks/adapter_is_loaded_frozen`), the
+# ``LoraConfig`` has ``inference_mode=True``, ``merge_and_unload()`` has removed the
+# adapter, or ``model.requires_grad_(False)`` came after ``get_peft_model()``. The
+# mechanism in plain PyTorch, with a trainable block behind a frozen embedding:
+from torch.utils.checkpoint import checkpoint
+
+embedding, block = torch.nn.Embedding(5, 2).requires_grad_(False), torch.nn.Linear(2, 2)
+ids = torch.tensor([1, 2])
+
+
+def requires_grad(**how):
+    return checkpoint(block, embedding(ids), **how).requires_grad
+
+
+# Wrong: a reentrant checkpoint. Right: one that is not.
+found = [requires_grad(use_reentrant=True), requires_grad(use_reentrant=False)]
+# Right, too: what enable_input_require_grads() does.
+hook = embedding.register_forward_hook(lambda *args: args[2].requires_grad_())
+found.append(requires_grad(use_reentrant=True))
+hook.remove()
+print(found)
+assert found == [False, True, True]
+
+# %%
+# Transfer learning: the new head was replaced and then frozen, too
+# -----------------------------------------------------------------
+# Freeze first, then put in the new head: a new layer is trainable. In the other order,
+# the loop over ``model.parameters()`` freezes the head with the rest. The error also
+# comes if the new layer got a name that the forward pass does not call: ``model.fc =
+# ...`` on a VGG only adds a layer. In `torchvision
+# <https://github.com/pytorch/vision/tree/main/torchvision/models>`__ (read, not run)
+# the head is ``fc`` in ResNet, Inception and GoogLeNet, ``classifier[6]`` in VGG and
+# AlexNet, ``classifier[1]`` in MobileNetV2 and EfficientNet, ``classifier`` in
+# DenseNet, ``heads.head`` in ViT, ``head`` in Swin. ``print(model)`` shows it.
+
+
+class VGG(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = torch.nn.Linear(2, 2)
+        self.classifier = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 1))
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+# Wrong: the head is frozen with the rest.
+frozen = VGG()
+frozen.classifier[1] = torch.nn.Linear(2, 3)
+frozen.requires_grad_(False)
+# Wrong: the forward pass does not call fc.
+unused = VGG().requires_grad_(False)
+unused.fc = torch.nn.Linear(2, 3)
+# Right: freeze, then replace what is called.
+model = VGG().requires_grad_(False)
+model.classifier[1] = torch.nn.Linear(2, 3)
+found = [net(x).requires_grad for net in (frozen, unused, model)]
+print(found, model(x).shape[1], unused(x).shape[1])
+assert found == [False, False, True]
+assert (model(x).shape[1], unused(x).shape[1]) == (3, 1)
+
+# %%
 # Which calls drop the graph
 # --------------------------
 # ``detach()``, ``.data``, ``item()``, ``tolist()``, ``numpy()`` and
@@ -193,7 +270,6 @@ assert layer.weight.grad is None
 # --------------------------------------------
 # Its result requires no gradient if none of its inputs does, although the layer inside
 # is trainable. PyTorch warns. Pass ``use_reentrant=False``.
-from torch.utils.checkpoint import checkpoint
 
 # Wrong: a reentrant checkpoint.
 loss = checkpoint(layer, x, use_reentrant=True).sum()

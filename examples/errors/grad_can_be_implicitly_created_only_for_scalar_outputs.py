@@ -48,7 +48,12 @@ assert loss.shape == ()
 # Take the mean of each loss before its ``backward()``: ``loss.mean().backward()``, and
 # so ``loss_adv.mean().backward()``. Under ``DistributedDataParallel``, with one process
 # for each GPU, the loss is a scalar, and the gradients are averaged. There ``mean()``
-# changes nothing (the code below stands for two GPUs and runs on a CPU).
+# changes nothing (the code below stands for two GPUs and runs on a CPU). The warning
+# ``Was asked to gather along dimension 0, but all input tensors were scalars; will
+# instead unsqueeze and return a vector`` says the same: each GPU returned one number.
+# It is harmless if you take the mean (read in the `source
+# <https://github.com/pytorch/pytorch/blob/main/torch/nn/parallel/_functions.py>`__, not
+# run).
 #
 # FGM calls ``backward()`` twice before one ``step()``, without ``zero_grad()`` between
 # them, so ``.grad`` is the sum of both gradients. Restore the embedding before the
@@ -89,6 +94,20 @@ loss.backward(torch.ones_like(loss))
 print(prediction.grad)
 (of_sum,) = torch.autograd.grad(prediction.square().sum(), prediction)
 assert prediction.grad.equal(of_sum)
+
+# %%
+# If the gradient has another shape than the loss, the error is ``Mismatch in shape:
+# grad_output[0] has a shape of …``. A loss of shape ``()`` takes ``torch.tensor(1.0)``,
+# not ``torch.ones(1)``; ``loss.backward()`` without an argument is the same.
+loss = prediction.square().sum()
+try:
+    loss.backward(torch.ones(1))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the shapes were the same")
+print(message)
+assert message.startswith("Mismatch in shape: grad_output[0] has a shape of")
 
 # %%
 # A loss with one element

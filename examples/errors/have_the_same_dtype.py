@@ -40,6 +40,37 @@ else:
     raise AssertionError("the layer accepted another dtype")
 
 # %%
+# The same mistake in other layers: ``Input type (float) and bias type (c10::Half)``
+# ----------------------------------------------------------------------------------
+# Each operation has words of its own. The cure is the same: ``x.to(model.dtype)``, or
+# ``x.to(next(model.parameters()).dtype)``, or ``autocast``. On a GPU the names begin
+# with ``torch.cuda.``, and ``Half`` is float16, ``Double`` float64. ``Double`` mostly
+# means that the data come from NumPy or pandas: ``torch.from_numpy(array).float()``.
+query = torch.ones(1, 2, 2)
+layers = {
+    "nn.Conv1d": lambda: torch.nn.Conv1d(2, 1, 1).bfloat16()(query),
+    "nn.LSTM": lambda: torch.nn.LSTM(2, 2).bfloat16()(query),
+    "@": lambda: query @ query.bfloat16(),
+    "attention": lambda: torch.nn.functional.scaled_dot_product_attention(
+        query, query.bfloat16(), query
+    ),
+    "LayerNorm": lambda: torch.nn.LayerNorm(2).bfloat16()(query),
+    "x[mask] = y": lambda: query.clone().masked_scatter_(query > 0, query.bfloat16()),
+    "Linear, NumPy": lambda: torch.nn.Linear(2, 1)(query.double()),
+}
+texts = {}
+for name, call in layers.items():
+    try:
+        call()
+    except (RuntimeError, ValueError) as error:
+        texts[name] = str(error).splitlines()[0]
+    else:
+        raise AssertionError(f"{name} accepted two dtypes")
+    print(f"{name:14}{texts[name]}")
+assert texts["nn.Conv1d"].startswith("Input type (float) and bias type (c10::BFloat16)")
+assert texts["Linear, NumPy"].endswith("but got Double and Float")
+
+# %%
 # A part of the model has another dtype
 # -------------------------------------
 # Then it is not the input of the model that you have to convert. Here the head was

@@ -99,4 +99,28 @@ print(optimizer.param_groups[0]["lr"])
 assert optimizer.param_groups[0]["lr"] == 0.5
 
 # %%
+# ``Tried to step 11 times. The specified number of total steps is 10``
+# ---------------------------------------------------------------------
+# ``OneCycleLR`` counts its own steps. ``total_steps`` is ``epochs * len(loader)`` if
+# you step it after each batch, divided by the number of accumulated batches if you
+# accumulate. The error also comes after a resume, if the saved count goes on and the
+# total was not raised. One batch more in each epoch, because ``drop_last`` is missing
+# or ``len(loader) // n`` is rounded down, is enough. Compute the total with
+# ``math.ceil``.
+optimizer = torch.optim.SGD(old.parameters(), lr=0.1, momentum=0.9)
+scheduler = OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+steps = 0
+try:
+    for _ in range(20):
+        optimizer.step()
+        scheduler.step()
+        steps += 1
+except ValueError as error:
+    message = str(error)
+print(message)
+assert message.startswith("Tried to step")
+assert message.endswith("The specified number of total steps is 10")
+assert steps in (9, 10)
+
+# %%
 # Read on: :doc:`/gallery/beyond/schedulers_after_add_param_group`.

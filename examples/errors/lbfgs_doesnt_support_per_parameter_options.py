@@ -55,6 +55,30 @@ print(body.weight.equal(start))
 assert body.weight.equal(start)
 
 # %%
+# ``step() missing 1 required positional argument: 'closure'``
+# ------------------------------------------------------------
+# LBFGS computes the loss several times in one ``step()``, so it needs a function that
+# does it: clear the gradients, compute the loss, call ``backward()``, return the loss.
+# Other optimizers work without it. A trainer that calls ``optimizer.step()`` without an
+# argument, such as the ``Trainer`` of transformers, can't use LBFGS; Lightning passes a
+# closure. ``scaler.step()`` takes none: LBFGS does not work with a ``GradScaler``. Use
+# the same batch for the whole step.
+lbfgs = torch.optim.LBFGS(both, lr=0.1)
+try:
+    # Wrong: no closure.
+    lbfgs.step()
+except TypeError as error:
+    message = str(error)
+else:
+    raise AssertionError("LBFGS made a step without a closure")
+print(message)
+assert "missing 1 required positional argument: 'closure'" in message
+# Right: with one. It returns the loss of before the step.
+before = closure().item()
+print(lbfgs.step(closure).item() == before)
+assert closure().item() < before
+
+# %%
 # If you need two learning rates
 # ------------------------------
 # Use two optimizers in turn, or one that takes groups, such as Adam. While one LBFGS

@@ -51,6 +51,40 @@ assert not isinstance(new, torch.nn.Parameter)
 assert not new.is_leaf
 
 # %%
+# YOLO: ``b[:, 4] += math.log(...)`` in ``_initialize_biases()``
+# --------------------------------------------------------------
+# ``b = mi.bias.view(m.na, -1)`` is a view of a parameter, and old versions of YOLOv5
+# and its relatives write into it while autograd records. Newer ones write ``b.data[:,
+# 4] += ...`` (`yolo.py
+# <https://github.com/ultralytics/yolov5/blob/master/models/yolo.py>`__, read, not run).
+# Do the same, or put the lines under ``no_grad()``; the parameter stays trainable. It
+# is the same with ``embedding.weight[0] = 0`` and ``linear.bias[:3] = values`` at the
+# beginning of a training. ``torch.no_grad()`` is better than ``.data`` inside a
+# training step, because autograd then notices the change.
+import math
+
+conv = torch.nn.Conv2d(1, 12, 1)
+b = conv.bias.view(2, -1)
+try:
+    # Wrong: writes into a view of the parameter.
+    b[:, 4] += math.log(8 / 400)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a view of a parameter was changed")
+assert message.startswith("a view of a leaf Variable that requires grad")
+# Right: not recorded.
+before = conv.bias.detach().clone()
+with torch.no_grad():
+    b = conv.bias.view(2, -1)
+    b[:, 4] += math.log(8 / 400)
+print((conv.bias != before).nonzero().flatten().tolist(), conv.bias.requires_grad)
+assert (conv.bias != before).nonzero().flatten().tolist() == [4, 10]
+assert conv.bias.requires_grad
+conv(torch.ones(1, 1, 2, 2)).sum().backward()
+assert conv.bias.grad.any()
+
+# %%
 # In a forward pass
 # -----------------
 # Here the gradient should pass through the change, so ``no_grad()`` is wrong. Use the

@@ -72,6 +72,67 @@ assert messages == [
 ]
 
 # %%
+# ``'tuple'`` or ``'str' object has no attribute 'requires_grad'``: a loop that freezes
+# -------------------------------------------------------------------------------------
+# The loop goes over pairs or names, not over parameters. ``named_parameters()`` and
+# ``named_modules()`` give pairs: take both parts, ``for name, p in
+# model.named_parameters()``. A ``state_dict()`` and a ``ParameterDict`` give names.
+# ``'generator' object has no attribute 'requires_grad'``, or ``'method'``: there is no
+# loop at all. Without a loop, ``module.requires_grad_(False)`` freezes all of it. A
+# loop over layers raises nothing and freezes nothing:
+# :doc:`/gallery/freezing/silent_typos`.
+model = Detector()
+loops = {
+    "named_parameters()": model.named_parameters,
+    "state_dict()": model.state_dict,
+    "[parameters()]": lambda: [model.parameters()],
+}
+for name, items in loops.items():
+    try:
+        for p in items():
+            p.requires_grad = False  # wrong
+    except AttributeError as error:
+        message = str(error)
+    else:
+        raise AssertionError(f"{name} gave parameters")
+    print(f"{name:19}{message.split(' and ', maxsplit=1)[0]}")
+    assert "object has no attribute 'requires_grad'" in message
+for _, p in model.named_parameters():
+    p.requires_grad = False  # right
+assert not any(p.requires_grad for p in model.parameters())
+model.requires_grad_(True)
+for layer in model.heads:
+    layer.requires_grad = False  # wrong, without an error
+assert all(p.requires_grad for p in model.parameters())
+
+# %%
+# ``'float' object has no attribute 'backward'``: the loss is a number
+# --------------------------------------------------------------------
+# A number has no graph. ``loss.item()``, ``float(loss)`` or NumPy made it one
+# (``'numpy.float64'``), or a sum that began as ``0`` met no batch (``'int'``). Keep two
+# variables: ``loss``, a tensor, for ``backward()``, and a number for the log.
+# ``'NoneType' object has no attribute 'backward'`` means that the model got no labels,
+# or that a function ends without ``return``. ``torch.tensor(number,
+# requires_grad=True).backward()`` raises nothing and trains nothing.
+linear, total, running = nn.Linear(2, 1), 0, 0
+try:
+    total += linear(x).sum().item()
+    total.backward()  # wrong
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a number has a backward()")
+print(message)
+assert message == "'float' object has no attribute 'backward'"
+loss = linear(x).sum()
+loss.backward()  # right
+running += loss.item()
+print(linear.bias.grad)
+assert linear.bias.grad == 1
+torch.tensor(running, requires_grad=True).backward()
+assert linear.bias.grad == 1
+
+# %%
 # A pruning library asks for grad_fn
 # ----------------------------------
 # Libraries that build a dependency graph walk from the ``grad_fn`` of the outputs back

@@ -30,10 +30,10 @@ assert x.grad.allclose(x.exp())
 # %%
 # step() comes before the last backward()
 # ---------------------------------------
-# ``step()`` writes to the weights. The message has the shape of the overwritten tensor
-# and the operation that its current value comes from. ``AsStrided`` with a transposed
-# shape is the weight of ``nn.Linear``. Call every ``backward()`` before ``step()``, or
-# run the forward pass again after it.
+# ``step()`` writes to the weights. The message has the shape of the overwritten tensor,
+# and mostly the name of an operation. ``AsStrided`` with a transposed shape is the
+# weight of ``nn.Linear``. Call every ``backward()`` before ``step()``, or run the
+# forward pass again after it.
 layer = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 # Wrong: the second backward() needs the weight from before the step.
@@ -107,6 +107,61 @@ else:
 y = x.exp()
 y.detach().clone()[0] = 0
 y.sum().backward()
+
+
+# %%
+# What the message says: ``output 0 of Relu``, ``is at version 2; expected version 1``
+# ------------------------------------------------------------------------------------
+# - The shape in brackets is that of the overwritten tensor. Look for a tensor of this
+#   shape that is changed in place.
+# - ``output 0 of Sigmoid`` (in older versions ``SigmoidBackward0``): ``sigmoid()``,
+#   ``relu()``, ``tanh()``, ``exp()``, ``softmax()`` and ``sqrt()`` save their result.
+#   If one of them is named, its result was overwritten: look behind it.
+# - An operation such as ``square()``, a product or a convolution saves its inputs. Then
+#   the name is the operation that the current value of the input comes from, which can
+#   be the change itself: ``Add`` for ``+=``, ``CopySlices`` for ``h[0] = 0``, ``Relu``
+#   for ``inplace=True``. A change under ``no_grad()`` leaves the old name.
+# - Without ``output 0 of ...`` it is a leaf or data: the weight of a convolution after
+#   ``step()``, a buffer, a mask, the input of the network.
+# - The versions count the writes since the tensor was made: version 2 in place of 1 is
+#   one write too many.
+def write_item(h):
+    h[0] = 0
+
+
+def write_unrecorded(h):
+    with torch.no_grad():
+        h.mul_(3)
+
+
+writes = {
+    "h += 1": lambda h: h.add_(1),
+    "h[0] = 0": write_item,
+    "ReLU(inplace=True)": torch.nn.ReLU(inplace=True),
+    "no_grad()": write_unrecorded,
+}
+named = {}
+for name, write in writes.items():
+    # The first has saved its result, the second its input.
+    for saves_result in (True, False):
+        h = x.sigmoid() if saves_result else x * 2
+        loss = h.sum() if saves_result else h.square().sum()
+        write(h)
+        try:
+            loss.backward()
+        except RuntimeError as error:
+            text = str(error).split("output 0 of ")[1].split(",")[0].split("::")[-1]
+        else:
+            raise AssertionError("the value was not needed")
+        named.setdefault(name, []).append(text.removesuffix("Backward0"))
+    print(f"{name:20}{named[name]}")
+assert [result for result, _ in named.values()] == ["Sigmoid"] * 4
+assert [of_input for _, of_input in named.values()] == [
+    "Add",
+    "CopySlices",
+    "Relu",
+    "Mul",
+]
 
 # %%
 # Which line is it?

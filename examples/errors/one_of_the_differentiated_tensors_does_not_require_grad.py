@@ -66,6 +66,41 @@ print(len(gradients))
 assert len(gradients) == 2
 
 # %%
+# The gradient penalty of a WGAN-GP: the interpolated images
+# ----------------------------------------------------------
+# The real images require no gradient, and the fake ones are detached, so their mixture
+# requires none either. Call ``requires_grad_()`` on the mixture, before the critic sees
+# it. ``create_graph=True`` is needed as well, or the penalty trains nothing. A penalty
+# on real images (R1) is the same with ``real.detach().requires_grad_()``.
+critic, real, fake = (
+    torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)),
+    torch.ones(3, 2),
+    torch.zeros(3, 2),
+)
+
+
+def penalty(mixed):
+    score = critic(mixed).sum()
+    (slope,) = torch.autograd.grad(score, mixed, create_graph=True)
+    return (slope.norm(dim=1) - 1).square().mean()
+
+
+alpha = torch.rand(3, 1)
+mixed = alpha * real + (1 - alpha) * fake
+try:
+    # Wrong: the mixture requires no gradient.
+    penalty(mixed)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the mixture required a gradient")
+assert message.startswith("One of the differentiated Tensors does not require grad")
+# Right: it does, before the critic.
+penalty(mixed.requires_grad_()).backward()
+print(critic[0].weight.grad.any())
+assert critic[0].weight.grad.any()
+
+# %%
 # A frozen UNet with ``use_checkpoint=True``: LDM, ControlNet, T2I-Adapter
 # ------------------------------------------------------------------------
 # You don't call ``autograd.grad`` yourself, but gradient checkpointing does: the

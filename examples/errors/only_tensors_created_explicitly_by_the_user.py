@@ -29,6 +29,64 @@ print(torch.equal(copy.deepcopy(layer).output, layer.output))
 assert torch.equal(copy.deepcopy(layer).output, layer.output)
 
 # %%
+# Which tensor is it? ``ModelEMA(model)``, ``AveragedModel``, a target network
+# ----------------------------------------------------------------------------
+# You don't call ``deepcopy()``, but a class for an average of the weights does, such as
+# ``ModelEMA`` of YOLO, ``ModelEmaV2`` of timm and ``AveragedModel``, and so does the
+# target network of BYOL or DQN. It may fail before the first training step: a forward
+# pass at the construction, which finds out the strides or the number of features, has
+# left an output in an attribute. This finds all of them. Keep what they need with
+# ``detach()``, use a local variable in place of ``self.x``, or run that first forward
+# pass under ``no_grad()``.
+
+
+class Block(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear, self.features = torch.nn.Linear(2, 2), {}
+
+    def forward(self, x):
+        self.features["last"] = self.linear(x)
+        return self.features["last"]
+
+
+def with_graph(value):
+    if isinstance(value, torch.Tensor):
+        return value.grad_fn is not None
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return False
+    return any(map(with_graph, value))
+
+
+def stored_results(model):
+    return [
+        f"{name}.{key}"
+        for name, module in model.named_modules()
+        for key, value in vars(module).items()
+        if with_graph(value)
+    ]
+
+
+model = torch.nn.Sequential(torch.nn.Linear(2, 2), Block())
+model(x)
+found = stored_results(model)
+print(found)
+try:
+    torch.optim.swa_utils.AveragedModel(model)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a graph was copied")
+assert message.startswith("Only Tensors created explicitly by the user")
+assert found == ["1.features"]
+with torch.no_grad():
+    model(x)
+assert stored_results(model) == []
+torch.optim.swa_utils.AveragedModel(model)
+
+# %%
 # Normalised and pruned weights
 # -----------------------------
 # ``torch.nn.utils.weight_norm()``, ``spectral_norm()`` and ``prune`` store the computed

@@ -90,6 +90,41 @@ assert not body.bias.equal(before)
 body.requires_grad_(True)
 
 # %%
+# ``KeyError: 'exp_avg'``, ``'betas'``, ``'step'``: the state of another optimizer
+# --------------------------------------------------------------------------------
+# ``load_state_dict()`` does not ask which class saved the state. With that of SGD in
+# Adam, or the reverse, it or the next ``step()`` raises a ``KeyError`` with the name of
+# an option or of an entry. Load the weights of the model alone, and let the new
+# optimizer begin without a state. From Adam to AdamW the state fits, and loading
+# replaces the options of the new optimizer by the old ones, its ``lr`` and
+# ``weight_decay`` too: set those that you want afterwards, in ``param_groups``.
+sgd = torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
+adam = torch.optim.Adam(parameters)
+for optimizer in (sgd, adam):
+    step(optimizer)
+missing = {}
+for new, old in (
+    (torch.optim.AdamW(parameters), sgd),
+    (torch.optim.SGD(parameters), adam),
+):
+    try:
+        # Wrong: the state of another class.
+        new.load_state_dict(old.state_dict())
+        step(new)
+    except KeyError as error:
+        missing[type(new).__name__] = error.args[0]
+print(missing)
+assert set(missing) == {"AdamW", "SGD"}
+# Right: of the same family, with its options set again.
+adamw = torch.optim.AdamW(parameters, lr=0.5, weight_decay=0.1)
+adamw.load_state_dict(adam.state_dict())
+print(adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"])
+assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (1e-3, 0)
+adamw.param_groups[0].update(lr=0.5, weight_decay=0.1)
+step(adamw)
+assert adamw.state[head.bias]["step"] == 2
+
+# %%
 # Schedulers, ``LBFGS`` and the order of the parameters
 # -----------------------------------------------------
 # Create a learning rate scheduler after ``add_param_group()``: it makes an entry for

@@ -92,6 +92,45 @@ for name, function in functions.items():
 assert [name for name, found in is_nan.items() if not found] == ["norm()", "std()"]
 
 # %%
+# The error comes with ``autocast`` and a ``GradScaler`` only
+# -----------------------------------------------------------
+# Then it is mostly no mistake. The scaler multiplies the loss by 65536 at first, and a
+# gradient in float16 ends at 65504: it becomes infinite, and ``inf - inf`` in the layer
+# before is NaN. Without anomaly mode, ``scaler.step()`` notices it, leaves out the
+# step, and ``update()`` lowers the scale. So switch anomaly mode off, and look for NaN
+# in float32 or bfloat16, without a scaler. If you need both, pass a small
+# ``init_scale``. Worry if the scale goes on falling.
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Linear(64, 64))
+data = torch.randn(8, 4)
+sgd = torch.optim.SGD(net.parameters(), lr=1e-6)
+
+
+def train(scaler, anomaly):
+    sgd.zero_grad()
+    with torch.autograd.set_detect_anomaly(anomaly):
+        with torch.autocast("cpu", torch.float16):
+            loss = net(data).float().sum()
+        scaler.scale(loss).backward()
+    scaler.step(sgd)
+    scaler.update()
+    return scaler.get_scale()
+
+
+try:
+    train(torch.amp.GradScaler("cpu"), anomaly=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("65536 fits into float16")
+print(message)
+scaler = torch.amp.GradScaler("cpu")
+print([train(scaler, anomaly=False) for _ in range(3)])
+assert "returned nan values" in message
+assert net[0].weight.isfinite().all()
+assert train(torch.amp.GradScaler("cpu", init_scale=128.0), anomaly=True) == 128
+
+# %%
 # What does not help
 # ------------------
 # - ``clip_grad_norm_()``: the norm of all gradients is NaN, and then every gradient is.

@@ -49,6 +49,39 @@ for _ in range(2):
     state.sum().backward()
 
 # %%
+# LSTM, GRU: ``hidden`` of the last batch goes into the next one
+# --------------------------------------------------------------
+# Detach it between the batches. The hidden state of an LSTM is a tuple of two tensors,
+# ``(h, c)``, and both need it; that of a GRU or an RNN is one tensor. If the batches
+# have nothing to do with each other, leave ``hidden`` out: each call then begins with
+# zeros.
+lstm, batches = torch.nn.LSTM(2, 3), torch.ones(3, 4, 1, 2)
+
+
+def train(between):
+    hidden = None
+    for x in batches:
+        output, hidden = lstm(x, hidden)
+        output.sum().backward()
+        hidden = between(hidden)
+
+
+try:
+    # Wrong: the state with its graph.
+    train(lambda hidden: hidden)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the state had no graph")
+assert message.startswith("Trying to backward through the graph a second time")
+# Right: both tensors without it.
+train(lambda hidden: tuple(tensor.detach() for tensor in hidden))
+# Right, for batches that are independent.
+train(lambda hidden: None)
+print(lstm.weight_hh_l0.grad.shape)
+assert lstm.weight_hh_l0.grad.any()
+
+# %%
 # The state is inside a module: reset it after each step
 # ------------------------------------------------------
 # Nothing in your loop is passed on, but a module keeps a tensor with a graph in an
@@ -99,7 +132,7 @@ for _ in range(2):
 
 # %%
 # ``reset_net()`` between two forward passes, and one ``backward()`` after them
-# ------------------------------------------------------------------------------
+# -----------------------------------------------------------------------------
 # For two inputs that have nothing to do with each other, you may reset between their
 # forward passes, add the losses, and call ``backward()`` once. The reset gives the
 # attribute another tensor. What was computed before keeps its graph, and both passes

@@ -91,6 +91,10 @@ NAMES = (
     "expected_a_non_empty_list_of_tensors",
     "save_for_backward_can_only_save_variables",
     "does_not_support_activation_checkpointing",
+    "error_s_in_loading_state_dict",
+    "params_argument_given_to_the_optimizer_should_be_an_iterable",
+    "found_dtype_double_but_expected_float",
+    "boolean_value_of_tensor_with_more_than_one_value_is_ambiguous",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
