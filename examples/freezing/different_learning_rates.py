@@ -203,8 +203,8 @@ plt.show()
 # -----------------------------------------------------------------------
 # ``OneCycleLR`` and ``CyclicLR`` do not read the ``lr`` of a group: ``max_lr=0.1``
 # holds for all. Pass a list with one value for each group, such as ``max_lr=[0.001,
-# 0.1]``, in the order of ``optimizer.param_groups``. The others in the table keep the
-# ratio of the groups.
+# 0.1]``, in the order of ``optimizer.param_groups`` (for ``CyclicLR``, also for
+# ``base_lr``). The others in the table keep the ratio of the groups.
 #
 # And if you write ``optimizer.param_groups[0]["lr"] = 0.0`` during the training, some
 # schedulers compute the next rate from the first one, and your value is gone after one

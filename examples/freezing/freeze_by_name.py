@@ -147,8 +147,8 @@ assert len(list(resnet.parameters())) == 10
 assert tensors == {"children": 8, "modules": 10, "parameters": 2}
 
 # %%
-# Only the biases (BitFit), only the norms, or all convolutions
-# -------------------------------------------------------------
+# Only the biases (BitFit), only the norms, or all layers of a type
+# -----------------------------------------------------------------
 # Go by the name of the parameter or by the type of the module. Ask whether the name
 # *contains* ``bias``: in an LSTM it is ``bias_ih_l0``. For the norms, ask for ``norm``:
 # the RMSNorm of LLaMA is no ``nn.LayerNorm`` (and GPT-2 says ``ln_1``).
@@ -175,9 +175,11 @@ assert {"lstm.bias_ih_l0", "attention.in_proj_bias", "head.weight"} <= set(biase
 assert "lstm.bias_ih_l0" not in train_only(lambda name: name.endswith("bias"))
 assert train_only(lambda name: "norm" in name)[:2] == ["norm.weight", "norm.bias"]
 for module in mixed.modules():
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.LSTM):
         module.requires_grad_(False)
-assert not mixed["head"].weight.requires_grad
+assert not any(p.requires_grad for p in mixed["lstm"].parameters())
+linear = [name for name, m in mixed.named_modules() if isinstance(m, nn.Linear)]
+assert linear == ["attention.out_proj", "head"]
 
 # %%
 # Only the adapters train: freeze the rest by name
