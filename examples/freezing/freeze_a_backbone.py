@@ -87,8 +87,11 @@ assert accuracy > 0.8
 # - transformers: ``classifier``, ``score`` or ``lm_head``. ``from_pretrained(...,
 #   num_labels=2)`` makes a new one.
 #
-# Or look for the last ``nn.Linear``. Make the optimizer afterwards: one from before
-# holds the parameters of the old head, and the new head does not learn.
+# These are the names of `torchvision
+# <https://github.com/pytorch/vision/tree/main/torchvision/models>`__ and `timm
+# <https://github.com/huggingface/pytorch-image-models>`__, which were not run here. Or
+# look for the last ``nn.Linear``. Make the optimizer afterwards: one from before holds
+# the parameters of the old head, and the new head does not learn.
 
 
 class Vgg(nn.Module):  # as in torchvision, with fewer layers
