@@ -110,6 +110,40 @@ plt.show()
 
 
 # %%
+# The loss rises after unfreezing (Freeze_Epoch, UnFreeze_Epoch): which cause is it?
+# ----------------------------------------------------------------------------------
+# Measure the validation loss in ``eval()`` before the first step after unfreezing,
+# after this step, and then in each epoch.
+#
+# - Training and validation jump within a few steps: the rate is too high for the
+#   backbone. Take a hundredth, with a warm-up, as above. A schedule that starts again
+#   at unfreezing makes the rate jump, too.
+# - Only the training loss jumps, before any step: ``train()`` has switched on the
+#   dropout of the backbone, and its batch norm uses the batch. The weights are as good
+#   as before. Compare the validation loss only.
+# - The training loss falls, and the validation loss rises from epoch to epoch: the
+#   network overfits, because far more weights now learn from the same data. Keep the
+#   checkpoint with the best validation, unfreeze fewer layers, augment the data, or
+#   stop earlier.
+# - The training is fine, and only ``eval()`` is bad: the running statistics, see
+#   :doc:`batch_norm_with_small_batches`.
+# - It becomes NaN: the weights are in float16, see
+#   :doc:`/gallery/frameworks/trainable_parameters_in_fp16`.
+#
+# The second case, without a single step:
+dropped = nn.Sequential(model[:2], nn.Dropout(0.5), model[2:])
+before = [p.clone() for p in dropped.parameters()]
+jump = {}
+for mode in ("eval()", "train()"):
+    dropped.train(mode == "train()")
+    with torch.no_grad():
+        jump[mode] = F.cross_entropy(dropped(inputs), labels).item()
+    print(f"{mode:8}{jump[mode]:.3f}")
+assert jump["train()"] > jump["eval()"]
+assert all(map(torch.equal, before, dropped.parameters()))
+
+
+# %%
 # Would clipping the gradient help?
 # ---------------------------------
 # Not in the first step of Adam. It divides by the size of the gradient, so a factor

@@ -119,6 +119,43 @@ print(round(norm.running_mean.item(), 1))
 assert abs(norm.running_mean.item() - 10 * (1 - 0.9**10)) < 0.2
 
 # %%
+# running_mean and running_var are NaN: good in train(), nan in eval()
+# --------------------------------------------------------------------
+# One batch with an inf or NaN, such as an overflow in float16 under autocast, makes the
+# running statistics NaN, and no good batch repairs them: an average with NaN stays NaN.
+# Training does not use them, so the loss looks good. A ``GradScaler`` skips the step of
+# the optimizer, not this update, and a frozen layer has it, too, see `issue 88474
+# <https://github.com/pytorch/pytorch/issues/88474>`__. Find these layers, reset their
+# statistics, and send good batches through in training mode under ``no_grad()``. To
+# prevent it, check the input before the forward, or keep pretrained layers in
+# ``eval()``: then nothing is written.
+norm = nn.BatchNorm1d(2).requires_grad_(False)
+bad = torch.randn(8, 2)
+bad[0, 0] = float("inf")
+norm(bad)
+for _ in range(100):
+    good = norm(torch.randn(64, 2))
+in_eval = norm.eval()(torch.randn(64, 2))
+print("train():", good.isfinite().all().item(), "eval():", in_eval[0].tolist())
+assert good.isfinite().all()
+assert in_eval[:, 0].isnan().all()
+
+
+def broken(model):
+    return [n for n, buffer in model.named_buffers() if not buffer.isfinite().all()]
+
+
+print(broken(norm))
+assert broken(norm) == ["running_mean", "running_var"]
+norm.reset_running_stats()
+norm.train()
+with torch.no_grad():
+    for _ in range(100):
+        norm(torch.randn(64, 2))
+assert broken(norm) == []
+assert norm.eval()(good).isfinite().all()
+
+# %%
 # Where it ends
 # -------------
 # - If the new data are very different from those of the pretraining, the pretrained

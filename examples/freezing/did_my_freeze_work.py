@@ -92,6 +92,35 @@ print(names)
 assert names == ["2.weight", "2.bias"]
 
 # %%
+# How many parameters are trainable, and why does torchsummary show another number?
+# ---------------------------------------------------------------------------------
+# Count them yourself, for the whole model and for each part. torchsummary looks only at
+# parameters that are named ``weight`` and ``bias``, and takes the ``requires_grad`` of
+# the ``weight`` for both. So it leaves out an LSTM and an ``nn.Parameter`` of your own,
+# and counts a layer that is called twice two times, see `torchsummary.py
+# <https://github.com/sksq96/pytorch-summary/blob/master/torchsummary/torchsummary.py>`__,
+# not run here. Buffers such as a running mean are not parameters. Shared weights count
+# once. The number says which parameters may change, not that they do: for that, compare
+# as above.
+
+
+def count(module):
+    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    trainable = sum(size for size, requires_grad in sizes if requires_grad)
+    return trainable, sum(size for size, _ in sizes) - trainable
+
+
+network = nn.Sequential(nn.Linear(4, 3), nn.LSTM(3, 2), nn.Linear(2, 1))
+network[0].requires_grad_(False)
+network[2].weight.requires_grad_(False)
+print(f"{'':10}trainable  frozen")
+for name, part in [("all", network), *network.named_children()]:
+    print(f"{name:10}{count(part)[0]:<11}{count(part)[1]}")
+assert count(network) == (57, 17)
+assert count(network[2]) == (1, 2)
+assert not hasattr(network[1], "weight")
+
+# %%
 # Two checkpoints have identical weights: nothing was trained
 # -----------------------------------------------------------
 # First compare in memory, before and after one ``optimizer.step()``. If nothing moved

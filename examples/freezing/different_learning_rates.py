@@ -118,6 +118,49 @@ fusion.w.requires_grad_(True)
 assert in_no_group(fusion, optimizer) == ["w"]
 
 # %%
+# Layer-wise learning rate decay (LLRD) for BERT and ViT
+# ------------------------------------------------------
+# One group for each layer: its rate is lower by a factor for each layer between it and
+# the head. The number of the layer is in the name of the parameter. Frozen parameters
+# are left out; add their group when you unfreeze them. With the ``Trainer`` of
+# transformers, pass the optimizer as ``optimizers=(optimizer, None)``. In timm,
+# ``layer_decay`` writes ``lr_scale`` into the groups, which only the schedulers of timm
+# apply; those of PyTorch ignore it, see `a pull request
+# <https://github.com/huggingface/pytorch-image-models/pull/2532>`__, not run here.
+encoder = nn.ModuleDict(
+    {
+        "embeddings": nn.Embedding(9, 4),
+        "layer": nn.ModuleList(nn.Linear(4, 4) for _ in range(3)),
+        "head": nn.Linear(4, 2),
+    }
+)
+encoder["embeddings"].requires_grad_(False)
+depth = len(encoder["layer"])
+
+
+def distance(name):
+    part = name.split(".")
+    if part[0] == "layer":
+        return depth - int(part[1])
+    return 0 if part[0] == "head" else depth + 1
+
+
+by_distance = {}
+for name, p in encoder.named_parameters():
+    if p.requires_grad:
+        by_distance.setdefault(distance(name), []).append(p)
+optimizer = torch.optim.AdamW(
+    [
+        {"params": found, "lr": 0.001 * 0.5**steps}
+        for steps, found in sorted(by_distance.items())
+    ]
+)
+rates = [group["lr"] for group in optimizer.param_groups]
+print(rates)
+assert rates == [0.001, 0.0005, 0.00025, 0.000125]
+assert in_no_group(encoder, optimizer) == []
+
+# %%
 # The scheduler raises it again
 # -----------------------------
 # A schedule with a floor, here ``eta_min``, moves a rate of zero towards the floor, and
@@ -154,6 +197,61 @@ left.set(xlabel="step", ylabel="lr")
 right.plot(weights, "C0-")
 right.set(xlabel="step", ylabel="weight")
 plt.show()
+
+# %%
+# OneCycleLR gives all groups one rate, or overwrites the rate that I set
+# -----------------------------------------------------------------------
+# ``OneCycleLR`` and ``CyclicLR`` do not read the ``lr`` of a group: ``max_lr=0.1``
+# holds for all. Pass a list with one value for each group, such as ``max_lr=[0.001,
+# 0.1]``, in the order of ``optimizer.param_groups`` (for ``CyclicLR``, also for
+# ``base_lr``). The others in the table keep the ratio of the groups.
+#
+# And if you write ``optimizer.param_groups[0]["lr"] = 0.0`` during the training, some
+# schedulers compute the next rate from the first one, and your value is gone after one
+# ``step()``. To freeze, set ``requires_grad`` and clear ``.grad``; to change the rate
+# for good, make a new scheduler. The table: is the ratio of the groups still 1 to 100
+# after three steps, and does a zero that you write stay?
+schedulers = torch.optim.lr_scheduler
+SCHEDULERS = {
+    "StepLR": lambda o: schedulers.StepLR(o, step_size=2),
+    "ExponentialLR": lambda o: schedulers.ExponentialLR(o, gamma=0.9),
+    "LambdaLR": lambda o: schedulers.LambdaLR(o, lambda step: 0.9**step),
+    "CosineAnnealingLR": lambda o: schedulers.CosineAnnealingLR(o, T_max=20),
+    "OneCycleLR": lambda o: schedulers.OneCycleLR(o, 0.1, total_steps=20),
+    "OneCycleLR, list": lambda o: schedulers.OneCycleLR(o, [0.001, 0.1], 20),
+    "CyclicLR": lambda o: schedulers.CyclicLR(o, base_lr=0.01, max_lr=0.1),
+}
+
+
+def ratio_and_zero(make):
+    slow, fast = (nn.Parameter(torch.ones(1)) for _ in range(2))
+    groups = [{"params": [slow], "lr": 0.001}, {"params": [fast], "lr": 0.1}]
+    optimizer = torch.optim.SGD(groups, momentum=0.9)
+    scheduler = make(optimizer)
+    first, second = optimizer.param_groups
+    for _ in range(3):
+        optimizer.step()
+        scheduler.step()
+    ratio = second["lr"] / first["lr"]
+    first["lr"] = 0.0
+    optimizer.step()
+    scheduler.step()
+    return abs(ratio - 100) < 1e-6, first["lr"] == 0
+
+
+print(f"{'':19}ratio  zero stays")
+rows = {name: ratio_and_zero(make) for name, make in SCHEDULERS.items()}
+for name, (ratio, stays) in rows.items():
+    print(f"{name:19}{ratio!s:7}{stays}")
+assert rows == {
+    "StepLR": (True, True),
+    "ExponentialLR": (True, True),
+    "LambdaLR": (True, False),
+    "CosineAnnealingLR": (True, True),
+    "OneCycleLR": (False, False),
+    "OneCycleLR, list": (True, False),
+    "CyclicLR": (False, False),
+}
 
 # %%
 # A gradient of inf makes it NaN

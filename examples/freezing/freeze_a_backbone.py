@@ -72,6 +72,100 @@ assert changed() == ["head.weight", "head.bias"]
 assert accuracy > 0.8
 
 # %%
+# ``model.fc``, ``classifier[6]``, ``heads.head``: what is the head called?
+# -------------------------------------------------------------------------
+# Replace the layer that ``forward()`` calls. Under a wrong name, ``model.fc = ...``
+# only adds a layer that is never called, without an error: the output keeps the old
+# number of classes, and ``backward()`` fails. The last layer is called:
+#
+# - torchvision: ``fc`` in ResNet, RegNet, GoogLeNet and Inception (which has
+#   ``AuxLogits.fc``, too), ``classifier`` in DenseNet, ``classifier[6]`` in VGG and
+#   AlexNet, ``classifier[1]`` in EfficientNet and MobileNetV2, ``classifier[3]`` in
+#   MobileNetV3, ``classifier[2]`` in ConvNeXt, ``heads.head`` in ViT, ``head`` in Swin.
+# - timm: ``model.get_classifier()`` returns it, ``model.reset_classifier(2)`` makes a
+#   new one.
+# - transformers: ``classifier``, ``score`` or ``lm_head``. ``from_pretrained(...,
+#   num_labels=2)`` makes a new one.
+#
+# These are the names of `torchvision
+# <https://github.com/pytorch/vision/tree/main/torchvision/models>`__ and `timm
+# <https://github.com/huggingface/pytorch-image-models>`__, which were not run here. Or
+# look for the last ``nn.Linear``. Make the optimizer afterwards: one from before holds
+# the parameters of the old head, and the new head does not learn.
+
+
+class Vgg(nn.Module):  # as in torchvision, with fewer layers
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+        self.classifier = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 10))
+
+    def forward(self, x):
+        return self.classifier(self.features(x))
+
+
+vgg, x = Vgg().requires_grad_(False), torch.randn(6, 4)
+vgg.fc = nn.Linear(8, 2)  # wrong: forward() does not call it
+print("fc:           ", tuple(vgg(x).shape), vgg(x).requires_grad)
+assert vgg(x).shape == (6, 10)
+assert not vgg(x).requires_grad
+del vgg.fc
+linear = [name for name, module in vgg.named_modules() if isinstance(module, nn.Linear)]
+assert linear[-1] == "classifier.2"
+early = torch.optim.SGD(vgg.classifier[2].parameters(), lr=0.1)  # wrong: the old head
+vgg.classifier[2] = nn.Linear(vgg.classifier[2].in_features, 2)
+late = torch.optim.SGD(vgg.classifier[2].parameters(), lr=0.1)
+print("classifier[2]:", tuple(vgg(x).shape), vgg(x).requires_grad)
+assert vgg(x).shape == (6, 2)
+assert vgg(x).requires_grad
+for made, optimizer in (("before", early), ("after", late)):
+    bias = vgg.classifier[2].bias.clone()
+    vgg(x).square().sum().backward()
+    optimizer.step()
+    learns = not vgg.classifier[2].bias.equal(bias)
+    print(f"optimizer made {made}: the head learns: {learns}")
+    assert learns == (made == "after")
+
+# %%
+# size mismatch for fc.weight: copying a param with shape ... from checkpoint
+# ---------------------------------------------------------------------------
+# The checkpoint has another number of classes than your head. ``strict=False`` does not
+# help: it ignores names, not shapes. Load with the old number of classes, and replace
+# the head after that. Or leave out what has another shape. Then look at
+# ``missing_keys``: only the head may be missing. If the names have a prefix, such as
+# ``module.`` from DDP, ``strict=False`` loads nothing, without an error, and you freeze
+# random weights. Remove the prefix. Loading changes values and leaves ``requires_grad``
+# as it is.
+
+
+def network(classes):
+    return nn.Sequential(OrderedDict(stem=nn.Linear(4, 4), fc=nn.Linear(4, classes)))
+
+
+checkpoint = network(1000).state_dict()
+mine = network(2)
+mine.stem.requires_grad_(False)
+try:
+    mine.load_state_dict(checkpoint, strict=False)  # wrong
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("another shape was loaded")
+assert "size mismatch for fc.weight: copying a param with shape" in message
+saved_by_ddp = {f"module.{name}": value for name, value in checkpoint.items()}
+wrong = mine.load_state_dict(saved_by_ddp, strict=False)  # loads nothing
+print("prefix:", wrong.missing_keys)
+assert wrong.missing_keys == list(mine.state_dict())
+own = mine.state_dict()
+stripped = {k.removeprefix("module."): value for k, value in saved_by_ddp.items()}
+fitting = {k: value for k, value in stripped.items() if value.shape == own[k].shape}
+right = mine.load_state_dict(fitting, strict=False)
+print("right: ", right.missing_keys)
+assert right.missing_keys == ["fc.weight", "fc.bias"]
+assert mine.stem.weight.equal(checkpoint["stem.weight"])
+assert not mine.stem.weight.requires_grad
+
+# %%
 # Why can't I call ``backward()``?
 # --------------------------------
 # Because everything was frozen after the new head was in. The head is frozen with the

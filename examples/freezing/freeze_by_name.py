@@ -74,6 +74,114 @@ else:
 assert message == "optimizer got an empty parameter list"
 
 # %%
+# Freeze the first N layers of BERT, GPT-2, LLaMA, T5 or ViT
+# ----------------------------------------------------------
+# Cut the list of the layers: ``model.bert.encoder.layer[:8].requires_grad_(False)``. A
+# slice of an ``nn.ModuleList`` is a module with the same layers. Freeze the embeddings,
+# too: as long as they train, the gradient goes back to them through all frozen layers.
+# If you go by names, compare the number: ``startswith("encoder.layer.1")`` also matches
+# the layers 10 and 11. Where the list is, in models of transformers 5.23 with a head:
+#
+# - BERT: ``model.bert.encoder.layer``. RoBERTa: ``model.roberta.encoder.layer``.
+#   DistilBERT: ``model.distilbert.transformer.layer``.
+# - GPT-2: ``model.transformer.h``. LLaMA, Qwen, Mistral: ``model.model.layers``.
+# - T5: ``model.encoder.block`` and ``model.decoder.block``. BART and Whisper:
+#   ``model.model.encoder.layers`` and ``model.model.decoder.layers``.
+# - ViT: ``model.vit.layers`` (in transformers 4 ``model.vit.encoder.layer``). In timm
+#   it is ``model.blocks``, in torchvision ``model.encoder.layers``.
+#
+# ``model.base_model.requires_grad_(False)`` freezes all but the head. (Not in a model
+# of peft, where it also freezes the adapters.) In a model that is not listed here, look
+# for the longest ``nn.ModuleList``.
+blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(12))
+bert = nn.ModuleDict(
+    {
+        "embeddings": nn.Embedding(9, 4),
+        "encoder": nn.ModuleDict({"layer": blocks}),
+    }
+)
+classifier = nn.ModuleDict({"bert": bert, "classifier": nn.Linear(4, 2)})
+
+
+def frozen_layers():
+    named = bert.encoder.layer.named_parameters()
+    return sorted({int(name.split(".")[0]) for name, p in named if not p.requires_grad})
+
+
+for name, parameter in bert.named_parameters():
+    parameter.requires_grad_(not name.startswith("encoder.layer.1"))
+print("startswith:", frozen_layers())
+assert frozen_layers() == [1, 10, 11]
+classifier.requires_grad_(True)
+bert.embeddings.requires_grad_(False)
+bert.encoder.layer[:8].requires_grad_(False)
+print("slice:     ", frozen_layers())
+assert frozen_layers() == list(range(8))
+assert classifier.classifier.weight.requires_grad
+lists = [module for module in classifier.modules() if isinstance(module, nn.ModuleList)]
+assert max(lists, key=len) is bert.encoder.layer
+
+# %%
+# ``ct < 7``: what does a counter over ``children()`` or ``parameters()`` count?
+# ------------------------------------------------------------------------------
+# ``model.children()`` are the direct parts, whatever their size. A ResNet of
+# torchvision has ten: ``conv1``, ``bn1``, ``relu``, ``maxpool``, ``layer1`` to
+# ``layer4``, ``avgpool`` and ``fc``. A model that is wrapped in another module has one.
+# ``model.modules()`` begins with the model itself, so the first one freezes everything.
+# ``model.parameters()`` counts tensors: the first two are weight and bias of one layer.
+# Names say what you mean: ``for part in (net.conv1, net.layer1):
+# part.requires_grad_(False)``. The table: how many of ten tensors are frozen by the
+# first two of each.
+from collections import OrderedDict
+
+stage = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1))
+named = {"conv1": nn.Conv2d(1, 1, 1), "layer1": stage, "fc": nn.Conv2d(2, 1, 1)}
+resnet, tensors = nn.Sequential(OrderedDict(named)), {}
+for method in ("children", "modules", "parameters"):
+    resnet.requires_grad_(True)
+    for part in list(getattr(resnet, method)())[:2]:
+        part.requires_grad_(False)
+    tensors[method] = sum(not p.requires_grad for p in resnet.parameters())
+    print(f"{method + '()':14}{tensors[method]}")
+assert len(list(resnet.parameters())) == 10
+assert tensors == {"children": 8, "modules": 10, "parameters": 2}
+
+# %%
+# Only the biases (BitFit), only the norms, or all layers of a type
+# -----------------------------------------------------------------
+# Go by the name of the parameter or by the type of the module. Ask whether the name
+# *contains* ``bias``: in an LSTM it is ``bias_ih_l0``. For the norms, ask for ``norm``:
+# the RMSNorm of LLaMA is no ``nn.LayerNorm`` (and GPT-2 says ``ln_1``).
+# ``isinstance(module, nn.Linear)`` finds the head, too. A new head trains in any case.
+mixed = nn.ModuleDict(
+    {
+        "lstm": nn.LSTM(2, 2),
+        "attention": nn.MultiheadAttention(2, 1),
+        "norm": nn.LayerNorm(2),
+        "head": nn.Linear(2, 1),
+    }
+)
+
+
+def train_only(wanted):
+    for name, p in mixed.named_parameters():
+        p.requires_grad_(wanted(name) or name.startswith("head."))
+    return [name for name, p in mixed.named_parameters() if p.requires_grad]
+
+
+biases = train_only(lambda name: "bias" in name)
+print(*biases)
+assert {"lstm.bias_ih_l0", "attention.in_proj_bias", "head.weight"} <= set(biases)
+assert "lstm.bias_ih_l0" not in train_only(lambda name: name.endswith("bias"))
+assert train_only(lambda name: "norm" in name)[:2] == ["norm.weight", "norm.bias"]
+for module in mixed.modules():
+    if isinstance(module, nn.LSTM):
+        module.requires_grad_(False)
+assert not any(p.requires_grad for p in mixed["lstm"].parameters())
+linear = [name for name, m in mixed.named_modules() if isinstance(m, nn.Linear)]
+assert linear == ["attention.out_proj", "head"]
+
+# %%
 # Only the adapters train: freeze the rest by name
 # ------------------------------------------------
 # If each adapter has ``adapter`` or ``lora`` in its name (compare in lower case), all

@@ -172,6 +172,94 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# New tokens after resize_token_embeddings(): train only their rows
+# -----------------------------------------------------------------
+# Resize, freeze everything, unfreeze the embedding, mask the gradient of the old rows,
+# and make the optimizer, in this order. A mask or a momentum from before has the old
+# size, and older versions of transformers put in a new parameter, without your hook. If
+# ``lm_head`` shares the weight, one hook covers both uses. If not, do the same with
+# ``get_output_embeddings().weight``, or leave it frozen. Use ``weight_decay=0`` and a
+# new optimizer, without momentum from before. The mask acts before
+# ``clip_grad_norm_()``, and a ``GradScaler`` does not disturb it. With LoRA, peft has
+# ``trainable_token_indices``: :doc:`/gallery/frameworks/modules_to_save`.
+
+
+class LanguageModel(nn.Module):  # as in transformers, in small
+    def __init__(self, *, tied):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(6, 2)
+        self.lm_head = nn.Linear(2, 6, bias=False)
+        if tied:
+            self.lm_head.weight = self.embed_tokens.weight
+
+    def forward(self, ids):
+        return self.lm_head(self.embed_tokens(ids))
+
+
+def train_new_rows(weight, old):
+    new = (torch.arange(len(weight)) >= old)[:, None]
+    weight.requires_grad_(True)
+    weight.register_hook(lambda gradient: gradient * new.to(gradient))
+    return weight
+
+
+sentence, old = torch.arange(6), 4  # two tokens are new
+for tied in (True, False):
+    model = LanguageModel(tied=tied).requires_grad_(False)
+    weights = [train_new_rows(model.embed_tokens.weight, old)]
+    if not tied:
+        weights.append(train_new_rows(model.lm_head.weight, old))
+    optimizer = optim.AdamW(weights, lr=0.1, weight_decay=0.0)
+    before = [weight.detach().clone() for weight in weights]
+    for _ in range(3):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(sentence), sentence).backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+    for weight, start_rows in zip(weights, before, strict=True):
+        moved = (weight != start_rows).any(1).tolist()
+        print(f"{tied=}: {moved}")
+        assert moved == [False] * old + [True] * 2
+
+# %%
+# padding_idx: the row of the padding is not zero
+# -----------------------------------------------
+# ``padding_idx`` fills the row with zeros when the layer is built, and gives the row a
+# gradient of zero in the lookup. It does not make the *output* zero: what you write
+# into the weight later stays. So the row is not zero after ``nn.init.normal_()``,
+# ``load_state_dict()`` or ``weight.data.copy_(glove)``, and ``from_pretrained()`` keeps
+# the row that you pass. Write the zeros afterwards. And only the lookup has no
+# gradient: an output layer with the same weight trains the row.
+glove = torch.ones(4, 2)
+
+
+def filled(way):
+    table = nn.Embedding(4, 2, padding_idx=0)
+    if way == "nn.init":
+        nn.init.normal_(table.weight)
+    elif way == "load_state_dict":
+        table.load_state_dict({"weight": glove})
+    elif way == "from_pretrained":
+        table = nn.Embedding.from_pretrained(glove, freeze=False, padding_idx=0)
+    return table
+
+
+pad = torch.tensor([0])
+for way in ("as built", "nn.init", "load_state_dict", "from_pretrained"):
+    table = filled(way)
+    zero = [not table(pad).any().item()]
+    with torch.no_grad():
+        table.weight[table.padding_idx] = 0
+    zero.append(not table(pad).any().item())
+    print(f"{way:16}zero: {zero[0]!s:7}after writing zeros: {zero[1]}")
+    assert zero == [way == "as built", True]
+hidden = table(ids)
+hidden.sum().backward(retain_graph=True)
+assert not table.weight.grad[0].any()
+nn.functional.linear(hidden, table.weight).sum().backward()
+assert table.weight.grad[0].any()
+
+# %%
 # One element of a convolution
 # ----------------------------
 # The same for any part of a weight: a hook on the weight, as long as nothing but the

@@ -79,6 +79,53 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# My learnable parameter does not change: is it in ``parameters()``?
+# ------------------------------------------------------------------
+# A module registers an attribute only if it is an ``nn.Parameter`` or a module. A plain
+# tensor with ``requires_grad=True`` gets a gradient, but no optimizer that is made from
+# ``model.parameters()`` holds it, and it is not saved. The same goes for a list of
+# parameters (use ``nn.ParameterList``), and for ``nn.Parameter(...)`` followed by
+# ``.cuda()``, ``.to(device)`` or ``* 0.1``, which is a result. Move the whole model, or
+# write ``nn.Parameter(torch.ones(1, device=device))``. Where ``.to()`` changes nothing,
+# it returns the parameter itself, so the mistake appears only on the GPU; here
+# ``.double()`` stands for it.
+ATTRIBUTES = {
+    "nn.Parameter(w)": nn.Parameter,
+    "nn.ParameterList([w])": lambda w: nn.ParameterList([w]),
+    "w.requires_grad_()": lambda w: w.requires_grad_(),
+    "[nn.Parameter(w)]": lambda w: [nn.Parameter(w)],
+    "nn.Parameter(w).double()": lambda w: nn.Parameter(w).double(),
+    "nn.Parameter(w) * 0.1": lambda w: nn.Parameter(w) * 0.1,
+}
+registered = {}
+for line, make in ATTRIBUTES.items():
+    model = nn.Linear(1, 1)
+    model.alpha = make(torch.ones(1))
+    registered[line] = len(list(model.parameters())) == 3
+    print(f"self.alpha = {line:26}{registered[line]}")
+assert list(registered.values()) == [True, True, False, False, False, False]
+
+# %%
+# If it is registered and ``.grad`` is None, look at the line in ``forward()`` that uses
+# it. All of these but the first only read the value, and cut the graph:
+USES = {
+    "x * alpha": lambda x, alpha: x * alpha,
+    "x * alpha.data": lambda x, alpha: x * alpha.data,
+    "x * alpha.detach()": lambda x, alpha: x * alpha.detach(),
+    "x * alpha.item()": lambda x, alpha: x * alpha.item(),
+    "x * float(alpha)": lambda x, alpha: x * float(alpha),
+    "x * nn.Parameter(alpha)": lambda x, alpha: x * nn.Parameter(alpha),
+    "x * torch.tensor([alpha])": lambda x, alpha: x * torch.tensor([alpha.item()]),
+}
+reached = {}
+for line, use in USES.items():
+    alpha, x = nn.Parameter(torch.ones(1)), torch.ones(2, requires_grad=True)
+    use(x, alpha).sum().backward()
+    reached[line] = alpha.grad is not None
+    print(f"{line:27}{reached[line]}")
+assert list(reached.values()) == [True] + [False] * 6
+
+# %%
 # ``nn.Parameter(requires_grad=False)`` or ``register_buffer()``?
 # ---------------------------------------------------------------
 # For a constant that never trains, ``register_buffer()``. Both are in the

@@ -77,6 +77,42 @@ ax.set_frame_on(False)
 plt.show()
 
 # %%
+# weight_g, weight_v, weight_orig: weight_norm and spectral_norm of older code
+# ----------------------------------------------------------------------------
+# ``nn.utils.weight_norm``, as in HiFi-GAN, gives a layer ``weight_g`` (the length) and
+# ``weight_v`` (the direction), and ``nn.utils.spectral_norm`` gives it ``weight_orig``.
+# Freeze these, or the whole layer. Here, too, ``layer.weight`` is computed. In
+# ``parametrizations.weight_norm`` the two are called ``original0`` and ``original1``.
+# It loads a checkpoint with the old names, so a warning that
+# ``parametrizations.weight.original0`` was not initialized (such as that of Wav2Vec2)
+# may be about the name alone: compare the values after loading. The old function does
+# not load the new names.
+import warnings
+
+with warnings.catch_warnings(action="ignore"):
+    old = nn.utils.weight_norm(nn.Linear(2, 1))  # deprecated
+new = parametrizations.weight_norm(nn.Linear(2, 1))
+for layer in (old, new):
+    print([name for name, _ in layer.named_parameters()])
+assert {name for name, _ in old.named_parameters()} == {"bias", "weight_g", "weight_v"}
+with torch.no_grad():
+    old.weight_g.fill_(3)
+new.load_state_dict(old.state_dict())
+assert new.parametrizations.weight.original0.item() == 3
+try:
+    old.load_state_dict(new.state_dict())
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the new names were loaded")
+assert 'Missing key(s) in state_dict: "weight_g", "weight_v"' in message
+old.requires_grad_(False)
+old(torch.ones(1, 2))
+assert not old.weight.requires_grad
+spectral = nn.utils.spectral_norm(nn.Linear(2, 1))
+assert "weight_orig" in dict(spectral.named_parameters())
+
+# %%
 # Attempted to use an uninitialized parameter
 # -------------------------------------------
 # A lazy layer takes its shape from the first batch. Before that, ``requires_grad_()``

@@ -76,6 +76,32 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# layer.trainable = False, stop_gradient, freeze(): what it is called in PyTorch
+# ------------------------------------------------------------------------------
+# A line from another framework raises no error, either: a module takes any attribute.
+#
+# - Keras ``layer.trainable = False``: ``layer.requires_grad_(False)``. In Keras this
+#   also switches batch norm to inference. Here ``layer.eval()`` does that:
+#   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+# - PaddlePaddle ``p.stop_gradient = True``: ``p.requires_grad_(False)``, with the
+#   opposite value. In MindSpore it is ``p.requires_grad = False``, as here.
+# - TensorFlow ``tf.stop_gradient(x)``, JAX ``jax.lax.stop_gradient(x)``:
+#   ``x.detach()``. In JAX, optax leaves parameters out by ``optax.set_to_zero``.
+# - MLX ``module.freeze()``: ``module.requires_grad_(False)``. fastai ``learn.freeze()``
+#   does this to all layer groups but the last, and leaves out their batch norm.
+# - Lightning: only a ``LightningModule`` has ``freeze()``, which also calls ``eval()``.
+net = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+net.trainable = net[0].trainable = False
+net[0].stop_gradient = net[0].weight.stop_gradient = True
+print("wrong:", [p.requires_grad for p in net.parameters()])
+assert all(p.requires_grad for p in net.parameters())
+assert not hasattr(net, "freeze")
+net.requires_grad_(False).eval()
+print("right:", [p.requires_grad for p in net.parameters()])
+assert not any(p.requires_grad for p in net.parameters())
+assert not net[1].training
+
+# %%
 # 'bool' object is not callable
 # -----------------------------
 # ``requires_grad_ = False`` freezes nothing and hides the method, on a parameter and on

@@ -71,6 +71,30 @@ for wanted in ("output", "embedding"):
     assert model.output.weight.requires_grad == (wanted == "embedding")
 
 # %%
+# Train lm_head, and keep embed_tokens frozen: GPT-2, Gemma, Qwen, BERT
+# ---------------------------------------------------------------------
+# ``model.lm_head.requires_grad_(True)`` unfreezes the embedding, too, and freezing
+# ``model.bert`` also freezes the decoder of ``BertForMaskedLM``. Load the model as it
+# is, give the output layer a copy of the weight, and make the optimizer after that. Set
+# ``model.config.tie_word_embeddings = False`` before you save: older versions of
+# transformers tie the two again on loading otherwise; 5.23 keeps two weights that
+# differ, and warns. Do not *load* the original with this option: its file has one
+# weight, and ``lm_head`` would be random (tried with 5.23). The copy costs as much
+# memory as the embedding.
+gpt = Model().requires_grad_(False)
+start = gpt.embedding.weight.detach().clone()
+gpt.output.weight = nn.Parameter(gpt.output.weight.detach().clone())
+trainable = [name for name, p in gpt.named_parameters() if p.requires_grad]
+print(trainable)
+optimizer = torch.optim.AdamW(p for p in gpt.parameters() if p.requires_grad)
+gpt(torch.tensor([0, 1])).sum().backward()
+optimizer.step()
+kept = [layer.weight.equal(start) for layer in (gpt.embedding, gpt.output)]
+print(kept)
+assert trainable == ["output.weight"]
+assert kept == [True, False]
+
+# %%
 # Can I ``detach()`` one use instead?
 # -----------------------------------
 # That is something else. Each use contributes a gradient, and the two add up. Detach
@@ -112,6 +136,39 @@ ax.set(xlabel="row", xticks=range(5))
 ax.margins(0.15, 0.3)
 ax.invert_yaxis()
 plt.show()
+
+# %%
+# Autoencoder with tied weights: the decoder is the transposed encoder
+# --------------------------------------------------------------------
+# Compute the decoder from the weight of the encoder in the forward:
+# ``functional.linear(code, encoder.weight.t(), bias)``. ``decoder.weight =
+# encoder.weight.t()`` raises a ``TypeError``. ``nn.Parameter(encoder.weight.t())``
+# raises nothing, and is no tie: the two share the memory, but each has a gradient and
+# an optimizer state of its own. So each step writes to the memory twice, and freezing
+# one does not freeze the other.
+encoder, x = nn.Linear(4, 2), torch.randn(8, 4)
+functional.linear(encoder(x), encoder.weight.t()).square().sum().backward()
+whole = encoder.weight.grad.clone()
+decoder = nn.Linear(2, 4, bias=False)
+try:
+    decoder.weight = encoder.weight.t()
+except TypeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a result became a parameter")
+assert message.startswith("cannot assign")
+decoder.weight = nn.Parameter(encoder.weight.t())
+encoder.zero_grad()
+decoder(encoder(x)).square().sum().backward()
+parts = encoder.weight.grad, decoder.weight.grad.t()
+print("gradient of both uses in one:", parts[0].allclose(whole))
+assert not parts[0].allclose(whole)
+torch.testing.assert_close(parts[0] + parts[1], whole)
+encoder.requires_grad_(False).zero_grad()
+before = encoder.weight.clone()
+torch.optim.SGD(decoder.parameters(), lr=0.1).step()
+print("the frozen encoder stays:", encoder.weight.equal(before))
+assert not encoder.weight.equal(before)
 
 # %%
 # Siamese network: only one branch trains the weights

@@ -89,6 +89,51 @@ axes[0].set(ylabel="lr")
 plt.show()
 
 # %%
+# Unfreeze after N epochs: Trainer, Lightning, Accelerate, YOLO
+# -------------------------------------------------------------
+# The optimizer has to hold the layer from the start. How to do this in a library:
+#
+# - ``Trainer`` of transformers: its optimizer takes what requires a gradient when
+#   ``train()`` begins. Leave the layer trainable. In a ``TrainerCallback``, freeze it
+#   in ``on_train_begin()``, and in ``on_epoch_begin()`` write ``if state.epoch >= 2:
+#   model.bert.requires_grad_(True)``, see
+#   :doc:`/gallery/frameworks/what_trainer_trains`.
+# - Lightning: give all parameters to the optimizer in ``configure_optimizers()``, and
+#   in ``on_train_epoch_start()`` write
+#   ``self.backbone.requires_grad_(self.current_epoch >= 2)``. Or use a callback:
+#   :doc:`/gallery/frameworks/lightning_backbone_finetuning`.
+# - Accelerate, DDP: freeze and unfreeze before ``prepare()`` or before wrapping, so do
+#   both again for the second stage: :doc:`/gallery/frameworks/accelerate_prepare`.
+# - YOLO of ultralytics sets ``requires_grad`` itself: train twice, first with
+#   ``freeze=10``, then without, from the weights of the first training:
+#   :doc:`/gallery/frameworks/trainers_that_set_your_flags`.
+#
+# A hook of your own loop, in the same order:
+
+
+class UnfreezeAt:
+    def __init__(self, part, epoch):
+        self.part, self.epoch = part, epoch
+
+    def on_epoch_begin(self, epoch):
+        self.part.requires_grad_(epoch >= self.epoch)
+
+
+body, top = nn.Linear(4, 4), nn.Linear(4, 1)
+whole = nn.Sequential(body, top)
+adam, moved = torch.optim.Adam(whole.parameters()), []
+callback = UnfreezeAt(body, epoch=2)
+for epoch in range(4):
+    callback.on_epoch_begin(epoch)
+    before = body.weight.detach().clone()
+    adam.zero_grad()
+    whole(inputs).square().mean().backward()
+    adam.step()
+    moved.append(not body.weight.equal(before))
+print(moved)
+assert moved == [False, False, True, True]
+
+# %%
 # Why a warm-up?
 # --------------
 # The first step of Adam moves each weight by about ``lr``, whether its gradient is
@@ -125,6 +170,44 @@ lazy = torch.optim.Adam([frozen])
 lazy.step()
 assert not lazy.state
 assert frozen in torch.optim.Adagrad([frozen]).state
+
+
+# %%
+# CUDA out of memory in the first epoch after unfreezing
+# ------------------------------------------------------
+# While the backbone is frozen, its activations are not kept, and its parameters have
+# neither gradients nor the two averages of Adam. After unfreezing, all of these are
+# there. So give the second phase a smaller batch (in bubbliiiing's YOLO code,
+# ``Unfreeze_batch_size``) with more steps of gradient accumulation. Keep the batch norm
+# of the backbone in ``eval()``, so that the size does not matter to it. Or unfreeze
+# only the last layers, or use activation checkpointing. To know in advance whether the
+# memory suffices, run one step with everything unfrozen before the first epoch. In KiB:
+import gradguide
+
+
+def needs(*, frozen, size):
+    layers = [nn.Sequential(nn.Linear(64, 64), nn.Tanh()) for _ in range(8)]
+    net = nn.Sequential(*layers, nn.Linear(64, 1))
+    net[:8].requires_grad_(not frozen)
+    adam = torch.optim.Adam(net.parameters())
+    loss = net(torch.randn(size, 64)).square().mean()
+    activations = gradguide.saved(loss, net).bytes
+    loss.backward()
+    adam.step()
+    gradients = sum(p.grad.nbytes for p in net.parameters() if p.grad is not None)
+    state = sum(t.nbytes for s in adam.state.values() for t in s.values() if t.ndim)
+    return [number // 1024 for number in (activations, gradients, state)]
+
+
+print("activations, gradients, Adam")
+memory = {}
+for frozen, size in ((True, 256), (False, 256), (False, 64)):
+    memory[frozen, size] = needs(frozen=frozen, size=size)
+    print(*memory[frozen, size], f"{frozen=} {size=}", sep="\t")
+assert memory[False, 256][0] > 4 * memory[True, 256][0]
+assert memory[False, 64][0] < memory[False, 256][0] / 3
+assert memory[False, 256][1:] == memory[False, 64][1:] == [130, 260]
+assert memory[True, 256][1:] == [0, 0]
 
 
 # %%

@@ -73,6 +73,99 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Other results for the same input after eval(): in one run, or from run to run?
+# ------------------------------------------------------------------------------
+# Call the model twice in the same process.
+#
+# - The two differ: something draws random numbers or writes to a buffer. List the
+#   modules with ``training=True``. ``eval()`` does not reach layers in a plain Python
+#   list (use ``nn.ModuleList``), nor a dropout that is made in ``forward()``, nor
+#   ``F.dropout``.
+# - They agree, but another run gives other values: some weights are random in each run.
+#   A new head is; so are layers that the checkpoint lacks. ``strict=False`` hides that:
+#   look at the ``missing_keys`` that ``load_state_dict()`` returns, or at the warning
+#   of transformers about newly initialized weights.
+# - They differ in the last digits only: the order of sums on the GPU,
+#   ``torch.use_deterministic_algorithms(True)``.
+
+
+class Listed(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(4, 2)
+        self.layers = [torch.nn.Dropout(0.5)]  # wrong: not registered
+
+    def forward(self, x):
+        return self.head(self.layers[0](x))
+
+
+listed, signal = Listed().eval(), torch.ones(1000, 4)
+print("in a list:  ", torch.equal(listed(signal), listed(signal)))
+assert not torch.equal(listed(signal), listed(signal))
+listed.layers = torch.nn.ModuleList(listed.layers)  # right
+listed.eval()
+print("ModuleList: ", torch.equal(listed(signal), listed(signal)))
+assert torch.equal(listed(signal), listed(signal))
+assert [name for name, m in listed.named_modules() if m.training] == []
+loaded = listed.load_state_dict({"head.bias": torch.zeros(2)}, strict=False)
+print(loaded.missing_keys)
+assert loaded.missing_keys == ["head.weight"]
+
+# %%
+# MC dropout: only dropout on, or training with dropout off
+# ---------------------------------------------------------
+# Set the mode of the modules that drop. For MC dropout, call ``model.eval()``, then
+# ``train()`` on these, so that batch norm stays in evaluation, and average several
+# outputs under ``no_grad()``. To train without dropout, call ``model.train()``, then
+# ``eval()`` on these. Not all of them are an ``nn.Dropout``: the base class of
+# ``Dropout``, ``Dropout2d`` and ``AlphaDropout`` is ``_DropoutNd``. An ``nn.LSTM`` and
+# an ``nn.MultiheadAttention`` have a number ``dropout`` and look at their own
+# ``training``. So do the attention layers of transformers and ``DropPath`` of timm:
+# look for ``dropout``, ``attention_dropout`` or ``drop_prob``.
+#
+# In GPU training an LSTM has to stay in ``train()``: set ``lstm.dropout = 0.0``
+# instead. An ``nn.TransformerEncoderLayer`` in ``eval()`` skips its dropout on the fast
+# path. So switch that off, see :doc:`freezing_changed_my_transformer`.
+from torch import nn
+
+
+def drops(module):
+    names = ("dropout", "attention_dropout", "drop_prob")
+    numbers = [getattr(module, name, None) for name in names]
+    is_dropout = isinstance(module, nn.modules.dropout._DropoutNd)
+    return is_dropout or any(isinstance(p, float) and p > 0 for p in numbers)
+
+
+layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.5, batch_first=True)
+network = nn.Sequential(layer, nn.Flatten(), nn.BatchNorm1d(32), nn.Linear(32, 1))
+found = [name for name, module in network.named_modules() if drops(module)]
+print(*found)
+assert found == ["0.self_attn", "0.dropout", "0.dropout1", "0.dropout2"]
+assert drops(nn.LSTM(2, 2, num_layers=2, dropout=0.5))
+sentences = torch.randn(2, 4, 8)
+
+
+def switch(*, rest, dropout):
+    network.train(rest)
+    for module in network.modules():
+        if drops(module):
+            module.train(dropout)
+    with torch.no_grad():
+        varies = not torch.equal(network(sentences), network(sentences))
+    return varies, network[2].training
+
+
+fast = switch(rest=False, dropout=True)
+torch.backends.mha.set_fastpath_enabled(False)
+ways = {"MC dropout": switch(rest=False, dropout=True)}
+ways["dropout off"] = switch(rest=True, dropout=False)
+torch.backends.mha.set_fastpath_enabled(True)
+for way, (varies, batch_norm_trains) in {"fast path": fast, **ways}.items():
+    print(f"{way:12}{varies=!s:6} {batch_norm_trains=}")
+assert fast == (False, False)
+assert ways == {"MC dropout": (True, False), "dropout off": (False, True)}
+
+# %%
 # Accuracy drops after ``model.train()``, although the parameters are frozen
 # --------------------------------------------------------------------------
 # ``train()`` reaches the frozen part, too. Its dropout is on again, and its batch norm

@@ -86,6 +86,24 @@ torch.testing.assert_close(encode(), outputs["as it is"])
 torch.backends.mha.set_fastpath_enabled(True)
 
 # %%
+# enable_nested_tensor is True, but self.use_nested_tensor is False because ...
+# -----------------------------------------------------------------------------
+# The warning goes on with a reason, such as ``encoder_layer.norm_first was True``,
+# ``encoder_layer.self_attn.batch_first was not True`` or
+# ``encoder_layer.self_attn.num_heads is odd``. It is harmless: the encoder does not
+# pack the tokens into a nested tensor, so no zeros appear at the padding. Pass
+# ``enable_nested_tensor=False``, and it is gone. You need not change ``norm_first``.
+import warnings
+
+pre_norm = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
+for enabled in (True, False):
+    with warnings.catch_warnings(record=True, action="always") as found:
+        quiet = nn.TransformerEncoder(pre_norm, 1, enable_nested_tensor=enabled).eval()
+    print(*(warning.message for warning in found))
+    assert len(found) == enabled
+    assert quiet.requires_grad_(False)(tokens, src_key_padding_mask=padding)[0, 2].any()
+
+# %%
 # MultiheadAttention does not support NestedTensor outside of its fast path
 # -------------------------------------------------------------------------
 # This error comes when you freeze the first layer and let a later one train. The
@@ -121,7 +139,6 @@ assert half.eval()(tokens, src_key_padding_mask=padding)[0, 2].any()
 # Several conditions must hold for zeros to appear. Freezing changes the output by no
 # more than rounding without a padding mask, with padding in front, with
 # ``batch_first=False`` or ``norm_first=True``, or if the input requires a gradient.
-import warnings
 
 
 def freezing_changes(tokens=tokens, padding=padding, **options):

@@ -181,6 +181,71 @@ assert abs(in_train) < 1e-5
 assert in_eval > 4
 
 # %%
+# FrozenBatchNorm2d, norm_eval, track_running_stats=False: what freezes what?
+# ---------------------------------------------------------------------------
+# Three things can change: ``weight`` and ``bias``, the running statistics, and the
+# statistics that the layer normalises with. ``norm_eval=True`` of MMDetection calls
+# ``eval()`` in each ``train()``: the weight trains on, unless ``frozen_stages`` freezes
+# it. ``FrozenBatchNorm2d`` of torchvision and detectron2 keeps all four tensors as
+# buffers and has no second mode, so ``train()`` changes nothing. The table: is the
+# weight trained, do the statistics move, does the output depend on the batch, and does
+# all this stay the same after the next ``train()``?
+from gradguide import freeze
+
+
+class FrozenBatchNorm(nn.Module):  # as in torchvision, in short
+    def __init__(self, size):
+        super().__init__()
+        for name, value in nn.BatchNorm1d(size).state_dict().items():
+            self.register_buffer(name, value)
+
+    def forward(self, x):
+        factor = self.weight * (self.running_var + 1e-5).rsqrt()
+        return (x - self.running_mean) * factor + self.bias
+
+
+def build(way):
+    norm = FrozenBatchNorm(1) if way == "FrozenBatchNorm2d" else nn.BatchNorm1d(1)
+    if way == "gradguide.freeze()":
+        freeze(norm)
+    if way in {"requires_grad_(False)", "both"}:
+        norm.requires_grad_(False)
+    if way in {"eval()", "both"}:
+        norm.eval()
+    if way == "momentum=0":
+        norm.momentum = 0.0
+    if way == "track_running_stats":
+        norm.track_running_stats = False
+    return norm
+
+
+def changes(norm):
+    mean, x = norm.running_mean.clone(), batches[0].clone().requires_grad_(True)
+    out = norm(x)
+    out.sum().backward()
+    trained = any(p.grad is not None for p in norm.parameters())
+    return trained, not norm.running_mean.equal(mean), out.mean().abs().item() < 1
+
+
+WAYS = "requires_grad_(False)", "eval()", "both", "momentum=0", "track_running_stats"
+answers = {}
+print(f"{'':23}weight  statistics  batch  after train()")
+for way in (*WAYS, "FrozenBatchNorm2d", "gradguide.freeze()"):
+    norm = build(way)
+    row = changes(norm)
+    answers[way] = (*row, changes(norm.train()) == row)
+    print(f"{way:23}{row[0]!s:8}{row[1]!s:12}{row[2]!s:7}{answers[way][3]}")
+assert answers == {
+    "requires_grad_(False)": (False, True, True, True),
+    "eval()": (True, False, False, False),
+    "both": (False, False, False, False),
+    "momentum=0": (True, False, True, True),
+    "track_running_stats": (True, False, True, True),
+    "FrozenBatchNorm2d": (False, False, False, True),
+    "gradguide.freeze()": (False, False, False, True),
+}
+
+# %%
 # Only batch norm in ``train()``, dropout off: adapting at test time (Tent)
 # -------------------------------------------------------------------------
 # Tent normalises by the statistics of the test batch and trains only ``weight`` and

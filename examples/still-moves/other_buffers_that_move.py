@@ -106,8 +106,8 @@ assert list(counts.values()) == [3, 0, 0, 0]
 
 
 # %%
-# Where it ends
-# -------------
+# It still moves in eval(): a codebook, a moving average, a counter of your own
+# -----------------------------------------------------------------------------
 # ``eval()`` sets ``training`` to False and does nothing else. A layer whose forward
 # does not read ``training`` continues to write to its buffers.
 class Average(nn.Module):
@@ -121,6 +121,39 @@ class Average(nn.Module):
 
 
 assert changed(Average().eval(), torch.ones(4))
+
+# %%
+# Write ``if self.training:`` before the line that updates the buffer, and ``eval()`` is
+# enough. If the code is not yours, such as a VQ codebook or an EMA, put the buffers
+# back after each step; the forward itself still uses the updated value. In
+# quantization-aware training, ``model.apply(torch.ao.quantization.disable_observer)``
+# stops the observers (not run here).
+from contextlib import contextmanager
+
+
+class Fixed(Average):
+    def forward(self, x):
+        if self.training:
+            self.average.lerp_(x.mean(), 0.1)
+        return x - self.average
+
+
+@contextmanager
+def buffers_kept(module):
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    yield
+    with torch.no_grad():
+        for name, buffer in module.named_buffers():
+            buffer.copy_(before[name])
+
+
+averages = Average().eval()
+with buffers_kept(averages):
+    averages(torch.ones(4))
+print("if self.training:", changed(Fixed().eval(), torch.ones(4)))
+print("buffers_kept:    ", averages.average.item() != 0)
+assert not changed(Fixed().eval(), torch.ones(4))
+assert averages.average == 0
 
 # %%
 # Put frozen layers into ``eval()``. Build a table that must stay without ``max_norm``.

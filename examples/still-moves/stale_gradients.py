@@ -113,6 +113,32 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# ``model.zero_grad()`` or ``optimizer.zero_grad()``?
+# ---------------------------------------------------
+# They do the same if the optimizer holds all parameters of the model. If it holds only
+# the head, ``optimizer.zero_grad()`` clears only the head. A backbone that still
+# requires a gradient then adds one to its ``.grad`` in each step. It does not move, but
+# this costs memory and time, counts in ``clip_grad_norm_(model.parameters())``, and the
+# whole sum is applied when you add the backbone to the optimizer. Freeze the backbone,
+# or call ``model.zero_grad()``. If one optimizer holds several models,
+# ``optimizer.zero_grad()`` is the one that clears all.
+backbone, head = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+network = torch.nn.Sequential(backbone, head)
+optimizer = torch.optim.SGD(head.parameters(), lr=0.0)
+growth = {}
+for name, clear in (("optimizer", optimizer), ("model", network)):
+    network.zero_grad()
+    norms = []
+    for _ in range(3):
+        clear.zero_grad()
+        network(torch.ones(4, 2)).sum().backward()
+        optimizer.step()
+        norms.append(backbone.bias.grad.norm().item())
+    growth[name] = [round(norm / norms[0], 3) for norm in norms]
+    print(f"{name}.zero_grad(): {growth[name]}")
+assert growth == {"optimizer": [1, 2, 3], "model": [1, 1, 1]}
+
+# %%
 # A gradient that is left also counts in ``clip_grad_norm_()``. The gradient of
 # ``other`` has a norm of 0.14 here, below the limit of 1, and is scaled down even so.
 weight, other, _ = fresh()

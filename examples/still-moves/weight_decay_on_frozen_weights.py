@@ -83,6 +83,32 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
+# ``no_decay = ["bias", "LayerNorm.weight"]``: which parameters does it match?
+# ----------------------------------------------------------------------------
+# The names are those of BERT. ``nn.TransformerEncoder`` has ``norm1.weight``, GPT-2
+# ``ln_1.weight``, LLaMA ``input_layernorm.weight``: the list matches none of these, so
+# the norms get weight decay, without an error. Sort by the number of dimensions, or
+# print what is in the group. Whether frozen parameters are in a group makes no
+# difference, since their ``.grad`` is None.
+model = torch.nn.TransformerEncoderLayer(4, 2, 8)
+model.norm2.requires_grad_(False)
+named = dict(model.named_parameters())
+words = ["bias", "LayerNorm.weight"]
+by_name = {name for name in named if any(word in name for word in words)}
+by_shape = {name for name, p in named.items() if p.ndim < 2}
+print("missed:", sorted(by_shape - by_name))
+assert sorted(by_shape - by_name) == ["norm1.weight", "norm2.weight"]
+assert by_name < by_shape
+groups = [
+    {"params": [p for p in named.values() if p.ndim >= 2], "weight_decay": 0.5},
+    {"params": [p for p in named.values() if p.ndim < 2], "weight_decay": 0.0},
+]
+optimizer = torch.optim.AdamW(groups, lr=0.1)
+model(torch.ones(3, 1, 4)).square().sum().backward()
+optimizer.step()
+assert (model.norm2.weight == 1).all()
+
+# %%
 # Frozen weights change with ``adam_onecycle``, but not with ``adam``
 # -------------------------------------------------------------------
 # Some libraries wrap the optimizer and apply the weight decay themselves, in the style
