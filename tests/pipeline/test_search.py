@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from lxml import html
 
 from gradguide_site.search import index as search
 
@@ -37,7 +36,7 @@ def test_a_cut_text_can_be_put_together(text):
     assert pairs.replace("|~ ", "") == text
 
 
-def test_a_page_is_found_by_the_words_of_links_to_it():
+def test_a_page_is_found_by_the_words_of_links_to_it(tmp_path):
     """They say what a reader sees. Its title and its own links add nothing."""
     pages = {
         "index.html": '<h1>Start</h1><a href="a/page.html#part">It still  trains</a>'
@@ -45,10 +44,8 @@ def test_a_page_is_found_by_the_words_of_links_to_it():
         "a/page.html": '<h1>Spelt wrong</h1><a href="#part">a part</a>'
         '<a href="../index.html">the way back</a>',
     }
-    links = search._links(
-        {
-            name: html.fromstring(f"<article>{text}</article>")
-            for name, text in pages.items()
-        }
-    )
+    for name, text in pages.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"<article>{text}</article>")
+    links = search._links({name: search._article(tmp_path / name) for name in pages})
     assert links == {"a/page.html": {"It still trains"}, "index.html": {"the way back"}}
