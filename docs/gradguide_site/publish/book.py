@@ -20,6 +20,10 @@ def book(project: Project, language: Language) -> Build:
         project.built / "book" / language.code,
         {
             "templates_path": [],  # the templates of the site extend Furo
+            # the build of the site has made the gallery
+            "sphinx_gallery_conf.examples_dirs": [],
+            "sphinx_gallery_conf.gallery_dirs": [],
+            "sphinx_gallery_conf.backreferences_dir": None,
             "epub_language": language.tag,
             "epub_identifier": settings(project, language)["epub_uid"],
             "epub_show_urls": "no",  # don't print the address behind each link
