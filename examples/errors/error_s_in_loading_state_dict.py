@@ -114,6 +114,67 @@ assert [p.requires_grad for p in new.parameters()] == [False, False, True, True]
 assert new[0].weight.equal(model[0].weight)
 
 # %%
+# Garbage output after loading a P-tuning checkpoint, a prompt or a projector
+# ---------------------------------------------------------------------------
+# A checkpoint of P-tuning v2 for ChatGLM holds only the prefix encoder, since the rest
+# is frozen. If you load its ``pytorch_model.bin`` as if it were the model, the language
+# model stays random. If you build the model without ``pre_seq_len``, the prefix is not
+# used. If you load into ``prefix_encoder`` and leave ``transformer.prefix_encoder.`` in
+# the names, ``strict=False`` loads nothing. The model then answers with garbage, or as
+# before the training. Load in this order:
+#
+# - First make the configuration with the options of the training, the same
+#   ``pre_seq_len`` and the same ``prefix_projection``:
+#   ``AutoConfig.from_pretrained(base, pre_seq_len=128, ...)``.
+# - Then load the original ChatGLM with this configuration. The prefix encoder is
+#   reported as newly initialised, which is right.
+# - Last, take ``transformer.prefix_encoder.`` away from the names, and call
+#   ``model.transformer.prefix_encoder.load_state_dict(...)`` with the default
+#   ``strict=True``. After that comes ``half()``, ``prefix_encoder.float()`` and
+#   ``eval()``.
+#
+# It is the same for each checkpoint with only the trained part: the base first, then
+# the part, strictly into its own module, and one output compared with the one before
+# saving. ChatGLM was not run here, its `web_demo.py
+# <https://github.com/THUDM/ChatGLM-6B/blob/main/ptuning/web_demo.py>`__ was read; the
+# code below has its names.
+
+
+class PrefixModel(nn.Module):
+    def __init__(self, pre_seq_len):
+        super().__init__()
+        self.transformer = nn.Module()
+        self.transformer.layer = nn.Linear(2, 2)
+        self.transformer.prefix_encoder = nn.Embedding(pre_seq_len, 2)
+
+    def forward(self, x):
+        prefix = self.transformer.prefix_encoder.weight.mean(0)
+        return self.transformer.layer(x + prefix)
+
+
+part, x = "transformer.prefix_encoder.", torch.ones(1, 2)
+trained = PrefixModel(pre_seq_len=3)
+base = trained.transformer.layer.state_dict()  # the original weights, frozen
+checkpoint = {n: v for n, v in trained.state_dict().items() if n.startswith(part)}
+print([*checkpoint])
+# Wrong: the checkpoint alone, so the layer stays random.
+alone = PrefixModel(pre_seq_len=3)
+keys = alone.load_state_dict(checkpoint, strict=False)
+print(keys.missing_keys)
+assert keys.missing_keys == ["transformer.layer.weight", "transformer.layer.bias"]
+assert not alone(x).allclose(trained(x))
+# Wrong: the prefix of the names stays, and nothing is loaded.
+loaded = PrefixModel(pre_seq_len=3)
+loaded.transformer.layer.load_state_dict(base)
+keys = loaded.transformer.prefix_encoder.load_state_dict(checkpoint, strict=False)
+assert keys.unexpected_keys == [*checkpoint]
+assert not loaded(x).allclose(trained(x))
+# Right: the base, then the part without its prefix, strictly.
+prefix = {name.removeprefix(part): value for name, value in checkpoint.items()}
+print(loaded.transformer.prefix_encoder.load_state_dict(prefix))
+assert loaded(x).equal(trained(x))
+
+# %%
 # What loading does not change
 # ----------------------------
 # - ``requires_grad``: frozen parameters are in the file like all others, and what was

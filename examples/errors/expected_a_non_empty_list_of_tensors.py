@@ -97,7 +97,7 @@ assert [len(flat) for flat in flat_tensors(kept)] == [2, 1]
 # in the place of ``prepare_deepspeed()``, as in `an issue
 # <https://github.com/Wang-Xiaodong1899/Open-R1-Video/issues/21>`__ (read, not run), or
 # move the model to the device yourself. ZeRO-3 also shards the weights: keep the call
-# there.
+# there, with a configuration that has no ``optimizer`` (next section).
 #
 # If the model should train, everything is frozen by mistake. Count the trainable
 # parameters before ``initialize()``, in each group.
@@ -109,6 +109,68 @@ assert text_of(flatten, trainable).startswith("torch.cat(): expected a non-empty
 with torch.no_grad():
     target = teacher(x)
 assert not target.requires_grad
+
+# %%
+# DPO: ``zero stage 2 requires an optimizer``, ``max() arg is an empty sequence``
+# -------------------------------------------------------------------------------
+# Both come from ``deepspeed.initialize()`` for a model that does not train, mostly the
+# reference model of DPO, which a trainer such as LLaMA-Factory or TRL prepares with the
+# configuration of the model that trains. Give it a copy without ``optimizer`` and
+# ``scheduler``, and with ``stage`` 0, unless the stage is 3:
+#
+# - ``AssertionError: zero stage 2 requires an optimizer``, and the same with ``stage
+#   1``: the JSON file has no ``optimizer``, and stages 1 and 2 shard only gradients and
+#   the state of an optimizer. Adding one to the file, as is often advised, makes
+#   DeepSpeed build an optimizer for a model that never trains: if this model is frozen,
+#   the error of this page follows, or with stage 3 the next one. TRL sets stage 0
+#   `since September 2023 <https://github.com/huggingface/trl/pull/825>`__. An
+#   evaluation without training needs stage 0, too.
+# - ``ValueError: max() arg is an empty sequence`` in ``initialize_optimizer_states`` of
+#   ``stage3.py``: the file has an ``optimizer``, so DeepSpeed makes one for the frozen
+#   model and finds no trainable parameter. Upgrading DeepSpeed `did not help
+#   <https://github.com/hiyouga/LlamaFactory/issues/2546>`__. If you can't change the
+#   code of the trainer, delete ``optimizer`` and ``scheduler`` from the file: then the
+#   ``Trainer`` of transformers makes the optimizer of the model that trains, from its
+#   own arguments. Newer versions of Python say ``max() iterable argument is empty``.
+# - Memory runs out in the same place: the reference model is not frozen, and gets an
+#   optimizer with states (`TRL 959 <https://github.com/huggingface/trl/issues/959>`__).
+#
+# All of this is read in these threads and in the source (`engine.py
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/engine.py>`__,
+# `stage3.py
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage3.py>`__),
+# and not run. With LoRA you need no second model, since the base without the adapter is
+# the reference: :doc:`/gallery/frameworks/adapter_is_loaded_frozen`. If it is the model
+# that trains, everything in it is frozen by mistake.
+from copy import deepcopy
+
+
+def for_frozen_model(config):
+    config = deepcopy(config)
+    config.pop("optimizer", None)
+    config.pop("scheduler", None)
+    zero = config["zero_optimization"]
+    if zero["stage"] != 3:
+        zero["stage"] = 0
+    return config
+
+
+shared = {"optimizer": {"type": "AdamW"}, "scheduler": {"type": "WarmupLR"}}
+for stage in (2, 3):
+    config = shared | {"zero_optimization": {"stage": stage}}
+    print(stage, for_frozen_model(config))
+    expected = {"zero_optimization": {"stage": 3 if stage == 3 else 0}}
+    assert for_frozen_model(config) == expected
+    assert config == shared | {"zero_optimization": {"stage": stage}}
+# What stage3.py does: it leaves out the groups without a trainable parameter.
+groups = [[p for p in teacher.parameters() if p.requires_grad]]
+try:
+    max([sum(p.numel() for p in group) for group in groups if group])
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a group is left")
+assert message.startswith("max() ")
 
 # %%
 # Read on: :doc:`/gallery/frameworks/frozen_second_network`,

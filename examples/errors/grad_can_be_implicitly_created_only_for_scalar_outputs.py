@@ -84,6 +84,71 @@ optimizer.step()
 optimizer.zero_grad()
 
 # %%
+# FGM: which ``emb_name``, and why is ``param.grad`` None?
+# --------------------------------------------------------
+# ``attack(emb_name="word_embeddings")`` looks for this text in the names of the
+# parameters. Print ``model.named_parameters()`` to see them: in BERT it is
+# ``bert.embeddings.word_embeddings.weight``, in a model of your own whatever the
+# attribute is called. A name that fits nothing raises no error, and the attack does
+# nothing, so check that exactly one parameter was found. Under ``DataParallel`` and DDP
+# each name begins with ``module.``, which a search for a part of the name allows.
+#
+# The weight of an ``nn.Embedding`` is a leaf, so its ``.grad`` is kept, whatever layers
+# you put on top. It is None
+#
+# - before ``loss.backward()``, and after ``zero_grad()`` (before PyTorch 2.0 it is 0
+#   there): the order is ``backward()``, ``attack()``, second ``backward()``,
+#   ``restore()``, ``step()``, ``zero_grad()``;
+# - if the embedding is frozen: require its gradient and leave it out of the optimizer;
+# - if its output was detached or computed under ``no_grad()``;
+# - if the name belongs to an embedding that this batch does not use, for example the
+#   one of a second network.
+#
+# The output of the embedding is not a leaf; only there ``retain_grad()`` is needed.
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.word_embeddings = torch.nn.Embedding(4, 2)
+        self.unused_embeddings = torch.nn.Embedding(4, 2)
+        self.head = torch.nn.Linear(2, 1)
+
+    def forward(self, ids):
+        return self.head(self.word_embeddings(ids).tanh()).square().mean()
+
+
+model, ids = Classifier(), torch.tensor([1, 2])
+found = {
+    part: [name for name, _ in model.named_parameters() if part in name]
+    for part in ("emb.", "embeddings", "word_embeddings")
+}
+print(found)
+assert [len(names) for names in found.values()] == [0, 2, 1]
+
+
+def has_gradient(*, after_backward=True, frozen=False, name="word_embeddings"):
+    weight = getattr(model, name).weight
+    model.zero_grad()
+    weight.requires_grad_(not frozen)
+    loss = model(ids)
+    if after_backward:
+        loss.backward()
+    weight.requires_grad_()
+    return weight.grad is not None
+
+
+# Wrong: before backward(), frozen, another embedding.
+assert not has_gradient(after_backward=False)
+assert not has_gradient(frozen=True)
+assert not has_gradient(name="unused_embeddings")
+# Right: after backward(), for a leaf that the loss depends on.
+assert has_gradient()
+assert model.word_embeddings.weight.is_leaf
+model.zero_grad()
+assert model.word_embeddings.weight.grad is None
+
+# %%
 # Pass a gradient
 # ---------------
 # A gradient of ones gives the same as ``sum()``. Its shape has to be that of the loss.

@@ -30,10 +30,12 @@ assert x.grad.allclose(x.exp())
 # %%
 # step() comes before the last backward()
 # ---------------------------------------
-# ``step()`` writes to the weights. The message has the shape of the overwritten tensor,
-# and mostly the name of an operation. ``AsStrided`` with a transposed shape is the
-# weight of ``nn.Linear``. Call every ``backward()`` before ``step()``, or run the
-# forward pass again after it.
+# ``step()`` writes to the weights. Call every ``backward()`` before ``step()``, or run
+# the forward pass again after it. The message has the shape of the overwritten tensor,
+# and mostly the name of an operation. ``AsStrided`` is a view of a tensor. If its shape
+# is that of a weight of ``nn.Linear`` with the two dimensions exchanged, it can be this
+# weight, which the layer saves transposed. If not, it is another view, such as a slice
+# (see below).
 layer = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
 # Wrong: the second backward() needs the weight from before the step.
@@ -90,8 +92,8 @@ assert mixed == [True, False]
 assert apart == [True, True]
 
 # %%
-# A write to shared memory
-# ------------------------
+# A write to shared memory: ``detach()``, ``view()``, a slice
+# -----------------------------------------------------------
 # Slices, views, ``detach()`` and, in most cases, ``reshape()`` share the memory of the
 # tensor. Write to a ``clone()``.
 y = x.exp()
@@ -108,6 +110,107 @@ y = x.exp()
 y.detach().clone()[0] = 0
 y.sum().backward()
 
+# %%
+# ``output 0 of SliceBackward``, ``SelectBackward``, ``ViewBackward`` or ``AsStrided``
+# ------------------------------------------------------------------------------------
+# The saved tensor is a view, such as ``pred[:, 0, :, :]``, and its memory was written
+# to. The writing line need not name this slice: a write to the whole tensor, or to
+# another slice of it, counts too, even if no saved value changes. So look for ``+=``,
+# ``pred[:, 1] = ...``, ``relu_()`` and ``inplace=True`` on ``pred`` and on everything
+# cut from it. Older versions name the operation that made the view: ``SliceBackward``
+# (quoted from `DBNet.pytorch 18
+# <https://github.com/WenmuZhou/DBNet.pytorch/issues/18>`__). PyTorch 2.13 says
+# ``AsStrided`` for a slice, a ``view()`` and a ``transpose()``.
+#
+# Save a copy, ``pred[:, 0].clone()``, or write nothing: compute each part, and put them
+# together with ``torch.stack()``, ``torch.cat()`` or ``torch.where()``. A slice made by
+# ``chunk()``, ``split()`` or ``unbind()`` raises another error,
+# :doc:`is_a_view_and_is_being_modified_inplace`.
+maps = torch.ones(4, 2, 8, 8, requires_grad=True)
+views = {
+    "slice": lambda pred: pred[:, 0, :, :],
+    "view": lambda pred: pred.view(8, 64),
+    "transpose": lambda pred: pred.transpose(1, 2),
+}
+for name, view in views.items():
+    # Wrong: square() saves the view, and another part is written to, twice.
+    pred = maps * 1
+    loss = view(pred).square().sum()
+    pred[:, 1] += 1
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        text = str(error).split("operation: ")[1].split(" instead")[0]
+    else:
+        raise AssertionError("the view does not share the memory")
+    print(f"{name:10}{text}")
+    assert "output 0 of AsStrided, is at version 2; expected version 0" in text
+# Right: a clone of the slice, or no write.
+for copied in (True, False):
+    pred = maps * 1
+    first = pred[:, 0].clone() if copied else pred[:, 0]
+    loss = first.square().sum()
+    if copied:
+        pred[:, 1] += 1
+    else:
+        pred = torch.stack([first, pred[:, 1] + 1], dim=1)
+    maps.grad = None
+    (loss + pred.sum()).backward()
+    assert maps.grad[:, 0].eq(3).all()
+    assert maps.grad[:, 1].eq(1).all()
+
+# %%
+# ``nn.Embedding(..., max_norm=1)``: each forward pass writes to the weight
+# -------------------------------------------------------------------------
+# Use ``embedding.weight.clone()`` outside of the embedding, as the `documentation
+# <https://docs.pytorch.org/docs/stable/generated/torch.nn.Embedding.html>`__ advises.
+# Or leave ``max_norm`` out, and limit the rows that you look up by an operation that
+# makes a new tensor.
+#
+# With ``max_norm``, ``nn.Embedding`` and ``nn.EmbeddingBag`` write to their weight in
+# the forward pass, which few other layers do. They shorten the rows that they look up,
+# in place, and the write counts even if no row is too long. The error comes if an
+# operation has saved ``embedding.weight`` itself, for example that of the output layer
+# (tied weights), and the embedding is then called again: for the next frame, the next
+# token, the second branch. The version is then too high by one for each call
+# (``version 152; expected version 151``), and the shape is that of the weight, or the
+# same with the dimensions exchanged. Two lookups of an ``nn.Embedding`` alone raise
+# nothing, since they save only the indices. A frozen table changes, too:
+# :doc:`/gallery/still-moves/other_buffers_that_move`.
+
+
+def two_frames(embedding, *, copied=False):
+    loss = 0
+    for frame in (torch.tensor([0, 1]), torch.tensor([1, 2])):
+        hidden = embedding(frame)
+        weight = embedding.weight.clone() if copied else embedding.weight
+        loss = loss + (hidden @ weight.T).square().sum()
+    loss.backward()
+    return embedding.weight.grad
+
+
+table = torch.full((4, 3), 0.1)
+limited = torch.nn.Embedding.from_pretrained(table.clone(), freeze=False, max_norm=1)
+# Wrong: the second lookup writes to the weight that the first product has saved.
+try:
+    two_frames(limited)
+except RuntimeError as error:
+    text = str(error).split("operation: ")[1].split(" instead")[0]
+else:
+    raise AssertionError("the lookup did not write to the weight")
+print(text)
+assert text.startswith("[torch.FloatTensor [3, 4]]")
+assert "is at version 2; expected version 1" in text
+assert limited.weight.equal(table)  # no row was too long
+# Right: a copy for the product, or no max_norm.
+free = torch.nn.Embedding.from_pretrained(table.clone(), freeze=False)
+limited.weight.grad = None
+gradient = two_frames(limited, copied=True)
+assert gradient.any()
+assert gradient.allclose(two_frames(free))
+limited.weight.grad = None
+(limited(torch.tensor([0])) * limited(torch.tensor([1]))).sum().backward()
+
 
 # %%
 # What the message says: ``output 0 of Relu``, ``is at version 2; expected version 1``
@@ -121,8 +224,11 @@ y.sum().backward()
 #   the name is the operation that the current value of the input comes from, which can
 #   be the change itself: ``Add`` for ``+=``, ``CopySlices`` for ``h[0] = 0``, ``Relu``
 #   for ``inplace=True``. A change under ``no_grad()`` leaves the old name.
+# - ``Slice``, ``Select``, ``View``, ``AsStrided``: the saved tensor is a view. Every
+#   write to its memory counts, also one to another slice, whose shape is different.
 # - Without ``output 0 of ...`` it is a leaf or data: the weight of a convolution after
-#   ``step()``, a buffer, a mask, the input of the network.
+#   ``step()``, that of an embedding with ``max_norm`` after the next lookup, a buffer,
+#   a mask, the input of the network.
 # - The versions count the writes since the tensor was made: version 2 in place of 1 is
 #   one write too many.
 def write_item(h):

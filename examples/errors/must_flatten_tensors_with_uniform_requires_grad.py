@@ -37,8 +37,7 @@ assert trained == [False, False, True, True]
 # One flat tensor for each layer
 # ------------------------------
 # A policy wraps each layer by itself. Within a layer, all parameters are frozen or all
-# train, so the default works. With LoRA that is so if the adapters are layers of their
-# own.
+# train, so the default works.
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
 model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
@@ -48,6 +47,49 @@ wrapped = FSDP(model, auto_wrap_policy=policy, **one)
 wrapped(x).sum().backward()
 print([p.grad is not None for p in wrapped.parameters()])
 assert [p.grad is not None for p in wrapped.parameters()] == [False, True]
+
+# %%
+# LoRA: give the policy ``nn.Linear``, not the block and not the LoRA layer
+# -------------------------------------------------------------------------
+# A LoRA layer holds the frozen ``base_layer`` and the trainable ``lora_A`` and
+# ``lora_B``, so it is mixed, and so is each block that contains it. With a policy for
+# one of these types the error is ``... has both parameters with requires_grad=True and
+# False. FSDP does not support wrapping such modules when use_orig_params=False``. The
+# three parts inside are ``nn.Linear``, also in peft, and each is of one kind. So name
+# this type in the policy, or call ``peft.utils.other.fsdp_auto_wrap_policy(model)``. It
+# saves memory, too: :doc:`/gallery/beyond/freezing_under_fsdp`, section "Memory of
+# LoRA". What is left for the outermost unit has to be of one kind as well: freeze the
+# embedding and the norms, or wrap them.
+
+
+class LoRALinear(torch.nn.Module):
+    def __init__(self, base_layer):
+        super().__init__()
+        self.base_layer = base_layer.requires_grad_(False)
+        self.lora_A = torch.nn.Linear(2, 1, bias=False)
+        self.lora_B = torch.nn.Linear(1, 2, bias=False)
+
+    def forward(self, x):
+        return self.base_layer(x) + self.lora_B(self.lora_A(x))
+
+
+def with_lora():
+    return torch.nn.Sequential(*(LoRALinear(torch.nn.Linear(2, 2)) for _ in range(2)))
+
+
+# Wrong: each LoRA layer is one unit.
+try:
+    FSDP(with_lora(), auto_wrap_policy=ModuleWrapPolicy({LoRALinear}), **one)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a mixed unit was flattened")
+assert "FSDP does not support wrapping such modules" in message
+# Right: its three parts are units.
+wrapped = FSDP(with_lora(), auto_wrap_policy=policy, **one)
+wrapped(x).sum().backward()
+print(trained := [p.grad is not None for p in wrapped.parameters()])
+assert trained == 2 * [False, True, True]
 
 # %%
 # Sharding with fully_shard()

@@ -3,7 +3,8 @@
 ==========================================================================
 
 Integers and booleans have no gradient, and PyTorch makes integers of ``[1, 2]``. Write
-``[1.0, 2.0]``, or convert first: ``x.float()``.
+``[1.0, 2.0]``, or convert first: ``x.float()``. Don't convert quantised weights (int8):
+keep them frozen, and train adapters beside them.
 """
 
 # %%
@@ -105,6 +106,45 @@ for parameter in module.parameters():
 trainable = [name for name, p in module.named_parameters() if p.requires_grad]
 print(trainable)
 assert trainable == ["weight", "bias"]
+
+# %%
+# ``weight.float()`` on an int8 model: no error, and the loss is useless
+# ----------------------------------------------------------------------
+# The int8 weights are codes. A layer multiplies them by a scale that it keeps beside
+# them, and ``float()`` gives the codes without the scale: numbers up to 127, where the
+# weights are mostly below 1. The outputs are then far too large. In half precision they
+# can become ``inf``, and the loss ``nan``, which the ``Trainer`` of transformers can
+# show as 0: :doc:`/gallery/frameworks/trainable_parameters_in_fp16`. Even with the
+# scale, a converted weight takes the memory again that the quantisation had saved.
+#
+# To fine-tune a quantised model such as ``chatglm-6b-int8``, or with an option such as
+# ``--quantization_bit 8``:
+#
+# - Load the original weights (fp16 or bf16), not the quantised checkpoint, and let the
+#   library quantise them while it loads, for example with a ``BitsAndBytesConfig``.
+# - Keep the quantised weights frozen. Train LoRA or a prompt, which are in floating
+#   point. Code that unfreezes "all parameters" needs the condition above.
+# - For inference, the adapter can be loaded on the original weights.
+#
+# The ``Trainer`` of transformers refuses a quantised model without an adapter:
+# :doc:`you_cannot_perform_fine_tuning_on_purely_quantized_models`.
+linear, x = torch.nn.Linear(64, 64, bias=False), torch.randn(8, 64)
+weight = linear.weight.detach()
+scale = weight.abs().amax(dim=1, keepdim=True) / 127
+codes = (weight / scale).round().to(torch.int8)
+# Wrong: the codes without the scale.
+wrong = x @ codes.float().T
+# Right: the codes times the scale, which no optimizer changes, and an adapter.
+down, up = torch.nn.Linear(64, 2, bias=False), torch.nn.Linear(2, 64, bias=False)
+torch.nn.init.zeros_(up.weight)
+right = x @ (codes * scale).T + up(down(x))
+expected = linear(x).detach()
+print((wrong.norm() > 100 * expected.norm()).item())
+assert wrong.norm() > 100 * expected.norm()
+print(((right - expected).norm() < 0.1 * expected.norm()).item())
+assert (right - expected).norm() < 0.1 * expected.norm()
+right.square().sum().backward()
+assert up.weight.grad.any()
 
 # %%
 # PyTorch 0.4.1 does not name complex dtypes: ``Only Tensors of floating point dtype can

@@ -163,8 +163,8 @@ for switch_off in (False, True):  # wrong, right
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from
 # before ``step()`` needs the old ones. Run the forward again, or step after both
-# backwards. In the message, ``AsStrided`` is the transposed weight, which a linear
-# layer saves.
+# backwards. ``AsStrided`` in the message is a view: here the transposed weight, which a
+# linear layer saves, and in other code often a slice, whose memory was written to.
 head = torch.nn.Linear(3, 1)
 optimizer = torch.optim.SGD(head.parameters(), lr=0.1)
 score = head(x).sum()
@@ -176,6 +176,22 @@ except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
     raise AssertionError("step() did not write to the weights")
+
+# %%
+# A forward writes, too, if an ``nn.Embedding`` has ``max_norm``: each lookup counts as
+# a write to its weight. If ``embedding.weight`` was used in the same graph before, as
+# with tied weights, take ``embedding.weight.clone()`` there.
+embedding = torch.nn.Embedding(3, 3, max_norm=1.0)
+for copied in (False, True):  # wrong, right
+    weight = embedding.weight.clone() if copied else embedding.weight
+    score = (weight * z).sum() + embedding(torch.tensor([0])).sum()
+    try:
+        score.backward()
+        failed = False
+    except RuntimeError as error:
+        failed = "modified by an inplace operation" in str(error)
+    print("error:", failed)
+    assert failed != copied
 
 # %%
 # ``DistributedDataParallel`` writes, too: at each forward outside ``no_sync()``, it
