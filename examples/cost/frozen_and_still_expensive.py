@@ -53,7 +53,7 @@ assert bias == 12
 # -----------------------------------------------------------------
 # With adapters in all layers, backward goes through all frozen layers. Only the
 # gradients of the frozen weights are not computed, about a third of the work, and the
-# adapters add some. It is faster if only the last layers have adapters.
+# adapters add some. Adapters in the last layers only need far less computation.
 class LoRA(nn.Module):
     def __init__(self, base):
         super().__init__()
@@ -73,6 +73,47 @@ for adapted in (range(6), range(5, 6)):
     of_lora.append(multiplications(lambda: model(x)))  # noqa: B023
 print("all train, LoRA, LoRA in the last layer:", *of_lora)
 assert of_lora == [17, 13, 6]
+
+# %%
+# LoRA is slower than full fine-tuning: is that normal?
+# -----------------------------------------------------
+# In a small model it is. An adapter saves one large multiplication for each layer, the
+# gradient of the weight, and adds small ones: two in forward, and up to four in
+# backward. Each is a call of its own, and if the layers are small (width 512, small
+# batches), the number of calls decides, not the number of operations. A lower rank
+# removes no call. What helps: adapters in fewer layers, such as ``q_proj`` and
+# ``v_proj``, or in the last ones; a larger batch, in the memory that LoRA saves; and
+# merging for inference. Also check that the base is frozen: otherwise you pay for both.
+#
+# The calls of a matrix multiplication in one step, with all six layers training, with
+# LoRA, and with LoRA in the last layer:
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Calls(TorchDispatchMode):
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function.overloadpacket in {
+            torch.ops.aten.mm,
+            torch.ops.aten.addmm,
+        }
+        return function(*args, **(kwargs or {}))
+
+
+def calls(adapted):
+    model = nn.Sequential(*(nn.Linear(64, 64) for _ in range(6)))
+    model.requires_grad_(not adapted)
+    for index in adapted:
+        model[index] = LoRA(model[index])
+    with Calls() as counter:
+        model(x).sum().backward()
+    return counter.count
+
+
+counted = [calls(adapted) for adapted in ((), range(6), (5,))]
+print(counted)
+assert counted[2] < counted[0] < 2 * counted[0] < counted[1]
 
 
 # %%

@@ -219,6 +219,77 @@ assert not torch.no_grad()(model)(adapter(x)).requires_grad
 model.requires_grad_(True)
 
 # %%
+# Frozen, but the Trainer passes them to the optimizer: does that cost memory or speed?
+# -------------------------------------------------------------------------------------
+# No. A parameter with ``requires_grad=False`` has no ``.grad``, so the optimizer skips
+# it and makes no state for it. The ``Trainer`` of transformers passed frozen
+# parameters, too, when this was `reported in January 2023
+# <https://github.com/huggingface/transformers/issues/21182>`__; today it leaves them
+# out. If you freeze an encoder and the training is neither faster nor smaller, the
+# cause is another one:
+#
+# - Something is not frozen: look at ``requires_grad`` in the first step
+#   (:doc:`/gallery/freezing/did_my_freeze_work`).
+# - Something before the encoder trains, such as the embedding that it shares with the
+#   decoder. Then all activations stay (:doc:`frozen_and_still_expensive`).
+# - The rest is larger: the decoder that trains, its activations, the logits. And the
+#   forward of the encoder takes as long as before.
+model[:5].requires_grad_(False)
+in_optimizer = {}
+for name, given in {
+    "all": [*model.parameters()],
+    "trainable": [p for p in model.parameters() if p.requires_grad],
+}.items():
+    optimizer = torch.optim.AdamW(given)
+    model(x).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    states = optimizer.state.values()
+    in_optimizer[name] = len(given), sum(t.nbytes for s in states for t in s.values())
+print(in_optimizer)
+assert in_optimizer["all"][0] == 12
+assert in_optimizer["trainable"][0] == 2
+assert in_optimizer["all"][1] == in_optimizer["trainable"][1] > 0
+model.requires_grad_(True)
+
+# %%
+# What else saves memory in training, besides LoRA?
+# -------------------------------------------------
+# Measure what is largest (:doc:`/gallery/diagnose/where_did_the_memory_go`), and choose
+# what makes this part smaller:
+#
+# - *Activations* grow with the batch and the length of the sequence. Take gradient
+#   checkpointing, a smaller batch with gradient accumulation, shorter sequences, flash
+#   attention, or freeze the first N layers. LoRA in all layers keeps all activations,
+#   P-tuning v2 and prompt tuning most of them, because something trains at the input.
+# - *Gradients and the state of the optimizer* grow with what trains. Freeze, take LoRA
+#   or a prompt, an 8-bit Adam (about 2 bytes of state for each parameter, not 8), SGD
+#   or Adafactor. ZeRO-2 shards both over the GPUs.
+# - *Weights*, frozen or not: ``bfloat16``, a base in 8 or 4 bits with LoRA (QLoRA),
+#   sharding with ZeRO-3 or FSDP, or offloading to the CPU, which is slow.
+#
+# The results of LoRA, prompts and freezing are compared in
+# :doc:`/gallery/frameworks/lora_freeze_or_a_prompt`. Checkpointing, sharding and
+# accumulation leave the step as it was, up to rounding (accumulation not with batch
+# norm). To accumulate, divide the loss by the number of parts:
+with_parts = {}
+for parts in (1, 4):
+    of_parts = []
+    for part in x.chunk(parts):
+        held = part.clone()
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: of_parts.append(t.nbytes) or t,  # noqa: B023
+            lambda t: t,
+        ):
+            loss = model(held).square().mean() / parts
+        loss.backward()
+    with_parts[parts] = sum(of_parts) // parts // 1024, model[0][0].weight.grad.clone()
+    model.zero_grad()
+print({parts: size for parts, (size, _) in with_parts.items()}, "KiB")
+assert with_parts[4][0] < with_parts[1][0]
+torch.testing.assert_close(with_parts[4][1], with_parts[1][1])
+
+# %%
 # Why does LoRA take more memory than I calculated?
 # -------------------------------------------------
 # A sum with one activation per layer is too low. A transformer block keeps many tensors
@@ -357,6 +428,45 @@ for name, size in sizes.items():
     print(f"{name:17}{size:3}")
 assert list(sizes.values()) == [16, 12, 8, 8, 4, 2]
 assert [7 * sizes[name] for name in ("AdamW", "frozen, bfloat16")] == [112, 14]
+
+# %%
+# Four GPUs with 24 GB each, and CUDA out of memory: every process has a whole copy
+# ---------------------------------------------------------------------------------
+# Data parallel training (DDP, ``torchrun``, ``accelerate launch``) copies the whole
+# model into each process. Four GPUs work on four batches at once, but what has to fit
+# is one copy on one GPU: 24 GB, not 96. DDP adds buckets as large as the gradients; to
+# save them, pass :torch:`gradient_as_bucket_view=True
+# <generated/torch.nn.parallel.DistributedDataParallel.html>`. What helps:
+#
+# - Train fewer layers, or LoRA; batch size 1 with gradient accumulation; gradient
+#   checkpointing; shorter sequences.
+# - Shard: with ZeRO-3 or FSDP (``FULL_SHARD``) each process keeps a part of weights,
+#   gradients and averages. ZeRO-2 shards gradients and averages only, so the weights
+#   are still whole on each GPU. Activations are never shared.
+# - A base in 8 or 4 bits goes with LoRA (QLoRA), not with ``freeze``: rounded weights
+#   can't be trained themselves.
+#
+# For freeze tuning of 6.2 billion parameters in float16, where each of the 28 layers
+# has 0.2 billion, and the layers that train are in float32 with AdamW, in GB for each
+# process and without activations (calculated, not measured):
+
+
+def gigabytes(layers, *, shards=1, buckets=True):
+    trained = 0.2 * layers
+    bytes_of_one = sizes["AdamW"] + 4 * buckets
+    return (
+        sizes["frozen, bfloat16"] * (6.2 - trained) + bytes_of_one * trained
+    ) / shards
+
+
+of_ddp = {layers: round(gigabytes(layers), 1) for layers in (1, 2, 3, 28)}
+of_shards = {
+    layers: round(gigabytes(layers, shards=4, buckets=False), 1) for layers in of_ddp
+}
+print("DDP:", of_ddp, "four shards:", of_shards)
+assert of_ddp[1] < of_ddp[2] < 20 < of_ddp[3] < 24 < of_ddp[28]
+assert of_shards[3] < 6
+assert of_shards[28] > 22
 
 # %%
 # Where it ends

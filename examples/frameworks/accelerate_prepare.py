@@ -142,11 +142,11 @@ for optimizer in (everything, trainable):
 # %%
 # Freezing inside ``accumulate()``
 # --------------------------------
-# In all batches of a group but the last, ``step()`` and ``zero_grad()`` do nothing. If
-# you freeze in between, the gradient of the earlier batches is still there: the layer
-# is updated once more, and ``clip_grad_norm_()`` counts it. Freeze when
-# ``accelerator.sync_gradients`` is true, after ``zero_grad()``, or set ``.grad`` to
-# None.
+# In all batches of a group but the last, ``step()`` and ``zero_grad()`` do nothing; in
+# the last one, both act. If you freeze in between, the gradient of the earlier batches
+# is still there: the layer is updated once more, and ``clip_grad_norm_()`` counts it.
+# Freeze when ``accelerator.sync_gradients`` is true, after ``zero_grad()``, or set
+# ``.grad`` to None.
 norms = []
 for clear in (False, True):
     model = network()
@@ -168,6 +168,36 @@ for clear in (False, True):
     print(f"cleared={clear}: moved={moved}, norm={norms[-1]:.2f}")
     assert moved != clear
 assert norms[0] > norms[1] + 0.01
+
+# %%
+# ``optimizer.zero_grad()`` at the top of ``accumulate()``: the accumulation is lost
+# ----------------------------------------------------------------------------------
+# Put ``zero_grad()`` behind ``step()``, at the end of the block. At its top, it does
+# nothing in the first batches of a group. But in the last one ``sync_gradients`` is
+# already true, so ``zero_grad()`` deletes what the earlier batches have collected, just
+# before ``backward()``. The step then has the gradient of the last batch alone, divided
+# by ``gradient_accumulation_steps``, without an error. With one accumulation step there
+# is no difference. Under DeepSpeed the engine clears the gradients itself, and
+# ``zero_grad()`` does nothing in both places (from the source, not run). With the
+# gradients 1 and 10 and a learning rate of 1, the right step is their mean:
+steps = {}
+for place in ("top", "end"):
+    layer = nn.Linear(1, 1, bias=False)
+    layer, optimizer = accelerator.prepare(
+        layer, torch.optim.SGD(layer.parameters(), 1)
+    )
+    before = layer.weight.item()
+    for gradient in (1.0, 10.0):
+        with accelerator.accumulate(layer):
+            if place == "top":  # wrong
+                optimizer.zero_grad()
+            accelerator.backward(layer(torch.tensor([[gradient]])).sum())
+            optimizer.step()
+            if place == "end":  # right
+                optimizer.zero_grad()
+    steps[place] = round(before - layer.weight.item(), 3)
+print(steps)
+assert steps == {"top": 10 / 2, "end": (1 + 10) / 2}
 
 # %%
 # Two models and two optimizers: a GAN with Accelerate

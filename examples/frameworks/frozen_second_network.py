@@ -236,8 +236,11 @@ assert sum(len(g["params"]) for g in trainer.optimizer.param_groups) == 2
 # - *Lightning*: as an attribute of the module, it is moved to the device. Freeze it in
 #   ``__init__()`` and give the optimizer the student only. Lightning keeps it in
 #   ``eval()`` (since 2.2), but saves it in each checkpoint.
-# - The reward model or the reference model of a trainer such as that of TRL is prepared
-#   by the trainer.
+# - The trainers of TRL prepare the reference model or the reward model themselves: pass
+#   it as it is. Under DeepSpeed they initialise it without an optimizer. If a trainer
+#   fails there, :doc:`/reference/errors/expected_a_non_empty_list_of_tensors` and
+#   :doc:`/reference/errors/cant_use_same_accelerator_instance_with_multiple_models`
+#   show what to change.
 import logging
 import warnings
 

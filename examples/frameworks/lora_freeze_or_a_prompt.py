@@ -89,6 +89,135 @@ assert encoder.weight.grad.any()
 assert all(p.grad is None for p in language_model.parameters())
 
 # %%
+# The loss does not fall, LoRA or prefix tuning learns nothing: which learning rate?
+# ----------------------------------------------------------------------------------
+# A rate for full fine-tuning, such as ``5e-5``, the default of the ``Trainer``, is too
+# small for most of the other methods. Rates to begin with, for AdamW:
+#
+# - All weights, or some layers themselves (``freeze``): ``1e-5`` to ``5e-5``.
+# - LoRA: about ten times as much (`LoRA Without Regret
+#   <https://thinkingmachines.ai/blog/lora/>`__), so ``1e-4`` to ``2e-4``.
+# - Prompt tuning, prefix tuning, P-tuning: ``1e-2`` to ``3e-2`` (`ChatGLM2-6B
+#   <https://github.com/THUDM/ChatGLM2-6B/blob/main/ptuning/train.sh>`__, `peft
+#   <https://github.com/huggingface/peft/blob/v0.13.0/docs/source/task_guides/prompt_based_methods.md>`__).
+#   A prompt that a small network computes (``prefix_projection=True``) moves faster and
+#   can do with less.
+# - A new head or projector alone, all else frozen: ``1e-3``. LLaVA-1.5 takes this for
+#   its first stage, then ``2e-5`` for projector and language model, and with LoRA
+#   ``2e-4`` for the adapters and ``2e-5`` for the projector (`its scripts
+#   <https://github.com/haotian-liu/LLaVA/tree/main/scripts/v1_5>`__).
+# - A vision tower: less than the language model, :doc:`lora_reaches_the_vision_tower`.
+#
+# The reason: Adam moves each value by about the learning rate in each step. A prefix
+# begins at random values of about 1, and 2000 steps of ``5e-5`` move each by hardly
+# more than 0.1. A weight under LoRA changes by the product of two small matrices, which
+# moves less in its first step than the weight itself would. In units of the learning
+# rate:
+from peft import PrefixTuningConfig
+
+ids = torch.arange(12)[None]
+
+
+def moved(model, read, steps):
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=5e-5, weight_decay=0)
+    before = read(model).detach().clone()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+    return ((read(model).detach() - before).abs().mean() / 5e-5).item()
+
+
+def value_weight(model):
+    layer = model.get_submodule(
+        next(n for n, _ in model.named_modules() if "v_proj" in n)
+    )
+    delta = layer.get_delta_weight("default") if hasattr(layer, "lora_A") else 0
+    return layer.weight + delta
+
+
+def prefix(model):
+    return model.get_prompt_embedding_to_save("default")
+
+
+wide = LlamaConfig(**small | {"hidden_size": 256}, vocab_size=31, num_hidden_layers=1)
+lora = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16)
+first_step = [
+    moved(LlamaForCausalLM(wide), value_weight, 1),
+    moved(get_peft_model(LlamaForCausalLM(wide), lora), value_weight, 1),
+]
+options = {"task_type": "CAUSAL_LM", "num_virtual_tokens": 8, "encoder_hidden_size": 64}
+thirty_steps = [
+    moved(
+        get_peft_model(
+            LlamaForCausalLM(config),
+            PrefixTuningConfig(**options, prefix_projection=projection),
+        ),
+        prefix,
+        30,
+    )
+    for projection in (False, True)
+]
+print([f"{value:.1f}" for value in first_step], "1 step: weight, with LoRA")
+print([f"{value:.0f}" for value in thirty_steps], "30 steps: prefix, projection")
+assert 0.9 < first_step[0] < 1.1
+assert first_step[1] < 0.5
+assert 25 < thirty_steps[0] < 31
+assert thirty_steps[1] > 60
+assert 2000 * 5e-5 == 0.1
+
+# %%
+# If the rate is right and the loss still does not fall, see whether anything trains:
+#
+# - ``print_trainable_parameters()``, ``.grad`` after ``backward()``, and whether the
+#   values change in a step: :doc:`adapter_is_loaded_frozen`.
+# - Gradient checkpointing with a frozen base can cut off prompt and adapters:
+#   :doc:`checkpointing_with_adapters`.
+# - In fp16, as on a 2080 Ti, which has no bfloat16: are the trainable parameters in
+#   float32, or are steps skipped because of ``inf`` or ``nan``?
+#   :doc:`trainable_parameters_in_fp16`.
+# - At inference, the adapter or the prefix has to be loaded.
+#
+# LoRA or P-tuning is worse than freeze or full fine-tuning: why?
+# ---------------------------------------------------------------
+# Compare each method at a learning rate of its own. What is left is mostly the number
+# of values that train, here for a model of 7 billion parameters. To bring LoRA closer:
+# adapters in all linear layers (``target_modules="all-linear"``), a larger ``r``, and
+# more steps. On instruction data of usual size it can reach full fine-tuning (LoRA
+# Without Regret, above); on much code or mathematics it learned less and also forgot
+# less (`Biderman et al. <https://arxiv.org/abs/2405.09673>`__). So measure as well what
+# the model could do before. In millions:
+
+
+def millions(part):
+    return sum(p.numel() for p in part.parameters() if p.requires_grad) / 1e6
+
+
+def adapted(kind, **options):
+    model = LlamaForCausalLM(LlamaConfig(num_hidden_layers=1))
+    return millions(get_peft_model(model, kind(task_type="CAUSAL_LM", **options)))
+
+
+everywhere, tokens = (
+    {"r": 64, "target_modules": "all-linear"},
+    {"num_virtual_tokens": 128},
+)
+with torch.device("meta"):
+    large = LlamaForCausalLM(LlamaConfig())
+    trained = {
+        "full": millions(large),
+        "freeze, 2 layers": millions(large.model.layers[-2:]),
+        "LoRA, r=64, all-linear": 32 * adapted(LoraConfig, **everywhere),
+        "LoRA, r=8, q and v": 32 * adapted(LoraConfig),
+        "prefix, 128": 32 * adapted(PrefixTuningConfig, **tokens),
+        "prompt, 128": adapted(PromptTuningConfig, **tokens),
+    }
+for name, count in trained.items():
+    print(f"{name:24}{count:8.1f}")
+assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1]
+
+# %%
 # Only the projector trains, and the loss does not fall
 # -----------------------------------------------------
 # Print the gradient of the projector after ``backward()``. If it is None while the loss

@@ -166,10 +166,10 @@ assert "cannot be used when `target_modules` is a str" in message
 # with an effect of zero, so frozen they change nothing. They are still computed and
 # saved.
 #
-# The other way round: LoRA in the language model, and the tower trained whole. Unfreeze
-# the tower after ``get_peft_model()``, and save it yourself, or name it in
-# ``modules_to_save`` (:doc:`modules_to_save`). Give it a parameter group of its own if
-# it needs another learning rate.
+# The other way round: LoRA in the language model, and the tower or the connector
+# trained whole. Unfreeze it after ``get_peft_model()``, and save it yourself, or name
+# it in ``modules_to_save`` (:doc:`modules_to_save`). Give it a parameter group of its
+# own, with a learning rate for full fine-tuning, here a tenth of that of the adapters.
 import torch
 
 
@@ -199,6 +199,63 @@ trained = [p for p in model.parameters() if p.requires_grad]
 print(held, len(trained))
 assert held == [2, 4]
 assert len(trained) == sum(held)
+
+# %%
+# Should I freeze the vision encoder, or fine-tune all of it?
+# -----------------------------------------------------------
+# Freeze it first, and train connector and language model. A frozen tower at the input
+# needs no gradients, no optimizer state and no activations, and keeps its general
+# features, which counts most with little data. Unfreeze it if a test on your own data
+# shows that it sees too little: images far from those of its pretraining (medicine,
+# satellites, documents), or fine detail, as for localization. Then give it a smaller
+# learning rate, a fifth to a tenth of the usual one, and compare again, also on tasks
+# that you did not train.
+#
+# - *How*: ``model.visual.requires_grad_(False)`` before the optimizer and before
+#   DeepSpeed or DDP. For the options of trainers, such as ``freeze_vit``:
+#   :doc:`options_that_freeze`. VLM-R1 has ``freeze_vision_modules`` (`its README
+#   <https://github.com/om-ai-lab/VLM-R1>`__).
+# - *Learning rates*: LLaVA-NeXT takes ``1e-5``, and ``2e-6`` for the tower,
+#   ``mm_vision_tower_lr`` (`its scripts
+#   <https://github.com/LLaVA-VL/LLaVA-NeXT/tree/main/scripts/train>`__). Qwen's script
+#   takes ``1e-5`` for the connector, ``mm_projector_lr``, and ``1e-6`` for the tower,
+#   ``vision_tower_lr`` (`its README
+#   <https://github.com/QwenLM/Qwen3-VL/tree/main/qwen-vl-finetune>`__).
+# - *LoRA in the language model, the connector trained whole*: with enough rank this
+#   costs little (LLaVA-1.5 with and without LoRA, in `its tables
+#   <https://github.com/haotian-liu/LLaVA/blob/main/docs/MODEL_ZOO.md>`__). It takes
+#   ``2e-4`` for LoRA and ``2e-5`` for the projector. With ``2e-5`` for both, LoRA
+#   learns slowly: :doc:`lora_freeze_or_a_prompt` says why. On a GPU without bfloat16,
+#   such as a 2080 Ti, keep what trains in float32: :doc:`trainable_parameters_in_fp16`.
+#
+# The numbers of parameters with a gradient, and of activations that the tower keeps:
+
+
+class Tower(nn.Sequential):
+    def __init__(self):
+        super().__init__(*(nn.Sequential(nn.Linear(4, 4), nn.GELU()) for _ in range(3)))
+
+
+def step(*, freeze):
+    tower, connector = Tower(), nn.Linear(4, 4)
+    tower.requires_grad_(not freeze)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor
+    ):
+        features = tower(x)
+    connector(features).sum().backward()
+    gradients = [
+        p.grad is not None for p in (*tower.parameters(), *connector.parameters())
+    ]
+    return sum(gradients), len(kept)
+
+
+frozen, whole = step(freeze=True), step(freeze=False)
+print(frozen, whole)
+assert frozen == (2, 0)
+assert whole[0] == 8
+assert whole[1] > 0
 
 # %%
 # LoRA ``param.grad`` is None after ``loss.backward()``
