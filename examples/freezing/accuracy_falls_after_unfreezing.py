@@ -213,7 +213,8 @@ assert moves["new"] > 20 * moves["kept"]
 # - If ``.grad`` was left from before the freeze, the first step applies it:
 #   :doc:`/gallery/still-moves/stale_gradients`.
 # - A new head with random weights sends random gradients to the backbone. That is why
-#   it trains alone first.
+#   it trains alone first. Whether you have to freeze at all, and whether the two stages
+#   can be one: :doc:`freeze_a_backbone`.
 # - The weight decay of AdamW is part of the rate: with a hundredth of the rate, the
 #   backbone decays a hundredth as much.
 weights = [nn.Parameter(torch.ones(1)) for _ in range(2)]

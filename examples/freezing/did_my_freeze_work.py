@@ -166,6 +166,47 @@ assert rows["lr=0"] == (True, True, False)
 assert rows["no backward()"] == (True, False, False)
 
 # %%
+# The loss does not fall with ``optimizer.step()``, but with a manual update it does
+# ----------------------------------------------------------------------------------
+# ``p.data.add_(p.grad, alpha=-lr)`` writes to the model that you have now.
+# ``optimizer.step()`` writes to the parameters that the optimizer was given. If the
+# line ``model = ...`` ran again after that, or a layer was replaced, these are the old
+# ones. In a notebook it is enough to run the cell of the model again and not the one of
+# the optimizer. Make the optimizer after the last line that makes or changes the model.
+# The check: is each trainable parameter in a group? For layers that you replace, see
+# :doc:`/gallery/recipes/replacing_parameters`.
+
+
+def not_held(sgd, net):
+    held = {id(p) for group in sgd.param_groups for p in group["params"]}
+    trainable = [(n, p) for n, p in net.named_parameters() if p.requires_grad]
+    return [n for n, p in trainable if id(p) not in held]
+
+
+data = torch.randn(64, 2)
+for is_made_again in (True, False):  # wrong, right
+    torch.manual_seed(0)
+    rnn = nn.Linear(2, 1)
+    sgd = torch.optim.SGD(rnn.parameters(), lr=0.1)
+    if is_made_again:
+        rnn = nn.Linear(2, 1)
+    losses = []
+    for _ in range(20):
+        rnn.zero_grad()
+        loss = (rnn(data) - data.sum(1, keepdim=True)).square().mean()
+        loss.backward()
+        sgd.step()
+        losses.append(loss.item())
+    print(f"{losses[0]:.2f} -> {losses[-1]:.2f}", not_held(sgd, rnn))
+    assert (losses[-1] < losses[0] / 2) != is_made_again
+    assert bool(not_held(sgd, rnn)) == is_made_again
+for p in rnn.parameters():  # a manual update needs no optimizer
+    p.data.add_(p.grad, alpha=-0.1)
+assert (rnn(data) - data.sum(1, keepdim=True)).square().mean() < losses[-1]
+
+# %%
+# Only the checkpoints are identical
+# ----------------------------------
 # If the weights moved in memory, the mistake is in the saving: another model than the
 # one that trains is saved, or the list of states holds ``model.state_dict()`` itself.
 # All its entries are the same tensors, and show the latest weights. Save at once, or

@@ -7,6 +7,7 @@ Freeze the whole network, then put in a new head, and give the optimizer the hea
 """
 
 # %%
+import copy
 from collections import OrderedDict
 
 import torch
@@ -164,6 +165,105 @@ print("right: ", right.missing_keys)
 assert right.missing_keys == ["fc.weight", "fc.bias"]
 assert mine.stem.weight.equal(checkpoint["stem.weight"])
 assert not mine.stem.weight.requires_grad
+
+# %%
+# Is freezing necessary? Does it cost accuracy? And without pretrained weights?
+# -----------------------------------------------------------------------------
+# It is not necessary. Freezing saves time and memory, and protects pretrained weights
+# from a new head and from too few examples. What it does to the accuracy, or the mAP of
+# a detector, depends on the case:
+#
+# - *Few examples, and a task that is close to the pretraining*: freeze, or train
+#   everything with a small learning rate for the backbone.
+# - *Many examples, or a task that needs other features*: frozen features cost accuracy.
+#   Train the head first, then everything (``Freeze_Train``, then unfreeze). The frozen
+#   phase is short and cheap, and the result depends on the second one and its rate:
+#   :doc:`unfreeze_gradually`.
+# - *No pretrained weights*: don't freeze. Random features stay random.
+#
+# In the table, all numbers are accuracies on new data. The pretrained backbone knows
+# whether two of its inputs have the same sign. The task ``close`` asks for just this,
+# with 100 examples. The task ``other`` asks for it of two other inputs, with 5000.
+
+
+def examples(count, task):
+    x = torch.randn(count, 6)
+    known, also_known, unknown = ((x[:, i] * x[:, i + 1] > 0) for i in (0, 2, 4))
+    if task == "pretraining":
+        return x, known.long() + 2 * also_known.long()
+    return x, (known if task == "close" else unknown).long()
+
+
+def fit(body, top, data, rate):
+    body.requires_grad_(rate > 0)
+    groups = [{"params": body.parameters(), "lr": rate}, {"params": top.parameters()}]
+    optimizer, (x, y) = torch.optim.Adam(groups, lr=0.01), data
+    for _ in range(200 if top.out_features == 2 else 400):
+        chosen = torch.randint(len(x), (64,))
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(top(body(x[chosen])), y[chosen]).backward()
+        optimizer.step()
+
+
+hidden = nn.Linear(6, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()
+random = nn.Sequential(*hidden)
+pretrained = copy.deepcopy(random)
+fit(pretrained, nn.Linear(64, 4), examples(10000, "pretraining"), 0.005)
+backbones = {"pretrained": pretrained, "random": random}
+reached = {}
+print(f"{'':16}close  other")
+for name, rate in (
+    ("pretrained", 0),
+    ("pretrained", 0.005),
+    ("random", 0),
+    ("random", 0.005),
+):
+    for task, count in (("close", 100), ("other", 5000)):
+        body, top = copy.deepcopy(backbones[name]), nn.Linear(64, 2)
+        fit(body, top, examples(count, task), rate)
+        x, y = examples(1000, task)
+        with torch.no_grad():
+            hits = top(body(x)).argmax(1) == y
+        reached[name, rate > 0, task] = hits.float().mean().item()
+    close, other = (reached[name, rate > 0, task] for task in ("close", "other"))
+    print(f"{name:11}{'all' if rate else 'head':5}{close:.2f}   {other:.2f}")
+best = reached["pretrained", False, "close"]
+assert best > 0.85
+assert best > reached["random", True, "close"]
+assert best > reached["random", False, "close"] + 0.1
+assert reached["pretrained", False, "other"] < 0.65
+for name in backbones:
+    assert reached[name, True, "other"] > 0.85
+    assert reached[name, True, "other"] > reached[name, False, "other"] + 0.1
+
+# %%
+# Why not all layers, why only the last ones? Can the two stages be one?
+# ----------------------------------------------------------------------
+# The early layers of a network are general, and the last ones belong to the task it was
+# trained on (`measured by Yosinski et al. <https://arxiv.org/abs/1411.1792>`__). So the
+# last ones gain most from training, and below the first one that trains, nothing is
+# kept for the backward pass. All layers at a small rate can be as good or better, with
+# enough data. Which it is for you, only a validation on your data shows.
+#
+# A random head sends random gradients into a backbone that trains with it. `Kumar et
+# al. <https://arxiv.org/abs/2202.10054>`__ found that head first, then all, was better
+# on average than either alone, above all on data that differs from the training data.
+# One run with a small rate for the backbone that is warmed up serves the same purpose
+# (:doc:`accuracy_falls_after_unfreezing`). With many images and long training, a
+# detector reached the same from random weights as from pretrained ones, see `He et al.
+# <https://arxiv.org/abs/1811.08883>`__.
+#
+# If you changed the backbone, load what fits, as above, and freeze only that. If a new
+# layer is in front of loaded ones, these get inputs that they were not trained on: then
+# train them, too, at a small rate.
+mine = nn.Sequential(OrderedDict(stem=nn.Linear(4, 4), extra=nn.Linear(4, 4)))
+mine.fc = nn.Linear(4, 2)
+result = mine.load_state_dict(fitting, strict=False)
+for name, parameter in mine.named_parameters():
+    parameter.requires_grad_(name in result.missing_keys)
+trains = [name for name, p in mine.named_parameters() if p.requires_grad]
+print(*trains)
+assert trains == ["extra.weight", "extra.bias", "fc.weight", "fc.bias"]
 
 # %%
 # Why can't I call ``backward()``?

@@ -90,9 +90,10 @@ assert message == "optimizer got an empty parameter list"
 # - ViT: ``model.vit.layers`` (in transformers 4 ``model.vit.encoder.layer``). In timm
 #   it is ``model.blocks``, in torchvision ``model.encoder.layers``.
 #
-# ``model.base_model.requires_grad_(False)`` freezes all but the head. (Not in a model
-# of peft, where it also freezes the adapters.) In a model that is not listed here, look
-# for the longest ``nn.ModuleList``.
+# ``model.base_model.requires_grad_(False)`` freezes all but the head in BERT, GPT-2,
+# LLaMA and ViT. In T5 and CLIP ``base_model`` is the whole model, so this freezes
+# everything, and in a model of peft it also freezes the adapters. In a model that is
+# not listed here, look for the longest ``nn.ModuleList``.
 blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(12))
 bert = nn.ModuleDict(
     {

@@ -102,6 +102,28 @@ assert not any(p.requires_grad for p in net.parameters())
 assert not net[1].training
 
 # %%
+# ``for p in params: p.requires_grad = False`` has no effect: the generator is used up
+# ------------------------------------------------------------------------------------
+# ``model.parameters()``, ``filter()`` and ``itertools.chain()`` can be read once. If
+# the optimizer has read ``params``, the loop afterwards runs over nothing, without an
+# error. Make a list of it. This is a line of SAC and TD3 code: ``q_params =
+# itertools.chain(q1.parameters(), q2.parameters())``. There, the frozen critics only
+# save time: in the actor's step only the actor's optimizer steps, and the gradients of
+# the critics are cleared before their own. To freeze a module, call
+# ``requires_grad_(False)`` on it, and no list is needed.
+import itertools
+
+q1, q2 = nn.Linear(4, 1), nn.Linear(4, 1)
+for collect in (iter, list):  # wrong, right
+    q_params = collect(itertools.chain(q1.parameters(), q2.parameters()))
+    torch.optim.Adam(q_params)
+    for p in q_params:
+        p.requires_grad = False
+    still = [p.requires_grad for p in (*q1.parameters(), *q2.parameters())]
+    print(f"{collect.__name__:5}", still)
+    assert still == [collect is iter] * 4
+
+# %%
 # 'bool' object is not callable
 # -----------------------------
 # ``requires_grad_ = False`` freezes nothing and hides the method, on a parameter and on

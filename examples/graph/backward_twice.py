@@ -37,6 +37,35 @@ features.mean().backward()
 assert model.weight.grad.allclose(added)
 
 # %%
+# One ``backward(retain_graph=True)`` per step: what for, and does the memory explode?
+# ------------------------------------------------------------------------------------
+# If your step has one forward and one ``backward()``, delete ``retain_graph=True``: it
+# changes no gradient. With it the saved tensors live until the last reference to the
+# graph is gone, mostly until ``loss`` gets its next value, that is through the forward
+# of the next step. So the peak is higher, by up to the saved tensors of one step, but
+# it does not grow. It grows from step to step if something keeps the graphs: a list of
+# losses, or a state that is carried along, as in the next section.
+import gradguide
+
+deep = nn.Sequential(*[nn.Linear(64, 64), nn.Tanh()] * 4)
+kept, gradients, history = {}, [], []
+for retain in (False, True):
+    for _ in range(3):
+        deep.zero_grad()
+        loss = deep(torch.ones(64, 64)).square().mean()
+        loss.backward(retain_graph=retain)
+        kept.setdefault(retain, []).append(gradguide.saved(loss, deep).bytes // 1024)
+        if retain:
+            history.append(loss)
+    gradients.append(deep[0].weight.grad.clone())
+kept["a list"] = gradguide.saved(history, deep).bytes // 1024
+print(kept, "KiB")
+assert gradients[0].equal(gradients[1])
+assert kept[False] == [0, 0, 0]
+assert kept[True][0] == kept[True][-1] > 0
+assert kept["a list"] > 2 * kept[True][0]
+
+# %%
 # The same error, in the second step of a loop
 # --------------------------------------------
 # Here a state is carried along, such as a hidden state or a running average. Through

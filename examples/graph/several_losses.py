@@ -166,6 +166,50 @@ for together in (True, False):
     assert broken.item() == 1
 
 # %%
+# PPO with a value head on the same model (``v_head``): is the critic trained?
+# ----------------------------------------------------------------------------
+# Yes. In TRL's ``AutoModelForCausalLMWithValueHead``, which LLaMA-Factory uses for PPO,
+# actor and critic are one language model with a second head, and only the reward model
+# and the reference model are frozen (`source
+# <https://github.com/huggingface/trl/blob/v0.11.4/trl/models/modeling_value_head.py>`__,
+# not run here). The loss is ``policy_loss + vf_coef * value_loss``, and one
+# ``backward()`` trains what is shared and trainable (with LoRA, the adapters) by both
+# losses, and ``v_head`` by the value loss alone. To see it, look at these three after
+# one step: ``v_head`` requires a gradient, is in the optimizer, and has changed. A
+# critic with a model of its own must be given to an optimizer, too.
+torch.manual_seed(0)
+base = nn.Linear(3, 8).requires_grad_(False)
+adapter, lm_head, v_head = nn.Linear(3, 8), nn.Linear(8, 5), nn.Linear(8, 1)
+lm_head.requires_grad_(False)
+actor_critic = nn.ModuleDict(
+    {"base": base, "adapter": adapter, "lm_head": lm_head, "v_head": v_head}
+)
+trainable = [p for p in actor_critic.parameters() if p.requires_grad]
+optimizer = optim.AdamW(trainable, lr=0.01)
+tokens, returns = torch.randn(16, 3), torch.randn(16)
+hidden_states = base(tokens) + adapter(tokens)
+value = v_head(hidden_states).squeeze(1)
+log_probs = lm_head(hidden_states).log_softmax(1)[:, 0]
+parts = {
+    "policy": -((returns - value).detach() * log_probs).mean(),
+    "value": (returns - value).square().mean(),
+}
+reaches = {}
+for name, loss in parts.items():
+    found = torch.autograd.grad(
+        loss, [adapter.weight, v_head.weight], retain_graph=True, allow_unused=True
+    )
+    reaches[name] = [gradient is not None for gradient in found]
+    print(f"{name:7} adapter, v_head: {reaches[name]}")
+assert reaches == {"policy": [True, False], "value": [True, True]}
+before = {name: p.detach().clone() for name, p in actor_critic.named_parameters()}
+(parts["policy"] + 0.1 * parts["value"]).backward()
+optimizer.step()
+moved = {n for n, p in actor_critic.named_parameters() if not p.equal(before[n])}
+print(sorted(moved))
+assert moved == {f"{m}.{p}" for m in ("adapter", "v_head") for p in ("weight", "bias")}
+
+# %%
 # Five losses: one backward or five?
 # ----------------------------------
 # The gradients are the same. One ``sum(losses).backward()`` passes through the shared

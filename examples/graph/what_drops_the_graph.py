@@ -216,7 +216,8 @@ for loss in (1 - soft, weighted):
 #
 # Only the choice itself is not trained. The network of the scores gets no gradient,
 # unless their values are in the loss, too: the maximum as a weight, as below, or
-# ``softmax`` over all. If the loss has nothing but the index, use the straight-through
+# ``softmax`` over all. If the index itself is a number that the loss compares, such as
+# a coordinate, see the next section. If it is a choice, use the straight-through
 # estimator or Gumbel-softmax: :doc:`/gallery/recipes/straight_through_and_vq`.
 features = torch.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
 similarity = torch.tensor([[0.2, 0.9, 0.4]], requires_grad=True)
@@ -231,6 +232,41 @@ assert similarity.grad.tolist() == [[0, 2, 0]]
 assert not index.requires_grad
 for part in (features[0, index[0]], features.index_select(1, index[0])):
     assert part.requires_grad
+
+# %%
+# soft-argmax: a coordinate, keypoint or depth from ``argmax`` in the loss
+# ------------------------------------------------------------------------
+# ``loss.backward()`` works with the scores of the bins, and not after ``argmax`` over
+# them, although all parameters require a gradient: ``element 0 of tensors does not
+# require grad``. Replace the index by the expected position: the sum of the positions,
+# weighted by ``softmax`` (soft-argmax). Or leave the position out of the loss and train
+# the scores with ``cross_entropy()``, where the right bin is the class. Keep ``argmax``
+# for the prediction.
+#
+# Two hills in the scores give a position between them, and flat scores the middle.
+# Scores that are multiplied by a factor above 1 (a temperature below 1) come closer to
+# the maximum, and their gradient becomes smaller.
+bins = torch.tensor([[0.0, 1.0, 4.0, 1.0, 0.0]], requires_grad=True)
+positions, truth = torch.arange(5.0), torch.tensor([3])
+# Wrong: the index has no graph.
+coordinate = bins.argmax(1).float()
+print(coordinate, coordinate.requires_grad)
+assert not coordinate.requires_grad
+# Right: the expected position, or the bin as a class.
+expected = (bins.softmax(1) * positions).sum(1)
+print(expected)
+assert expected.allclose(coordinate)
+for loss in (
+    (expected - truth).abs().mean(),
+    torch.nn.functional.cross_entropy(bins, truth),
+):
+    (gradient,) = torch.autograd.grad(loss, bins)
+    print(gradient)
+    assert (gradient[0, 3] < 0).item()
+two_hills = torch.tensor([9.0, 0.0, 0.0, 0.0, 9.0])
+between = (two_hills.softmax(0) * positions).sum()
+print(between)
+assert abs(between.item() - 2) < 0.01
 
 # %%
 # torch.unique: ``isDifferentiableType … INTERNAL ASSERT FAILED``

@@ -128,9 +128,65 @@ for is_frozen in (False, True):
     assert reached == [False, not is_frozen, not is_frozen]
 
 # %%
+# The gradient of my own ``nn.Parameter`` is ``tensor(0.)``, and it never changes
+# -------------------------------------------------------------------------------
+# It is in the graph, or the gradient would be None. But it is multiplied by something
+# that is zero: the state of an RNN or of a spiking neuron in its first step, a feature
+# that is always 0, a mask. With ``v + (x - v) / 2 + a * v`` and ``v = 0`` at the start,
+# ``a`` has no effect in the first step. Let the network run for several steps before
+# ``backward()``, and reset the state before each sample and not before each step. In
+# spikingjelly, ``step_mode="s"`` is one step for each call, so call it for each time
+# step, or use ``"m"`` (see `its basic concepts
+# <https://github.com/fangwei123456/spikingjelly/blob/0.0.0.0.14/docs/source/activation_based/basic_concept.rst>`__,
+# not run here).
+slopes = []
+for time_steps in (1, 2, 3):
+    a, v = nn.Parameter(torch.tensor(0.0)), torch.zeros(())
+    for _ in range(time_steps):
+        v = v + (1 - v) / 2 + a * v
+    v.backward()
+    slopes.append(a.grad.item())
+print(slopes)
+assert slopes[:2] == [0, 0.5]
+assert slopes[2] > 0
+
+# %%
+# ``word_embeddings.weight.grad`` is all zeros, and the other layers have gradients
+# ---------------------------------------------------------------------------------
+# An embedding has a gradient only in the rows that were looked up, and ``print()``
+# shows only the first and the last three rows of a large table. Look at the rows of
+# your tokens: ``weight.grad[ids.unique()]``, or ask which rows are not zero. If these
+# rows are zero as well,
+#
+# - the token is the ``padding_idx``, whose gradient is always zero,
+# - or the values are too small for half precision, as behind a ``softmax``. Compute the
+#   loss from the logits (``cross_entropy``) and in float32, or scale it with a
+#   ``GradScaler``.
+#
+# If ``.grad`` is None, the path to the embedding is cut, or it is frozen.
+vocabulary = nn.Embedding(2000, 4, padding_idx=700)
+ids = torch.tensor([[700, 801, 802, 801]])
+vocabulary(ids).square().sum().backward()
+print(vocabulary.weight.grad)
+found = vocabulary.weight.grad.abs().sum(1).nonzero().flatten()
+print(ids.unique().tolist(), found.tolist())
+assert not vocabulary.weight.grad[:3].any()
+assert not vocabulary.weight.grad[-3:].any()
+assert found.tolist() == [801, 802]
+# The same gradient in half precision and in float32:
+small = {}
+for dtype in (torch.float16, torch.float32):
+    scores = torch.tensor([0.0, 20.0], dtype=dtype, requires_grad=True)
+    scores.softmax(0)[0].backward()
+    small[dtype] = scores.grad[0].item()
+print(small)
+assert small[torch.float16] == 0 < small[torch.float32]
+
+# %%
 # All gradients are zero, not None, and nothing trains: which layer stops them?
 # -----------------------------------------------------------------------------
-# Ask for the gradient of each layer's output. The layer that stops it is the first one
+# If only the embedding shows zeros, see the section above. Otherwise ask for the
+# gradient of each layer's output. The layer that stops it is the first one
 # from the end whose own output has a gradient, while that of the layer before has
 # none. These are the usual ones:
 #

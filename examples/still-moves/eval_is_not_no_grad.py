@@ -145,6 +145,35 @@ assert batch.grad is not None
 assert part[0].weight.grad is None
 
 # %%
+# Do I need model.eval() before saving, and model.train() after it?
+# -----------------------------------------------------------------
+# No. ``state_dict()`` and the saved file are the same in both modes, and ``eval()``
+# only acts on forwards that follow. Code that calls it before ``torch.save()`` does it
+# out of habit, or because it evaluates there, too. If you call ``eval()``, call
+# ``train()`` afterwards, or dropout is off for the rest of the training and batch norm
+# no longer updates its statistics. ``train()`` also switches the frozen parts: put
+# these back into ``eval()``.
+#
+# There are two exceptions. ``torch.save(model)`` stores the mode with the whole model.
+# And a module can do something in ``train()``: the LoRA layers of `loralib
+# <https://github.com/microsoft/LoRA/blob/main/loralib/layers.py>`__ add their product
+# to the weight in ``eval()`` and subtract it in ``train()`` (read, not run). Save these
+# in the mode in which you load them.
+import io
+
+saved_in = {}
+for mode in (True, False):
+    file = io.BytesIO()
+    torch.save(part.train(mode).state_dict(), file)
+    saved_in[mode] = file.getvalue()
+print(saved_in[True] == saved_in[False])
+assert saved_in[True] == saved_in[False]
+file = io.BytesIO()
+torch.save(part.eval(), file)
+file.seek(0)
+assert not torch.load(file, weights_only=False).training
+
+# %%
 # Is a teacher in ``eval()`` trained?
 # -----------------------------------
 # In distillation the loss compares a student with a teacher. If the optimizer holds the

@@ -25,9 +25,10 @@ assert generator.weight.grad is not None
 # Does ``detach()`` freeze the generator?
 # ---------------------------------------
 # No, though it is often said. Here is a minimal GAN: ``z`` is the generated image,
-# ``y`` a weight of the discriminator, ``z2`` its output and ``y1`` the loss. The loss
-# reaches ``y`` and not ``z``. (``z2`` is a result that does not retain its gradient:
-# its ``.grad`` is None, and reading it gives a warning.)
+# ``y`` a weight of the discriminator, ``z2`` its output and ``y1`` the loss. (This
+# chapter takes these names and numbers from an article that it tests.) The loss reaches
+# ``y`` and not ``z``. (``z2`` is a result that does not retain its gradient: its
+# ``.grad`` is None, and reading it gives a warning.)
 y = torch.tensor([3.0, 4.0], requires_grad=True)
 z = torch.tensor([3.0, 2.0], requires_grad=True)
 z1 = z.detach()
@@ -43,8 +44,7 @@ assert z.grad is None
 
 # %%
 # ``z`` still requires a gradient, and a loss that comes by another path reaches it.
-# (The article that this chapter repeats calls the method ``fetch``; a tensor has no
-# method of that name.)
+# (The article writes ``fetch()`` and means ``detach()``. A tensor has no ``fetch()``.)
 torch.sum(2 * z).backward()
 assert z.grad.tolist() == [2.0, 2.0]
 assert not hasattr(z, "fetch")
