@@ -2,9 +2,9 @@
 ``Detected call of lr_scheduler.step() before optimizer.step()``
 ================================================================
 
-Call ``optimizer.step()`` first, then ``scheduler.step()``, or the first learning rate
-is left out. If the order is right already, the optimizer made no step: ``GradScaler``
-skipped it, or the scheduler belongs to another optimizer.
+Call ``optimizer.step()``, which trains, then ``scheduler.step()``, which only sets the
+rate; in the other order, the first rate is left out. If your order is right, the
+``GradScaler`` skipped the step, or the scheduler belongs to another optimizer.
 """
 
 # %%
@@ -29,6 +29,44 @@ for is_right in (False, True):
     assert rates == ([1, 0.5, 0.25] if is_right else [0.5, 0.25, 0.125])
 
 # %%
+# The loss does not go down: only ``scheduler.step()`` is called
+# --------------------------------------------------------------
+# ``scheduler.step()`` does not call ``optimizer.step()``. It only writes a new learning
+# rate into ``optimizer.param_groups``. In ``if scheduler: scheduler.step()`` with
+# ``else: optimizer.step()``, no weight is ever updated as soon as there is a scheduler.
+# Call both: ``optimizer.step()`` after each ``backward()``, then ``scheduler.step()``,
+# after each batch for ``OneCycleLR`` and schedules that count steps (warm-up), and once
+# per epoch for those that count epochs. The warning is shown here, too, but not by
+# ``ReduceLROnPlateau``.
+import warnings
+
+
+def trained(*, both, plateau=False):
+    net = torch.nn.Linear(2, 1)
+    optimizer, before = torch.optim.SGD(net.parameters(), lr=1.0), net.weight.clone()
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    if plateau:
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            optimizer.zero_grad()
+            net(x).sum().backward()
+            if both:
+                optimizer.step()
+            scheduler.step(*[1.0] if plateau else [])
+    rate = optimizer.param_groups[0]["lr"]
+    return not torch.equal(net.weight, before), rate, len(caught)
+
+
+# Wrong: without optimizer.step(). Right: with both.
+print(trained(both=False), trained(both=True))
+assert trained(both=False) == (False, 0.125, 1)
+assert trained(both=True) == (True, 0.125, 0)
+# No warning.
+assert trained(both=False, plateau=True) == (False, 1.0, 0)
+
+# %%
 # The order is right, and a ``GradScaler`` is used (AMP, ``fp16``)
 # ----------------------------------------------------------------
 # ``scaler.step(optimizer)`` leaves out ``optimizer.step()`` if a gradient is ``inf`` or
@@ -40,7 +78,6 @@ for is_right in (False, True):
 # Lightning shows the warning (`issue 5558
 # <https://github.com/Lightning-AI/pytorch-lightning/issues/5558>`__, both read, not
 # run).
-import warnings
 
 
 def train(exact):

@@ -43,6 +43,36 @@ print(loss.requires_grad)
 assert loss.requires_grad
 
 # %%
+# ``nn.Embedding.from_pretrained()`` is frozen by default
+# -------------------------------------------------------
+# If frozen embeddings are all that the loss depends on, nothing is left to train. They
+# may stay frozen as soon as the loss depends on one trainable parameter: a projection
+# or an MLP behind the embeddings, or a second embedding that trains, such as that of
+# the users in a recommender. ``freeze=False`` trains the pretrained vectors themselves.
+# To test a pipeline with frozen embeddings only, leave out ``backward()`` and the
+# optimizer.
+vectors, words = torch.randn(5, 2), torch.tensor([[1, 2]])
+frozen = torch.nn.Embedding.from_pretrained(vectors)
+tuned = torch.nn.Embedding.from_pretrained(vectors.clone(), freeze=False)
+projection, users = torch.nn.Linear(2, 2), torch.nn.Embedding(1, 2)
+losses = {
+    # Wrong: the frozen embedding alone.
+    "alone": frozen(words).square().sum(),
+    # Right: something that trains takes part in the loss.
+    "projection": projection(frozen(words)).square().sum(),
+    "users": (users.weight * frozen(words)).sum(),
+    "freeze=False": tuned(words).square().sum(),
+}
+for name, loss in losses.items():
+    print(f"{name:13}", loss.requires_grad)
+    assert loss.requires_grad == (name != "alone")
+    if loss.requires_grad:
+        loss.backward()
+assert frozen.weight.grad is None
+for trained in (projection, users, tuned):
+    assert trained.weight.grad.any()
+
+# %%
 # Everything is frozen because a name matches nothing
 # ---------------------------------------------------
 # Code that freezes all and unfreezes by name leaves nothing trainable if no name

@@ -89,6 +89,39 @@ assert wrong.requires_grad
 assert not right.isclose(wrong)
 
 # %%
+# ``nn criterions don't compute the gradient w.r.t. targets`` (PyTorch 0.4)
+# -------------------------------------------------------------------------
+# ``AssertionError: nn criterions don't compute the gradient w.r.t. targets - please
+# mark these tensors as not requiring gradients`` (quoted from `a style transfer
+# <https://github.com/rrmina/fast-neural-style-pytorch/issues/5>`__, not run): in these
+# versions the second argument of a loss, the target, must not require a gradient.
+# ``MSELoss()(generated, content.detach())`` has the right order, with the result that
+# trains first. Compute the content features under ``no_grad()``, or detach them.
+#
+# The order matters for the error, not for the value: ``MSELoss``, ``L1Loss`` and
+# ``SmoothL1Loss`` are symmetric. Today they give a gradient to both arguments. So a
+# target that has a graph, such as the output of a teacher or of a target network,
+# raises no error and is pulled towards the prediction. Keep detaching it.
+# ``binary_cross_entropy`` and ``kl_div`` are not symmetric.
+generated, content = torch.tensor([0.3, 0.5]), torch.tensor([0.6, 0.6])
+generated.requires_grad_()
+content.requires_grad_()
+losses = torch.nn.MSELoss(), torch.nn.L1Loss(), torch.nn.SmoothL1Loss()
+for loss in losses:
+    assert loss(generated, content) == loss(content, generated)
+    both = torch.autograd.grad(loss(generated, content), (generated, content))
+    print(type(loss).__name__, *[grad.tolist() for grad in both])
+    assert both[0].equal(-both[1])
+# Right: the target is a constant, in either place.
+for pair in ((generated, content.detach()), (content.detach(), generated)):
+    generated.grad = None
+    losses[0](*pair).backward()
+    assert generated.grad.allclose(generated.detach() - content.detach())
+assert content.grad is None
+one = F.kl_div(generated, content, reduction="sum")
+assert not one.isclose(F.kl_div(content, generated, reduction="sum"))
+
+# %%
 # In older versions the text is ``the derivative for 'target' is not implemented``
 # (`issue 56683 <https://github.com/pytorch/pytorch/issues/56683>`__ of 2021, for
 # ``binary_cross_entropy``, and `issue 3933

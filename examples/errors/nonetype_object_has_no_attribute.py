@@ -103,6 +103,65 @@ x.grad.data.zero_()
 assert x.grad.tolist() == [0, 0]
 
 # %%
+# FGSM, PGD, saliency map: ``image.grad.data`` of an image
+# --------------------------------------------------------
+# ``image.grad`` is None in ``torch.sign(image.grad.data)``. Make the image ready first:
+# device, dtype, ``unsqueeze()``, normalisation. Call ``requires_grad_()`` last, and
+# pass this very tensor to the network. The causes:
+#
+# - ``requires_grad`` was set earlier. ``.to(device)``, ``unsqueeze()`` and arithmetic
+#   return a new tensor, which is not a leaf, and the gradient goes to the old one. A
+#   ``.to()`` that changes nothing returns the tensor itself, so such code runs on the
+#   CPU and fails on the GPU.
+# - The network got another tensor: a copy from ``torch.tensor(...)``, ``detach()`` or a
+#   transform of the data.
+# - In a loop, the image of the second step is the result of the first one. Detach it.
+#
+# Reading ``.grad`` of a result shows the warning
+# :doc:`the_grad_attribute_of_a_tensor_that_is_not_a_leaf`; of a detached copy, no
+# warning is shown. ``autograd.grad(loss, image)`` also accepts a result, and if the
+# loss does not depend on the image, it raises an error in place of None.
+import warnings
+
+device_and_dtype = {"device": "cpu", "dtype": torch.float64}
+network, picture = torch.nn.Linear(4, 3).double(), torch.rand(4)
+label = torch.tensor([1])
+
+
+def gradient_of(image, given=None):
+    given = image if given is None else given
+    torch.nn.functional.cross_entropy(network(given), label).backward()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return image.grad
+
+
+# Wrong: requires_grad is set before the conversion and unsqueeze().
+early = picture.clone().requires_grad_().to(**device_and_dtype).unsqueeze(0)
+# Wrong: the network gets a copy.
+copied = picture[None].to(**device_and_dtype).requires_grad_()
+# Right: last, and this tensor goes into the network.
+image = picture[None].to(**device_and_dtype).detach().requires_grad_()
+found = {
+    "early": gradient_of(early),
+    "copy": gradient_of(copied, copied.detach()),
+    "last": gradient_of(image),
+}
+for name, grad in found.items():
+    print(f"{name:6}", None if grad is None else grad.shape)
+    assert (grad is None) == (name != "last")
+assert (early.is_leaf, image.is_leaf) == (False, True)
+assert image.to("cpu") is image
+# Right, for the next step: the result is detached first.
+attacked = image + 0.1 * image.grad.sign()
+assert gradient_of(attacked) is None
+attacked = attacked.detach().requires_grad_()
+assert gradient_of(attacked) is not None
+
+# %%
+# FGSM and PGD are whole in :doc:`/gallery/recipes/optimise_the_input`.
+
+# %%
 # Grad-CAM of a detector: ``'NoneType' object has no attribute 'shape'``
 # ----------------------------------------------------------------------
 # The gradient of the target layer is None, not zero. Its hook was not called, because

@@ -92,6 +92,56 @@ for name, function in functions.items():
 assert [name for name, found in is_nan.items() if not found] == ["norm()", "std()"]
 
 # %%
+# ``0th output``, ``1th output``: ``PowBackward1`` and the gradient of an exponent
+# --------------------------------------------------------------------------------
+# The number counts the inputs of the operation from 0: the NaN is in the gradient of
+# this input. ``PowBackward1`` is ``base ** exponent`` of two tensors, so its ``1th
+# output`` (the second one, often quoted as ``1st``) belongs to the exponent. Its
+# derivative is ``base ** exponent * log(base)``, and the logarithm of a negative base
+# is NaN, although the power itself and the gradient of the base are finite. If the
+# exponent should not train, detach it. If it should, the base must be positive:
+# ``base.clamp(min=1e-8)`` makes it so, and changes the power of a negative base. With a
+# number as the exponent it is ``PowBackward0``, which has no such gradient. A base of 0
+# with a positive exponent gives a gradient of 0.
+#
+# For ``AddmmBackward0`` of ``nn.Linear``, 0 is the bias, 1 the input, and 2 the weight;
+# for a convolution, 0 is the input, 1 the weight, and 2 the bias. ``next_functions`` of
+# the node lists them.
+base = torch.tensor([-1.0, 2.0], requires_grad=True)
+exponent = torch.tensor([2.0, 2.0], requires_grad=True)
+with torch.autograd.set_detect_anomaly(True):
+    try:
+        # Wrong: the exponent gets the logarithm of a negative number.
+        (base**exponent).sum().backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the exponent has a gradient")
+    print(message)
+    # Right: the exponent is a constant, or the base is positive.
+    (base ** exponent.detach()).sum().backward()
+    assert base.grad.tolist() == [-2, 4]
+    (base.clamp(min=1e-8) ** exponent).sum().backward()
+    print(base.grad, exponent.grad)
+assert "'PowBackward1' returned nan values in its 1" in message
+assert exponent.grad.isfinite().all()
+(of_zero,) = torch.autograd.grad(torch.zeros(2).pow(exponent).sum(), exponent)
+assert of_zero.tolist() == [0, 0]
+node = (base**exponent).grad_fn
+(of_base, _), (of_exponent, _) = node.next_functions
+assert of_base.variable is base
+assert of_exponent.variable is exponent
+linear = torch.nn.Linear(2, 1)
+(of_bias, _), (of_input, _), _ = linear(torch.ones(1, 2)).grad_fn.next_functions
+assert of_bias.variable is linear.bias
+assert of_input is None
+convolution = torch.nn.Conv2d(1, 1, 1)
+edges = convolution(torch.ones(1, 1, 1, 1)).grad_fn.next_functions
+assert edges[0][0] is None
+assert edges[1][0].variable is convolution.weight
+assert edges[2][0].variable is convolution.bias
+
+# %%
 # The error comes with ``autocast`` and a ``GradScaler`` only
 # -----------------------------------------------------------
 # Then it is mostly no mistake. The scaler multiplies the loss by 65536 at first, and a

@@ -286,6 +286,12 @@ discriminator(fake.detach()).sum().backward()
 discriminator(fake).sum().backward()
 
 # %%
+# If the error stays although you pass ``fake.detach()`` to the discriminator, look for
+# another use of ``fake`` in its loss. Usually it is the gradient penalty of WGAN-GP
+# (``cal_gradient_penalty`` in pix2pix and CycleGAN): it needs ``fake.detach()``, too.
+# :doc:`/gallery/recipes/gan_training` has both versions.
+
+# %%
 # If you need two backward passes
 # -------------------------------
 # Pass ``retain_graph=True`` to each backward pass through this graph except the last.

@@ -60,6 +60,61 @@ for leave_out_update in (False, True):
 # <https://github.com/huggingface/transformers/issues/23935>`__; not run here).
 
 # %%
+# Accelerate: ``accelerator.clip_grad_norm_()`` inside ``accumulate()`` (``fp16``)
+# --------------------------------------------------------------------------------
+# In ``fp16``, ``accelerator.clip_grad_norm_()`` calls ``unscale_()`` for each prepared
+# optimizer, and ``optimizer.step()`` leads to ``update()`` only in the last batch of a
+# group. So the second batch raises the error. Clip only there: put ``if
+# accelerator.sync_gradients:`` before ``accelerator.clip_grad_norm_(...)``, and do the
+# same for ``clip_grad_value_()`` and ``unscale_gradients()``. ``step()`` and
+# ``zero_grad()`` need no condition, because they do nothing in the other batches. Call
+# ``zero_grad()`` after ``step()``: at the beginning of the block, it clears in the last
+# batch what the batches before have added, and you train with the last batch only.
+#
+# This was tried with Accelerate 1.15 and a ``GradScaler`` on the CPU. In ``bf16`` and
+# without mixed precision there is no scaler, and no error tells you that each batch is
+# clipped. The same loop in plain PyTorch:
+
+
+def four_batches(*, clip_each=False, clear_first=False):
+    torch.manual_seed(0)
+    net, gradients = torch.nn.Linear(1, 1), []
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    for batch in range(4):
+        # What accelerator.sync_gradients says.
+        sync_gradients = batch % 2 == 1
+        if sync_gradients and clear_first:
+            optimizer.zero_grad()
+        scaler.scale(net(torch.full((1, 1), 1.0 + batch)).sum()).backward()
+        if clip_each or sync_gradients:
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(net.parameters(), 100.0)
+        if sync_gradients:
+            gradients.append(net.weight.grad.item())
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+    return gradients
+
+
+try:
+    # Wrong: clipped in each batch.
+    four_batches(clip_each=True)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the scaler unscaled twice")
+assert message.startswith("unscale_() has already been called on this optimizer")
+# Right: clipped in the last batch of a group, and cleared after the step.
+right = four_batches()
+# Wrong, without an error: the first batch of each group is lost.
+lost = four_batches(clear_first=True)
+print(right, lost)
+assert right == [1 + 2, 3 + 4]
+assert lost == [2, 4]
+
+# %%
 # Where does ``clip_grad_norm_()`` belong, before or after ``backward()``?
 # ------------------------------------------------------------------------
 # Gradient clipping comes after ``backward()`` and before ``step()``. It changes what is

@@ -258,6 +258,67 @@ linear, real = nn.Linear(2, 1).requires_grad_(False), ring().requires_grad_()
 assert not slope.requires_grad
 
 # %%
+# WGAN-GP: ``Trying to backward through the graph a second time`` from the penalty
+# --------------------------------------------------------------------------------
+# Pass ``fake.detach()`` to the gradient penalty, too, not only to the discriminator.
+# The penalty mixes real and fake points. With a fake that has a graph, the loss of the
+# discriminator runs back through the generator and frees its graph. The error comes at
+# the next backward pass through this graph: in the second update of the discriminator
+# with the same fakes (``n_critic``), or in the step of the generator. Each use of
+# ``fake`` in the loss of the discriminator must be detached. In pix2pix, where the fake
+# is concatenated with its condition, detach either the fake or what ``torch.cat()``
+# returns.
+#
+# ``retain_graph=True`` only hides the error: each update then computes through the
+# generator. If the discriminator has smooth activations, such as ``Tanh`` or ``SiLU``,
+# that also leaves a gradient in the generator. With ReLU and LeakyReLU this gradient is
+# zero.
+
+
+def mixed_penalty(discriminator, real, fake):
+    share = torch.rand(len(real), 1)
+    mixed = share * real + (1 - share) * fake
+    if not mixed.requires_grad:
+        mixed.requires_grad_()
+    (slope,) = torch.autograd.grad(discriminator(mixed).sum(), mixed, create_graph=True)
+    return (slope.norm(dim=1) - 1).square().mean()
+
+
+def wgan_round(updates, *, detach):
+    generator.zero_grad()
+    fake = generator(torch.randn(128, 2))
+    for _ in range(updates):
+        d_loss = discriminator(fake.detach()).mean() - discriminator(ring()).mean()
+        # Wrong: fake. Right: fake.detach().
+        given = fake.detach() if detach else fake
+        penalty = mixed_penalty(discriminator, ring(), given)
+        (d_loss + 10 * penalty).backward()
+    untouched = all(p.grad is None for p in generator.parameters())
+    (-discriminator(fake)).mean().backward()
+    return untouched
+
+
+for updates in (1, 2):
+    try:
+        wgan_round(updates, detach=False)
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("the graph of the fakes was still there")
+    right = wgan_round(updates, detach=True)
+    print(updates, message.split(" (")[0], right)
+    assert message.startswith("Trying to backward through the graph a second time")
+    assert right
+assert generator[0].weight.grad.any()
+smooth = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+for critic in (discriminator, smooth):
+    generator.zero_grad()
+    mixed_penalty(critic, ring(), generator(torch.randn(128, 2))).backward()
+    left = any(p.grad is not None and p.grad.any() for p in generator.parameters())
+    print(type(critic[1]).__name__, left)
+    assert left == (critic is smooth)
+
+# %%
 # FreezeD: ``requires_grad_(True)`` also unfreezes what should stay frozen
 # ------------------------------------------------------------------------
 # You froze the first layers of a pretrained discriminator, or of the generator, and the
