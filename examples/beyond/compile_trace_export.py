@@ -85,7 +85,8 @@ plt.show()
 # or call ``torch.compiler.reset()`` after each change, which compiles everything
 # again). Each new pattern of ``requires_grad`` costs a compilation, a known one costs
 # none. The backend here only counts the graphs that it is given, so no C++ compiler is
-# needed.
+# needed. This holds for ``requires_grad``, not for every change of a module: hooks
+# follow below.
 graphs = []
 
 
@@ -133,6 +134,60 @@ for value in (batch, asked, asked * 1, batch):
     counts.append(len(graphs))
 print(counts)
 assert counts == [1, 2, 2, 2]
+
+# %%
+# A hook registered after torch.compile does not run: module hooks are not checked
+# --------------------------------------------------------------------------------
+# Register the hooks of modules before the first call of the compiled function. A hook
+# that you register later is ignored without an error, be it a forward hook, a pre-hook
+# or a backward hook, until something else makes ``torch.compile`` compile again: the
+# compiled code does not check whether the modules in it have new hooks. If it has to be
+# later, call ``torch.compiler.reset()`` after it, or set
+# ``torch._dynamo.config.skip_nnmodule_hook_guards = False`` at the beginning, so that
+# the hooks are checked in each call (`issue 117265
+# <https://github.com/pytorch/pytorch/issues/117265>`__). A hook on a parameter, or on
+# the output of the compiled function, runs also if you register it later.
+register_names = (
+    "register_forward_pre_hook",
+    "register_forward_hook",
+    "register_full_backward_pre_hook",
+    "register_full_backward_hook",
+)
+
+
+def calls_of(register, way):
+    torch.compiler.reset()
+    layer, calls = torch.nn.Linear(4, 2), []
+    compiled = torch.compile(torch.nn.Sequential(layer), backend="eager")
+    checks = way == "skip_nnmodule_hook_guards = False"
+    with torch._dynamo.config.patch(skip_nnmodule_hook_guards=not checks):
+        if way != "before the first call":
+            compiled(asked)
+        if register != "of the output":
+            owner = layer.weight if register == "register_hook" else layer
+            getattr(owner, register)(lambda *_: calls.append(1))
+        if way == "reset()":
+            torch.compiler.reset()
+        output = compiled(asked[:1] if way == "another shape" else asked)
+        if register == "of the output":
+            output.register_hook(lambda _: calls.append(1))
+        output.sum().backward()
+    return len(calls)
+
+
+for way in (
+    "before the first call",
+    "after it",
+    "another shape",
+    "reset()",
+    "skip_nnmodule_hook_guards = False",
+):
+    runs = [calls_of(name, way) for name in register_names]
+    print(f"{way:34}{runs}")
+    assert runs == ([0] * 4 if way == "after it" else [1] * 4)
+assert calls_of("register_hook", "after it") == 1
+assert calls_of("of the output", "after it") == 1
+torch.compiler.reset()
 
 # %%
 # The log says ``requires_grad mismatch. expected requires_grad=0``

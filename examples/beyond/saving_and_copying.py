@@ -110,6 +110,61 @@ assert all(map(torch.equal, resumed[0].parameters(), parts[0].parameters()))
 assert resumed[2].get_last_lr() == parts[2].get_last_lr()
 assert [n for n, p in resumed[0].named_parameters() if not p.requires_grad] == frozen
 
+# %%
+# LoRA, ``resume_from_checkpoint``: the loss jumps, as if the training began again
+# --------------------------------------------------------------------------------
+# That is not normal. Resume with the same settings, ``num_train_epochs`` too, and
+# compare three values with those before the stop: the loss of an evaluation before the
+# first step, the norm of each ``lora_B`` (at zero, no adapter was loaded), and the
+# first logged learning rate. They tell what is missing:
+#
+# - *The evaluation is worse*: weights are missing. A head that is not in the adapter's
+#   file, as the value head of a reward model or a new classifier, is random again, and
+#   ``strict=False`` raises nothing. Save it with the adapter
+#   (:doc:`/gallery/frameworks/modules_to_save`). Or a new adapter was made instead of
+#   loading the old one.
+# - *It is equal, and the rate is not*: the schedule has another length. With twice as
+#   many epochs, a cosine that had come to its end goes on from its middle, as below. If
+#   you want to train longer, load the weights alone and start a new training with a
+#   small rate.
+# - *Both are equal, and the loss jumps after some steps*: the state of the optimizer
+#   is missing.
+import math
+
+
+def cosine(model, total):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: (1 + math.cos(math.pi * step / total)) / 2
+    )
+    return optimizer, scheduler
+
+
+model, rates = torch.nn.Linear(2, 1), {}
+optimizer, scheduler = cosine(model, total=100)
+for _ in range(99):
+    optimizer.step()
+    scheduler.step()
+file = optimizer.state_dict(), scheduler.state_dict()
+for total in (100, 200):
+    optimizer, scheduler = cosine(model, total)
+    optimizer.load_state_dict(file[0])
+    scheduler.load_state_dict(file[1])
+    optimizer.step()
+    scheduler.step()
+    (rates[total],) = scheduler.get_last_lr()
+    print(f"{total=}: {rates[total]:.1e}")
+assert rates[100] < 1e-8
+assert abs(rates[200] - 5e-5) < 1e-6
+
+adapter = {"lora_B.weight": torch.ones(2, 2)}
+reward = torch.nn.ModuleDict(
+    {"lora_B": torch.nn.Linear(2, 2, bias=False), "v_head": torch.nn.Linear(2, 1)}
+)
+keys = reward.load_state_dict(adapter, strict=False)
+print(keys.missing_keys)
+assert keys.missing_keys == ["v_head.weight", "v_head.bias"]
+
 
 # %%
 # Which copies stay frozen?

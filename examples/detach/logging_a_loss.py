@@ -28,8 +28,9 @@ assert all(loss.grad_fn is None for loss in detached)
 # %% tags=["hide-input"]
 # What else holds the graph?
 # --------------------------
-# Each number is how many of the saved tensors are still in memory after a batch. A
-# running ``total += loss`` holds them as the list does. A detached loss and a number
+# Each number is how many of the saved tensors are still in memory after a batch, as in
+# validation, without ``backward()``. A running ``total += loss`` holds them as the list
+# does. A detached loss and a number
 # hold no graph, and under ``no_grad()`` nothing is recorded. ``float(loss)`` gives the
 # same number as ``loss.item()``.
 import weakref
@@ -127,8 +128,10 @@ assert (logged, weight.grad.tolist()) == (9.0, [3.0, 3.0, 3.0])
 # %%
 # Does ``backward()`` free it?
 # ----------------------------
-# Only what it goes through, and not with ``retain_graph=True``. So in a training loop
-# the logged loss itself holds no saved tensors. But a metric that is computed beside
+# Only the saved tensors of what it goes through, and not with ``retain_graph=True``. So
+# in a training loop the logged loss itself holds no saved tensors. It still holds the
+# nodes of its graph, about half a KiB for each, and in a loop of many thousand steps
+# the RAM grows by gigabytes: detach it there, too. And a metric that is computed beside
 # the loss has operations of its own, and ``backward()`` never goes through them.
 
 
@@ -144,6 +147,11 @@ def logged_after_backward(loss, **options):
 
 
 assert alive(logged_after_backward) == [0, 0, 0]
+loss = torch.ones(1, requires_grad=True).square().sum()
+loss.backward()
+print(loss.grad_fn.next_functions[0][0].name())  # a node is left
+assert loss.grad_fn.next_functions
+assert not loss.detach().requires_grad
 assert alive(logged_with_metric) == [1, 2, 3]
 assert alive(lambda loss: logged_after_backward(loss, retain_graph=True)) == grows
 

@@ -38,6 +38,63 @@ for asks in (False, True):  # wrong, right
 # %%
 # For an input that needs none, return ``None``.
 #
+# ``autograd.grad()`` inside ``backward()`` returns None, or raises
+# -----------------------------------------------------------------
+# Put ``with torch.enable_grad():`` around the computation in ``backward()``, or write
+# ``@torch.enable_grad()`` above it, as in the first cell. Without ``create_graph=True``
+# a backward pass runs with grad mode off, so what ``backward()`` computes has no graph,
+# although the saved tensors require a gradient. ``out.requires_grad = True`` afterwards
+# makes a leaf of the result and does not bring its graph back; then ``autograd.grad()``
+# raises ``One of the differentiated Tensors appears to not have been used in the
+# graph``, and ``allow_unused=True`` turns this into ``(None,)``. Where you know the
+# formula of the derivative, as ``gradient * w`` here, you need no ``autograd.grad()``.
+# Detach a saved tensor before you compute with it again: it may be the result of
+# operations outside of the function.
+
+
+class Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, w, x):
+        ctx.save_for_backward(w, x)
+        return (w * x).sum()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        w, x = ctx.saved_tensors
+        modes.append(torch.is_grad_enabled())
+        out = (w * x).sum()  # wrong: not recorded
+        if not out.requires_grad:
+            out.requires_grad = True
+        (wrong,) = torch.autograd.grad(out, x, gradient, allow_unused=True)
+        with torch.enable_grad():  # right
+            x = x.detach().requires_grad_()
+            out = (w.detach() * x).sum()
+        (right,) = torch.autograd.grad(out, x, gradient)
+        found.append((wrong, right))
+        return None, right
+
+
+modes, found = [], []
+w, x = torch.full((2,), 3.0, requires_grad=True), torch.ones(2, requires_grad=True)
+Sum.apply(w, x).backward()
+torch.autograd.grad(Sum.apply(w, x), x, create_graph=True)
+print("grad mode:", modes)
+print("without and with enable_grad():", *found[0])
+assert modes == [False, True]
+assert found[0][0] is None
+assert all(right.equal(w) for _, right in found)
+with torch.no_grad():
+    out = (w * x).sum()
+out.requires_grad = True
+try:
+    torch.autograd.grad(out, x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a leaf has got its graph back")
+assert "appears to not have been used in the graph" in message
+
+# %%
 # A checkpoint of your own
 # ------------------------
 # It runs a module without a graph, and again in the backward pass. The parameters have

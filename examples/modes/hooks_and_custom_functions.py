@@ -113,6 +113,66 @@ for change in (Reverse.apply, reverse_by_hook):
     assert of_head.equal(plain[1])
 
 # %%
+# DANN: plus or minus domain_loss? With the gradient reversal layer it is plus
+# ----------------------------------------------------------------------------
+# ``loss = class_loss + theta * domain_loss``: the domain classifier has to become
+# *good*, so its own gradient keeps its sign. The layer turns only the gradient that
+# goes on to the backbone. If you remove the layer and write ``class_loss - theta *
+# domain_loss`` instead, the backbone gets the same gradient, but the domain classifier
+# is trained to be wrong. Both together then raise this loss without limit, and the
+# features need not become more alike for it.
+#
+# A minus without the layer is right in two steps with two optimizers, as in a GAN:
+#
+# - the discriminator minimises ``domain_loss`` on ``features.detach()``,
+# - the backbone minimises ``class_loss - theta * domain_loss`` on features that are not
+#   detached. This ``backward()`` also puts a gradient, with the wrong sign, into the
+#   discriminator: clear it before the first step (``zero_grad()``), or freeze the
+#   discriminator for the second.
+#
+# The gradient that the backbone gets is that of the layer, as long as the discriminator
+# is the same. Here it is updated in between: :doc:`/gallery/three-ways/detach_in_a_gan`
+# has the order of such a loop.
+classifier, theta = nn.Linear(2, 1), 0.5
+labels, domains = torch.rand(4, 1).round(), torch.tensor([[0.0], [0], [1], [1]])
+entropy = nn.functional.binary_cross_entropy_with_logits
+samples = torch.randn(4, 3)
+
+
+def of_dann(change, sign):
+    features = backbone(samples)
+    class_loss = entropy(classifier(features), labels)
+    domain_loss = entropy(head(change(features)), domains)
+    loss = class_loss + sign * theta * domain_loss
+    return torch.autograd.grad(loss, [backbone.weight, head.weight])
+
+
+of_head_alone = torch.autograd.grad(
+    entropy(head(backbone(samples).detach()), domains), head.weight
+)[0]
+with_layer, with_minus = of_dann(Reverse.apply, 1), of_dann(nn.Identity(), -1)
+print("same gradient for the backbone:", with_layer[0].allclose(with_minus[0]))
+for name, (_, of_head) in {"plus, layer": with_layer, "minus": with_minus}.items():
+    learns = torch.sum(of_head * of_head_alone) > 0
+    print(f"{name:11} the domain classifier learns: {learns.item()}")
+    assert learns == (name == "plus, layer")
+torch.testing.assert_close(with_layer[0], with_minus[0])
+torch.testing.assert_close(with_layer[1], theta * of_head_alone)
+torch.testing.assert_close(with_minus[1], -theta * of_head_alone)
+
+# Wrong: one optimizer for both, and the minus.
+pair = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+optimizer = torch.optim.SGD(pair.parameters(), lr=0.5)
+for _ in range(200):
+    domain_loss = entropy(pair(samples), domains)
+    optimizer.zero_grad()
+    (-theta * domain_loss).backward()
+    nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
+    optimizer.step()
+print("domain_loss > 100:", domain_loss.item() > 100)
+assert domain_loss > 100
+
+# %%
 # Multiply the gradient of a branch by 0.1: a hook, or a sum with ``detach()``
 # ----------------------------------------------------------------------------
 # ``h.detach() + s * (h - h.detach())`` has the value of ``h``, and sends ``s`` times

@@ -133,6 +133,61 @@ assert grads_in_hook(asked=True) == ([1], [1])
 assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 
 # %%
+# ``param.register_hook``: in the hook, ``param.grad`` is None or that of the last step
+# --------------------------------------------------------------------------------------
+# A hook of :torch:`register_hook <generated/torch.Tensor.register_hook.html>` gets the
+# new gradient as its argument and runs *before* it is added to ``.grad``. Only
+# ``register_post_accumulate_grad_hook`` runs after that. To update a weight in the
+# backward pass and free its gradient at once, as in LOMO or with one optimizer for each
+# parameter, use the second: ``step()`` in the hook, then set ``.grad`` to None. With
+# the first, each parameter is updated with the gradient of the step before.
+#
+# Such an update does not go together with gradient accumulation, with
+# ``clip_grad_norm_()`` over all parameters, or with a second ``backward()`` before the
+# step: each backward pass updates the weights, and no gradient is left after it.
+
+
+def at_once(network, register):
+    optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in network.parameters()}
+
+    def update(weight):
+        if weight.grad is not None:
+            optimizers[weight].step()
+            weight.grad = None
+
+    for weight in network.parameters():
+        if register == "register_hook":
+            weight.register_hook(lambda _, weight=weight: update(weight))
+        else:
+            weight.register_post_accumulate_grad_hook(update)
+
+
+def weights_after(register, steps):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    if register != "step()":
+        at_once(network, register)
+    for step in range(steps):
+        network(torch.full((4, 2), 1.0 + step)).square().mean().backward()
+        if register == "step()":
+            optimizer.step()
+            optimizer.zero_grad()
+    freed = all(p.grad is None for p in network.parameters())
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), freed
+
+
+start, _ = weights_after("step()", 0)
+for register in ("register_hook", "register_post_accumulate_grad_hook"):
+    first, freed = weights_after(register, 1)
+    third, _ = weights_after(register, 3)
+    usual, _ = weights_after("step()", 3)
+    same = third.allclose(usual)
+    print(f"{register:35} {first.equal(start)!s:6}{freed!s:6}{same}")
+    assert first.equal(start) == (register == "register_hook")
+    assert freed == same == (register != "register_hook")
+
+# %%
 # Hooks that never run, without an error
 # --------------------------------------
 # - A module's hooks run when the module is called. ``layer.forward(x)`` and functions
@@ -141,6 +196,8 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 # - The output is a dictionary or a list: a warning, and no hook. In a tuple it works,
 #   but not in a tuple inside a tuple, where not even a warning comes.
 # - The parameter was frozen after its hook was registered.
+# - The module is part of a compiled function that was called before:
+#   :doc:`/gallery/beyond/compile_trace_export`.
 # - ``autograd.grad`` and ``backward(inputs=…)`` compute what they are asked for, and
 #   run the hooks on the way there.
 

@@ -163,6 +163,88 @@ else:
     raise AssertionError("a leaf was changed")
 
 # %%
+# The accuracy of the EMA is 0, or its loss does not move: decay 0.9999 is too slow
+# ---------------------------------------------------------------------------------
+# The trained model is good, and the average of it predicts nothing for many epochs.
+# Print how many updates there were. The decay is the share of the average that one
+# update keeps, so after ``n`` updates ``decay ** n`` of the first weights is left. With
+# 0.9999 this is a third after 10,000 updates, and if the first weights were random, the
+# network is still useless. With few steps in an epoch:
+#
+# - choose a smaller decay, 0.99 to 0.999: about the last ``1 / (1 - decay)`` steps
+#   count, and these should be a small part of the training,
+# - or let the decay grow, ``min(decay, (1 + n) / (10 + n))``, so that the first weights
+#   are soon forgotten,
+# - or begin the average later: copy the student into it after some epochs, or load the
+#   pretrained weights before you make it.
+#
+# If it is still at 0 then, look at the buffers (first cell), and whether the update
+# reaches the model that is evaluated.
+
+
+def warmed_up(update):
+    return min(0.9999, (1 + update) / (10 + update))
+
+
+def left(decay_of, updates):
+    share = 1.0
+    for update in range(updates):
+        share *= decay_of(update)
+    return share
+
+
+decays = {"0.9999": lambda _: 0.9999, "0.999": lambda _: 0.999, "warm-up": warmed_up}
+shares = {name: [left(f, n) for n in (100, 1000, 10_000)] for name, f in decays.items()}
+for name, share in shares.items():
+    print(f"{name:8}", *(f"{part:.3f}" for part in share))
+assert [round(share, 2) for share in shares["0.9999"]] == [0.99, 0.9, 0.37]
+assert shares["0.999"][2] < 1e-4
+assert max(shares["warm-up"]) < 1e-6
+
+# %%
+# A student after 200 steps, and the average after 200 updates with each decay. The
+# error of each:
+teachers, targets = {}, inputs.sum(1, keepdim=True)
+student = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+optimizer = torch.optim.Adam(student.parameters(), lr=0.02)
+for name in decays:
+    teachers[name] = copy.deepcopy(student).requires_grad_(False)
+for step in range(200):
+    loss = F.mse_loss(student(inputs), targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    for name, net in teachers.items():
+        follow(net, student, 1 - decays[name](step))
+scores = {name: F.mse_loss(net(inputs), targets) for name, net in teachers.items()}
+print(f"student {loss:.2f}", *(f"{name} {score:.2f}" for name, score in scores.items()))
+assert scores["0.9999"] > scores["0.999"] > 10 * scores["warm-up"]
+
+# %%
+# ``deepcopy`` of the student, or random weights: how does an EMA teacher begin?
+# ------------------------------------------------------------------------------
+# With the weights of the student. ``copy.deepcopy`` gives the teacher the same values
+# in memory of its own, and then it follows. If a paper says that both are random, it
+# means the values that both begin with. A teacher with other random values would be a
+# mixture of two networks that have nothing in common, until its own first weights are
+# forgotten, and its targets are worth nothing for as long. ``teacher = student`` is no
+# copy: the "average" is the student itself. The student may be pretrained, and so is
+# the teacher then.
+other = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
+with torch.no_grad():
+    good = F.mse_loss(student(inputs), targets).item()
+    other.requires_grad_(False)
+    begun = copy.deepcopy(student).requires_grad_(False)
+    for _ in range(5):
+        follow(begun, student)
+        follow(other, student)
+    print(f"deepcopy {F.mse_loss(begun(inputs), targets):.2f}")
+    print(f"random   {F.mse_loss(other(inputs), targets):.2f}")
+    torch.testing.assert_close(begun(inputs), student(inputs))
+    assert F.mse_loss(other(inputs), targets) > 5 * good
+assert begun[0].weight.data_ptr() != student[0].weight.data_ptr()
+
+# %%
 # The same from the library
 # -------------------------
 # ``AveragedModel`` updates under ``no_grad()``, and copies the buffers. With
@@ -237,19 +319,14 @@ assert tuned.get_parameter("1.weight") is tuned[1].weight
 # - Under DDP each process updates its own copy from ``model.module``, and all stay
 #   equal. The average is not wrapped. The names of a wrapped model begin with
 #   ``module.``, those of a compiled one with ``_orig_mod.``: unwrap both.
-# - Save the counter of updates as well. Many classes begin with a small decay that
-#   grows with the counter: if it starts at 0 again, the first update replaces most of
-#   the average. In ``AveragedModel`` it is the buffer ``n_averaged``. Load the state of
-#   the whole ``AveragedModel``: at ``n_averaged == 0``, the first update is a copy.
+# - Save the counter of updates as well. The decay is the share of the old average that
+#   an update keeps, and with the warm-up from above it is small at first and grows with
+#   the counter. If the counter starts at 0 again, the first update replaces nine tenths
+#   of the average. In ``AveragedModel`` it is the buffer ``n_averaged``. Load the state
+#   of the whole ``AveragedModel``: at ``n_averaged == 0``, the first update is a copy.
 # - Average only floating point tensors: ``v *= decay`` fails at the counter of a batch
 #   norm, ``num_batches_tracked``, with ``result type Float can't be cast``.
-
-
-def decay(updates):
-    return min(0.9999, (1 + updates) / (10 + updates))
-
-
-changes = {updates: round(1 - decay(updates), 4) for updates in (5000, 0)}
+changes = {updates: round(1 - warmed_up(updates), 4) for updates in (5000, 0)}
 print(changes)
 assert changes == {5000: 0.0018, 0: 0.9}
 

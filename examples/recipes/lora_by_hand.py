@@ -116,11 +116,63 @@ torch.testing.assert_close(merged(x), model(x))
 assert merged.state_dict().keys() == network().state_dict().keys()
 
 # %%
-# Why is the gradient of ``A`` zero in the first step?
-# ----------------------------------------------------
+# Why is the gradient of ``A`` (``lora_A``) zero in the first step?
+# -----------------------------------------------------------------
 # Because it comes through ``B``, and ``B`` is zero. After one step ``B`` has moved.
 print(zero[:2])
 assert zero[:2] == [True, False]
+
+# %%
+# The gradient of ``lora_A`` stays zero after many steps
+# ------------------------------------------------------
+# Then ``B`` is not updated. Print ``lora_B`` and its ``.grad`` after several calls of
+# ``step()``:
+#
+# - ``B.grad`` is None: it is frozen, or its layer is not used.
+# - ``B.grad`` is not zero, and ``B`` is: it is not in the optimizer, ``step()`` is not
+#   called yet (gradient accumulation), the rate is 0 (the first step of a warm-up), or
+#   the ``GradScaler`` skips each step because a gradient is ``inf`` or ``nan``.
+# - ``B.grad`` is zero: the gradient that arrives at the layer is zero, or ``A`` was
+#   initialised to zero as well. If both are zero, neither ever gets a gradient.
+#
+# With peft, such a ``lora_B`` may also be one that was loaded wrongly:
+# :doc:`/gallery/frameworks/adapter_is_loaded_frozen`. Below: all is right, ``B`` is not
+# in the optimizer, the rate is 0, the loss is ``inf`` in each step.
+
+
+def after_steps(way):
+    model = with_adapters(network())
+    matrices = [p for p in model.parameters() if p.requires_grad]
+    if way == "not in the optimizer":
+        matrices = [layer.A for layer in (model[0], model[2])]
+    optimizer = torch.optim.AdamW(matrices, lr=0.0 if way == "lr=0" else 0.01)
+    scaler = torch.amp.GradScaler("cpu")
+    for _ in range(5):
+        loss = nn.functional.mse_loss(model(x), wanted)
+        if way == "inf":
+            loss = loss * torch.inf
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    return model[0].B.grad, model[0].B
+
+
+for way in ("right", "not in the optimizer", "lr=0", "inf"):
+    gradient, B = after_steps(way)
+    finite = bool(gradient.isfinite().all())
+    print(
+        f"{way:21} grad: {bool(gradient.any())}, finite: {finite}, B: {bool(B.any())}"
+    )
+    assert gradient.any()
+    assert finite == (way != "inf")
+    assert B.any() == (way == "right")
+
+both_zero = LoRA(nn.Linear(8, 4))
+nn.init.zeros_(both_zero.A)
+both_zero(x).square().sum().backward()
+assert not both_zero.A.grad.any()
+assert not both_zero.B.grad.any()
 
 
 # %%

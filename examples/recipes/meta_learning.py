@@ -254,6 +254,68 @@ for create_graph in (False, True):
     assert (model[0].weight.grad is None) == create_graph
 
 # %%
+# ``load_state_dict(parameters_origin)`` after the inner loop restores nothing
+# ----------------------------------------------------------------------------
+# ``model.state_dict()`` returns the tensors of the model, not copies. The inner steps
+# change them in place, so ``parameters_origin`` has the adapted weights, too. Write
+# ``copy.deepcopy(model.state_dict())``, as Reptile and first-order MAML need it if they
+# adapt the model itself.
+#
+# The outer loss is differentiated *before* the weights are restored: with
+# ``torch.autograd.grad()``, which leaves ``.grad`` alone. Then restore, assign the
+# gradients, and call ``step()`` of the outer optimizer. If you collect the losses and
+# call ``backward()`` on their sum after restoring, the weights that the graph has saved
+# are overwritten, and it raises ``modified by an inplace operation``. (With a single
+# linear layer it does not raise, because that needs no weight for its own gradient.) In
+# any case this is first-order: for the second derivatives take the loop above.
+start = copy.deepcopy(model.state_dict())
+found = {}
+for way in ("state_dict()", "deepcopy(state_dict())"):
+    parameters_origin = model.state_dict()
+    if way != "state_dict()":
+        parameters_origin = copy.deepcopy(parameters_origin)
+    inner = torch.optim.SGD(model.parameters(), lr=0.3)
+    inner.zero_grad()
+    F.mse_loss(model(inputs[0]), targets[0]).backward()
+    inner.step()
+    outer = F.mse_loss(model(inputs[1]), targets[1])
+    right = torch.autograd.grad(outer, model.parameters(), retain_graph=True)
+    model.load_state_dict(parameters_origin)
+    restored = all(map(torch.equal, model.state_dict().values(), start.values()))
+    try:
+        outer.backward()  # too late
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError("overwritten weights were used")
+    assert "modified by an inplace operation" in message
+    print(f"{way:24}", restored)
+    assert restored == (way != "state_dict()")
+    model.load_state_dict(start)
+    for gradient, expected in zip(right, first_order, strict=True):
+        torch.testing.assert_close(gradient, expected)
+
+# %%
+# higher: ``model.weight.grad`` is None after ``innerloop_ctx()``
+# ---------------------------------------------------------------
+# Pass ``higher.innerloop_ctx(model, optimizer, copy_initial_weights=False)``. By
+# default, the inner loop begins with copies of the weights, and the gradient ends at
+# these. With False, it begins with the weights of the model themselves, whose ``.grad``
+# the outer ``backward()`` fills; an outer optimizer has to make the step. For an
+# evaluation, ``track_higher_grads=False`` saves the memory of the second derivatives.
+# (Read in `its source
+# <https://github.com/facebookresearch/higher/blob/main/higher/__init__.py>`__, not
+# run.) The loop at the top of this page does the same with ``torch.func`` alone. Here
+# is the difference that the option makes:
+initial = torch.ones(1, requires_grad=True)
+for copies in (True, False):
+    begin = initial.detach().clone().requires_grad_() if copies else initial
+    (gradient,) = torch.autograd.grad(begin.square().sum(), begin, create_graph=True)
+    (begin - 0.1 * gradient).square().sum().backward()
+    print(f"copy_initial_weights={copies}:", initial.grad)
+    assert (initial.grad is None) == copies
+
+# %%
 # Evaluation of MAML under ``no_grad()``, or in ``validation_step``: it raises
 # ----------------------------------------------------------------------------
 # The inner loop needs gradients, also where nothing is trained for good. Under

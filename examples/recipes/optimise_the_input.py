@@ -187,6 +187,36 @@ assert "does not require grad" in message
 assert again.equal(attacked)
 
 # %%
+# The VGG of the perceptual loss has no ``requires_grad=False``: is it trained?
+# -----------------------------------------------------------------------------
+# Not if the optimizer has the generator's parameters only. But a gradient is computed
+# for each weight of VGG, adds up in its ``.grad`` with every step, since
+# ``optimizer.zero_grad()`` does not reach it, and costs time and memory. The generator
+# learns the same. So write ``vgg.requires_grad_(False).eval()``. ``eval()`` alone
+# freezes nothing: it switches dropout and batch norm.
+import copy
+
+generator, x = nn.Linear(4, 4), torch.randn(2, 4)
+start = copy.deepcopy(generator.state_dict())
+optimizer = torch.optim.SGD(generator.parameters(), lr=0.01)
+of_generator, of_vgg = [], []
+for frozen in (False, True):
+    vgg = copy.deepcopy(network).requires_grad_(not frozen).eval()
+    before = vgg[0].weight.clone()
+    for _ in range(2):
+        optimizer.zero_grad()
+        functional.l1_loss(vgg(generator(x)), vgg(x).detach() - 5).backward()
+        of_vgg.append(None if frozen else round(vgg[0].weight.grad.norm().item(), 4))
+    of_generator.append(generator.weight.grad.clone())
+    optimizer.step()
+    assert vgg[0].weight.equal(before)
+    generator.load_state_dict(start)
+print(of_vgg)
+assert abs(of_vgg[1] - 2 * of_vgg[0]) < 1e-3
+assert of_vgg[2:] == [None, None]
+torch.testing.assert_close(*of_generator)
+
+# %%
 # A perceptual loss: frozen, and not under ``no_grad()``
 # ------------------------------------------------------
 # A frozen network compares what the generator made with what it should have made. The

@@ -188,6 +188,43 @@ else:
 assert "has been modified by an inplace operation" in message
 
 # %%
+# MUNIT, cycle loss: why ``criterion_recon(c_code_12, c_code_1.detach())``?
+# -------------------------------------------------------------------------
+# The code of an image is decoded to another image, this is encoded again, and the
+# second code should be the first one. With ``detach()`` the first code is a target: the
+# gradient comes only through the decoder and the second encoding. Without it, the first
+# code is pulled towards the second as well, so the loss also falls when the target
+# moves, for instance when all codes become smaller. The first code is still trained by
+# the other losses, such as the reconstruction of the image: ``detach()`` does not
+# change ``code`` itself. (`The official code of MUNIT
+# <https://github.com/NVlabs/MUNIT/blob/master/trainer.py>`__ does not detach here, so
+# it is a choice and not a must.)
+encode, decode = nn.Linear(8, 4), nn.Linear(4, 8)
+image = torch.randn(16, 8)
+
+
+def first_and_second(*, detach):
+    code = encode(image)
+    again = encode(decode(code))
+    target = code.detach() if detach else code
+    loss = F.l1_loss(again, target)
+    return loss, torch.autograd.grad(loss, [again, code])
+
+
+def through_second(again_gradient):
+    code = encode(image)
+    return torch.autograd.grad(encode(decode(code)), code, again_gradient)[0]
+
+
+(value, (of_again, of_code)), (other_value, (_, of_both)) = (
+    first_and_second(detach=detach) for detach in (True, False)
+)
+print(f"{value:.4f} {other_value:.4f}")
+assert value == other_value
+torch.testing.assert_close(of_code, through_second(of_again))
+torch.testing.assert_close(of_both, of_code - of_again)
+
+# %%
 # Where it ends
 # -------------
 # Why the two together prevent the collapse is a hypothesis in the paper. The loss does
