@@ -85,15 +85,17 @@ assert "appears to not have been used in the graph" in message
 # ``use_reentrant=True`` or ``False``: which is better?
 # -----------------------------------------------------
 # Pass False, in ``gradient_checkpointing_kwargs={"use_reentrant": False}`` of
-# transformers as well. True is the older form, and is still the default of PyTorch.
-# The two give the same gradients where both work, and both free the activations inside
-# the block. What differs:
+# transformers as well. True is the older form, and is still the default of PyTorch. In
+# transformers the default has been False `since January 2026
+# <https://github.com/huggingface/transformers/pull/43203>`__. The two give the same
+# gradients where both work, and both free the activations inside the block. What
+# differs:
 #
 # - False needs no input that requires a gradient, allows ``autograd.grad()`` and
 #   ``backward(inputs=…)``, passes keyword arguments on, and follows tensors in
 #   dictionaries and lists.
 # - False runs less again in the backward: it stops as soon as it has the tensors that
-#   it needs. In the example, the code behind the last layer runs once only. True does
+#   it needs. In the example, the code after the last layer runs only once. True does
 #   less bookkeeping for each operation. You notice that only with very small tensors:
 #   on a CPU, layers of width 8 took a third less time, layers of width 256 the same.
 # - True tolerates a second run that differs from the first: a changed

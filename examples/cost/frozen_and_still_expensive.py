@@ -83,7 +83,8 @@ assert of_lora == [17, 13, 6]
 # batches), the number of calls decides, not the number of operations. A lower rank
 # removes no call. What helps: adapters in fewer layers, such as ``q_proj`` and
 # ``v_proj``, or in the last ones; a larger batch, in the memory that LoRA saves; and
-# merging for inference. Also check that the base is frozen: otherwise you pay for both.
+# merging for inference. Also check that the base is frozen: otherwise you pay for all
+# weight gradients and for the adapters.
 #
 # The calls of a matrix multiplication in one step, with all six layers training, with
 # LoRA, and with LoRA in the last layer:

@@ -221,8 +221,8 @@ model.requires_grad_(True)
 # %%
 # Frozen, but the Trainer passes them to the optimizer: does that cost memory or speed?
 # -------------------------------------------------------------------------------------
-# No. A parameter with ``requires_grad=False`` has no ``.grad``, so the optimizer skips
-# it and makes no state for it. The ``Trainer`` of transformers passed frozen
+# No. A parameter that is frozen from the beginning gets no ``.grad``, so the optimizer
+# skips it and makes no state for it. The ``Trainer`` of transformers passed frozen
 # parameters, too, when this was `reported in January 2023
 # <https://github.com/huggingface/transformers/issues/21182>`__; today it leaves them
 # out. If you freeze an encoder and the training is neither faster nor smaller, the
@@ -271,7 +271,9 @@ model.requires_grad_(True)
 # The results of LoRA, prompts and freezing are compared in
 # :doc:`/gallery/frameworks/lora_freeze_or_a_prompt`. Checkpointing, sharding and
 # accumulation leave the step as it was, up to rounding (accumulation not with batch
-# norm). To accumulate, divide the loss by the number of parts:
+# norm or dropout, and only if all parts have the same number of samples or, for a mean
+# over tokens, of tokens). To accumulate parts of equal size, divide the loss by their
+# number:
 with_parts = {}
 for parts in (1, 4):
     of_parts = []

@@ -130,9 +130,9 @@ assert (logged, weight.grad.tolist()) == (9.0, [3.0, 3.0, 3.0])
 # ----------------------------
 # Only the saved tensors of what it goes through, and not with ``retain_graph=True``. So
 # in a training loop the logged loss itself holds no saved tensors. It still holds the
-# nodes of its graph, about half a KiB for each, and in a loop of many thousand steps
-# the RAM grows by gigabytes: detach it there, too. And a metric that is computed beside
-# the loss has operations of its own, and ``backward()`` never goes through them.
+# nodes of its graph, half a KiB to one KiB for each, and in a loop of many thousand
+# steps the RAM grows by gigabytes: detach it there, too. And a metric that is computed
+# beside the loss has operations of its own, and ``backward()`` never goes through them.
 
 
 def logged_with_metric(loss):

@@ -64,9 +64,9 @@ else:
 
 # %%
 # After a backward such a list holds no activations, and yet the memory of the process
-# grows: a node takes about half a KiB of the computer's memory (not of the GPU's), so a
-# network with 1000 nodes adds some 400 KiB in each step, and gigabytes in an epoch
-# (measured with PyTorch 2.13). In validation no backward frees anything, and what was
+# grows: a node takes half a KiB to one KiB of the computer's memory (not of the GPU's),
+# so 1000 nodes add 500 KiB to 1 MiB in each step, and gigabytes in an epoch (measured
+# with PyTorch 2.13). In validation no backward frees anything, and what was
 # saved stays as well. A detached loss holds no graph.
 losses = [loss.detach() for loss in history]
 print(saved(losses, model))

@@ -2,9 +2,8 @@
 ``Detected call of lr_scheduler.step() before optimizer.step()``
 ================================================================
 
-Call ``optimizer.step()``, which trains, then ``scheduler.step()``, which only sets the
-rate; in the other order, the first rate is left out. If your order is right, the
-``GradScaler`` skipped the step, or the scheduler belongs to another optimizer.
+Call ``optimizer.step()``, which trains, then ``scheduler.step()``. If the order is
+right, ``GradScaler`` skipped the step, or the scheduler is that of another optimizer.
 """
 
 # %%

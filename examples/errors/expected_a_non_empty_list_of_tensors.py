@@ -113,7 +113,7 @@ assert not target.requires_grad
 # %%
 # DPO: ``zero stage 2 requires an optimizer``, ``max() arg is an empty sequence``
 # -------------------------------------------------------------------------------
-# Both come from ``deepspeed.initialize()`` for a model that does not train, mostly the
+# Both come from ``deepspeed.initialize()``, mostly for a model that does not train: the
 # reference model of DPO, which a trainer such as LLaMA-Factory or TRL prepares with the
 # configuration of the model that trains. Give it a copy without ``optimizer`` and
 # ``scheduler``, and with ``stage`` 0, unless the stage is 3:
@@ -141,7 +141,10 @@ assert not target.requires_grad
 # <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage3.py>`__),
 # and not run. With LoRA you need no second model, since the base without the adapter is
 # the reference: :doc:`/gallery/frameworks/adapter_is_loaded_frozen`. If it is the model
-# that trains, everything in it is frozen by mistake.
+# that trains: with ``max() ...``, everything in it is frozen by mistake; with
+# ``requires an optimizer``, none was given or configured (with accelerate: pass model
+# and optimizer in one ``prepare()``, `sd-scripts 1200
+# <https://github.com/kohya-ss/sd-scripts/pull/1200>`__).
 from copy import deepcopy
 
 

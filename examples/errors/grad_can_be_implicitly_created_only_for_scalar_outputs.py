@@ -99,7 +99,8 @@ optimizer.zero_grad()
 # - before ``loss.backward()``, and after ``zero_grad()`` (before PyTorch 2.0 it is 0
 #   there): the order is ``backward()``, ``attack()``, second ``backward()``,
 #   ``restore()``, ``step()``, ``zero_grad()``;
-# - if the embedding is frozen: require its gradient and leave it out of the optimizer;
+# - if the embedding is frozen: require its gradient, leave it out of the optimizer, and
+#   call ``model.zero_grad()``, since ``optimizer.zero_grad()`` does not reach it;
 # - if its output was detached or computed under ``no_grad()``;
 # - if the name belongs to an embedding that this batch does not use, for example the
 #   one of a second network.

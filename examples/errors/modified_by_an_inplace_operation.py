@@ -168,14 +168,14 @@ for copied in (True, False):
 # makes a new tensor.
 #
 # With ``max_norm``, ``nn.Embedding`` and ``nn.EmbeddingBag`` write to their weight in
-# the forward pass, which few other layers do. They shorten the rows that they look up,
+# the forward pass. Most layers never do. These two shorten the rows that they look up,
 # in place, and the write counts even if no row is too long. The error comes if an
 # operation has saved ``embedding.weight`` itself, for example that of the output layer
 # (tied weights), and the embedding is then called again: for the next frame, the next
-# token, the second branch. The version is then too high by one for each call
-# (``version 152; expected version 151``), and the shape is that of the weight, or the
-# same with the dimensions exchanged. Two lookups of an ``nn.Embedding`` alone raise
-# nothing, since they save only the indices. A frozen table changes, too:
+# token, the second branch. The version is then too high by one for each call (``version
+# 152; expected version 151``), and the shape is that of the weight, or the same with
+# the dimensions exchanged. Two lookups of an ``nn.Embedding`` alone raise nothing,
+# since they save only the indices. A frozen table changes, too:
 # :doc:`/gallery/still-moves/other_buffers_that_move`.
 
 

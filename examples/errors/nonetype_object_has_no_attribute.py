@@ -118,8 +118,8 @@ assert x.grad.tolist() == [0, 0]
 # - In a loop, the image of the second step is the result of the first one. Detach it.
 #
 # Reading ``.grad`` of a result shows the warning
-# :doc:`the_grad_attribute_of_a_tensor_that_is_not_a_leaf`; of a detached copy, no
-# warning is shown. ``autograd.grad(loss, image)`` also accepts a result, and if the
+# :doc:`the_grad_attribute_of_a_tensor_that_is_not_a_leaf`. If the network got a copy,
+# there is no warning. ``autograd.grad(loss, image)`` also accepts a result, and if the
 # loss does not depend on the image, it raises an error in place of None.
 import warnings
 
@@ -159,7 +159,7 @@ attacked = attacked.detach().requires_grad_()
 assert gradient_of(attacked) is not None
 
 # %%
-# FGSM and PGD are whole in :doc:`/gallery/recipes/optimise_the_input`.
+# For the complete code of FGSM and PGD, see :doc:`/gallery/recipes/optimise_the_input`.
 
 # %%
 # Grad-CAM of a detector: ``'NoneType' object has no attribute 'shape'``

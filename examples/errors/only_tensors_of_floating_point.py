@@ -123,7 +123,8 @@ assert trainable == ["weight", "bias"]
 # - Load the original weights (fp16 or bf16), not the quantised checkpoint, and let the
 #   library quantise them while it loads, for example with a ``BitsAndBytesConfig``.
 # - Keep the quantised weights frozen. Train LoRA or a prompt, which are in floating
-#   point. Code that unfreezes "all parameters" needs the condition above.
+#   point. Code that unfreezes "all parameters" needs the condition
+#   ``parameter.is_floating_point()`` of the section above.
 # - For inference, the adapter can be loaded on the original weights.
 #
 # The ``Trainer`` of transformers refuses a quantised model without an adapter:

@@ -102,7 +102,9 @@ assert [name for name, found in is_nan.items() if not found] == ["norm()", "std(
 # exponent should not train, detach it. If it should, the base must be positive:
 # ``base.clamp(min=1e-8)`` makes it so, and changes the power of a negative base. With a
 # number as the exponent it is ``PowBackward0``, which has no such gradient. A base of 0
-# with a positive exponent gives a gradient of 0.
+# with a positive exponent gives a gradient of 0 today. It was NaN in versions of 2019
+# (`issue 27134 <https://github.com/pytorch/pytorch/issues/27134>`__, not run);
+# ``clamp(min=1e-8)`` helps there, too.
 #
 # For ``AddmmBackward0`` of ``nn.Linear``, 0 is the bias, 1 the input, and 2 the weight;
 # for a convolution, 0 is the input, 1 the weight, and 2 the bias. ``next_functions`` of

@@ -345,13 +345,15 @@ assert unloaded is merged
 #
 # - Keep the adapter beside the base in 4 bits, as in the training, or
 # - merge into the unquantised base, use it in 16 bits and test this model, or
-# - quantise the merged model only if a test of exactly this model is good enough.
+# - quantise the merged model, and use it only if a test of exactly this model is good
+#   enough.
 #
 # ``merge_and_unload()`` on a base in 4 bits rounds, too, and peft warns ``Merge lora
 # module to 4-bit linear may get different generations due to rounding errors`` (from
 # its source). The bitsandbytes library was not run here: a function that rounds to 15
-# values stands for it. The differences from the tested weights, in units of a small
-# adapter, and the share of weights whose 4 bits don't show that there was one:
+# values stands for it. The first two lines: the difference from the tested weights, in
+# units of a small adapter. The last line: the share of weights whose 4 bits are the
+# same as without an adapter:
 
 
 def in_4_bits(weight, step):

@@ -168,6 +168,7 @@ assert rows["no backward()"] == (True, False, False)
 # %%
 # The loss does not fall with ``optimizer.step()``, but with a manual update it does
 # ----------------------------------------------------------------------------------
+# The loss does not decrease, or goes up and down, although ``step()`` is called.
 # ``p.data.add_(p.grad, alpha=-lr)`` writes to the model that you have now.
 # ``optimizer.step()`` writes to the parameters that the optimizer was given. If the
 # line ``model = ...`` ran again after that, or a layer was replaced, these are the old
@@ -207,10 +208,10 @@ assert (rnn(data) - data.sum(1, keepdim=True)).square().mean() < losses[-1]
 # %%
 # Only the checkpoints are identical
 # ----------------------------------
-# If the weights moved in memory, the mistake is in the saving: another model than the
-# one that trains is saved, or the list of states holds ``model.state_dict()`` itself.
-# All its entries are the same tensors, and show the latest weights. Save at once, or
-# copy with ``copy.deepcopy``.
+# If the weights of the model change in training and only the saved ones are equal, the
+# mistake is in the saving: another model than the one that trains is saved, or the list
+# of states holds ``model.state_dict()`` itself. All its entries are the same tensors,
+# and show the latest weights. Save at once, or copy with ``copy.deepcopy``.
 kept, copied = [], []
 for _ in range(2):
     train_step()

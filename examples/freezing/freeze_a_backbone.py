@@ -240,10 +240,13 @@ for name in backbones:
 # Why not all layers, why only the last ones? Can the two stages be one?
 # ----------------------------------------------------------------------
 # The early layers of a network are general, and the last ones belong to the task it was
-# trained on (`measured by Yosinski et al. <https://arxiv.org/abs/1411.1792>`__). So the
-# last ones gain most from training, and below the first one that trains, nothing is
-# kept for the backward pass. All layers at a small rate can be as good or better, with
-# enough data. Which it is for you, only a validation on your data shows.
+# trained on (`measured by Yosinski et al. <https://arxiv.org/abs/1411.1792>`__). So for
+# a new task on similar data, the last ones mostly gain most from training. If the
+# inputs themselves look different (noise, another sensor), it can be the first ones
+# (`Lee et al. <https://arxiv.org/abs/2210.11466>`__). Below the first layer that
+# trains, nothing is kept for the backward pass. All layers at a small rate can be as
+# good or better, with enough data. Which it is for you, only a validation on your data
+# shows.
 #
 # A random head sends random gradients into a backbone that trains with it. `Kumar et
 # al. <https://arxiv.org/abs/2202.10054>`__ found that head first, then all, was better

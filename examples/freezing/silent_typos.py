@@ -107,8 +107,8 @@ assert not net[1].training
 # ``model.parameters()``, ``filter()`` and ``itertools.chain()`` can be read once. If
 # the optimizer has read ``params``, the loop afterwards runs over nothing, without an
 # error. Make a list of it. This is a line of SAC and TD3 code: ``q_params =
-# itertools.chain(q1.parameters(), q2.parameters())``. There, the frozen critics only
-# save time: in the actor's step only the actor's optimizer steps, and the gradients of
+# itertools.chain(q1.parameters(), q2.parameters())``. There, freezing the critics only
+# saves time: in the actor's step only the actor's optimizer steps, and the gradients of
 # the critics are cleared before their own. To freeze a module, call
 # ``requires_grad_(False)`` on it, and no list is needed.
 import itertools

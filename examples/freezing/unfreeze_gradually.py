@@ -203,7 +203,7 @@ print("activations, gradients, Adam")
 memory = {}
 for frozen, size in ((True, 256), (False, 256), (False, 64)):
     memory[frozen, size] = needs(frozen=frozen, size=size)
-    print(*memory[frozen, size], f"{frozen=} {size=}", sep="\t")
+    print(*(f"{kib:6}" for kib in memory[frozen, size]), f"{frozen=} {size=}")
 assert memory[False, 256][0] > 4 * memory[True, 256][0]
 assert memory[False, 64][0] < memory[False, 256][0] / 3
 assert memory[False, 256][1:] == memory[False, 64][1:] == [130, 260]

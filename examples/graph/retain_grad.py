@@ -57,9 +57,9 @@ assert x.grad is None
 # is ``nn.ReLU(inplace=True)``, you get the gradient of its result.
 from torch import nn
 
+torch.manual_seed(0)
 model, images = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), x.detach()
 outputs = {}
-torch.manual_seed(0)
 
 
 def keep(name):

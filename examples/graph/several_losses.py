@@ -169,8 +169,8 @@ for together in (True, False):
 # PPO with a value head on the same model (``v_head``): is the critic trained?
 # ----------------------------------------------------------------------------
 # Yes. In TRL's ``AutoModelForCausalLMWithValueHead``, which LLaMA-Factory uses for PPO,
-# actor and critic are one language model with a second head, and only the reward model
-# and the reference model are frozen (`source
+# actor and critic are one language model with a second head, and the critic is not
+# frozen: only the reward model and the reference model are not trained at all (`source
 # <https://github.com/huggingface/trl/blob/v0.11.4/trl/models/modeling_value_head.py>`__,
 # not run here). The loss is ``policy_loss + vf_coef * value_loss``, and one
 # ``backward()`` trains what is shared and trainable (with LoRA, the adapters) by both

@@ -244,8 +244,9 @@ for part in (features[0, index[0]], features.index_select(1, index[0])):
 # for the prediction.
 #
 # Two hills in the scores give a position between them, and flat scores the middle.
-# Scores that are multiplied by a factor above 1 (a temperature below 1) come closer to
-# the maximum, and their gradient becomes smaller.
+# If you multiply the scores by a factor above 1 (a temperature below 1), the result
+# comes closer to the position of the maximum. Once one bin has nearly all the weight,
+# the gradient vanishes.
 bins = torch.tensor([[0.0, 1.0, 4.0, 1.0, 0.0]], requires_grad=True)
 positions, truth = torch.arange(5.0), torch.tensor([3])
 # Wrong: the index has no graph.

@@ -127,8 +127,8 @@ for change in (Reverse.apply, reverse_by_hook):
 # - the discriminator minimises ``domain_loss`` on ``features.detach()``,
 # - the backbone minimises ``class_loss - theta * domain_loss`` on features that are not
 #   detached. This ``backward()`` also puts a gradient, with the wrong sign, into the
-#   discriminator: clear it before the first step (``zero_grad()``), or freeze the
-#   discriminator for the second.
+#   discriminator: clear it with ``zero_grad()`` before the next update of the
+#   discriminator, or freeze the discriminator while the backbone is updated.
 #
 # The gradient that the backbone gets is that of the layer, as long as the discriminator
 # is the same. Here it is updated in between: :doc:`/gallery/three-ways/detach_in_a_gan`

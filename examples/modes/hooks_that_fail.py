@@ -138,9 +138,12 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 # A hook of :torch:`register_hook <generated/torch.Tensor.register_hook.html>` gets the
 # new gradient as its argument and runs *before* it is added to ``.grad``. Only
 # ``register_post_accumulate_grad_hook`` runs after that. To update a weight in the
-# backward pass and free its gradient at once, as in LOMO or with one optimizer for each
-# parameter, use the second: ``step()`` in the hook, then set ``.grad`` to None. With
-# the first, each parameter is updated with the gradient of the step before.
+# backward pass and free its gradient at once, use the second, with one optimizer for
+# each parameter: ``step()`` in the hook, then set ``.grad`` to None. With the first, a
+# hook that updates its own parameter uses the gradient of the step before. LOMO (read,
+# not run) uses the first, too, but its hook goes over all parameters and updates those
+# whose ``.grad`` is already there. The last one of the pass has no hook after it, so
+# LOMO calls the update once more after ``backward()``.
 #
 # Such an update does not go together with gradient accumulation, with
 # ``clip_grad_norm_()`` over all parameters, or with a second ``backward()`` before the

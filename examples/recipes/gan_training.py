@@ -271,8 +271,8 @@ assert not slope.requires_grad
 #
 # ``retain_graph=True`` only hides the error: each update then computes through the
 # generator. If the discriminator has smooth activations, such as ``Tanh`` or ``SiLU``,
-# that also leaves a gradient in the generator. With ReLU and LeakyReLU this gradient is
-# zero.
+# or batch or instance norm, that also leaves a gradient in the generator. With only
+# linear layers or convolutions and ReLU or LeakyReLU, this gradient is zero.
 
 
 def mixed_penalty(discriminator, real, fake):

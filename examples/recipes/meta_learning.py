@@ -263,11 +263,12 @@ for create_graph in (False, True):
 #
 # The outer loss is differentiated *before* the weights are restored: with
 # ``torch.autograd.grad()``, which leaves ``.grad`` alone. Then restore, assign the
-# gradients, and call ``step()`` of the outer optimizer. If you collect the losses and
-# call ``backward()`` on their sum after restoring, the weights that the graph has saved
-# are overwritten, and it raises ``modified by an inplace operation``. (With a single
-# linear layer it does not raise, because that needs no weight for its own gradient.) In
-# any case this is first-order: for the second derivatives take the loop above.
+# gradients (with several tasks, their sum or mean), and call ``step()`` of the outer
+# optimizer. If you collect the losses and call ``backward()`` on their sum after
+# restoring, the weights that the graph has saved are overwritten, and it raises
+# ``modified by an inplace operation``. (With a single linear layer it does not raise,
+# because that needs no weight for its own gradient.) In any case this is first-order:
+# for the second derivatives take the loop above.
 start = copy.deepcopy(model.state_dict())
 found = {}
 for way in ("state_dict()", "deepcopy(state_dict())"):

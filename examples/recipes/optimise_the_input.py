@@ -193,7 +193,7 @@ assert again.equal(attacked)
 # for each weight of VGG, adds up in its ``.grad`` with every step, since
 # ``optimizer.zero_grad()`` does not reach it, and costs time and memory. The generator
 # learns the same. So write ``vgg.requires_grad_(False).eval()``. ``eval()`` alone
-# freezes nothing: it switches dropout and batch norm.
+# freezes nothing: it turns dropout off and lets batch norm use its stored statistics.
 import copy
 
 generator, x = nn.Linear(4, 4), torch.randn(2, 4)

@@ -95,6 +95,7 @@ torch.backends.mha.set_fastpath_enabled(True)
 # ``enable_nested_tensor=False``, and it is gone. You need not change ``norm_first``.
 import warnings
 
+warnings.filterwarnings("ignore", "The PyTorch API of nested tensors")
 pre_norm = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True)
 for enabled in (True, False):
     with warnings.catch_warnings(record=True, action="always") as found:

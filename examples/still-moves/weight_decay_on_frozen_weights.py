@@ -83,8 +83,8 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
-# ``no_decay = ["bias", "LayerNorm.weight"]``: which parameters does it match?
-# ----------------------------------------------------------------------------
+# ``no_decay`` by ``"bias"`` and ``"LayerNorm.weight"``: what does it match?
+# --------------------------------------------------------------------------
 # The names are those of BERT. ``nn.TransformerEncoder`` has ``norm1.weight``, GPT-2
 # ``ln_1.weight``, LLaMA ``input_layernorm.weight``: the list matches none of these, so
 # the norms get weight decay, without an error. Sort by the number of dimensions, or
