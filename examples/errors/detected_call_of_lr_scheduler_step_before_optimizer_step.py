@@ -2,8 +2,8 @@
 ``Detected call of lr_scheduler.step() before optimizer.step()``
 ================================================================
 
-Call ``optimizer.step()``, which trains, then ``scheduler.step()``. If the order is
-right, ``GradScaler`` skipped the step, or the scheduler is that of another optimizer.
+Call ``optimizer.step()``, then ``scheduler.step()``. If the order is right,
+``GradScaler`` skipped the step, or the scheduler is that of another optimizer.
 """
 
 # %%

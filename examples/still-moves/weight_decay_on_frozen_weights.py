@@ -83,7 +83,7 @@ assert frozen.grad is None
 assert trained.grad.item() == 1
 
 # %%
-# ``no_decay`` by ``"bias"`` and ``"LayerNorm.weight"``: what does it match?
+# ``no_decay``: which parameters do ``bias`` and ``LayerNorm.weight`` match?
 # --------------------------------------------------------------------------
 # The names are those of BERT. ``nn.TransformerEncoder`` has ``norm1.weight``, GPT-2
 # ``ln_1.weight``, LLaMA ``input_layernorm.weight``: the list matches none of these, so
