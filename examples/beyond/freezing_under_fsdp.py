@@ -252,12 +252,10 @@ assert counts == [2, 0]
 # Linear evaluation: a unit that is frozen as a whole
 # ---------------------------------------------------
 # Only a head trains on a frozen trunk, and the trunk has units of its own, in which
-# nothing trains. FSDP1 and FSDP2 of PyTorch allow that. FairScale, from which FSDP1
-# comes, failed in 2021 with ``expected to be in states [<TrainingState.BACKWARD_POST:
-# 4>] but current state is TrainingState.IDLE``, because a frozen unit has no backward
-# pass. `It was mended <https://github.com/facebookresearch/fairscale/pull/614>`__
-# (read, not run): use FSDP of PyTorch. A trunk that fits on each GPU can also stay
-# outside: call it under ``no_grad()``, and wrap only the head.
+# nothing trains. FSDP1 and FSDP2 of PyTorch allow that. FairScale (not run) failed with
+# ``expected to be in states [<TrainingState.BACKWARD_POST: 4>] but current state is
+# TrainingState.IDLE`` before `a correction of 2021
+# <https://github.com/facebookresearch/fairscale/pull/614>`__: use FSDP of PyTorch.
 def trunk_and_head():
     trunk = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).requires_grad_(False)
     return nn.Sequential(trunk, nn.Linear(4, 1))
@@ -283,7 +281,8 @@ for model in (first, second):
 # A sharded frozen part saves memory, and is gathered in each forward. If each GPU has
 # room for it, leave it out: ``ignored_params=`` of ``fully_shard()``, or
 # ``ignored_states=`` of FSDP1 (not run). FSDP does not move such parameters to the GPU
-# and does not average their gradients, so move and freeze them yourself.
+# and does not average their gradients, so move and freeze them yourself. Or call the
+# frozen part under ``no_grad()``, outside, and wrap only the head.
 model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
 model[0].requires_grad_(False)
 fully_shard(model, mesh=mesh, ignored_params=set(model[0].parameters()))

@@ -16,13 +16,12 @@ for is_right in (False, True):
     rates = []
     for _ in range(3):
         net(x).sum().backward()
+        # Wrong: before the step of the optimizer. Right: after it.
         if not is_right:
-            # Wrong: before the step of the optimizer.
             scheduler.step()
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         if is_right:
-            # Right: after it.
             scheduler.step()
     print(rates)
     assert rates == ([1, 0.5, 0.25] if is_right else [0.5, 0.25, 0.125])
