@@ -255,6 +255,7 @@ assert counts == [2, 0]
 # ``expected to be in states [<TrainingState.BACKWARD_POST: 4>] but current state is
 # TrainingState.IDLE`` before `a correction of 2021
 # <https://github.com/facebookresearch/fairscale/pull/614>`__: use FSDP of PyTorch.
+# ``ignored_params=`` of ``fully_shard()`` leaves a frozen part whole.
 def trunk_and_head():
     trunk = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).requires_grad_(False)
     return nn.Sequential(trunk, nn.Linear(4, 1))
@@ -273,18 +274,6 @@ for model in (first, second):
     print(trained)
     assert any(trained)
     assert trained == [p.requires_grad for p in model.parameters()]
-
-# %%
-# Leave a frozen part whole: ``ignored_params`` and ``ignored_states``
-# --------------------------------------------------------------------
-# A sharded frozen part saves memory, and is gathered in each forward. If each GPU has
-# room for it, leave it out: ``ignored_params=`` of ``fully_shard()``, or
-# ``ignored_states=`` of FSDP1 (not run). FSDP does not move such parameters to the GPU
-# and does not average their gradients, so move and freeze them yourself.
-model = nn.Sequential(nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1))
-fully_shard(model, mesh=mesh, ignored_params=set(model[0].parameters()))
-assert type(model[0].weight) is nn.Parameter
-assert model(x).requires_grad
 
 # %%
 # LoRA under FSDP1: uniform dtype, and a loss of NaN
