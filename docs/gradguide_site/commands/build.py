@@ -21,7 +21,7 @@ from gradguide_site.publish.llms import add_list
 from gradguide_site.running import packages
 from gradguide_site.running.sphinx_builds import PROCESSES, Build, Job, prepare, run
 from gradguide_site.running.stage import files, stage
-from gradguide_site.search.index import index
+from gradguide_site.search.index import FOLDER, index
 
 NOT_SOURCES = {"_build", "__pycache__"}
 """Folders that have no sources."""
@@ -37,7 +37,8 @@ def build(
     """Build the site, unless it is up to date. Other languages keep their pages.
 
     With ``strict``, missing translations and warnings are errors. Otherwise the site is
-    a draft, without the books. Without ``with_index``, the search index stays as it is.
+    a draft, without the books. Without ``with_index``, an existing search index stays
+    as it is.
 
     Raises:
         PipelineError: The build failed; the last good site is unchanged.
@@ -59,7 +60,7 @@ def _build(
     project: Project, languages: Sequence[Language], *, strict: bool, with_index: bool
 ) -> None:
     record = project.built / "built-from.txt"
-    sources = _digest(project, strict=strict)
+    sources = _digest(project, strict=strict, with_index=with_index)
     if project.site.exists() and record.exists() and record.read_text() == sources:
         print("Nothing has changed since the last build.")
         return
@@ -108,7 +109,7 @@ def _finish(
     project: Project, language: Language, *, with_book: bool, with_index: bool
 ) -> None:
     """Make what is made from the finished pages of a language."""
-    if with_index:
+    if with_index or not (project.pages(language) / FOLDER).exists():
         index(project, language)
     add_list(project, language)
     add_card(project, language)
@@ -116,14 +117,15 @@ def _finish(
         add_book(project, language)
 
 
-def _digest(project: Project, *, strict: bool) -> str:
+def _digest(project: Project, **options: bool) -> str:
     """Return a digest of the sources, settings and packages of the site."""
     used = packages.versions(project.packages)
-    settings = (sys.version, used, project.epoch, project.address, strict)
+    settings = (sys.version, used, project.epoch, project.address, options)
     digest = hashlib.sha256(repr(settings).encode())
     for folder in (project.docs, project.examples, project.root / "src"):
         for path in files(folder, NOT_SOURCES):
-            digest.update(path.as_posix().encode() + (folder / path).read_bytes())
+            name = f"{folder.name}/{path.as_posix()}"
+            digest.update(name.encode() + (folder / path).read_bytes())
     digest.update((project.root / "pyproject.toml").read_bytes())
     return digest.hexdigest()
 

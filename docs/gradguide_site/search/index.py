@@ -62,6 +62,9 @@ INLINE = {
     *("a", "abbr", "b", "cite", "code", "dfn", "em", "i", "kbd", "mark", "q", "small"),
     *("span", "strong", "sub", "sup"),
 }
+FOLDER = "pagefind"
+"""The folder of the index, below the pages of a language."""
+
 OPENING = "3"
 """The weight of the first paragraph, which says what a page is about."""
 
@@ -111,7 +114,7 @@ def index(project: Project, language: Language) -> None:
         PipelineError: Pagefind fails.
     """
     pages = project.pages(language)
-    output = pages / "pagefind"
+    output = pages / FOLDER
     shutil.rmtree(output, ignore_errors=True)
     files = (page for page in sorted(pages.rglob("*.html")) if page.stem != "search")
     read = read_each(files, _article, project.built / f"indexed.{language.code}")
