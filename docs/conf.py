@@ -70,7 +70,10 @@ sphinx_gallery_conf = {
     "within_subsection_order": "gradguide_site.running.reading_order.Pages",
     "reset_modules": ("gradguide_site.running.fresh_start.guard",),
     "reset_modules_order": "both",  # before and after each script
-    "image_scrapers": ("gradguide_site.running.figures.scrape",),
+    "image_scrapers": (
+        "gradguide_site.running.figures.scrape",
+        "gradguide_site.running.fresh_start.keep",
+    ),
     "only_warn_on_example_error": True,  # one build reports every script that fails
     "default_thumb_file": str(gradguide_site.HERE / "pages/static/script.svg"),
     "capture_repr": ("_repr_html_",),  # show tables, besides what a script prints

@@ -86,6 +86,17 @@ def test_a_script_that_hangs_is_stopped(tiny):
     assert "the script ran for more than 3 s" in said
 
 
+def test_a_script_that_waits_outside_python_ends_the_build(tiny):
+    """Its own limit can't stop it, as Python handles no signal there."""
+    before = tiny.places()
+    wait = "import signal, time; signal.pthread_sigmask(0, {14}); time.sleep(600)"
+    with tiny.edited(SCRIPT, "print(float(result))", wait):
+        code, said = tiny.run("build", GRADGUIDE_SCRIPT_SECONDS="2")
+    assert (code, tiny.places()) == (1, before)
+    assert "[zh-CN] running one.py" in said
+    assert "[en, zh-CN] no progress in 10 s, so the build was stopped." in said
+
+
 def test_an_unlisted_script_is_refused(tiny):
     """The order of pages is that of the chapter's header."""
     with tiny.edited("examples/chapter/GALLERY_HEADER.rst", "   two\n", ""):

@@ -25,6 +25,8 @@ from typing import Any
 
 from sphinx.util import logging
 
+from gradguide_site.running.sphinx_builds import SECONDS
+
 STYLE = Path(__file__).with_name("figures.mplstyle")
 
 PACKAGES = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
@@ -34,10 +36,8 @@ BUILD_FOLDERS = re.compile(
 )
 """The folders of the machine that compiled PyTorch, in a warning from C++."""
 
-SECONDS = int(os.environ.get("GRADGUIDE_SCRIPT_SECONDS", "60"))
-"""The longest time that a script may run."""
-
 logger = logging.getLogger(__name__)
+_kept: dict[str, dict[str, object]] = {}
 _writable: tuple[str, ...] = ()
 """The folders that the running script may write to; empty while no script runs."""
 
@@ -64,6 +64,17 @@ def guard(gallery_conf: dict[str, object], script: str | None, when: str) -> Non
                 *(script, state, value),
                 type="scripts",
             )
+
+
+def keep(block: object, block_vars: dict[str, Any], gallery_conf: object) -> str:
+    """Keep the variables of a script that makes a process group; show nothing.
+
+    When a DDP that outlives its process group is freed, it may wait for a thread that
+    waits for Python's lock. sphinx-gallery calls this as a scraper, after each cell.
+    """
+    if "init_process_group" in Path(block_vars["src_file"]).read_text("utf-8"):
+        _kept[block_vars["src_file"]] = block_vars["example_globals"]
+    return ""
 
 
 def _changed_state() -> list[tuple[str, object]]:

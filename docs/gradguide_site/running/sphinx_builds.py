@@ -45,6 +45,12 @@ PRELOADED = [
 PROGRESS = ("running ", "updating environment: ")
 """The beginning of each line of Sphinx's output that is printed as progress."""
 
+SECONDS = int(os.environ.get("GRADGUIDE_SCRIPT_SECONDS", "60"))
+"""How long a script may run. This limit does not stop one that waits outside Python."""
+
+SILENCE = 5 * SECONDS
+"""How long the builds may show no progress; writing all pages shows none."""
+
 SUMMARY = "Here is a summary of the problems"
 """A line of sphinx-gallery, after which it repeats the errors of all scripts."""
 
@@ -136,7 +142,13 @@ def _results(jobs: Sequence[Job]) -> Iterator[tuple[Language, _Result]]:
             sender.close()
             waiting[receiver] = job
         while waiting:
-            ready: list[Any] = wait(list(waiting))
+            ready: list[Any] = wait(list(waiting), SILENCE)
+            if not ready:
+                tags = ", ".join(job.language.tag for job in waiting.values())
+                raise PipelineError(
+                    f"[{tags}] no progress in {SILENCE} s, so the build was stopped."
+                    " Does the last script wait for a process, a lock or a network?"
+                )
             for receiver in ready:
                 language = waiting[receiver].language
                 try:
