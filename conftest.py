@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 pages = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)],
-    patterns=["README.md", "docs/**/*.md"],
-    excludes=["docs/_build/**"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+    excludes=["docs/_build/*"],
 )
-docstrings = Sybil(parsers=[DocTestParser(optionflags=ELLIPSIS)], pattern="src/**/*.py")
+docstrings = Sybil(
+    parsers=[DocTestParser(optionflags=ELLIPSIS)],
+    patterns=["src/*/*.py", "src/*/*/*.py"],  # here ** is but one folder
+)
 pytest_collect_file = (pages + docstrings).pytest()
 
 # A test must not depend on chance: neither on how long a first example takes, nor on

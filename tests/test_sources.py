@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import docstrings, pages
 from packaging.requirements import Requirement
 
 from gradguide_site.chinese import CHARACTER, PUNCTUATION
@@ -269,3 +270,17 @@ def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
     used = re.findall(r"uses:\s*(\S+)", path.read_text("utf-8"))
     loose = [action for action in used if not re.search(r"@[0-9a-f]{40}$", action)]
     assert not loose, f"{path.name} uses {loose}: name the commit"
+
+
+def test_every_prompt_is_one_of_a_doctest():
+    """The patterns of conftest.py reach all folders that have examples."""
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/**/*.md")]
+    files = [ROOT / "README.md", *sources]
+    shown = [
+        file
+        for file in files
+        if "_build" not in file.parts and ">>> " in file.read_text("utf-8")
+    ]
+    assert len(shown) > 10
+    for file in shown:
+        assert any(one.should_parse(file) for one in (docstrings, pages)), file
