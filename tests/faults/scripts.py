@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.faults.checks import BUILD, SOURCES, pytest, site
 from tests.faults.checks import PAGE as ONE_PAGE
-from tests.faults.fault import Add, Append, Edit, Fault, Replace, fault
+from tests.faults.fault import Append, Edit, Fault, Replace, fault
 
 DETACH = "examples/three-ways/detach_cuts_one_tensor.py"
 CLAIM = "assert z.grad is None\n"
@@ -110,10 +110,8 @@ FAULTS = (
             'docs = next(path for path in Path.cwd().parents if path.name == "docs")\n'
             '_ = Path(docs, "_build", "left_by_one.txt").write_text("")\n')),
     running("an error text missing from the index",
-        "a page of messages explains one of two warnings",
+        "the tiny script prints an error that has no page",
         "printed a message that is not explained",
-        Add("docs/errors.md",
-            "---\norphan: true\n---\n\n# Errors\n\n"
-            "```{message} The .grad attribute of a Tensor\nWhy.\n```\n")),
+        Append(ONE, f'{NEW_CELL}print("ValueError: no such thing")\n')),
 )
 # fmt: on

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import overrides
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
@@ -60,3 +62,18 @@ def leave(mode: TorchFunctionMode) -> bool:
     for other in reversed(above):
         _overrides._push_mode(other)  # noqa: SLF001
     return is_there
+
+
+def leave_later(
+    mode: TorchFunctionMode, thread: int, handle: RemovableHandle | None
+) -> None:
+    """Leave a mode, and remove a hook, when a thread calls the next module."""
+
+    def leave_now(*_: object) -> None:
+        if threading.get_ident() == thread:
+            leave(mode)
+            own.remove()
+            if handle is not None:
+                handle.remove()
+
+    own = register_module_forward_pre_hook(leave_now)

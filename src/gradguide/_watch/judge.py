@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from gradguide._alive import Alive
 from gradguide._explain.evidence import hides_operations
 from gradguide._memory import local, pieces
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
-from gradguide._origins.values import mask_of
 from gradguide._origins.where import Place
 from gradguide._watch.ledger import Record, held_by
 from gradguide._watch.misspelt import misspelt_around, misspelt_in
 from gradguide._watch.observer import Observer
+from gradguide._watch.sources import source_of
+from gradguide._watch.wrappers import frozen_after_wrapping
 
 
 class Judgement(NamedTuple):
@@ -52,7 +52,7 @@ class Judge:
         }
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
-        self._late = self._frozen_after_wrapping()
+        self._late = frozen_after_wrapping(self._modules, self._seen.flags)
         self._misspelt = misspelt_around(self._modules)
         self._steps_alone = self._steps_without_gradients()
         stepped = {
@@ -110,14 +110,18 @@ class Judge:
             why = f"frozen, but shares its memory with {name}, which trains"
             return Judgement("moves", why)
         if record.by_hand:
-            average = self._average_of(tensor, record)
-            if average:
-                return Judgement("frozen", average)
+            if source := source_of(tensor, self._seen, self._names):
+                return Judgement("frozen", f"copied or averaged from {source}")
             if record.in_forward:
                 why = "frozen, but the forward writes to this parameter"
                 return Judgement("moves", why, record.written)
             return Judgement("moves", "frozen, but written by hand", record.written)
-        return Judgement("frozen", "" if tensor.grad is None else "stale .grad")
+        if tensor.grad is not None:
+            return Judgement("frozen", "stale .grad")
+        source = source_of(tensor, self._seen, self._names)
+        is_old = source and self._seen.steps.counts
+        why = f"copied from {source}, and not changed since" if is_old else ""
+        return Judgement("frozen", why)
 
     def _of_trained(self, tensor: Tensor, record: Record) -> Judgement:
         if record.start is not None and record.returns > 1:
@@ -179,9 +183,9 @@ class Judge:
         return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
 
     def _without_gradient(self, tensor: Tensor, record: Record) -> Judgement:
-        average = self._average_of(tensor, record) if record.by_hand else ""
-        if average:
-            return Judgement("frozen", average)
+        source = source_of(tensor, self._seen, self._names) if record.by_hand else ""
+        if source:
+            return Judgement("frozen", f"copied or averaged from {source}")
         reason = self._why_no_gradient(tensor, record)
         if record.by_hand and not self._steps_alone:
             return Judgement("trains", "written by hand", record.written)
@@ -252,32 +256,6 @@ class Judge:
             if other is not None and other is not tensor and _overlap(tensor, other):
                 return other
         return None
-
-    def _average_of(self, tensor: Tensor, record: Record) -> str:
-        """Say that a tensor was written from others that train, as an average is."""
-        mask = mask_of(self._seen.origins(tensor)) & ~record.bit
-        for other, known in self._ledger:
-            if known.bit & mask and known.trained:
-                return f"copied or averaged from {self._name_of(other)}"
-        return ""
-
-    def _frozen_after_wrapping(self) -> set[int]:
-        """Return the parameters that were frozen after DDP had wrapped their module."""
-        late: set[int] = set()
-        for module in self._modules:
-            if not isinstance(module, DistributedDataParallel):
-                continue
-            ignored = set(module.parameters_to_ignore)
-            inside = [
-                p for n, p in module.module.named_parameters() if n not in ignored
-            ]
-            frozen = [p for p in inside if not p.requires_grad]
-            data: Any = module._get_ddp_logging_data()  # type: ignore[no-untyped-call]  # noqa: SLF001
-            count = data.get("num_parameter_tensors", 0) - len(inside) + len(frozen)
-            seen = [p for p in frozen if self._seen.flags.was_frozen(p)]
-            if count > 0:
-                late |= set(map(id, (seen if len(seen) >= count else frozen)[-count:]))
-        return late
 
 
 def _overlap(one: Tensor, other: Tensor) -> bool:

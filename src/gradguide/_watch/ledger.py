@@ -120,9 +120,15 @@ class Ledger:
         record = self.get(tensor)
         if record is None:
             record = self._records[id(tensor)] = Record(ref(tensor))
-            for piece in pieces(tensor):
-                self._by_address.setdefault(piece.data_ptr(), []).append(record)
+            self._note_address(tensor, record)
         return record
+
+    def _note_address(self, tensor: Tensor, record: Record) -> None:
+        """Note where a tensor is in memory now; ``.data =`` moves it."""
+        for piece in pieces(tensor):
+            known = self._by_address.setdefault(piece.data_ptr(), [])
+            if not any(one is record for one in known):
+                known.append(record)
 
     def sharing(self, tensor: Tensor) -> Iterator[tuple[Tensor, Record]]:
         """Yield the tensors with records that share memory with a tensor."""
@@ -153,6 +159,8 @@ class Ledger:
 
     def before_write(self, tensor: Tensor, *, in_forward: bool) -> None:
         """Take fingerprints of all that shares memory with what is written to."""
+        if own := self.get(tensor):
+            self._note_address(tensor, own)
         for other, record in self.sharing(tensor):
             record.written, record.in_forward = here(), in_forward
             is_known = record.trained and other.requires_grad

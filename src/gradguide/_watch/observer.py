@@ -12,7 +12,6 @@ from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
@@ -26,19 +25,20 @@ from gradguide._watch.flags import Flags
 from gradguide._watch.hooks import Hooks
 from gradguide._watch.internals import (
     leave,
+    leave_later,
     skipped_optimizer,
     starts_backward,
     unseen,
 )
 from gradguide._watch.ledger import Ledger
 from gradguide._watch.roots import Roots
+from gradguide._watch.scaling import SCALES, Scaling
 from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
 from gradguide._watch.terms import Terms
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-    from torch.utils.hooks import RemovableHandle
 
 
 class Observer(Tape):
@@ -55,6 +55,7 @@ class Observer(Tape):
         factors: What each source was multiplied with.
         terms: The terms of losses that give no gradient.
         flags: Where tensors were frozen and unfrozen.
+        scaling: Where gradients were clipped that are still scaled.
         failed: Whether the run ended by an error.
         ended: Whether the script that was watched came to its end.
         saw_threads: Whether a module ran in another thread.
@@ -77,6 +78,7 @@ class Observer(Tape):
         self.factors = Factors(self.ledger)
         self.terms = Terms()
         self.flags = Flags()
+        self.scaling = Scaling()
         self.saw_threads = False
         self.failed = False
         self.ended = False
@@ -111,21 +113,9 @@ class Observer(Tape):
         _observing.discard(self)
         after_steps = self.hooks.remove()
         if not leave(self) or after_steps:  # a mode can't be left in a call of it
-            self._leave_later(after_steps)
+            leave_later(self, self.thread, after_steps)
         self._stance.close()
         self._has_stance = False
-
-    def _leave_later(self, handle: RemovableHandle | None) -> None:
-        """Leave the mode, and remove a hook, when the next module is called."""
-
-        def leave_now(*_: object) -> None:
-            if threading.get_ident() == self.thread:
-                leave(self)
-                own.remove()
-                if handle is not None:
-                    handle.remove()
-
-        own = register_module_forward_pre_hook(leave_now)
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or two backwards where no step is to be expected."""
@@ -149,6 +139,9 @@ class Observer(Tape):
         if not self._has_stance and "torch._dynamo" in sys.modules:
             self._has_stance = True
             self._stance.enter_context(eager())
+        if func in SCALES:
+            with self._noting():
+                self.scaling.note(func, args)
         if func in _COPIES or func == _SET_GRAD:
             with self._noting():
                 copied = args[:1] if func in _COPIES else args[1:]

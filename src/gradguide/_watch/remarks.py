@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gradguide._alive import alive
 from gradguide._origins.where import Place, written
+from gradguide._watch.wrappers import never_called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,12 @@ def remarks(observer: Observer) -> Iterator[str]:
     yield from _of_two_optimizers(observer)
     yield from _unfrozen(observer)
     yield from _in_eval(observer)
+    yield from _outside_ddp(observer)
+    for place in observer.scaling.clipped:
+        yield (
+            f"clips gradients{_at(place)} while the scale of GradScaler is in them: "
+            "unscale_() before it"
+        )
     for place in observer.ledger.copied_into_itself:
         yield f"copies a tensor into itself{_at(place)}: from another one?"
 
@@ -76,6 +84,17 @@ def _in_eval(observer: Observer) -> Iterator[str]:
             yield (
                 f"{name} trains in eval mode{_at(place)}, which changes "
                 f"{' and '.join(kinds)}: train() after the evaluation?"
+            )
+
+
+def _outside_ddp(observer: Observer) -> Iterator[str]:
+    for module in never_called(alive().modules):
+        records = map(observer.ledger.get, module.parameters())
+        if any(record.trained for record in records if record is not None):
+            yield (
+                f"{type(module).__name__} trains, but the DistributedDataParallel "
+                "around it never runs: its gradients are not averaged. Call the "
+                "wrapper, not its module"
             )
 
 

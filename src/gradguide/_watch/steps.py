@@ -76,10 +76,12 @@ class Steps:
         del self._running[id(optimizer)]
         _, count = self.counts.get(id(optimizer), (None, 0))
         self.counts[id(optimizer)] = (ref(optimizer), count + 1)
-        for held in held_by(optimizer):
+        all_held = list(held_by(optimizer))
+        had_gradients = any(held.tensor.grad is not None for held in all_held)
+        for held in all_held:
             known = step.before.get(id(held.tensor))
             if known is not None:
-                known.compare(optimizer)
+                known.compare(optimizer, had_gradients=had_gradients)
         self.leftovers.after_step(optimizer)
         return not self._running
 
@@ -127,8 +129,11 @@ class _Before:
         self._fingerprint = record.start = fingerprint(tensor)
         self._grad = _kind_of(tensor.grad)
 
-    def compare(self, optimizer: Optimizer) -> None:
-        """Note what the step did to the tensor."""
+    def compare(self, optimizer: Optimizer, *, had_gradients: bool) -> None:
+        """Note what the step did to the tensor.
+
+        ``had_gradients`` says whether a tensor of the optimizer had one.
+        """
         tensor, record = self._held.tensor, self._record
         latest = record.latest
         record.note_gradient(tensor.grad)
@@ -146,6 +151,8 @@ class _Before:
                 record.cancels = True
             else:
                 record.still, record.is_normal = _why_still(optimizer, self._held, grad)
+                # What is cleared for some tensors only, is cleared on purpose.
+                record.is_normal |= grad == _NONE and had_gradients
 
 
 _NONE, _ZERO, _NONZERO = range(3)
