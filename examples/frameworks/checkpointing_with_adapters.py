@@ -54,6 +54,36 @@ print(same)
 assert all(same.values())
 
 # %%
+# The base is frozen: does gradient checkpointing still save memory?
+# ------------------------------------------------------------------
+# - *LoRA in all layers*: yes, nearly as much as without freezing. The gradient passes
+#   through every layer, and many keep their input although they are frozen.
+# - *A frozen tower or first layers, with nothing trainable before*: no. Autograd keeps
+#   nothing there anyway. With ``use_reentrant=False`` nothing is computed twice either,
+#   so it does no harm.
+# - *A frozen language model behind a trainable projector*: yes.
+#
+# The number of times that a layer runs in forward and backward:
+from torch.utils.checkpoint import checkpoint
+
+
+def runs(*, adapter_before):
+    layer, calls = torch.nn.Linear(4, 4).requires_grad_(False), []
+    layer.register_forward_pre_hook(lambda *_: calls.append(1))
+    before, head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+    before.requires_grad_(adapter_before)
+    hidden = checkpoint(
+        lambda x: layer(x).tanh(), before(torch.ones(2, 4)), use_reentrant=False
+    )
+    head(hidden).sum().backward()
+    return len(calls)
+
+
+print(runs(adapter_before=False), runs(adapter_before=True))
+assert runs(adapter_before=False) == 1
+assert runs(adapter_before=True) == 2
+
+# %%
 # Or let the input require a gradient
 # -----------------------------------
 # ``enable_input_require_grads()`` adds a hook to the embedding, which calls

@@ -223,6 +223,89 @@ assert teacher[0].weight.equal(before)
 assert sum(len(g["params"]) for g in trainer.optimizer.param_groups) == 2
 
 # %%
+# DPO: the loss stays at 0.6931, and all ``rewards`` are 0.0
+# ----------------------------------------------------------
+# 0.6931 is the logarithm of 2: policy and reference give the same answer. In the first
+# step that is normal, since they are the same model then, and the gradient is not 0. If
+# it stays there:
+#
+# - Both names are one object, ``ref_model = model``: the reference moves along. Without
+#   ``no_grad()`` the gradients of the two cancel, too. Take a copy, or, with TRL,
+#   ``ref_model=None``.
+# - Nothing trains: the adapter was loaded frozen. Print what is trainable.
+# - The learning rate is too small to be seen in four digits. `The script of TRL
+#   <https://github.com/huggingface/trl/blob/main/trl/scripts/dpo.py>`__ takes ``5e-7``
+#   for all weights, and ``5e-6`` for LoRA.
+# - ``logps`` are 0.0, too: no token of the answers is left, because the prompt fills
+#   the maximum length.
+#
+# Freeze the reference, or run it under ``no_grad()``. In full fine-tuning it is a
+# second model in memory.
+import copy
+
+from torch.nn.functional import log_softmax, logsigmoid
+
+torch.manual_seed(0)
+start = nn.Linear(3, 4)
+prompt, chosen, rejected = torch.ones(3), 1, 2
+
+
+def dpo(policy, reference):
+    ratios = log_softmax(policy(prompt), 0) - log_softmax(reference(prompt), 0)
+    return -logsigmoid(0.1 * (ratios[chosen] - ratios[rejected]))
+
+
+for way in ("same object", "frozen policy", "copy"):
+    policy = copy.deepcopy(start).requires_grad_(way != "frozen policy")
+    reference = policy
+    if way != "same object":
+        reference = copy.deepcopy(start).requires_grad_(False)
+    optimizer, losses = torch.optim.SGD(policy.parameters(), lr=1.0), []
+    for _ in range(3):
+        loss = dpo(policy, reference)
+        losses.append(round(loss.item(), 4))
+        if loss.requires_grad:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    print(f"{way:14}{losses}")
+    assert losses[0] == 0.6931
+    assert (losses[2] < 0.6931) == (way == "copy")
+    if way == "same object":
+        assert not policy.weight.grad.any()
+
+# %%
+# RLHF with PPO: which of the four models are frozen?
+# ---------------------------------------------------
+# - *Actor* (policy): trains.
+# - *Critic* (value model): trains, with the loss of the values. It is another model or,
+#   in TRL before 0.12 and LLaMA-Factory, a ``v_head`` on the actor, which trains with
+#   it.
+# - *Reference*: frozen, the actor from before. It gives the KL penalty.
+# - *Reward model*: frozen, trained before. The critic often begins as a copy of it.
+#
+# GRPO and RLOO have no critic, DPO neither critic nor reward model. With LoRA, one base
+# can serve for several of them: the adapter switched off is the reference, and a second
+# adapter the reward model. Advantage and reward are constants: compute them under
+# ``no_grad()``.
+torch.manual_seed(0)
+actor, critic = nn.Linear(3, 4), nn.Linear(3, 1)
+reference = copy.deepcopy(actor).requires_grad_(False).eval()
+reward_model = copy.deepcopy(critic).requires_grad_(False).eval()
+models = {"actor": actor, "critic": critic}
+models |= {"reference": reference, "reward": reward_model}
+with torch.no_grad():
+    old = log_softmax(actor(prompt), 0)[chosen]
+    reward = reward_model(prompt) - 0.1 * (old - log_softmax(reference(prompt), 0)[1])
+    advantage = reward + 1.0 - critic(prompt)
+ratio = (log_softmax(actor(prompt), 0)[chosen] - old).exp()
+value_loss = (critic(prompt) - reward - 1.0).square().mean()
+(-(ratio * advantage).mean() + value_loss).backward()
+trained = [name for name, model in models.items() if model.weight.grad is not None]
+print(trained)
+assert trained == ["actor", "critic"]
+
+# %%
 # The others
 # ----------
 # - *DDP*: wrap the student only. If the frozen network is an attribute of the student,

@@ -218,6 +218,120 @@ for name, count in trained.items():
 assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1]
 
 # %%
+# Everything is frozen: why does the model forget (catastrophic forgetting)?
+# --------------------------------------------------------------------------
+# After P-tuning it answers every question as in the new data, and the old conversation
+# is gone (`ChatGLM-6B 730 <https://github.com/zai-org/ChatGLM-6B/issues/730>`__). The
+# base weights are unchanged. But prefix or adapter act on *every* input, not only on
+# those that they were trained for. LoRA often does less harm, since it begins at zero.
+#
+# - For general questions, leave it out: ``with model.disable_adapter()``, or load the
+#   model without the prefix encoder. Then the answers are those of before.
+# - One model for both: mix general examples into the training data. Freezing more does
+#   not replace that.
+# - Fewer epochs, a smaller rate, a smaller ``r``. A model that is fully fine-tuned has
+#   no such switch: keep the old weights.
+#
+# A LoRA and a prefix that were trained on one sequence, asked about another one:
+taught, other = torch.tensor([[4, 5, 6, 7]]), torch.tensor([[20, 21, 22, 23]])
+prefix_options = {"task_type": "CAUSAL_LM", "num_virtual_tokens": 4}
+for kind, options, rate in (
+    (LoraConfig, {"task_type": "CAUSAL_LM"}, 1e-2),
+    (PrefixTuningConfig, prefix_options, 3e-1),
+):
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config).eval()
+    weights = [p.clone() for p in model.parameters()]
+    before = model(input_ids=other).logits
+    model = get_peft_model(model, kind(**options))
+    optimizer = torch.optim.AdamW(
+        [p for p in model.parameters() if p.requires_grad], lr=rate
+    )
+    for _ in range(5):
+        optimizer.zero_grad()
+        model(input_ids=taught, labels=taught).loss.backward()
+        optimizer.step()
+    model.eval()
+    named = [(n, p) for n, p in model.named_parameters() if not p.requires_grad]
+    untouched = all(map(torch.equal, weights, [p for _, p in named]))
+    changed = not torch.allclose(model(input_ids=other).logits, before, atol=1e-4)
+    with model.disable_adapter():
+        restored = torch.allclose(model(input_ids=other).logits, before, atol=1e-5)
+    print(f"{kind.__name__:20}", untouched, changed, restored)
+    assert untouched
+    assert changed
+    assert restored
+
+# %%
+# ``lora_alpha`` and ``r``: how large, and is alpha a second learning rate?
+# -------------------------------------------------------------------------
+# The adapter adds ``lora_alpha / r`` times the product of its matrices. Twice the alpha
+# doubles the first step under Adam, as twice the rate would, and makes it four times as
+# large under SGD, whose gradient doubles, too. So look for one of the two: fix alpha at
+# ``r`` or ``2 * r``, and search for the learning rate.
+#
+# - ``r``: a usual start is 8 to 16 for a style or a format, and 32 to 128 for much data
+#   or new knowledge. A larger value is not always better: it costs memory, and with few
+#   examples it can overfit.
+# - If you raise ``r`` and keep alpha, each direction counts less. For a large ``r``,
+#   ``use_rslora=True`` divides by the root of ``r``.
+# - Loading takes both from ``adapter_config.json``. A loader of your own needs the same
+#   alpha as the training: another one makes the adapter stronger or weaker.
+wide = LlamaConfig(**small, vocab_size=31, num_hidden_layers=1)
+
+
+def first_change(optimizer_class, alpha):
+    torch.manual_seed(0)
+    options = LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=alpha)
+    model = get_peft_model(LlamaForCausalLM(wide), options)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    model(input_ids=taught, labels=taught).loss.backward()
+    optimizer_class(trained, lr=1e-3).step()
+    layer = model.base_model.model.model.layers[0].self_attn.v_proj
+    return layer.get_delta_weight("default").norm().item()
+
+
+for optimizer_class in (torch.optim.Adam, torch.optim.SGD):
+    ratio = first_change(optimizer_class, 16) / first_change(optimizer_class, 8)
+    print(optimizer_class.__name__, f"{ratio:.1f}")
+    assert abs(ratio - (2 if optimizer_class is torch.optim.Adam else 4)) < 0.05
+
+# %%
+# ``grad_norm`` is 0.0, nan or constant: is that normal?
+# ------------------------------------------------------
+# - *Not 0 in the first step* is right, with LoRA, too: only ``lora_A`` has a gradient
+#   of zero then.
+# - *0.0 in every step*: nothing that trains gets a gradient. The adapters are frozen,
+#   or a reentrant checkpoint leaves them out. In GRPO, 0 is normal for a batch in which
+#   all answers to a question have the same reward, if there is no KL term.
+# - *nan, and the loss is nan, or 0 in the log*: all labels are ``-100``, for example
+#   since the answer was cut off, or float16 overflowed:
+#   :doc:`trainable_parameters_in_fp16`.
+# - *Above* ``max_grad_norm``: the ``Trainer`` logs the norm before clipping.
+# - *The learning rate is 0.0 in the first line*: a warm-up begins at 0. The weights
+#   don't change in this step.
+model = get_peft_model(LlamaForCausalLM(wide), LoraConfig(task_type="CAUSAL_LM"))
+model.enable_input_require_grads()
+
+
+def grad_norm(labels):
+    model.zero_grad()
+    loss = model(input_ids=taught, labels=labels).loss
+    loss.backward()
+    return loss.item(), torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item()
+
+
+normal, masked = grad_norm(taught), grad_norm(torch.full_like(taught, -100))
+zero = [n for n, p in model.named_parameters() if p.requires_grad and not p.grad.any()]
+model.set_adapter("default", inference_mode=True)
+frozen = grad_norm(taught)
+print(normal[1] > 0, masked[0] != masked[0], frozen[0] > 0, frozen[1])
+assert normal[1] > 0
+assert masked[0] != masked[0]
+assert frozen[0] > 0
+assert frozen[1] == 0
+
+# %%
 # Only the projector trains, and the loss does not fall
 # -----------------------------------------------------
 # Print the gradient of the projector after ``backward()``. If it is None while the loss

@@ -258,6 +258,72 @@ assert whole[0] == 8
 assert whole[1] > 0
 
 # %%
+# Two stages: is the projector frozen again in the second one?
+# ------------------------------------------------------------
+# In the first stage only the projector trains (LLaVA: ``1e-3``, on captions), with
+# tower and language model frozen. The random projector would otherwise send random
+# gradients into pretrained weights. In the second stage, LLaVA-1.5 trains projector
+# *and* language model at ``2e-5``. There is no need to freeze the projector again, as
+# it is small, but some do (`MoAI <https://github.com/ByungKwanLee/MoAI/issues/12>`__).
+#
+# - Load the projector of the first stage (``pretrain_mm_mlp_adapter``). A random one in
+#   the second stage is the usual cause of a loss that begins high.
+# - Make a new optimizer. That of the first stage has only the projector.
+# - Can the two stages be one? A model that was aligned already, such as Qwen2.5-VL, is
+#   fine-tuned directly. With a new projector, too, one stage can be as good (`Prismatic
+#   VLMs <https://arxiv.org/abs/2402.07865>`__).
+# - With LoRA in the second stage, unfreeze the projector after ``get_peft_model()``, or
+#   name it in ``modules_to_save``, and save it.
+network = two_towers()
+network["projector"] = nn.Linear(4, 4)
+trained = []
+for stage in (1, 2):
+    network.requires_grad_(False)
+    network["projector"].requires_grad_(True)
+    if stage == 2:
+        network["language_model"].requires_grad_(True)
+    rates = {"projector": 1e-3 if stage == 1 else 2e-5, "language_model": 2e-5}
+    groups = [
+        {"params": list(network[part].parameters()), "lr": rate}
+        for part, rate in rates.items()
+        if any(p.requires_grad for p in network[part].parameters())
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    features = network["projector"](network["vision_tower"](x))
+    network["language_model"](features).square().mean().backward()
+    optimizer.step()
+    names = {n.split(".")[0] for n, p in network.named_parameters() if p.requires_grad}
+    trained.append(sorted(names))
+print(*trained)
+assert trained == [["projector"], ["language_model", "projector"]]
+assert all(p.grad is None for p in network["vision_tower"].parameters())
+
+# %%
+# Freeze the language model, and train the vision tower and the projector
+# -----------------------------------------------------------------------
+# This is possible and useful for images that the tower does not know, while the
+# language of the model should stay as it is: a frozen language model forgets nothing
+# about text. The gradient passes through it, so don't put it under ``no_grad()``.
+# Because it lies *behind* what trains, it saves less memory than a frozen tower: no
+# gradients and no optimizer state, but activations are kept. Activation checkpointing
+# helps (:doc:`checkpointing_with_adapters`). With ``tune_mm_mlp_adapter`` or
+# ``freeze_llm``, look whether ``lm_head`` is frozen, too: :doc:`options_that_freeze`.
+network.zero_grad()
+network.requires_grad_(True)
+network["language_model"].requires_grad_(False)
+features = network["projector"](network["vision_tower"](x))
+# Wrong: nothing before the language model learns.
+with torch.no_grad():
+    blocked = network["language_model"](features)
+# Right: frozen, and recorded.
+passed = network["language_model"](features)
+passed.square().mean().backward()
+names = {n.split(".")[0] for n, p in network.named_parameters() if p.grad is not None}
+print(blocked.requires_grad, passed.requires_grad, sorted(names))
+assert not blocked.requires_grad
+assert sorted(names) == ["projector", "vision_tower"]
+
+# %%
 # LoRA ``param.grad`` is None after ``loss.backward()``
 # -----------------------------------------------------
 # The adapter computes in the forward of its layer. If the parent reads

@@ -93,15 +93,122 @@ assert trained == ["modules_to_save.default.weight", "modules_to_save.default.bi
 assert any("classifier" in name for name in get_peft_model_state_dict(model))
 
 # %%
+# A reward model or ``SEQ_CLS`` with LoRA: after loading, the scores are random
+# ------------------------------------------------------------------------------
+# The new head, ``score``, was neither trained nor saved, because the adapter was made
+# without a ``task_type``. Each loading draws another head, and transformers says that
+# ``score.weight`` is newly initialized. Take ``SEQ_CLS``, or name the head in
+# ``modules_to_save``. With the wrong type, ``CAUSAL_LM``, peft raises ``object has no
+# attribute 'prepare_inputs_for_generation'``. An adapter that was saved without the
+# head can't be repaired: train again.
+#
+# - A ``v_head`` of TRL, for PPO, lies outside of the ``PeftModel``. It trains, and is
+#   saved in another file than the adapter. In LLaMA-Factory this file is
+#   ``value_head.safetensors`` (`callbacks.py
+#   <https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/train/callbacks.py>`__,
+#   read, not run). Loading a reward model as ``AutoModelForCausalLM`` drops the head.
+# - A head of random values can take a larger rate than the adapters, in a group of its
+#   own.
+import tempfile
+
+import torch
+from peft import PeftModel
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+
+reward_config = LlamaConfig(vocab_size=31, num_hidden_layers=1, num_labels=1, **small)
+reward_config.pad_token_id = 0
+base = LlamaForSequenceClassification(reward_config).state_dict()
+del base["score.weight"]
+ids = torch.tensor([[3, 4, 5]])
+
+
+def reward_model():
+    model = LlamaForSequenceClassification(reward_config)
+    model.load_state_dict(base, strict=False)  # the head stays random
+    return model
+
+
+for task in (None, "SEQ_CLS"):
+    lora = LoraConfig(r=2, target_modules=["q_proj"], task_type=task)
+    model = get_peft_model(reward_model(), lora).eval()
+    head = [p for n, p in model.named_parameters() if "score" in n and p.requires_grad]
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        loaded = PeftModel.from_pretrained(reward_model(), folder).eval()
+    same = torch.allclose(model(ids).logits, loaded(ids).logits, atol=1e-6)
+    print(task, len(head), same)
+    assert len(head) == same == (task == "SEQ_CLS")
+try:
+    get_peft_model(reward_model(), LoraConfig(task_type="CAUSAL_LM"))
+except AttributeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a classifier was taken for a language model")
+print(message.split("' ", 1)[1])
+assert message.endswith("object has no attribute 'prepare_inputs_for_generation'")
+
+# %%
+# No new tokens: do ``embed_tokens`` and ``lm_head`` have to be trained?
+# ----------------------------------------------------------------------
+# Mostly not. With an unchanged vocabulary, leave them out of ``modules_to_save``: for a
+# format, a style or new facts, adapters in the linear layers suffice. Train them for a
+# new language or for tokens that the model hardly knows. (`Chinese-LLaMA-Alpaca
+# <https://github.com/ymcui/Chinese-LLaMA-Alpaca/issues/456>`__ trained them, as it had
+# added Chinese tokens.) They are large: in Llama 2 7B, 262 million values, which make
+# the file of the adapter larger by 0.5 GB in 16 bits. Training them with Adam in
+# float32 takes 16 bytes for each value, 4 GB.
+#
+# In millions of values: LoRA alone, with the two modules, and with 100 new rows.
+linear = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+both_ends = ["embed_tokens", "lm_head"]
+new_rows = {"embed_tokens": list(range(100)), "lm_head": list(range(100))}
+counts = []
+for others_train in (
+    {},
+    {"modules_to_save": both_ends},
+    {"trainable_token_indices": new_rows},
+):
+    with torch.device("meta"):
+        model = LlamaForCausalLM(LlamaConfig(num_hidden_layers=1))
+        model = get_peft_model(
+            model, LoraConfig(r=8, target_modules=linear, **others_train)
+        )
+    trainable = {n: p.numel() for n, p in model.named_parameters() if p.requires_grad}
+    adapters = 32 * sum(n for name, n in trainable.items() if "lora_" in name)
+    rest = sum(n for name, n in trainable.items() if "lora_" not in name)
+    counts.append((adapters + rest) / 1e6)
+print([round(count) for count in counts])
+assert [round(count) for count in counts] == [20, 282, 21]
+
+# %%
+# A smaller learning rate for ``embed_tokens`` and ``lm_head``
+# ------------------------------------------------------------
+# They are trained whole, so a rate for LoRA is too large for them. `unsloth
+# <https://docs.unsloth.ai/basics/continued-pretraining>`__ recommends a rate that is 2
+# to 10 times smaller, its ``embedding_learning_rate``. With the ``Trainer``, pass an
+# optimizer with two groups.
+lora = LoraConfig(r=2, target_modules=["q_proj"], modules_to_save=both_ends)
+model = get_peft_model(
+    LlamaForCausalLM(LlamaConfig(num_hidden_layers=1, **small)), lora
+)
+groups = {True: [], False: []}
+for name, p in model.named_parameters():
+    if p.requires_grad:
+        groups["modules_to_save" in name].append(p)
+optimizer = torch.optim.AdamW(
+    [{"params": groups[False]}, {"params": groups[True], "lr": 2e-5}], lr=2e-4
+)
+rates = [(group["lr"], len(group["params"])) for group in optimizer.param_groups]
+print(rates)
+assert rates == [(2e-4, 2), (2e-5, 2)]
+
+# %%
 # New tokens: train their rows of the embedding
 # ---------------------------------------------
 # After ``resize_token_embeddings()``, the new rows are frozen with random values.
 # ``trainable_token_indices`` trains and saves these rows alone, and
 # ``modules_to_save=["embed_tokens"]`` the whole embedding. The output layer ``lm_head``
 # has new rows, too, and stays frozen if it does not share its weight.
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
-
 options = {"r": 2, "target_modules": ["q_proj"]}
 
 
@@ -234,6 +341,7 @@ changed = (head(torch.ones(16)) != before).nonzero().flatten().tolist()
 print(shape, changed)
 assert changed == [31, 32]
 
+
 # %%
 # Train a norm, a bare ``nn.Parameter`` or the base itself beside LoRA
 # --------------------------------------------------------------------
@@ -246,11 +354,6 @@ assert changed == [31, 32]
 #
 # What you unfreeze by hand is not in the file of the adapter. Save it as well, and load
 # it into the model after ``from_pretrained()``.
-import tempfile
-
-from peft import PeftModel
-
-
 class Scaled(torch.nn.Module):
     def __init__(self):
         super().__init__()

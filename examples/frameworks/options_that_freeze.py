@@ -84,7 +84,8 @@ assert both == ["aligner"]
 # %%
 # What the options do
 # -------------------
-# Read in the sources of 2026 (of LLaVA, 2024), and not run here.
+# Read in the sources of 2026 (of LLaVA, 2024, of InternVL and MiniCPM-V, 2024 or
+# later), and not run here.
 #
 # *ms-swift* (`tuner_args.py
 # <https://github.com/modelscope/ms-swift/blob/main/swift/arguments/tuner_args.py>`__,
@@ -126,6 +127,42 @@ assert both == ["aligner"]
 #   ``full``, set ``freeze_multi_modal_projector`` to false. With ``lora``, pass
 #   ``additional_target: merger``, the ``modules_to_save`` of peft: ``lora_target: all``
 #   leaves the projector out.
+#
+# *Qwen-VL*, the official scripts (`train_qwen.py
+# <https://github.com/QwenLM/Qwen3-VL/blob/main/qwen-vl-finetune/qwenvl/train/train_qwen.py>`__):
+#
+# - ``tune_mm_vision``, ``tune_mm_mlp`` and ``tune_mm_llm`` choose tower, merger and
+#   language model. With ``lora_enable`` they are not read: everything is frozen, and
+#   adapters train in ``q_proj``, ``k_proj``, ``v_proj`` and ``o_proj``.
+# - ``tune_mm_llm False`` sets ``model.lm_head.requires_grad = False`` on the module,
+#   which has no effect. Unless its weight is shared with the frozen embedding,
+#   ``lm_head`` trains: call ``model.lm_head.requires_grad_(False)``.
+#
+# *Qwen-VL-Series-Finetune* of 2U1 (`its README
+# <https://github.com/2U1/Qwen-VL-Series-Finetune>`__):
+#
+# - ``freeze_llm``, ``freeze_vision_tower``, ``freeze_merger``. In a frozen part,
+#   ``unfreeze_topk_llm`` and ``unfreeze_topk_vision`` train the last layers.
+# - ``lora_enable`` demands ``freeze_llm True``, and ``vision_lora`` demands
+#   ``freeze_vision_tower True``, see below.
+#
+# *InternVL* (`internvl_chat_finetune.py
+# <https://github.com/OpenGVLab/InternVL/blob/main/internvl_chat/internvl/train/internvl_chat_finetune.py>`__):
+#
+# - ``freeze_llm``, ``freeze_backbone`` (the vision tower) and ``freeze_mlp`` (the
+#   projector) are false by default. ``use_llm_lora 16`` and ``use_backbone_lora 16``
+#   put adapters of this rank into a part.
+# - ``unfreeze_vit_layers -4`` unfreezes the last four layers of the tower; a positive
+#   number is where the unfreezing begins.
+# - ``unfreeze_lm_head`` sets ``requires_grad`` on the module, as above: no effect.
+#
+# *MiniCPM-V* (`finetune.py
+# <https://github.com/OpenBMB/MiniCPM-V/blob/main/finetune/finetune.py>`__):
+#
+# - ``tune_vision`` and ``tune_llm``: false freezes this part. Both ``use_lora`` and
+#   ``tune_llm``: ``The model cannot simultaneously adjust LLM parameters and apply
+#   LoRA``.
+# - With ``use_lora``, ``embed_tokens`` is unfrozen after ``get_peft_model()``.
 #
 # *OpenMMLab* (`resnet.py
 # <https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/resnet.py>`__,
@@ -234,6 +271,24 @@ optimizer.step()
 changed = [encoder.bias.tolist() != old[0], unet.bias.tolist() != old[1]]
 print(changed)
 assert changed == [False, True]
+
+# %%
+# Why does LoRA demand ``freeze_llm=True``? Does the language model still learn?
+# ------------------------------------------------------------------------------
+# It does. ``freeze_llm`` means the weights of the language model, and under LoRA these
+# are always frozen. The adapters in it are new parameters and train. So ``freeze_llm``
+# with ``lora_enable`` or ``use_lora`` is no contradiction. In most trainers, an option
+# that freezes a part does not freeze adapters in it either. To train a projector alone,
+# leave LoRA out (LLaVA: ``tune_mm_mlp_adapter``), or exclude the part from
+# ``target_modules``. In LLaMA-Factory and ms-swift, a frozen part gets no adapter.
+down, up = nn.Linear(8, 2, bias=False), nn.Linear(2, 9, bias=False)
+vlm = nn.ModuleDict({"llm": nn.Linear(8, 9), "lora_A": down, "lora_B": up})
+vlm["llm"].requires_grad_(False)  # freeze_llm
+x = torch.ones(2, 8)
+(vlm["llm"](x) + up(down(x))).sum().backward()
+names = [name for name, p in vlm.named_parameters() if p.grad is not None]
+print(*names)
+assert names == ["lora_A.weight", "lora_B.weight"]
 
 # %%
 # The code freezes all parameters: what is trained at all?

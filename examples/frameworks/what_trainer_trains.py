@@ -331,6 +331,46 @@ assert error.startswith("loaded state dict contains a parameter group that doesn
 assert all(p.requires_grad for p in trainer.model.parameters())
 
 # %%
+# The Trainer saves the whole model: save only the trainable parameters
+# ---------------------------------------------------------------------
+# Each checkpoint has the frozen weights, too. An adapter of peft is saved alone, a
+# frozen backbone is not. Override ``_save()``, and leave out what is frozen. Load it
+# into the pretrained model with ``strict=False``, and look at ``unexpected_keys``.
+# Buffers, such as the statistics of batch norm, have to be saved as well if they
+# change. ChatGLM-6B does the same for its prefix encoder (`trainer.py
+# <https://github.com/zai-org/ChatGLM-6B/blob/main/ptuning/trainer.py>`__).
+# ``resume_from_checkpoint`` then warns of missing keys, and the frozen weights are
+# those of the model that you pass. Under DeepSpeed ZeRO-3 or FSDP the parameters have
+# to be gathered first. ``save_only_model=True`` leaves out the optimizer.
+import pathlib
+
+from safetensors.torch import load_file
+
+
+class SavesTrainable(Trainer):
+    def _save(self, output_dir=None, state_dict=None):
+        if state_dict is None:
+            state_dict = self.model.state_dict()
+        frozen = {n for n, p in self.model.named_parameters() if not p.requires_grad}
+        kept = {n: value for n, value in state_dict.items() if n not in frozen}
+        super()._save(output_dir, kept)
+
+
+logging.disable_progress_bar()
+model = network()
+model.bert.requires_grad_(False)
+for kind in (Trainer, SavesTrainable):
+    with tempfile.TemporaryDirectory() as folder:
+        kind(model, TrainingArguments(folder, use_cpu=True)).save_model(folder)
+        saved = load_file(pathlib.Path(folder, "model.safetensors"))
+    print(f"{kind.__name__:15}{len(saved)}")
+logging.enable_progress_bar()
+assert sorted(saved) == ["classifier.bias", "classifier.weight"]
+loaded = network().load_state_dict(saved, strict=False)
+assert not loaded.unexpected_keys
+assert all(name.startswith("bert.") for name in loaded.missing_keys)
+
+# %%
 # What ``print_trainable_parameters()`` counts
 # --------------------------------------------
 # The elements of the parameters that require a gradient at this moment, and of all. It

@@ -1,0 +1,203 @@
+"""
+A second stage with LoRA: train the same adapter further, or merge it first
+===========================================================================
+
+Pretraining, then SFT, then DPO, each with LoRA: the next stage has to contain the
+adapter of the last one. Load it with ``is_trainable=True``, or merge it and add a new
+one. ``get_peft_model()`` on the old base begins again from zero.
+"""
+
+# %%
+import copy
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+
+torch.manual_seed(0)
+base, x = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1)), torch.ones(2, 4)
+lora, folder = LoraConfig(r=2, target_modules=["0"]), tempfile.TemporaryDirectory()
+first = get_peft_model(copy.deepcopy(base), lora)
+nn.init.ones_(first.base_model.model[0].lora_B["default"].weight)  # "trained"
+first.save_pretrained(folder.name)
+expected = first(x)
+
+# Wrong: the first stage is lost.
+lost = get_peft_model(copy.deepcopy(base), lora)
+# Right: the same adapter, or a new one on the merged model.
+same = PeftModel.from_pretrained(copy.deepcopy(base), folder.name, is_trainable=True)
+merged = PeftModel.from_pretrained(copy.deepcopy(base), folder.name).merge_and_unload()
+new = get_peft_model(copy.deepcopy(merged), lora)
+for model in (lost, same, new):
+    trainable = model.get_nb_trainable_parameters()[0]
+    print(trainable, torch.allclose(model(x), expected))
+    assert trainable == 16
+    assert torch.allclose(model(x), expected) == (model is not lost)
+
+# %%
+# Do I have to merge LoRA before SFT or DPO?
+# ------------------------------------------
+# No. All three ways begin the second stage at the same output:
+#
+# - *The same adapter.* One file at the end, and the plain base at inference. ``r`` and
+#   ``target_modules`` stay what they are.
+# - *Merge, then a new adapter.* ``r`` and ``target_modules`` are free. You have to keep
+#   the merged model, since the new adapter fits only that. A base in 4 bits rounds in
+#   the merge: :doc:`adapter_is_loaded_frozen`.
+# - *The old adapter frozen, a new one beside it*: below.
+#
+# For DPO, the reference has to be the model after SFT. After a merge it is the new base
+# with the adapter switched off. If the same adapter is trained further, switching it
+# off gives the model *before* SFT: load the adapter a second time, frozen, for the
+# reference.
+#
+# What the trainers call it:
+#
+# - *LLaMA-Factory*: ``adapter_name_or_path`` alone trains the same adapter further (of
+#   several, it merges all but the last one). With ``create_new_adapter: true`` it
+#   merges all of them and makes a new one, but not on a quantised base or under ZeRO-3
+#   (`adapter.py
+#   <https://github.com/hiyouga/LLaMA-Factory/blob/main/src/llamafactory/model/adapter.py>`__).
+#   Then every later stage, and the export, needs the whole list of adapters.
+# - *ms-swift*: ``--adapters`` trains an adapter further. ``--resume_from_checkpoint``
+#   with ``--resume_only_model`` loads the weights without the state of the optimizer
+#   (`its parameters
+#   <https://swift.readthedocs.io/en/latest/Instruction/Command-line-parameters.html>`__).
+# - *TRL*: pass a ``PeftModel`` that was loaded with ``is_trainable=True``, and no
+#   ``peft_config`` (`issue 3684 <https://github.com/huggingface/trl/issues/3684>`__).
+#
+# These were read and not run. The first and the second way, and the reference:
+with torch.no_grad(), same.disable_adapter():
+    off_same = same(x)
+with torch.no_grad(), new.disable_adapter():
+    off_new = new(x)
+print(torch.allclose(off_same, base(x)), torch.allclose(off_new, expected))
+assert torch.allclose(off_same, base(x))
+assert not torch.allclose(off_same, expected)
+assert torch.allclose(off_new, expected)
+
+# %%
+# The loss jumps back at the start of the second stage
+# ----------------------------------------------------
+# Then the first stage is not in the model. Before the first step, the loss on the old
+# data has to be where the first stage ended. If it is that of the base:
+#
+# - The new adapter was made on the plain base, as in the wrong form above.
+# - The names did not fit, and peft warned of *missing adapter keys*.
+# - The adapter of the second stage is used with the plain base. It was trained on the
+#   merged one, and there is no error, because the shapes are the same.
+#
+# A loss on *new* data is of course another one, and a new learning rate with a warm-up
+# can raise it for some steps.
+nn.init.ones_(new.base_model.model[0].lora_B["default"].weight)
+after = new(x)
+with tempfile.TemporaryDirectory() as second:
+    new.save_pretrained(second)
+    # Wrong: the base of the first stage. Right: the merged model.
+    wrong = PeftModel.from_pretrained(copy.deepcopy(base), second)(x)
+    right = PeftModel.from_pretrained(copy.deepcopy(merged), second)(x)
+print(torch.allclose(wrong, after), torch.allclose(right, after))
+assert not torch.allclose(wrong, after)
+assert torch.allclose(right, after)
+
+# %%
+# ``resume_from_checkpoint`` with new data: the training ends at once
+# -------------------------------------------------------------------
+# It is made to finish an interrupted run: it also loads the number of steps, the
+# learning rate at that step, and the optimizer. If ``max_steps`` or the epochs are used
+# up, there is nothing left to do, and the evaluation comes at once. With more epochs,
+# it skips the batches that it believes to have seen. For new data, load only the
+# weights, with ``is_trainable=True``, and call ``train()`` without the option.
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return {"loss": self.net(x).square().mean()}
+
+
+lora = LoraConfig(r=2, target_modules=["net"])
+rows = [{"x": torch.ones(4)} for _ in range(4)]
+options = {"use_cpu": True, "max_steps": 2, "save_steps": 2, "disable_tqdm": True}
+
+
+def run(model, output, **resume):
+    arguments = TrainingArguments(output, **options, logging_strategy="no")
+    trainer = Trainer(model, arguments, train_dataset=rows)
+    trainer.remove_callback(PrinterCallback)
+    before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
+    trainer.train(**resume)
+    after = [p for p in model.parameters() if p.requires_grad]
+    return any(not p.equal(old) for p, old in zip(after, before, strict=True))
+
+
+with tempfile.TemporaryDirectory() as output:
+    run(get_peft_model(Network(), lora), output)
+    last, changed = f"{output}/checkpoint-2", {}
+    for way in ("resume", "weights"):
+        model = PeftModel.from_pretrained(Network(), last, is_trainable=True)
+        resume = {"resume_from_checkpoint": last} if way == "resume" else {}
+        changed[way] = run(model, output, **resume)
+print(changed)
+assert changed == {"resume": False, "weights": True}
+
+# %%
+# Freeze the first adapter and train a second one beside it
+# ---------------------------------------------------------
+# ``model.set_adapter()`` takes one name. The method of the model inside,
+# ``model.base_model.set_adapter()``, takes a list: the outputs of the adapters are
+# added. It makes all of them trainable, so freeze the first one afterwards, and make
+# the optimizer last. At inference both have to be loaded and active.
+lora = LoraConfig(r=2, target_modules=["0"])
+both = PeftModel.from_pretrained(copy.deepcopy(base), folder.name, "first")
+both.add_adapter("second", lora)
+# Wrong: the second one alone.
+both.set_adapter("second")
+alone = both(x)
+# Right: both, and the first one frozen.
+both.base_model.set_adapter(["first", "second"])
+for name, p in both.named_parameters():
+    if ".first." in name:
+        p.requires_grad_(False)
+trainable = [name for name, p in both.named_parameters() if p.requires_grad]
+print(torch.allclose(alone, expected), torch.allclose(both(x), expected))
+print([name.split("lora_")[1] for name in trainable])
+assert torch.allclose(alone, base(x))
+assert torch.allclose(both(x), expected)
+assert len(trainable) == 2
+assert all(".second." in name for name in trainable)
+both(x).sum().backward()
+reached = [name for name, p in both.named_parameters() if p.grad is not None]
+assert reached == trainable
+
+# %%
+# A larger rank or other ``target_modules`` in the second stage
+# -------------------------------------------------------------
+# The rank of a saved adapter is fixed: its file has matrices of that shape. Changing
+# ``r`` in ``adapter_config.json`` leads to ``size mismatch``. Merge, and choose a new
+# ``r`` for the new adapter.
+wide = LoraConfig(r=3, target_modules=["0", "1"])
+wider = get_peft_model(copy.deepcopy(merged), wide)
+print(wider.get_nb_trainable_parameters()[0], torch.allclose(wider(x), expected))
+assert wider.get_nb_trainable_parameters()[0] == 3 * (4 + 4) + 3 * (4 + 1)
+assert torch.allclose(wider(x), expected)
+wide.save_pretrained(folder.name)
+try:
+    PeftModel.from_pretrained(copy.deepcopy(base), folder.name)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an adapter of another rank was loaded")
+assert "size mismatch" in message
+folder.cleanup()
+
+# %%
+# Print the loss before the first step of each stage.
+#
+# Related: :doc:`adapter_is_loaded_frozen`, :doc:`lora_freeze_or_a_prompt`,
+# :doc:`what_trainer_trains`, :doc:`/gallery/beyond/saving_and_copying`.
