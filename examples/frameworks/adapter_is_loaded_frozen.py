@@ -332,6 +332,38 @@ for plain in (base(), Renamed()):
         assert loaded(x).equal(expected)
 
 # %%
+# ``Found missing adapter keys while loading the checkpoint``
+# -----------------------------------------------------------
+# The adapter was *not* loaded, or only in part: the listed weights are those of a new
+# adapter, and the model answers like the base. Don't go on. Compare the names in the
+# file with those in the message:
+#
+# - The part before ``layers`` differs: the base was loaded by another class, or by
+#   another version of transformers that names its modules in another way, as happens
+#   with vision-language models. Load it as in the training, or rename the keys.
+# - Training and loading name the adapter differently, and the name is contained in
+#   ``lora_``, such as ``adapter_name="lora"``: choose another one (`issue 2699
+#   <https://github.com/huggingface/peft/issues/2699>`__, read).
+# - The file has no such weights, or empty ones: it was saved under ZeRO-3 or FSDP
+#   without gathering.
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    PeftModel.from_pretrained(Renamed(), folder.name)
+told = [str(w.message).split(":")[0] for w in caught]
+print(*told)
+assert told == ["Found missing adapter keys while loading the checkpoint"]
+state = get_peft_model_state_dict(fresh)
+loaded = get_peft_model(Renamed(), LoraConfig(r=2, target_modules=["net.0"]))
+print([name for name in state if "lora_B" in name])
+print([name for name, _ in loaded.named_parameters() if "lora_B" in name])
+# Right: the keys get the names of this model.
+renamed = {name.replace("model.0.", "model.net.0."): w for name, w in state.items()}
+assert not set_peft_model_state_dict(loaded, renamed).unexpected_keys
+assert all(p.any() for n, p in loaded.named_parameters() if "lora_B" in n)
+
+# %%
 # ``merge_and_unload()`` changed nothing
 # --------------------------------------
 # After merging, the parameters are the same as those of the original model. There are
@@ -489,7 +521,6 @@ assert trainable(further) == ["default"]
 # ``from_pretrained()`` does. A shape such as ``torch.Size([0])`` in the checkpoint is
 # that of a training with DeepSpeed ZeRO-3 that did not gather the weights: the file is
 # empty.
-from peft import set_peft_model_state_dict
 from safetensors.torch import load_file
 
 model = get_peft_model(base(), lora)

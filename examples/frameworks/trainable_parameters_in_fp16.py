@@ -170,8 +170,8 @@ print((torch.tensor(300.0).half() ** 2).item())
 assert (torch.tensor(300.0).half() ** 2).isinf()
 
 # %%
-# ``OVERFLOW! Skipping step. Attempted loss scale: 65536, reducing to 32768``
-# ---------------------------------------------------------------------------
+# OVERFLOW! Skipping step. Attempted loss scale: 65536, reducing to 32768
+# -----------------------------------------------------------------------
 # A few of these lines are normal. In float16, DeepSpeed, apex (``Gradient overflow.
 # Skipping step, loss scaler 0 reducing loss scale``) and ``GradScaler`` begin with a
 # scale that is too large, leave out each step whose gradients overflow, and halve the
@@ -264,8 +264,8 @@ print(layer.weight.dtype, layer.weight.isnan().any().item())
 assert layer.weight.isnan().any()
 
 # %%
-# kohya sd-scripts: ``avr_loss=nan``, NaN found in latents, the LoRA gives black images
-# -------------------------------------------------------------------------------------
+# kohya sd-scripts: avr_loss=nan, NaN found in latents, the LoRA gives black images
+# ---------------------------------------------------------------------------------
 # One step with a nan makes every weight of the LoRA nan, unless a scaler leaves it out.
 # If the loss stays nan, the file is useless, also what is saved later: stop, and begin
 # with clean weights. Where does the nan come from?

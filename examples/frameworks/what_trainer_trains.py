@@ -466,7 +466,9 @@ for rewards in ([1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]):
 # ``load_best_model_at_end`` or after a resume. The best weights are loaded, and both
 # names are still one tensor. If other names are in the list, these were not loaded.
 # With LoRA, older versions named all weights of the base, which are not in the file and
-# were not changed either.
+# were not changed either. But if ``lora_A`` and ``lora_B`` are among them, the adapter
+# was not loaded: its file is empty (443 bytes in `an issue
+# <https://github.com/tloen/alpaca-lora/issues/334>`__), or has other names.
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
