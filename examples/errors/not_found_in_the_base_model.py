@@ -95,13 +95,31 @@ default, everywhere = places(), places(target_modules="all-linear")
 print(default, everywhere, sep="\n")
 assert default == ["query_key_value"]
 assert everywhere == ["dense", "dense_4h_to_h", "dense_h_to_4h", "query_key_value"]
-try:
-    get_peft_model(torch.nn.Sequential(torch.nn.Linear(2, 2)), LoraConfig())
-except ValueError as error:
-    message = str(error)
-else:
-    raise AssertionError("peft chose a layer of an unknown model")
-assert message.startswith("Please specify `target_modules`")
+
+# %%
+# Please specify ``target_modules`` in ``peft_config``
+# ----------------------------------------------------
+# peft has no choice of its own for this model: its ``model_type`` is not in `a table
+# <https://github.com/huggingface/peft/blob/main/src/peft/utils/constants.py>`__, or it
+# is no model of transformers. Pass names, or ``"all-linear"`` for a model of
+# transformers. For a module of your own, take a list of names or a regular expression.
+# Related texts: ``No `target_modules` passed`` comes of an empty list, and ``No modules
+# were targeted for adaptation`` if ``exclude_modules`` or ``modules_to_save`` takes
+# away all that matches.
+network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+for options in ({}, {"target_modules": []}, {"exclude_modules": ["0"]}):
+    if "exclude_modules" in options:
+        options["target_modules"] = ["0"]
+    try:
+        get_peft_model(network, LoraConfig(**options))
+    except ValueError as error:
+        message = str(error).split(". ")[0]
+    else:
+        raise AssertionError("peft chose a layer of an unknown model")
+    print(message)
+    assert message.startswith(("Please specify `target_modules`", "No "))
+adapted = get_peft_model(network, LoraConfig(target_modules=["0"]))
+assert adapted.get_nb_trainable_parameters()[0] > 0
 
 # %%
 # Read on: :doc:`/gallery/frameworks/lora_reaches_the_vision_tower`.

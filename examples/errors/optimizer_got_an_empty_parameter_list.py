@@ -49,6 +49,31 @@ assert len(optimizer.param_groups[0]["params"]) == 2
 
 
 # %%
+# Everything is frozen, and the error does not come: groups, and the ``Trainer``
+# ------------------------------------------------------------------------------
+# With a list of groups, the optimizer accepts groups without parameters. The
+# ``Trainer`` of transformers and many scripts make two groups, with and without weight
+# decay, so both can be empty. Then ``backward()`` raises *element 0 of tensors does not
+# require grad*, or, if the input requires a gradient, nothing is raised, ``step()``
+# does nothing, and the loss stays. Count what the optimizer holds.
+model.requires_grad_(False)
+named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+groups = [
+    {"params": [p for n, p in named if "bias" not in n], "weight_decay": 0.01},
+    {"params": [p for n, p in named if "bias" in n], "weight_decay": 0.0},
+]
+optimizer = torch.optim.AdamW(groups)
+held = sum(len(group["params"]) for group in optimizer.param_groups)
+before = model.weight.detach().clone()
+model(torch.ones(1, 2, requires_grad=True)).sum().backward()
+optimizer.step()
+print(held, model.weight.equal(before))
+assert held == 0
+assert model.weight.equal(before)
+model.bias.requires_grad_(True)
+
+
+# %%
 # The module has no parameters
 # ----------------------------
 # A module registers the parameters and modules that are assigned to its attributes, not

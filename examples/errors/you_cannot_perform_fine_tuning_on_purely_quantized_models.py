@@ -121,6 +121,33 @@ else:
 assert "floating point" in message
 
 # %%
+# ``You can't train a model that has been loaded in 8-bit or 4-bit precision``
+# ----------------------------------------------------------------------------
+# The text goes on ``on a different device than the one you're training on``: each
+# process trains on its own GPU, and the model was loaded to another one, such as all to
+# GPU 0. Leave ``device_map`` out of a training, or put the whole model on the GPU of
+# the process: ``device_map={"": PartialState().local_process_index}`` with ``from
+# accelerate import PartialState``. ``device_map="auto"`` spreads it over all GPUs. That
+# runs in one process, started with ``python``; with several processes the text ends in
+# ``on multiple devices in any distributed mode``. If a part was put on the CPU for lack
+# of memory, it ends in ``with CPU or disk offload``. In the middle of 2023 a bug of
+# Accelerate raised it without a reason: upgrade (`its fix
+# <https://github.com/huggingface/accelerate/pull/1523>`__, read). Only the check runs
+# here, with attributes that stand for a quantised model.
+from accelerate import Accelerator
+
+for place in (1, "cpu"):
+    model = load()
+    model.is_loaded_in_4bit, model.hf_device_map = True, {"": place}
+    try:
+        Accelerator(cpu=True).prepare_model(model)
+        found = "no error"
+    except ValueError as error:
+        found = str(error).split(". ")[0]
+    print(place, found)
+    assert ("on a different device" in found) == (place == 1)
+
+# %%
 # No error, but ``grad_norm`` is always 0: fine-tuning an AWQ or GPTQ model
 # -------------------------------------------------------------------------
 # Fine-tune the original weights and quantise the result, or train LoRA adapters on a

@@ -80,6 +80,41 @@ assert not any(p.requires_grad for p in get_peft_model(base(), config).parameter
 assert not lora.inference_mode
 
 # %%
+# ``trainable params: 0``, ``trainable%: 0.0000``: is that normal?
+# ----------------------------------------------------------------
+# In inference, export and merging it is: the adapter is loaded for them, and the number
+# says nothing about whether it was trained (`the answer of the author of LLaMA-Factory
+# <https://github.com/hiyouga/ChatGLM-Efficient-Tuning/issues/396>`__). In a training it
+# is not: the loss stays as it is, or ``backward()`` raises an error. The causes, each
+# with its cure:
+#
+# - ``from_pretrained()`` without ``is_trainable=True``: pass it.
+# - ``LoraConfig(inference_mode=True)``, for example copied from a saved
+#   ``adapter_config.json``: leave it out.
+# - ``requires_grad_(False)`` or ``prepare_model_for_kbit_training()`` after
+#   ``get_peft_model()``: call it before.
+# - peft before 0.8.0 with another ``adapter_name`` than ``default``: upgrade (`an issue
+#   <https://github.com/huggingface/peft/issues/1410>`__, read).
+#
+# A ``grad_norm`` above 0 is no proof. In `an issue of TRL
+# <https://github.com/huggingface/trl/issues/6700>`__ of 2026, ``GRPOTrainer`` made an
+# empty optimizer for an adapter that was loaded frozen, and saved the same bytes as
+# before. Count after the trainer has been made.
+
+
+def shown(model):
+    model.print_trainable_parameters()
+    return model.get_nb_trainable_parameters()[0]
+
+
+options = {"r": 2, "target_modules": ["0"]}
+later = get_peft_model(base(), lora)
+later.requires_grad_(False)
+copied = get_peft_model(base(), LoraConfig(**options, inference_mode=True))
+assert [shown(model) for model in (wrong, copied, later)] == [0, 0, 0]
+assert shown(get_peft_model(base(), LoraConfig(**options))) == 16
+
+# %%
 # Several adapters: the active one is trainable
 # ---------------------------------------------
 # - ``add_adapter()`` and ``load_adapter()`` add a frozen adapter, and the active one
@@ -231,7 +266,10 @@ assert trainable(wrong) == []
 # Inside ``with model.disable_adapter()``, a model with LoRA is its frozen base. This is
 # the reference. Run it under ``no_grad()``. In TRL, pass ``ref_model=None`` with a
 # ``peft_config`` (read in `an issue <https://github.com/huggingface/trl/issues/624>`__,
-# not run).
+# not run). With both, TRL refuses: ``You passed both a ref_model and a peft_config``.
+# If the model has an adapter already, leave out the ``peft_config``. The newer text for
+# that is ``You passed a `PeftModel` instance together with a `peft_config` to the
+# trainer``.
 #
 # If the adapter was trained before, for instance by supervised fine-tuning, the base is
 # not the model that you started from. Merge this adapter into the base first, or load
@@ -294,6 +332,38 @@ for plain in (base(), Renamed()):
         assert loaded(x).equal(expected)
 
 # %%
+# ``Found missing adapter keys while loading the checkpoint``
+# -----------------------------------------------------------
+# The adapter was *not* loaded, or only in part: the listed weights are those of a new
+# adapter, and the model answers like the base. Don't go on. Compare the names in the
+# file with those in the message:
+#
+# - The part before ``layers`` differs: the base was loaded by another class, or by
+#   another version of transformers that names its modules in another way, as happens
+#   with vision-language models. Load it as in the training, or rename the keys.
+# - Training and loading name the adapter differently, and the name is contained in
+#   ``lora_``, such as ``adapter_name="lora"``: choose another one (`issue 2699
+#   <https://github.com/huggingface/peft/issues/2699>`__, read).
+# - The file has no such weights, or empty ones: it was saved under ZeRO-3 or FSDP
+#   without gathering.
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    PeftModel.from_pretrained(Renamed(), folder.name)
+told = [str(w.message).split(":")[0] for w in caught]
+print(*told)
+assert told == ["Found missing adapter keys while loading the checkpoint"]
+state = get_peft_model_state_dict(fresh)
+loaded = get_peft_model(Renamed(), LoraConfig(r=2, target_modules=["net.0"]))
+print([name for name in state if "lora_B" in name])
+print([name for name, _ in loaded.named_parameters() if "lora_B" in name])
+# Right: the keys get the names of this model.
+renamed = {name.replace("model.0.", "model.net.0."): w for name, w in state.items()}
+assert not set_peft_model_state_dict(loaded, renamed).unexpected_keys
+assert all(p.any() for n, p in loaded.named_parameters() if "lora_B" in n)
+
+# %%
 # ``merge_and_unload()`` changed nothing
 # --------------------------------------
 # After merging, the parameters are the same as those of the original model. There are
@@ -330,6 +400,32 @@ for filled in (False, True):
     assert changed == (["0.weight"] if filled else [])
 unloaded = get_peft_model(merged, lora).unload()
 assert unloaded is merged
+
+# %%
+# After ``merge_adapter()`` the adapter gets no gradient
+# ------------------------------------------------------
+# ``requires_grad`` is True, ``trainable params`` is as before, and still ``backward()``
+# raises an error, or every ``.grad`` of the adapter is None. A merged layer computes
+# with its base weight alone, so the adapter takes no part in the loss. Call
+# ``unmerge_adapter()`` before you train on. It often comes from a merging in between:
+# for an evaluation, for a copy of the weights, or for generation in RL. Another message
+# of this kind is ``Adapter cannot be set when the model is merged``: ``set_adapter()``
+# then takes the merging back by itself.
+model = get_peft_model(base(), lora)
+model.merge_adapter()
+merged_loss = model(torch.ones(2, 4)).sum()
+print(model.get_nb_trainable_parameters()[0], merged_loss.requires_grad)
+assert model.get_nb_trainable_parameters()[0] == 16
+assert not merged_loss.requires_grad
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model.set_adapter("default")
+print(caught[0].message)
+assert "Adapter cannot be set when the model is merged" in str(caught[0].message)
+model.merge_adapter()
+model.unmerge_adapter()
+model(torch.ones(2, 4)).sum().backward()
+assert model.base_model.model[0].lora_B["default"].weight.grad.any()
 
 # %%
 # Results differ before and after merging LoRA: ``load_in_4bit``
@@ -409,6 +505,75 @@ assert close
 assert not torch.allclose(output, expected, atol=1e-4)
 assert not any(p.requires_grad for p in loaded.parameters())
 assert trainable(further) == ["default"]
+
+# %%
+# ``load_state_dict()`` of ``adapter_model.safetensors``: missing, unexpected, mismatch
+# -------------------------------------------------------------------------------------
+# The names in the file lack the name of the adapter: ``lora_A.weight`` in the file is
+# ``lora_A.default.weight`` in the model. So ``load_state_dict()`` finds nothing, and
+# with ``strict=False`` it raises no error and loads nothing. Use
+# ``PeftModel.from_pretrained()``, or ``set_peft_model_state_dict()`` for a model that
+# has its adapter already, and see that ``unexpected_keys`` is empty. Many missing keys
+# are normal: they are the base, which is not in the file.
+#
+# ``size mismatch for ... lora_A.default.weight``: the model was made with another
+# ``r``, or on a base of another size. Take the ``LoraConfig`` from the file, as
+# ``from_pretrained()`` does. A shape such as ``torch.Size([0])`` in the checkpoint is
+# that of a training with DeepSpeed ZeRO-3 that did not gather the weights: the file is
+# empty.
+from safetensors.torch import load_file
+
+model = get_peft_model(base(), lora)
+torch.nn.init.ones_(model.base_model.model[0].lora_B["default"].weight)
+with tempfile.TemporaryDirectory() as other:
+    model.save_pretrained(other)
+    state = load_file(f"{other}/adapter_model.safetensors")
+print(*state)
+empty = get_peft_model(base(), lora)
+keys = empty.load_state_dict(state, strict=False)  # wrong: loads nothing
+assert keys.unexpected_keys == list(state)
+assert not empty.base_model.model[0].lora_B["default"].weight.any()
+keys = set_peft_model_state_dict(empty, state)
+print(keys.unexpected_keys, len(keys.missing_keys))
+assert not keys.unexpected_keys
+assert empty.base_model.model[0].lora_B["default"].weight.all()
+try:
+    set_peft_model_state_dict(
+        get_peft_model(base(), LoraConfig(r=4, target_modules=["0"])), state
+    )
+except RuntimeError as error:
+    message = str(error).splitlines()[1].strip()
+else:
+    raise AssertionError("another rank was loaded")
+print(message)
+assert message.startswith("size mismatch for base_model.model.0.lora_A.default.weight")
+
+# %%
+# ``Already found a `peft_config` attribute in the model``
+# --------------------------------------------------------
+# ``get_peft_model()`` was called twice: by hand and by a trainer with ``peft_config``,
+# in a cell that ran again, or on a model that was loaded with an adapter. The second
+# call puts a new adapter, which changes nothing yet, in the place of the first one:
+# what it has learnt is lost in each layer of the new configuration. To train the old
+# adapter further, leave out the second call. To keep it and to add a new one, call
+# ``merge_and_unload()`` first.
+model = get_peft_model(base(), lora)
+torch.nn.init.ones_(model.base_model.model[0].lora_B["default"].weight)
+expected = model(x)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    again = get_peft_model(model, lora)
+print(*[str(w.message)[:56] for w in caught], sep="\n")
+assert any("Already found a `peft_config`" in str(w.message) for w in caught)
+kept = again(x).allclose(expected)
+# Right: merge, then add.
+model = get_peft_model(base(), lora)
+torch.nn.init.ones_(model.base_model.model[0].lora_B["default"].weight)
+expected = model(x)
+right_again = get_peft_model(model.merge_and_unload(), lora)
+print(kept, right_again(x).allclose(expected))
+assert not kept
+assert right_again(x).allclose(expected)
 
 # %%
 # After ``merge_and_unload()`` nothing is trainable

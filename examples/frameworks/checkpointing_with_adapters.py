@@ -142,6 +142,44 @@ model.activation_checkpointing_enable({"use_reentrant": False})
 assert reached(model, inputs_embeds=embedded.detach()) == 2
 
 # %%
+# ``use_cache=True`` is incompatible with gradient checkpointing: is that an error?
+# ---------------------------------------------------------------------------------
+# No, and nothing has to be done: it is a warning. The model has switched its cache off
+# for this forward pass, and the training is the same. If it stops after this line, the
+# reason stands further down, in the last line of the traceback. The cache keeps keys
+# and values for ``generate()``; a training does not use it. The newer text is ``Caching
+# is incompatible with gradient checkpointing in LlamaDecoderLayer``.
+#
+# ``model.config.use_cache = False`` before the training hides the warning. It is saved
+# with the model: set it to True again, or a generation that reads it has no cache and
+# is slow. In training mode with checkpointing, ``generate()`` computes without it, too:
+# call ``eval()``.
+import logging
+
+cached = LlamaForCausalLM(LlamaConfig(vocab_size=31, num_hidden_layers=1, **small))
+cached.activation_checkpointing_enable()
+losses, caches = [], []
+
+
+class Printed(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage())
+
+
+logger = logging.getLogger("transformers")
+handlers, logger.handlers = logger.handlers, [Printed()]
+for use_cache in (True, False):
+    output = cached.train()(ids, labels=ids, use_cache=use_cache)
+    losses.append(output.loss.item())
+    caches.append(output.past_key_values is not None)
+caches.append(cached.eval()(ids).past_key_values is not None)
+logger.handlers = handlers
+print(losses[0] == losses[1], caches, cached.config.use_cache)
+assert losses[0] == losses[1]
+assert caches == [False, False, True]
+assert cached.config.use_cache
+
+# %%
 # The Trainer overrides your call
 # -------------------------------
 # With ``TrainingArguments(activation_checkpointing=True)``, ``train()`` enables

@@ -98,6 +98,30 @@ on, off = (24, 0), (0, 0)
 assert found == [(0, 122), on, off, on, on, (48, 0), off]
 
 # %%
+# ``Adapter with name default already exists``
+# --------------------------------------------
+# ``add_adapter()`` was called twice, for example in a cell that ran again, or on a
+# model into which a LoRA was loaded. To begin anew, delete the old adapter first. To
+# train the old one further, don't add another one. A second name keeps both, and the
+# first one is frozen then. ``get_peft_model_state_dict(unet)`` without a name takes
+# ``default``, so pass ``adapter_name``.
+unet = new_unet()
+unet.add_adapter(lora)
+try:
+    unet.add_adapter(lora)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("two adapters have one name")
+print(message)
+assert message.startswith("Adapter with name default already exists")
+# Right: delete it, then add the new one.
+unet.delete_adapters("default")
+unet.add_adapter(lora)
+print(*trainable(unet))
+assert trainable(unet) == (24, 0)
+
+# %%
 # Train another layer beside the adapter
 # --------------------------------------
 # Unfreeze it after ``add_adapter()``, which freezes what was trainable before. PEFT's

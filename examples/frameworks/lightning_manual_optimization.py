@@ -328,6 +328,85 @@ after = model.parameters()
 assert not any(map(torch.equal, after, before))
 
 # %%
+# ``The closure hasn't been executed``: an ``optimizer_step()`` of your own
+# -------------------------------------------------------------------------
+# In automatic optimization, the closure is the training step: it calls
+# ``training_step()``, ``zero_grad()`` and ``backward()``. So an ``optimizer_step()``
+# that skips ``optimizer.step(closure=optimizer_closure)``, for a pause or for warmup,
+# has to call ``optimizer_closure()`` itself. And an optimizer whose ``step()`` ignores
+# its closure needs that call before its ``step()``. To let a part of the network rest,
+# this hook is not needed: freeze the part.
+
+
+class EverySecond(Pair):
+    def __init__(self, *, call_closure):
+        super().__init__()
+        self.automatic_optimization, self.call_closure = True, call_closure
+
+    def training_step(self, batch, index):
+        self.seen.append(index)
+        return self.critic(batch[0]).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.critic.parameters(), lr=0.1)
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+        if batch_idx % 2 == 0:
+            optimizer.step(closure=optimizer_closure)
+        elif self.call_closure:
+            optimizer_closure()
+
+
+for call_closure in (False, True):
+    model = EverySecond(call_closure=call_closure)
+    try:
+        fit(model)
+        result = "no error"
+    except MisconfigurationException as error:
+        result = str(error).split(". ")[0]
+    print(call_closure, result)
+    assert (result == "no error") == call_closure
+    assert model.seen == ([0, 1] if call_closure else [0])
+
+# %%
+# ``training_step`` returned ``None``; ``configure_optimizers`` returned ``None``
+# -------------------------------------------------------------------------------
+# Both are warnings, and both mean that something does not train:
+#
+# - ``training_step`` returned ``None``. *If this was on purpose, ignore this warning*:
+#   there is no ``backward()`` and no step for this batch. On purpose, it skips a batch,
+#   such as one with a nan. Otherwise a ``return loss`` is missing, and the weights stay
+#   as they are. In manual optimization there is no warning.
+# - ``LightningModule.configure_optimizers`` returned ``None``, *this fit will run with
+#   no optimizer*: the training step runs, gradients add up, and no weight changes. A
+#   ``return`` is missing, or you want it so, to collect statistics.
+#
+# Related errors: ``the 'loss' key needs to be present`` if a dict has no ``loss``, and
+# ``optimizer got an empty parameter list`` if everything was frozen before.
+
+
+class Silent(Single):
+    def __init__(self, what):
+        super().__init__("None")
+        self.what = what
+
+    def training_step(self, batch, index):
+        loss = self.critic(batch[0]).square().mean()
+        return None if self.what == "training_step" else loss
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        return None if self.what == "configure_optimizers" else optimizer
+
+
+for what in ("training_step", "configure_optimizers"):
+    model = Silent(what)
+    before = model.critic.weight.detach().clone()
+    fit(model)
+    print(f"{what:21}{model.critic.weight.equal(before)}")
+    assert model.critic.weight.equal(before)
+
+# %%
 # What ``Trainer`` refuses
 # ------------------------
 # Several optimizers need ``self.automatic_optimization = False``. Then the accumulation

@@ -174,6 +174,32 @@ print(all(torch.equal(state[name], wanted[name]) for name in state))
 assert all(torch.equal(state[name], wanted[name]) for name in state)
 
 # %%
+# Trying to restore optimizer state but checkpoint contains only the model
+# ------------------------------------------------------------------------
+# The file was saved with ``save_weights_only=True``. It has no state of an optimizer,
+# so a training can't be resumed from it with ``ckpt_path``: the averages of Adam and
+# the state of ``BackboneFinetuning`` are lost. Load the weights, unfreeze what was
+# unfrozen before, and begin a new ``fit()``. To be able to resume, leave out
+# ``save_weights_only``. If only the head trains, the state of the optimizer is small.
+trainer, _ = fit(epochs=1)
+trainer.save_checkpoint(saved, weights_only=True)
+try:
+    # Wrong: resumes from weights alone.
+    fit(epochs=2, resume=saved)
+except KeyError as error:
+    message = error.args[0]
+else:
+    raise AssertionError("an optimizer was restored")
+print(message.split(". ")[0])
+assert message.startswith("Trying to restore optimizer state but checkpoint contains")
+# Right: the weights, and a new training.
+part = torch.load(saved, weights_only=False)
+print("optimizer_states" in part)
+assert "optimizer_states" not in part
+loaded = Classifier()
+loaded.load_state_dict(part["state_dict"])
+
+# %%
 # Fine-tune from a Lightning checkpoint: load the weights, without ``ckpt_path``
 # ------------------------------------------------------------------------------
 # ``fit(ckpt_path=...)`` resumes a training, with its optimizer and its epoch. If

@@ -168,6 +168,50 @@ assert thirty_steps[1] > 60
 assert 2000 * 5e-5 == 0.1
 
 # %%
+# Cannot set a prompt learning adapter to trainable: train a prompt further
+# -------------------------------------------------------------------------
+# ``PeftModel.from_pretrained(..., is_trainable=True)`` refuses prompt tuning, P-tuning
+# and prefix tuning. Load without it: in peft 0.21, a loaded prompt is trainable, unlike
+# LoRA. Print what trains, and make the optimizer then. With an MLP (P-tuning,
+# ``prefix_projection=True``), peft has saved the prompt that the MLP computed, and not
+# the MLP. So the prompt itself trains from then on, and the number of trainable
+# parameters is another one. To continue with the MLP, keep the whole state:
+# ``torch.save(model.state_dict(), path)``.
+import tempfile
+
+from peft import PeftModel
+
+kinds = {
+    "prompt tuning": PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2),
+    "P-tuning": PromptEncoderConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=2, encoder_hidden_size=8
+    ),
+    "prefix": PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2),
+}
+ids = torch.tensor([[3, 4, 5]])
+for kind, prompt in kinds.items():
+    with tempfile.TemporaryDirectory() as folder:
+        model = get_peft_model(LlamaForCausalLM(config), prompt)
+        model.save_pretrained(folder)
+        try:
+            PeftModel.from_pretrained(
+                LlamaForCausalLM(config), folder, is_trainable=True
+            )
+        except ValueError as error:
+            message = str(error)
+        else:
+            raise AssertionError("is_trainable=True was accepted")
+        loaded = PeftModel.from_pretrained(LlamaForCausalLM(config), folder)
+    counts = [m.get_nb_trainable_parameters()[0] for m in (model, loaded)]
+    print(f"{kind:14}{counts}")
+    loaded.train()(input_ids=ids, labels=ids).loss.backward()
+    trained = [p.grad is not None for p in loaded.parameters() if p.requires_grad]
+    assert trained == [True]
+    assert (counts[0] > counts[1]) == (kind == "P-tuning")
+print(message)
+assert message.startswith("Cannot set a prompt learning adapter to trainable")
+
+# %%
 # If the rate is right and the loss still does not fall, see whether anything trains:
 #
 # - ``print_trainable_parameters()``, ``.grad`` after ``backward()``, and whether the

@@ -235,6 +235,45 @@ assert list(others(get_peft_model(llama(tied=False), rows)).values()) == [(2, 16
 assert list(others(get_peft_model(llama(tied=False), whole)).values()) == [(33, 16)]
 
 # %%
+# size mismatch for base_model.model.model.embed_tokens: loading an adapter
+# -------------------------------------------------------------------------
+# The training has added tokens, and the base that you load has its old number of rows.
+# Resize the base before ``PeftModel.from_pretrained()``, to the number of rows in the
+# message (often ``len(tokenizer)``; padding to a multiple can make it larger). TRL's
+# ``setup_chat_format()`` adds tokens, too. There is no option such as ``strict=False``,
+# and skipping the rows would lose what was trained.
+#
+# No error is worse: if the embedding is not in the file, the adapter also loads into a
+# base that was not resized. The new tokens have no row there, and after resizing a
+# random one. Name the embedding in ``modules_to_save``, or its rows in
+# ``trainable_token_indices``, when you train.
+
+
+def old():
+    return LlamaForCausalLM(LlamaConfig(vocab_size=31, num_hidden_layers=1, **small))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    get_peft_model(llama(tied=False), whole).save_pretrained(folder)
+    try:
+        PeftModel.from_pretrained(old(), folder)  # wrong: 31 rows
+    except RuntimeError as error:
+        message = str(error).splitlines()[1].strip()
+    else:
+        raise AssertionError("33 rows were loaded into 31")
+    print(message)
+    assert message.startswith("size mismatch for base_model.model.model.embed_tokens")
+    resized = old()
+    resized.resize_token_embeddings(33, mean_resizing=False)
+    loaded = PeftModel.from_pretrained(resized, folder)
+    print(loaded.get_input_embeddings().weight.shape[0])
+    assert loaded.get_input_embeddings().weight.shape[0] == 33
+    # No error, and no row of a new token: they were not saved.
+    get_peft_model(llama(tied=False), LoraConfig(**options)).save_pretrained(folder)
+    loaded = PeftModel.from_pretrained(old(), folder)
+    assert loaded.get_input_embeddings().weight.shape[0] == 31
+
+# %%
 # ``embed_tokens`` and ``lm_head`` in ``target_modules``
 # ------------------------------------------------------
 # There, the weight stays frozen, and a matrix of low rank beside it is trained. That

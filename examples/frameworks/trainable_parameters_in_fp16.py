@@ -170,6 +170,48 @@ print((torch.tensor(300.0).half() ** 2).item())
 assert (torch.tensor(300.0).half() ** 2).isinf()
 
 # %%
+# OVERFLOW! Skipping step. Attempted loss scale: 65536, reducing to 32768
+# -----------------------------------------------------------------------
+# A few of these lines are normal. In float16, DeepSpeed, apex (``Gradient overflow.
+# Skipping step, loss scaler 0 reducing loss scale``) and ``GradScaler`` begin with a
+# scale that is too large, leave out each step whose gradients overflow, and halve the
+# scale, until it fits. In a skipped step nothing is trained. In DeepSpeed and in the
+# ``Trainer`` the scheduler waits, too: ``tried to get lr value before
+# scheduler/optimizer started stepping, returning lr=0`` belongs to it.
+#
+# If the lines don't end, up to ``Current loss scale already at minimum - cannot
+# decrease scale anymore``, the scale is not the cause: the model gives nan or inf
+# without it. The usual reasons are a model that was trained in bfloat16, such as T5 and
+# most newer language models, whose values need not fit into float16, weights that hold
+# a nan, or a rate that is too large. Use ``bf16`` instead of ``fp16`` if the GPU can,
+# in the ``Trainer`` *and* in the configuration of DeepSpeed. A smaller
+# ``initial_scale_power`` only shortens the list. The texts of DeepSpeed and apex were
+# read, not run; here is the same with ``GradScaler``.
+
+
+def scales(loss_of, steps=4):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1e-4)
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0)
+    found = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        before = weight.item()
+        scaler.scale(loss_of(weight.half())).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        found.append((int(scaler.get_scale()), weight.item() != before))
+    return found
+
+
+normal = scales(lambda weight: (4 * weight).float().sum())
+endless = scales(lambda weight: (300 * weight).square().float().sum())
+print(normal, endless, sep="\n")
+assert [stepped for _, stepped in normal] == [False, False, False, True]
+assert [scale for scale, _ in endless] == [32768, 16384, 8192, 4096]
+assert not any(stepped for _, stepped in endless)
+
+# %%
 # A layer unfrozen in a model in half() becomes nan
 # -------------------------------------------------
 # After ``model.half()``, a layer that you unfreeze trains in pure float16. There the
@@ -220,6 +262,43 @@ with torch.autocast("cpu", torch.float16):
 optimizer.step()
 print(layer.weight.dtype, layer.weight.isnan().any().item())
 assert layer.weight.isnan().any()
+
+# %%
+# kohya sd-scripts: avr_loss=nan, NaN found in latents, the LoRA gives black images
+# ---------------------------------------------------------------------------------
+# One step with a nan makes every weight of the LoRA nan, unless a scaler leaves it out.
+# If the loss stays nan, the file is useless, also what is saved later: stop, and begin
+# with clean weights. Where does the nan come from?
+#
+# - *NaN found in latents, replacing with zeros*: the VAE of SDXL overflows in float16.
+#   The loss is a number then, but the network learns from zeros in place of images.
+#   Pass ``--no_half_vae``, and delete the latents that were cached on the disk before.
+# - ``--full_fp16``, or a base in float16 that is trained without LoRA: train in
+#   ``--mixed_precision bf16``, or in ``fp16`` with weights in float32.
+# - It begins after some hundred steps: mostly the rate is too large. Take a tenth, and
+#   for the text encoder even less.
+#
+# Look before the optimizer does (the options were read in `sd-scripts
+# <https://github.com/kohya-ss/sd-scripts/blob/main/train_network.py>`__, not run).
+
+
+def after_two_steps(*, check):
+    torch.manual_seed(0)
+    adapter = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(adapter.parameters())
+    for latents in (torch.tensor([[float("nan"), 1.0]]), torch.ones(1, 2)):
+        optimizer.zero_grad()
+        loss = adapter(latents).square().mean()
+        if check and not loss.isfinite():
+            continue
+        loss.backward()
+        optimizer.step()
+    return adapter.weight.isfinite().all().item()
+
+
+print(after_two_steps(check=False), after_two_steps(check=True))
+assert not after_two_steps(check=False)
+assert after_two_steps(check=True)
 
 # %%
 # The weights are float16: does clipping help, and why is the saved file twice as large?

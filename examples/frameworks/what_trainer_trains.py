@@ -47,6 +47,48 @@ print(loaded.training, {p.requires_grad for p in loaded.parameters()})
 assert not loaded.training
 assert all(p.requires_grad for p in loaded.parameters())
 
+# %%
+# Some weights were not initialized from the model checkpoint and are newly initialized
+# -------------------------------------------------------------------------------------
+# *You should probably TRAIN this model on a down-stream task*: with a new head this is
+# normal, and no error. The file has a backbone, your class has a head as well, and the
+# head is random. So it has to train: freeze what was loaded, and not what is new.
+# transformers 5 prints the same as a table: ``MISSING`` is new and random, ``MISMATCH``
+# has another shape and is random, too, ``UNEXPECTED`` is in the file and not in your
+# model (the old head), which you can ignore. timm says ``Unexpected keys
+# (classifier.weight) found while loading pretrained weights`` (read, not run).
+#
+# It is *not* normal if you load what you have trained, or if names of the backbone are
+# in the list: then the class is another one, or the file has a prefix in its names, and
+# you would freeze random weights. ``output_loading_info=True`` returns the names.
+from transformers import BertModel
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+how = {"output_loading_info": True}
+with tempfile.TemporaryDirectory() as folder:
+    BertModel(config).save_pretrained(folder)
+    tuned, info = AutoModelForSequenceClassification.from_pretrained(folder, **how)
+    new = info["missing_keys"]
+    print(sorted(new))
+    # Wrong: the new head is frozen, too. Right: only what was loaded is frozen.
+    tuned.requires_grad_(False)
+    for name, p in tuned.named_parameters():
+        p.requires_grad_(name in new)
+    trainable = [name for name, p in tuned.named_parameters() if p.requires_grad]
+    assert trainable == ["classifier.weight", "classifier.bias"]
+    # After the training, nothing is missing.
+    tuned.save_pretrained(folder)
+    _, info = AutoModelForSequenceClassification.from_pretrained(folder, **how)
+    print(sorted(info["missing_keys"]))
+    assert not info["missing_keys"]
+    # Another number of classes: the head is new again.
+    other = how | {"num_labels": 5, "ignore_mismatched_sizes": True}
+    _, info = AutoModelForSequenceClassification.from_pretrained(folder, **other)
+    print(sorted(name for name, *_ in info["mismatched_keys"]))
+    assert {name for name, *_ in info["mismatched_keys"]} == new
+logging.enable_progress_bar()
+
 # %% tags=["hide-input"]
 # The same in a training
 # ----------------------
@@ -371,15 +413,127 @@ assert not loaded.unexpected_keys
 assert all(name.startswith("bert.") for name in loaded.missing_keys)
 
 # %%
+# Resume a LoRA training: ``Can't find a valid checkpoint at``
+# ------------------------------------------------------------
+# ``resume_from_checkpoint`` works with LoRA. A ``checkpoint-...`` folder has the
+# adapter and the state of the optimizer, but not the base. Make the model as in the
+# first run, with the same ``LoraConfig``, and pass the folder. The adapter then trains
+# on. If it fails:
+#
+# - ``Can't find a valid checkpoint at``: the path is wrong, or the folder has neither
+#   weights nor an adapter.
+# - ``Can't find a checkpoint index``: the model has no adapter. Call
+#   ``get_peft_model()`` first.
+# - ``size mismatch for ... lora_A.default.weight``: another ``r``.
+# - ``doesn't match the size of optimizer's group``: other ``target_modules``, or the
+#   adapter is frozen, since it was loaded without ``is_trainable=True``.
+#
+# To go on with new data or another learning rate, don't resume: load the adapter with
+# ``is_trainable=True`` (:doc:`adapter_is_loaded_frozen`), and call ``train()``. The
+# optimizer then begins anew.
+from peft import LoraConfig, PeftModel, get_peft_model
+
+lora = {"task_type": "SEQ_CLS", "r": 2, "target_modules": ["query"]}
+
+
+def adapted(**options):
+    return get_peft_model(network(), LoraConfig(**(lora | options)))
+
+
+logging.disable_progress_bar()
+with tempfile.TemporaryDirectory() as folder:
+    stage(adapted(), folder, steps=2).train()
+    saved = f"{folder}/checkpoint-2"
+    cases = {
+        "the same adapter": (adapted(), saved),
+        "another path": (adapted(), f"{folder}/checkpoint-9"),
+        "no adapter": (network(), saved),
+        "another r": (adapted(r=4), saved),
+        "other modules": (adapted(target_modules=["query", "value"]), saved),
+        "loaded frozen": (PeftModel.from_pretrained(network(), saved), saved),
+    }
+    results = {}
+    for case, (model, path) in cases.items():
+        trainer = stage(model, folder, steps=3)
+        try:
+            trainer.train(resume_from_checkpoint=path)
+            results[case] = f"step {trainer.state.global_step}"
+        except (ValueError, RuntimeError) as error:
+            results[case] = " ".join(str(error).replace(folder, "").split())
+        print(f"{case:18}{results[case][:65]}")
+logging.enable_progress_bar()
+assert results["the same adapter"] == "step 3"
+assert results["another path"].startswith("Can't find a valid checkpoint at")
+assert results["no adapter"].startswith("Can't find a checkpoint index")
+assert "Error(s) in loading state_dict" in results["another r"]
+for case in ("other modules", "loaded frozen"):
+    assert "doesn't match the size of optimizer's group" in results[case]
+
+# %%
+# ``grad_norm`` 0.0, ``loss`` 0.0 or nan in the log: which line is bad?
+# ---------------------------------------------------------------------
+# - ``loss`` as usual, ``grad_norm`` 0.0 in each line: nothing trains. Mostly the
+#   adapter is frozen, and checkpointing hides it: :doc:`checkpointing_with_adapters`.
+# - ``loss`` 0.0 and ``grad_norm`` nan: the loss is nan and the log hides it
+#   (:doc:`trainable_parameters_in_fp16`).
+# - ``loss`` 0.0 with GRPO, ``grad_norm`` above 0: normal. With
+#   ``num_iterations=1``, the ratio of the probabilities is 1, as one of them is
+#   detached, and the advantages of a group add up to 0. So the value is 0 or close to
+#   it, and its gradient is not. Look at the reward. With ``beta`` above 0, the loss is
+#   the KL term, which begins at 0 and *rises* (`a maintainer about it
+#   <https://github.com/huggingface/trl/issues/3452>`__).
+# - ``loss`` 0.0 and ``grad_norm`` 0.0 with GRPO: all answers to a prompt have the same
+#   reward (``reward_std`` 0), so there is nothing to learn in this step.
+# - ``learning_rate`` 0.0 in the first line: warmup begins there.
+# - ``grad_norm`` above ``max_grad_norm``: it is the norm before clipping.
+logits = torch.zeros(4, 3, requires_grad=True)
+chosen = torch.tensor([0, 1, 2, 0])
+for rewards in ([1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]):
+    reward = torch.tensor(rewards)
+    advantage = reward - reward.mean()
+    log_p = logits.log_softmax(1)[range(4), chosen]
+    loss = -((log_p - log_p.detach()).exp() * advantage).mean()
+    (gradient,) = torch.autograd.grad(loss, logits)
+    print(f"loss {loss.abs().item():.1f} grad_norm {gradient.norm().item():.2f}")
+    assert loss == 0
+    assert bool(gradient.any()) == (reward.std() > 0)
+
+# %%
+# There were missing keys in the checkpoint model loaded: ``['lm_head.weight']``
+# ------------------------------------------------------------------------------
+# Harmless if the names are those of shared weights: with ``tie_word_embeddings`` the
+# output layer is the embedding, and the file has it once. It comes with
+# ``load_best_model_at_end`` or after a resume. The best weights are loaded, and both
+# names are still one tensor. If other names are in the list, these were not loaded.
+# With LoRA, older versions named all weights of the base, which are not in the file and
+# were not changed either. But if ``lora_A`` and ``lora_B`` are among them, the adapter
+# was not loaded: its file is empty (443 bytes in `an issue
+# <https://github.com/tloen/alpaca-lora/issues/334>`__), or has other names.
+from safetensors.torch import load_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+tied = {"vocab_size": 31, "num_hidden_layers": 1, "tie_word_embeddings": True}
+language = LlamaForCausalLM(LlamaConfig(**tied, **small))
+with tempfile.TemporaryDirectory() as folder:
+    logging.disable_progress_bar()
+    language.save_pretrained(folder)
+    logging.enable_progress_bar()
+    state = load_file(f"{folder}/model.safetensors")
+torch.nn.init.zeros_(language.lm_head.weight)
+result = language.load_state_dict(state, strict=False)
+same = language.lm_head.weight is language.model.embed_tokens.weight
+print(result.missing_keys, same, language.lm_head.weight.any().item())
+assert result.missing_keys == ["lm_head.weight"]
+assert same
+assert language.lm_head.weight.equal(state["model.embed_tokens.weight"])
+
+# %%
 # What ``print_trainable_parameters()`` counts
 # --------------------------------------------
 # The elements of the parameters that require a gradient at this moment, and of all. It
 # knows nothing of an optimizer. *All* includes the adapters, and the head twice if
 # ``modules_to_save`` has made a copy of it.
-from peft import LoraConfig, get_peft_model
-
-lora = LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query"])
-model = get_peft_model(network(), lora)
+model = adapted()
 model.print_trainable_parameters()
 adapter, head, base = 2 * 2 * 16, 2 * 16 + 2, network().num_parameters()
 trainable, total = model.get_nb_trainable_parameters()
