@@ -324,6 +324,43 @@ ax.set_aspect("equal")
 plt.show()
 
 
+# %%
+# ``Casting complex values to real discards the imaginary part``: the gradient, too
+# ---------------------------------------------------------------------------------
+# ``z.float()``, ``z.to(torch.float32)``, or writing complex values into a real tensor
+# keeps the real part, and warns once. Nothing behind it depends on the imaginary part,
+# so that part gets no gradient and does not learn. Say what you mean: ``z.abs()``,
+# ``z.real``, or both parts as two channels with ``torch.view_as_real(z)``. A real
+# weight that is multiplied by complex values needs none of this: its gradient is real,
+# and complete.
+import warnings
+
+spectrum = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+is_always = torch.is_warn_always_enabled()
+torch.set_warn_always(True)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    cast = spectrum.to(torch.float32)
+torch.set_warn_always(is_always)
+print(str(caught[0].message).partition(" (")[0])
+ways = {
+    "to(float32)": cast.square().sum(),
+    "abs()": spectrum.abs().square().sum(),
+    "view_as_real()": torch.view_as_real(spectrum).square().sum(),
+}
+imaginary = {}
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    for name, loss in ways.items():
+        (slope,) = torch.autograd.grad(loss, spectrum)
+        imaginary[name] = slope.imag.any().item()
+        print(f"{name:15} imaginary part: {imaginary[name]}")
+assert list(imaginary.values()) == [False, True, True]
+scale = torch.tensor(2.0, requires_grad=True)
+(scale * spectrum.detach()).abs().square().sum().backward()
+torch.testing.assert_close(scale.grad, torch.tensor(60.0))
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

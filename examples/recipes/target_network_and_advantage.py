@@ -362,6 +362,42 @@ assert found["stored, 1 lower"][0] == 0
 assert found["stored, 1 lower"][1] > 1
 
 # %%
+# PPO: the ratio is not 1 in the first update, or clips everything at once
+# ------------------------------------------------------------------------
+# Before the first step on fresh samples, the new log-probability must equal the stored
+# one, so print the largest ``abs(ratio - 1)``. If it is not about 0, both were not
+# computed in the same way:
+#
+# - dropout or batch norm is in training mode in one of them: use ``eval()`` in both, or
+#   a policy without them,
+# - the buffer stores the clipped action, and ``log_prob`` belongs to the one before
+#   clipping: store the action that was drawn, and clip only for the environment,
+# - the observations are normalised with statistics that were updated in between,
+# - the shapes differ, or the samples were shuffled without the log-probabilities.
+torch.manual_seed(0)
+policy = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Dropout(0.5), nn.Linear(32, 1))
+seen = torch.randn(16, 4)
+
+
+def log_prob_of(acted, mode):
+    mean = policy.train(mode)(seen)
+    return torch.distributions.Normal(mean, 1.0).log_prob(acted)
+
+
+with torch.no_grad():
+    drawn = torch.distributions.Normal(policy.eval()(seen), 1.0).sample()
+    stored = log_prob_of(drawn, mode=False)
+    largest = {
+        "dropout": log_prob_of(drawn, mode=True) - stored,
+        "clipped action": log_prob_of(drawn.clamp(-1, 1), mode=False) - stored,
+        "the same way": log_prob_of(drawn, mode=False) - stored,
+    }
+for name, difference in largest.items():
+    off = (difference.exp() - 1).abs().max().item()
+    print(f"{name:15}{off > 0.01}")
+    assert (off > 0.01) == (name != "the same way")
+
+# %%
 # The target network never changes, or changes with every step: deepcopy it
 # -------------------------------------------------------------------------
 # ``target = network`` and ``copy.copy(network)`` share the weights with the network, so
