@@ -96,6 +96,67 @@ with torch.no_grad(), torch.enable_grad():
 assert validated.shape == (8, 1)
 
 # %%
+# PINN: ``u_x`` is None or all zeros, and the physics loss trains nothing
+# -----------------------------------------------------------------------
+# ``allow_unused=True`` hides the cause: ``u`` was not computed from this ``x``, and you
+# get None, or zeros if you replace None by zeros. Leave it out and read the error. The
+# usual causes: ``x`` was sliced or converted after the forward, it went through NumPy
+# or ``torch.tensor()``, or ``requires_grad_()`` was called after the forward. Only a
+# second derivative may be missing for a good reason: if ``u`` is linear in ``x``.
+torch.manual_seed(0)
+field = torch.nn.Sequential(
+    torch.nn.Linear(1, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+)
+found = {}
+for way in ("new tensor", "requires_grad_() too late", "right"):
+    x_in = torch.rand(4, 1)
+    if way != "requires_grad_() too late":
+        x_in.requires_grad_()
+    u = field(torch.tensor(x_in.tolist()) if way == "new tensor" else x_in)
+    x_in.requires_grad_()
+    (u_x,) = torch.autograd.grad(u.sum(), x_in, create_graph=True, allow_unused=True)
+    found[way] = u_x is not None
+    print(f"{way:26}{found[way]}")
+assert list(found.values()) == [False, False, True]
+
+# %%
+# PINN: normalised inputs, and several outputs ``u, v, p``
+# --------------------------------------------------------
+# Differentiate by the physical ``x``, and normalise inside the forward: then autograd
+# applies the chain rule. If the network gets a normalised tensor that was made before,
+# the derivative is by that tensor: divide it by the standard deviation, the second one
+# by its square. A normalised output is multiplied by its own standard deviation.
+#
+# With several outputs, ``outputs.sum()`` adds the derivatives of all of them. Take one
+# column at a time: ``outputs[:, 0].sum()``. It is the same for ``grad_outputs`` of
+# ones.
+position = torch.tensor([[1.0], [3.0]], requires_grad=True)
+mean, std = 2.0, 4.0
+scaled = ((position - mean) / std).detach().requires_grad_()
+
+
+def solution(normalised):
+    physical = normalised * std + mean  # the network would learn this
+    return torch.cat([physical**2, physical**3], dim=1)
+
+
+outputs = solution(scaled)
+(by_scaled,) = torch.autograd.grad(outputs[:, 0].sum(), scaled, retain_graph=True)
+(summed,) = torch.autograd.grad(outputs.sum(), scaled)
+inside = solution((position - mean) / std)
+(by_position,) = torch.autograd.grad(inside[:, 0].sum(), position)
+for name, slope in (
+    ("by x, normalised inside", by_position),
+    ("by the normalised x", by_scaled),
+    ("divided by std", by_scaled / std),
+    ("both outputs, divided", summed / std),
+):
+    print(f"{name:25}", slope.flatten().tolist())
+assert by_position.flatten().tolist() == [2, 6]
+assert (by_scaled / std).allclose(by_position)
+assert not (summed / std).allclose(by_position)
+
+# %%
 # Gradient penalty with mixed precision: ``GradScaler`` and ``autograd.grad``
 # ---------------------------------------------------------------------------
 # In ``float16``, scale the output before ``autograd.grad``, and divide the gradient by
@@ -261,6 +322,43 @@ ax.plot(0, 0, "C3D", mfc="none", ms=10, mew=2)
 ax.set(xlabel="z.real", ylabel="z.imag")
 ax.set_aspect("equal")
 plt.show()
+
+
+# %%
+# ``Casting complex values to real discards the imaginary part``: the gradient, too
+# ---------------------------------------------------------------------------------
+# ``z.float()``, ``z.to(torch.float32)``, or writing complex values into a real tensor
+# keeps the real part, and warns once. Nothing behind it depends on the imaginary part,
+# so that part gets no gradient and does not learn. Say what you mean: ``z.abs()``,
+# ``z.real``, or both parts as two channels with ``torch.view_as_real(z)``. A real
+# weight that is multiplied by complex values needs none of this: its gradient is real,
+# and complete.
+import warnings
+
+spectrum = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+is_always = torch.is_warn_always_enabled()
+torch.set_warn_always(True)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    cast = spectrum.to(torch.float32)
+torch.set_warn_always(is_always)
+print(str(caught[0].message).partition(" (")[0])
+ways = {
+    "to(float32)": cast.square().sum(),
+    "abs()": spectrum.abs().square().sum(),
+    "view_as_real()": torch.view_as_real(spectrum).square().sum(),
+}
+imaginary = {}
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    for name, loss in ways.items():
+        (slope,) = torch.autograd.grad(loss, spectrum)
+        imaginary[name] = slope.imag.any().item()
+        print(f"{name:15} imaginary part: {imaginary[name]}")
+assert list(imaginary.values()) == [False, True, True]
+scale = torch.tensor(2.0, requires_grad=True)
+(scale * spectrum.detach()).abs().square().sum().backward()
+torch.testing.assert_close(scale.grad, torch.tensor(60.0))
 
 
 # %% tags=["hide-input"]

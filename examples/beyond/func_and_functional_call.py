@@ -328,6 +328,106 @@ assert len(masks["same"].unique(dim=0)) == 1
 assert len(masks["different"].unique(dim=0)) > 1
 
 
+# %%
+# The Hessian of a loss by the parameters of a model, and its product with a vector
+# ---------------------------------------------------------------------------------
+# ``torch.func.hessian`` of a function of the dictionary of parameters gives a block for
+# each pair of them. It has the square of the number of parameters as entries: 10,000
+# parameters need 400 MB, a million 4 TB. Almost always the product with a vector is
+# enough (curvature, largest eigenvalue, influence functions). Its cost is a small
+# multiple of that of the gradient: differentiate the gradient once more. Frozen
+# parameters stay out if you leave them out of the dictionary.
+from torch.func import hessian, vjp
+
+
+def regression(parameters):
+    return functional_call(small, parameters, points).square().mean()
+
+
+torch.manual_seed(0)
+small = torch.nn.Sequential(
+    torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1)
+)
+points = torch.randn(5, 2)
+trained = {name: p.detach() for name, p in small.named_parameters()}
+blocks = hessian(regression)(trained)
+print(tuple(blocks["0.weight"]["2.bias"].shape))
+vector = {name: torch.randn_like(p) for name, p in trained.items()}
+product = vjp(grad(regression), trained)[1](vector)[0]
+
+gradients = torch.autograd.grad(
+    small(points).square().mean(), small.parameters(), create_graph=True
+)
+by_autograd = torch.autograd.grad(gradients, small.parameters(), tuple(vector.values()))
+whole = sum(
+    (block.flatten(-vector[name].dim()) @ vector[name].flatten())
+    for name, block in blocks["0.bias"].items()
+)
+for mine, theirs in zip(product.values(), by_autograd, strict=True):
+    torch.testing.assert_close(mine, theirs)
+torch.testing.assert_close(product["0.bias"], whole)
+
+
+# %%
+# ``torch.autograd.functional.jacobian`` returns only zeros, or has no graph
+# --------------------------------------------------------------------------
+# Zeros mean that the result does not depend on the *argument* of the function. Use the
+# argument inside: a function that reads a variable from outside, or makes a new tensor
+# of numbers, gives zeros without an error. ``strict=True`` turns them into an error.
+# The parameters of a model are such variables, too: pass them with ``functional_call``.
+# ``jacrev`` has no ``strict``, and gives the same zeros.
+#
+# To train through a Jacobian, pass ``create_graph=True``. Without it, the result has no
+# graph. ``jacrev`` keeps one if the input requires a gradient.
+from torch.autograd import functional
+
+leaf = torch.tensor([1.0, 2.0], requires_grad=True)
+functions = {
+    "a variable from outside": lambda _: leaf.square(),
+    "torch.tensor(x.tolist())": lambda x: torch.tensor(x.tolist()).square(),
+    "the argument": lambda x: x.square(),
+}
+any_entry = {
+    name: functional.jacobian(f, leaf).any().item() for name, f in functions.items()
+}
+print(any_entry)
+assert list(any_entry.values()) == [False, False, True]
+for name in list(functions)[:2]:
+    try:
+        functional.jacobian(functions[name], leaf, strict=True)
+    except RuntimeError as error:
+        print(str(error).split(". ")[0])
+    else:
+        raise AssertionError("zeros were accepted")
+square = functions["the argument"]
+has_graph = {
+    "jacobian": functional.jacobian(square, leaf).requires_grad,
+    "create_graph=True": functional.jacobian(
+        square, leaf, create_graph=True
+    ).requires_grad,
+    "jacrev": jacrev(square)(leaf).requires_grad,
+}
+print(has_graph)
+assert list(has_graph.values()) == [False, True, True]
+
+# %%
+# The Jacobian of a batch has the shape ``(5, 1, 5, 2)``, and most of it is zero
+# ------------------------------------------------------------------------------
+# It contains the derivative of each output by the input of each *other* sample. Put
+# ``vmap`` around it, so that the function sees one sample. (With batch norm in training
+# mode, the others do have an influence, and ``vmap`` raises.) If each sample has only
+# one output, one backward pass of the sum gives the same.
+of_batch, of_samples = jacrev(small)(points), vmap(jacrev(small))(points)
+print(tuple(of_batch.shape), tuple(of_samples.shape))
+assert of_batch.shape == (5, 1, 5, 2)
+own = of_batch[range(5), :, range(5)]
+torch.testing.assert_close(own, of_samples)
+assert (of_batch != 0).sum() <= own.numel()
+leaf = points.clone().requires_grad_()
+(of_sum,) = torch.autograd.grad(small(leaf).sum(), leaf)
+torch.testing.assert_close(of_sum, of_samples[:, 0])
+
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

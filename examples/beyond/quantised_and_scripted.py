@@ -214,6 +214,43 @@ right.set(xlabel="x", ylabel="gradient", ylim=(-0.2, 1.4))
 plt.show()
 
 # %%
+# QAT: when do I freeze the scale (observer) and the batch norm?
+# --------------------------------------------------------------
+# In PyTorch's own ``FakeQuantize`` scale and zero point are buffers, not parameters. No
+# gradient trains them: an observer measures the range of what passes through and
+# overwrites them in each forward, also in ``eval()`` and under ``no_grad()``. So a
+# validation of the model that trains changes it. Train with the observers on at first,
+# and switch them off for the last epochs and for each such validation:
+# ``model.apply(disable_observer)``. ``requires_grad_(False)`` does not do it. Freeze
+# the statistics of batch norm at about the same time, with ``freeze_bn_stats``, so that
+# the weights can settle. A tutorial of PyTorch trains for 8 epochs, and freezes batch
+# norm after 4 and the scales after 5 of them (`source
+# <https://github.com/pytorch/tutorials/blob/99bf69ec2b0ba0d24070f4d4f784dfaa6c588c05/advanced_source/static_quantization_tutorial.rst>`__).
+#
+# A scale that should be learned is a parameter (LSQ): put it into the optimizer, see
+# :doc:`/gallery/recipes/straight_through_and_vq`.
+from torch.ao import quantization
+
+fake = quantization.FakeQuantize(
+    observer=quantization.MovingAverageMinMaxObserver, quant_min=0, quant_max=255
+)
+fake(torch.tensor([0.0, 1.0]))
+fake.requires_grad_(False).eval()
+before = fake.scale.item()
+with torch.no_grad():
+    fake(torch.tensor([0.0, 9.0]))
+moved = fake.scale.item() != before
+fake.apply(quantization.disable_observer)
+before = fake.scale.item()
+fake(torch.tensor([0.0, 99.0]))
+print("parameters:", len(list(fake.parameters())))
+print("the scale moves in eval():", moved)
+print("after disable_observer:   ", fake.scale.item() != before)
+assert moved
+assert fake.scale.item() == before
+assert not list(fake.parameters())
+
+# %%
 # torch.jit.freeze means something else
 # -------------------------------------
 # A scripted module trains as any other; to freeze it, see

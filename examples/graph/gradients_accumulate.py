@@ -241,6 +241,28 @@ print(values, between, layer.weight.grad)
 assert values == [between] == [4]
 assert layer.weight.grad is None
 
+# %%
+# Save the gradient of each step: all entries of my list are the same
+# -------------------------------------------------------------------
+# ``history.append(p.grad)`` stores the tensor, not its values, and the next
+# ``backward()`` adds to this same tensor. So does clipping, which scales it. Append a
+# copy: ``p.grad.clone()``, or ``p.grad.norm().item()`` if you want to plot it, and take
+# it before ``zero_grad()``. With ``zero_grad()`` in each step there is a new tensor in
+# each, because it sets None. With ``set_to_none=False``, or while gradients are
+# accumulated, it is the same one. ``p.data`` and ``state_dict()`` are references in the
+# same way: ``step()`` writes to them.
+weight, history = torch.ones(1, requires_grad=True), {"grad": [], "clone()": []}
+for number in (1.0, 2.0, 3.0):
+    if weight.grad is not None:
+        weight.grad.zero_()
+    (number * weight).sum().backward()
+    history["grad"].append(weight.grad)
+    history["clone()"].append(weight.grad.clone())
+for name, kept in history.items():
+    print(f"{name:8}", [gradient.item() for gradient in kept])
+assert [gradient.item() for gradient in history["grad"]] == [3, 3, 3]
+assert [gradient.item() for gradient in history["clone()"]] == [1, 2, 3]
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

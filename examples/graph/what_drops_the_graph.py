@@ -141,6 +141,76 @@ for make in (lambda: torch.full((3,), w), lambda: torch.arange(0, w, 0.5)):
     assert "Tensor" in message
 
 # %%
+# ``clamp``, ``clip``, ``minimum``, ``where``: zero gradient outside of the bounds
+# --------------------------------------------------------------------------------
+# These keep the graph, and where the value is cut off its gradient is exactly 0. If all
+# values are outside, the loss does not move, without an error, and no step brings them
+# back. Remove the clamp from the training and use it for the prediction only, take a
+# smooth bound (``sigmoid``, ``tanh``, ``softplus``), add a penalty for what is outside,
+# or pass the gradient by: ``x + (x.clamp(-1, 1) - x).detach()``. At the bound itself,
+# the gradient of ``clamp`` is 1, and that of ``hardtanh`` and ``relu6`` is 0.
+q = torch.tensor([-5.0, 0.5, 1.0, 5.0], requires_grad=True)
+bounded = {
+    "clamp(-1, 1)": q.clamp(-1, 1),
+    "hardtanh": torch.nn.functional.hardtanh(q),
+    "minimum(x, 1)": torch.minimum(q, torch.tensor(1.0)),
+    "where(x > 1, 1, x)": torch.where(q > 1, 1.0, q),
+    "tanh": q.tanh(),
+    "passed by": q + (q.clamp(-1, 1) - q).detach(),
+}
+passes = {}
+for code, cut in bounded.items():
+    (slope,) = torch.autograd.grad(cut.sum(), q)
+    passes[code] = slope.tolist()
+    print(f"{code:19}", [round(value, 4) for value in passes[code]])
+assert passes["clamp(-1, 1)"] == [0, 1, 1, 0]
+assert passes["hardtanh"] == [0, 1, 0, 0]
+assert passes["passed by"] == [1, 1, 1, 1]
+assert all(value > 0 for value in passes["tanh"])
+
+# %%
+# ``sort``, ``topk``, ``median``, ``quantile``, ``floor``, ``%``: which has a gradient?
+# -------------------------------------------------------------------------------------
+# A *value* that was selected has one, and passes it to the element that it came from.
+# An *index*, a count or a bin has none. ``floor`` and ``round`` have zeros, the
+# remainder ``x % 2`` has a gradient of 1, and ``x // 2`` has a ``grad_fn`` and raises
+# in ``backward()``: ``derivative for aten::floor_divide is not implemented``. A loss of
+# a rank, a histogram or a number of values above a threshold can't be trained: replace
+# the comparison by a sigmoid, or use the sorted values. Where several elements are the
+# largest, ``amax()`` and ``max()`` without a dimension share the gradient, and
+# ``max(dim)`` gives it to one of them.
+r = torch.tensor([3.0, 1.0, 2.0], requires_grad=True)
+operations = {
+    "sort().values[0]": r.sort().values[0],
+    "topk(2).values": r.topk(2).values,
+    "median()": r.median(),
+    "quantile(0.25)": r.quantile(0.25),
+    "cummax(0).values": r.cummax(0).values,
+    "x % 2": r % 2,
+    "floor()": r.floor(),
+    "argsort()": r.argsort(),
+    "histc(3)": r.histc(3),
+    "bucketize()": torch.bucketize(r, torch.tensor([1.5])),
+}
+kinds = {}
+for code, result in operations.items():
+    slope = None
+    if result.requires_grad:
+        slope = torch.autograd.grad(result.sum(), r)[0].tolist()
+    kinds[code] = slope and any(slope)
+    print(f"{code:18}", slope)
+assert list(kinds.values()) == 6 * [True] + [False] + 3 * [None]
+try:
+    (r // 2).sum().backward()
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("// has a derivative")
+ties = torch.tensor([1.0, 1.0, 0.0], requires_grad=True)
+for largest, expected in ((ties.amax(), [0.5, 0.5, 0]), (ties.max(0)[0], [1, 0, 0])):
+    assert torch.autograd.grad(largest, ties)[0].tolist() == expected
+
+# %%
 # A sample has no gradient: ``sample()``, ``multinomial()``, ``bernoulli()``
 # --------------------------------------------------------------------------
 # ``sample()`` of a distribution runs under ``no_grad()``, and the network of the mean

@@ -267,6 +267,69 @@ assert not wrong.requires_grad
 assert torch.autograd.gradcheck(Sinc.apply, (at,))
 
 # %%
+# gradcheck: ``Jacobian mismatch for output 0 with respect to input 0``
+# ---------------------------------------------------------------------
+# It compares your ``backward()`` (*analytical*) with finite differences (*numerical*).
+# First check the test itself:
+#
+# - *The input is* ``float32``: the differences are too coarse, and a right function
+#   fails. Use ``dtype=torch.float64``.
+# - *A kink*: at the 0 of ``relu`` or ``abs``, or with two equal values in ``max``, both
+#   are right in their own way. Move the input.
+# - *Chance*: dropout or noise must be the same in each call.
+# - *Both differ by a factor*: your formula is wrong, or ``gradient`` is not multiplied.
+#
+# A second derivative is checked by ``gradgradcheck``. ``raise_exception=False`` returns
+# False in place of the error.
+
+
+class Square(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * ctx.saved_tensors[0] * gradient
+
+
+class ForgetsTwo(Square):
+    @staticmethod
+    def backward(ctx, gradient):
+        return ctx.saved_tensors[0] * gradient
+
+
+import warnings
+
+values = torch.tensor([0.3, 0.7])
+passed = {}
+for name, function, dtype in (
+    ("float32", Square, torch.float32),
+    ("float64", Square, torch.float64),
+    ("wrong formula", ForgetsTwo, torch.float64),
+):
+    at = values.to(dtype).requires_grad_()
+    with warnings.catch_warnings():
+        # For float32 it also warns.
+        warnings.simplefilter("ignore")
+        passed[name] = torch.autograd.gradcheck(
+            function.apply, (at,), raise_exception=False
+        )
+    print(f"{name:14}{passed[name]}")
+assert list(passed.values()) == [False, True, False]
+try:
+    torch.autograd.gradcheck(ForgetsTwo.apply, (at,))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a wrong formula passed")
+print(message.splitlines()[0])
+assert message.startswith("Jacobian mismatch for output 0 with respect to input 0")
+kink = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+assert not torch.autograd.gradcheck(torch.relu, (kink,), raise_exception=False)
+
+# %%
 # No error, and no gradient
 # -------------------------
 # - Only tensors that ``apply()`` gets as arguments of their own are inputs. One in a

@@ -109,6 +109,37 @@ with ThreadPoolExecutor(1) as other_thread:
 assert not w.requires_grad
 
 # %%
+# Several threads call ``backward()`` on one model: is the gradient right?
+# ------------------------------------------------------------------------
+# On the CPU, all of them add to the same ``.grad``, so you get the sum over the
+# threads, up to rounding, because their order is not fixed. What goes wrong is in
+# between: a ``zero_grad()`` or ``step()`` of one thread deletes or applies what another
+# one has just added. Let each thread call ``torch.autograd.grad()``, which returns its
+# gradients and writes nothing, and add them up and step in one thread. Each thread
+# needs a forward of its own: two that share a part of the graph raise ``Trying to
+# backward through the graph a second time``, or crash (:torch:`Multithreaded Autograd
+# <notes/autograd.html#multithreaded-autograd>`).
+model = nn.Linear(1, 1, bias=False)
+
+
+def add_up(number):
+    model(torch.full((1, 1), float(number))).sum().backward()
+
+
+def return_it(number):
+    loss = model(torch.full((1, 1), float(number))).sum()
+    return torch.autograd.grad(loss, model.weight)[0].item()
+
+
+with ThreadPoolExecutor(4) as other_threads:
+    list(other_threads.map(add_up, range(1, 9)))
+    added = model.weight.grad.item()
+    returned = list(other_threads.map(return_it, range(1, 9)))
+print(added, returned)
+assert added == sum(returned) == 36
+assert model.weight.grad.item() == 36
+
+# %%
 # Where it ends
 # -------------
 # Some things go on in the block, in the same thread:

@@ -287,6 +287,75 @@ actor_loss = (log_alpha.exp().detach() * log_prob).mean()
 assert left is None
 
 # %%
+# SAC: alpha falls to 0, or grows without end. Is that normal?
+# ------------------------------------------------------------
+# Alpha falls as long as the entropy of the policy is above ``target_entropy``, and
+# grows as long as it is below. So a slow fall at the beginning is normal: a fresh
+# policy is nearly random. The value itself says nothing. Plot ``-log_prob.mean()``
+# beside ``target_entropy``: both should meet.
+#
+# - *It grows without end*: the target can't be reached. With discrete actions the
+#   entropy is at most ``log(n)``, 0.69 for two. Choose a positive target below that.
+#   With two actions, ``0.98 * log(n)`` was too high, and 0.7 or 0.8 of the maximum
+#   worked (`a report
+#   <https://github.com/p-christ/Deep-Reinforcement-Learning-Algorithms-with-PyTorch/issues/54>`__).
+#   Or the sign of the loss is wrong.
+# - *It falls to 0*: the policy is random enough without it, or the target is too low.
+#   ``-action_dim`` is meant for continuous actions between -1 and 1. The entropy of
+#   discrete actions is never below 0, so with a negative target alpha only falls.
+# - *It does not move*: ``log_alpha`` is in no optimizer, or alpha was computed once,
+#   before the loop.
+import math
+
+
+def step_of_alpha(target, entropy):
+    log_alpha = torch.zeros(1, requires_grad=True)
+    log_probability = torch.tensor(-entropy)
+    loss = -(log_alpha.exp() * (log_probability + target).detach()).mean()
+    loss.backward()
+    return "falls" if log_alpha.grad > 0 else "grows"
+
+
+most = math.log(2)  # the entropy of two equal actions
+table = {
+    "0.7 * log(2), random policy": step_of_alpha(0.7 * most, most),
+    "0.7 * log(2), sure policy": step_of_alpha(0.7 * most, 0.1),
+    "above log(2), random policy": step_of_alpha(1.0, most),
+    "-2, sure policy": step_of_alpha(-2.0, 0.0),
+}
+for name, way in table.items():
+    print(f"{name:28}{way}")
+assert list(table.values()) == ["falls", "grows", "grows", "falls"]
+
+# %%
+# ``log_std.clamp(-20, 2)`` and ``tanh``: the actor's gradient is zero, actions stick
+# -----------------------------------------------------------------------------------
+# Outside of its bounds, ``clamp()`` has a gradient of exactly zero. If one large step
+# has pushed ``log_std`` out for all states, no gradient brings it back. Map it into the
+# bounds with ``tanh`` instead: the gradient becomes small, but not zero, unless the
+# value is very far out. It is similar with the action: if the mean is far from 0,
+# ``tanh(mean)`` is 1, its gradient vanishes, and every action is the largest or the
+# smallest. Scale the inputs, initialise the last layer with small weights, clip the
+# gradient, and lower the learning rate of the actor.
+outside = torch.tensor([5.0], requires_grad=True)
+low, high = -20.0, 2.0
+bounded = {
+    "clamp": outside.clamp(low, high),
+    "tanh": low + (high - low) * (outside.tanh() + 1) / 2,
+}
+slopes = {}
+for name, value_of in bounded.items():
+    (slope,) = torch.autograd.grad(value_of.sum(), outside)
+    slopes[name] = slope.item()
+    print(f"{name:6}{slopes[name]:.4f}")
+assert slopes["clamp"] == 0 < slopes["tanh"]
+far = torch.tensor([3.0, 30.0], requires_grad=True)
+far.tanh().sum().backward()
+print([round(value, 3) for value in far.grad.tolist()])
+assert far.grad[0] > 0.005
+assert far.grad[1] == 0
+
+# %%
 # Where it ends
 # -------------
 # - ``backward(inputs=...)`` with the parameters of the actor leaves the critic's

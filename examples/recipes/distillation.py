@@ -350,6 +350,63 @@ weights = [sum(p.nbytes for p in net.parameters()) for net in (large, coarse)]
 assert weights[0] == 2 * weights[1]
 
 # %%
+# The KL loss is negative, or nan: ``F.kl_div`` takes log-probabilities first
+# ---------------------------------------------------------------------------
+# The first argument is ``log_softmax`` of the student, the second one ``softmax`` of
+# the teacher, and ``reduction="batchmean"``. A KL divergence is never negative. If
+# yours is, the first argument holds probabilities. No error is raised, and the student
+# learns to give everything to the largest class of the teacher, instead of its
+# distribution. If the second one holds log-probabilities, the loss is nan, unless you
+# pass ``log_target=True``. The default, ``reduction="mean"``, also divides by the
+# number of classes: with 1000 classes the term is 1000 times too small.
+wanted = torch.tensor([[0.5, 0.3, 0.2]])
+losses = {
+    "softmax": lambda z: F.kl_div(z.softmax(1), wanted, reduction="batchmean"),
+    "log_softmax": lambda z: F.kl_div(z.log_softmax(1), wanted, reduction="batchmean"),
+}
+learned = {}
+for name, kl in losses.items():
+    z = torch.zeros(1, 3, requires_grad=True)
+    optimizer = torch.optim.SGD([z], lr=2.0)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = kl(z)
+        loss.backward()
+        optimizer.step()
+    learned[name] = [round(p, 1) for p in z.softmax(1)[0].tolist()]
+    print(f"{name:12}", learned[name], (loss < -1e-6).item())
+assert learned["softmax"][0] > 0.9
+assert learned["log_softmax"] == [0.5, 0.3, 0.2]
+logs = wanted.log()
+assert F.kl_div(z.log_softmax(1), logs, reduction="batchmean").isnan()
+fine = F.kl_div(z.log_softmax(1), logs, reduction="batchmean", log_target=True)
+assert fine.abs() < 1e-3
+
+# %%
+# Why ``T * T``? Is it needed, and which temperature and which ``alpha``?
+# -----------------------------------------------------------------------
+# The gradient of the soft loss falls with the square of the temperature, and the factor
+# undoes that. You need it when there is a second term, such as the cross entropy with
+# the labels: without it, a new T also changes the weight between both. If the soft
+# loss is alone, it only scales the gradient, which Adam hardly notices, and SGD does.
+# The same T belongs in both softmaxes, and in an evaluation there is none.
+#
+# T and ``alpha`` are to be tried out on a validation set. Hinton et al. report values
+# from 1 to 20, lower ones for a small student, and a small weight for the labels
+# (`paper <https://arxiv.org/abs/1503.02531>`__).
+torch.manual_seed(0)
+z, of_teacher = torch.randn(8, 5, requires_grad=True), torch.randn(8, 5)
+norms = {}
+for T in (1, 4, 16):
+    kl = F.kl_div(
+        (z / T).log_softmax(1), (of_teacher / T).softmax(1), reduction="batchmean"
+    )
+    norms[T] = torch.autograd.grad(kl, z)[0].norm().item()
+    print(f"T={T:<3} {norms[T]:.5f}  times T * T: {T * T * norms[T]:.2f}")
+assert norms[16] < norms[1] / 100
+assert 0.5 < 16**2 * norms[16] / norms[1] < 2
+
+# %%
 # Where it ends
 # -------------
 # - A teacher that is an attribute of the student's module goes into training mode with

@@ -386,6 +386,68 @@ for way in (
 assert list(arrives.values()) == [False, False, False, True, True]
 
 # %%
+# ANIL, or a model with frozen layers: adapt only some of the weights
+# -------------------------------------------------------------------
+# Put only those weights into the dictionary that the inner loop should change. What
+# ``functional_call`` does not get, it takes from the model, and the outer loss trains
+# it, unless it is frozen. If a frozen parameter is in the list,
+# ``torch.autograd.grad()`` raises ``One of the differentiated Tensors does not require
+# grad``. If one is in it that this task does not use, it raises ``appears to not have
+# been used in the graph``: pass ``allow_unused=True``, and leave the weight as it is
+# where the gradient is None.
+
+
+def adapt_some(model, inputs, targets, chosen, rate=0.3):
+    weights = {n: p for n, p in model.named_parameters() if n.startswith(chosen)}
+    loss = F.mse_loss(functional_call(model, weights, inputs), targets)
+    gradients = torch.autograd.grad(loss, weights.values(), create_graph=True)
+    pairs = zip(weights.items(), gradients, strict=True)
+    return {name: weight - rate * gradient for (name, weight), gradient in pairs}
+
+
+model.zero_grad()
+adapted = adapt_some(model, inputs[0], targets[0], chosen="2.")  # the head
+F.mse_loss(functional_call(model, adapted, inputs[1]), targets[1]).backward()
+print("adapted:", *adapted)
+print("trained:", *(n for n, p in model.named_parameters() if p.grad is not None))
+assert list(adapted) == ["2.weight", "2.bias"]
+assert all(p.grad is not None for p in model.parameters())
+model[0].requires_grad_(False)
+try:
+    adapt_some(model, inputs[0], targets[0], chosen=("0.", "2."))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a frozen weight was differentiated")
+assert message.startswith("One of the differentiated Tensors does not require grad")
+model[0].requires_grad_(True)
+
+# %%
+# The outer gradient explodes with more inner steps, or the outer loss is nan
+# ---------------------------------------------------------------------------
+# The outer gradient is a product with one factor for each inner step: 1 minus the inner
+# rate times the curvature. If the inner rate is too large, a factor is below -1, and
+# the product grows as a power of the number of steps. So lower the inner rate first,
+# then clip the outer gradient, or take fewer inner steps. Smaller gradients than with
+# one step are normal. Different rates for inner steps and layers can be learned, as
+# MAML++ does (`paper <https://arxiv.org/abs/1810.09502>`__).
+sizes = {}
+for rate in (0.1, 3.0):
+    for steps in (1, 5):
+        begin = torch.tensor(1.0, requires_grad=True)
+        weight = begin
+        for _ in range(steps):
+            (gradient,) = torch.autograd.grad(
+                weight.square() / 2, weight, create_graph=True
+            )
+            weight = weight - rate * gradient
+        (outer,) = torch.autograd.grad(weight.square() / 2, begin)
+        sizes[rate, steps] = outer.item()
+        print(f"{rate=} {steps=}: {outer.item():.2f}")
+assert sizes[0.1, 5] < sizes[0.1, 1] < 1
+assert sizes[3.0, 5] == sizes[3.0, 1] ** 5
+
+# %%
 # Where it ends
 # -------------
 # - A frozen parameter makes ``torch.autograd.grad()`` raise. To adapt the head alone,

@@ -362,6 +362,42 @@ assert found["stored, 1 lower"][0] == 0
 assert found["stored, 1 lower"][1] > 1
 
 # %%
+# PPO: the ratio is not 1 in the first update, or clips everything at once
+# ------------------------------------------------------------------------
+# Before the first step on fresh samples, the new log-probability must equal the stored
+# one, so print the largest ``abs(ratio - 1)``. If it is not about 0, both were not
+# computed in the same way:
+#
+# - dropout or batch norm is in training mode in one of them: use ``eval()`` in both, or
+#   a policy without them,
+# - the buffer stores the clipped action, and ``log_prob`` belongs to the one before
+#   clipping: store the action that was drawn, and clip only for the environment,
+# - the observations are normalised with statistics that were updated in between,
+# - the shapes differ, or the samples were shuffled without the log-probabilities.
+torch.manual_seed(0)
+policy = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Dropout(0.5), nn.Linear(32, 1))
+seen = torch.randn(16, 4)
+
+
+def log_prob_of(acted, mode):
+    mean = policy.train(mode)(seen)
+    return torch.distributions.Normal(mean, 1.0).log_prob(acted)
+
+
+with torch.no_grad():
+    drawn = torch.distributions.Normal(policy.eval()(seen), 1.0).sample()
+    stored = log_prob_of(drawn, mode=False)
+    largest = {
+        "dropout": log_prob_of(drawn, mode=True) - stored,
+        "clipped action": log_prob_of(drawn.clamp(-1, 1), mode=False) - stored,
+        "the same way": log_prob_of(drawn, mode=False) - stored,
+    }
+for name, difference in largest.items():
+    off = (difference.exp() - 1).abs().max().item()
+    print(f"{name:15}{off > 0.01}")
+    assert (off > 0.01) == (name != "the same way")
+
+# %%
 # The target network never changes, or changes with every step: deepcopy it
 # -------------------------------------------------------------------------
 # ``target = network`` and ``copy.copy(network)`` share the weights with the network, so
@@ -407,6 +443,128 @@ for name, (make, update) in ways.items():
     reached[name] = round(target_network.weight.item(), 2)
     print(f"{name:22}{reached[name]}")
 assert list(reached.values()) == [0.05, 1, 1, 0, 0, 0.95]
+
+# %%
+# The actor's loss is always about 0, and nothing is learned: ``(64, 1)`` and ``(64,)``
+# -------------------------------------------------------------------------------------
+# Print the shapes of log-probability and advantage: they must be the same. A critic
+# returns ``(64, 1)``, ``log_prob()`` of a ``Categorical`` has ``(64,)``, and the
+# product of both is ``(64, 64)``: each action is paired with each advantage. Its mean
+# is the product of two means. If the advantages are normalised, theirs is 0, and the
+# gradient vanishes up to rounding, without an error. Write ``critic(obs).squeeze(-1)``.
+#
+# In the critic's loss the same shapes pull each value to the mean of all returns:
+# ``mse_loss`` warns (``Using a target size ... that is different to the input size``),
+# and ``(returns - values).square()`` does not. With several continuous actions,
+# ``log_prob()`` of a ``Normal`` has one column for each: sum them,
+# ``log_prob(a).sum(-1)``.
+torch.manual_seed(0)
+policy, seen, taken = nn.Linear(3, 2), torch.randn(64, 3), torch.randint(2, (64,))
+advantages = torch.randn(64, 1)
+advantages = (advantages - advantages.mean()) / advantages.std()
+log_prob = torch.distributions.Categorical(logits=policy(seen)).log_prob(taken)
+sizes = {}
+for name, advantage in (("wrong", advantages), ("right", advantages.squeeze(-1))):
+    loss = -(log_prob * advantage).mean()
+    (slope,) = torch.autograd.grad(loss, policy.weight, retain_graph=True)
+    sizes[name] = slope.norm().item()
+    print(name, tuple((log_prob * advantage).shape), sizes[name] > 1e-6)
+assert sizes["wrong"] < 1e-6
+assert sizes["right"] > 0.1
+
+# %%
+# Entropy bonus: plus or minus, and why has it no effect?
+# -------------------------------------------------------
+# Minus: ``loss = policy_loss + value_loss - 0.01 * entropy``, because the optimizer
+# descends, and the entropy should grow. With a plus, it falls faster than without the
+# term. It has no effect if the entropy is the one that you stored when you sampled: it
+# was computed under ``no_grad()``, or it is a number, and adds a constant. Compute it
+# in the update, from the same distribution as the new ``log_prob``. The entropy of a
+# ``Normal`` whose standard deviation does not depend on the state trains that standard
+# deviation alone, and not the network of the mean.
+#
+# It is normal that the entropy falls slowly while the agent learns. If it is near 0
+# after a few updates, the policy has stopped to explore: raise the coefficient, or
+# lower the learning rate.
+logits = torch.tensor([2.0, 0.0], requires_grad=True)
+with torch.no_grad():
+    stored = torch.distributions.Categorical(logits=logits).entropy()
+moved = {}
+for name in ("- entropy", "+ entropy", "- stored"):
+    policy = torch.distributions.Categorical(logits=logits)
+    # The term beside it is 0 here, so that the bonus acts alone.
+    rest = 0 * policy.log_prob(torch.tensor(0))
+    bonus = {"- entropy": -1, "+ entropy": 1}.get(name, 0) * policy.entropy()
+    (slope,) = torch.autograd.grad(rest + bonus - (name == "- stored") * stored, logits)
+    after = torch.distributions.Categorical(logits=logits - slope).entropy()
+    moved[name] = round((after - stored).item(), 2) + 0
+    print(f"{name:10}{moved[name]:+.2f}")
+assert moved["- entropy"] > 0 > moved["+ entropy"]
+assert moved["- stored"] == 0
+
+# %%
+# Is it normal that the loss of an RL agent rises, or does not fall?
+# ------------------------------------------------------------------
+# Yes: these losses do not measure how good the agent is. Watch the return of an
+# episode. What each curve says:
+#
+# - *Policy loss (PPO, A2C, REINFORCE)*: around 0 with normalised advantages, up and
+#   down. Its value means nothing.
+# - *Actor loss of DDPG, TD3, SAC*: ``-Q``, plus the entropy term in SAC. It falls below
+#   0 and goes on falling while the returns grow. If it falls without an end and the
+#   returns do not grow, the critic overestimates: look at the target, at ``1 - done``
+#   and at the second critic.
+# - *Value loss, loss of DQN*: it often rises at first, because returns and targets grow
+#   with a better agent. It grows with the square of the rewards, as below, so scale
+#   them, and do not compare it between tasks.
+# - *All gradients zero, or a loss that stays exactly the same over many updates*: that
+#   is a mistake. See the shapes and the entropy above, ``detach()`` of ``log_prob``,
+#   and :doc:`/gallery/graph/what_drops_the_graph`.
+#
+# PPO also tells you the size of its steps: the approximate KL divergence between old
+# and new policy. `Spinning Up
+# <https://spinningup.openai.com/en/latest/algorithms/ppo.html>`__ stops an update early
+# by it, and calls 0.01 or 0.05 a usual ``target_kl``.
+truth = torch.tensor([1.0, 2.0, 3.0])
+losses = [(scale * truth - scale * 0.9 * truth).square().mean() for scale in (1, 10)]
+ratio = (losses[1] / losses[0]).item()
+print(f"rewards times 10: value loss times {ratio:.0f}")
+assert abs(ratio - 100) < 0.1
+
+# %%
+# A3C: ``ensure_shared_grads``, and the gradient grows with each step
+# -------------------------------------------------------------------
+# Each worker of A3C computes gradients on a local copy and hands them to the shared
+# model, whose parameters are in the optimizer. Much code returns if ``shared.grad`` is
+# not None, and otherwise lets it point to ``local.grad``. That relied on
+# ``zero_grad()`` filling both with zeros, in place. Since PyTorch 2.0 it sets
+# ``shared.grad`` to None, nothing clears ``local.grad``, and each step applies the sum
+# of all gradients so far, without an error. Call ``local.zero_grad()`` in the worker,
+# and assign the gradient in each step. Without handing it over, the shared model has no
+# gradient and never moves.
+
+
+def handed_over(clears_local, steps=4):
+    shared = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(shared.parameters(), lr=0.01)
+    local, found = copy.deepcopy(shared), []
+    for _ in range(steps):
+        local.load_state_dict(shared.state_dict())
+        optimizer.zero_grad()
+        if clears_local:
+            local.zero_grad()
+        local(torch.ones(1, 1)).sum().backward()
+        for mine, theirs in zip(local.parameters(), shared.parameters(), strict=True):
+            theirs.grad = mine.grad
+        found.append(shared.weight.grad.item())
+        optimizer.step()
+    return found
+
+
+for clears_local in (False, True):
+    print(f"{clears_local=}:", handed_over(clears_local))
+assert handed_over(clears_local=False) == [1, 2, 3, 4]
+assert handed_over(clears_local=True) == [1, 1, 1, 1]
 
 # %%
 # Where it ends

@@ -237,6 +237,62 @@ assert not fed_back.allclose(detached)
 assert not head(torch.zeros(1, 4)).argmax(1).requires_grad
 
 # %%
+# A loop to a fixed point (DEQ, implicit layer, a solver): backward through all steps?
+# ------------------------------------------------------------------------------------
+# You don't have to. If ``z`` solves ``z = f(z, x)``, its gradient depends on the
+# solution and not on the way to it. Three ways:
+#
+# - Record all steps: right, and the memory grows with each of them.
+# - Find ``z`` under ``no_grad()`` and record one more step: cheap, but it is not the
+#   gradient. It keeps the first term of a series, and its direction can be good enough
+#   (`Jacobian-free backpropagation <https://arxiv.org/abs/2103.12803>`__).
+# - Find ``z`` under ``no_grad()``, record one step, and solve for the gradient in a
+#   hook: right, with the memory of one step. This is the implicit function theorem, and
+#   holds if both loops converge.
+#
+# With all steps under ``no_grad()`` and none recorded, the parameters of ``f`` get
+# nothing.
+slope = torch.tensor(0.5, requires_grad=True)
+
+
+def step(z):
+    return slope * z + 1  # at the fixed point: z = 1 / (1 - slope) = 2
+
+
+def fixed_point(update, z):
+    for _ in range(40):
+        z = update(z)
+    return z
+
+
+def gradient_by(way):
+    if way == "all steps":
+        return torch.autograd.grad(fixed_point(step, torch.tensor(0.0)), slope)[0]
+    with torch.no_grad():
+        solution = fixed_point(step, torch.tensor(0.0))
+    z = step(solution)
+    if way == "hook":
+        leaf = solution.clone().requires_grad_()
+        again = step(leaf)
+
+        def solve(gradient):
+            def update(y):
+                (passed,) = torch.autograd.grad(again, leaf, y, retain_graph=True)
+                return gradient + passed
+
+            return fixed_point(update, gradient)
+
+        z.register_hook(solve)
+    return torch.autograd.grad(z, slope)[0]
+
+
+found = {way: gradient_by(way).item() for way in ("all steps", "one step", "hook")}
+print({way: round(value, 3) for way, value in found.items()})
+assert abs(found["all steps"] - 4) < 1e-4
+assert abs(found["hook"] - 4) < 1e-4
+assert abs(found["one step"] - 2) < 1e-4
+
+# %%
 # Where it ends
 # -------------
 # - ``retain_graph=True`` raises no error if the optimizer has ``fused=True``, because

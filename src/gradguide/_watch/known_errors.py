@@ -95,6 +95,8 @@ NAMES = (
     "params_argument_given_to_the_optimizer_should_be_an_iterable",
     "found_dtype_double_but_expected_float",
     "boolean_value_of_tensor_with_more_than_one_value_is_ambiguous",
+    "but_found_invalid_values",
+    "does_not_support_sparse_gradients",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 

@@ -1,0 +1,181 @@
+"""
+The loss does not change: four questions show which step fails
+==============================================================
+
+Ask them after one step on one batch: does the loss have a graph, is there a gradient,
+did the weights move, and is the loss lower on the *same* batch? The first "no" names
+the line to repair.
+"""
+
+# %%
+import torch
+from torch import nn
+
+
+def check(model, loss_of, optimizer):
+    old = [p.detach().clone() for p in model.parameters()]
+    optimizer.zero_grad()
+    loss = loss_of(model)
+    if loss.requires_grad:
+        loss.backward()
+    optimizer.step()
+    pairs = zip(model.parameters(), old, strict=True)
+    gradient = any(p.grad is not None and p.grad.any() for p in model.parameters())
+    moved = any(not p.equal(before) for p, before in pairs)
+    return loss.requires_grad, gradient, moved, (loss_of(model) < loss).item()
+
+
+torch.manual_seed(0)
+x, y = torch.randn(32, 3), torch.randn(32, 1)
+model, other = nn.Linear(3, 1), nn.Linear(3, 1)
+
+
+def error_of(model):
+    return nn.functional.mse_loss(model(x), y)
+
+
+print("        graph gradient moved lower")
+for name, held in (("wrong", other), ("right", model)):
+    optimizer = torch.optim.SGD(held.parameters(), lr=0.01)
+    answers = check(model, error_of, optimizer)
+    print(f"{name:8}", *answers)
+    assert all(answers) == (name == "right")
+
+# %%
+# Each mistake, and the first "no" that it gives
+# ----------------------------------------------
+# With None instead of a gradient, :py:func:`gradguide.explain` names the line.
+dead = nn.Sequential(nn.Linear(3, 1), nn.ReLU())
+nn.init.constant_(dead[0].bias, -99.0)
+
+
+def detached(model):
+    return nn.functional.mse_loss(model(x).detach(), y)
+
+
+cases = {
+    "detached": (model, detached, 0.01),
+    "dead ReLU": (dead, error_of, 0.01),
+    "rate 0": (model, error_of, 0.0),
+    "rate 100": (model, error_of, 100.0),
+}
+first = {}
+for name, (network, loss_of, rate) in cases.items():
+    start = nn.utils.parameters_to_vector(network.parameters()).detach()
+    optimizer = torch.optim.SGD(network.parameters(), lr=rate)
+    answers = check(network, loss_of, optimizer)
+    nn.utils.vector_to_parameters(start, network.parameters())
+    first[name] = ("graph", "gradient", "moved", "lower")[answers.index(False)]
+    print(f"{name:10}", *answers, "->", first[name])
+assert list(first.values()) == ["graph", "gradient", "moved", "lower"]
+
+# %%
+# What do I do then?
+# ------------------
+# - *No graph*: ``backward()`` raises, or you wrote ``loss.requires_grad_()``, which
+#   only hides it. Look for ``.detach()``, ``.item()``, ``argmax``,
+#   ``torch.tensor(...)``, NumPy or a ``no_grad()`` around the model:
+#   :doc:`/gallery/graph/what_drops_the_graph`.
+# - *No gradient*: None means that the path is cut or the layer is frozen
+#   (:doc:`why_is_my_gradient_none`). Zeros mean that an operation on the path is flat:
+#   a dead ReLU, a saturated sigmoid, a ``softmax`` over one value, ``round``, ``clamp``
+#   (:doc:`/gallery/graph/zero_is_not_none`). A ``zero_grad()`` between ``backward()``
+#   and ``step()`` shows as "not moved".
+# - *Not moved*: the optimizer holds other parameters, those of an earlier model or
+#   head, or a part of them; ``step()`` is never called; the scheduler has brought the
+#   rate to 0; a ``GradScaler`` skips all steps because of inf; or the weights are in
+#   ``bfloat16`` and the update is rounded away
+#   (:doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`).
+# - *Not lower on the same batch*: the rate is too large, the optimizer maximises
+#   (``maximize=True``), or dropout and batch norm make two calls differ. Try a tenth of
+#   the rate, in ``eval()``. With momentum, one step can also go up by itself.
+# - *Four times yes*, and the loss stays where it is over epochs: see below. Repeat
+#   the step a hundred times on this one batch. If the loss goes to about 0, the code is
+#   right, and it is about the data, the rate and the model.
+
+# %%
+# The loss stays at 0.6931, 1.0986, 2.3026 or 4.6052
+# --------------------------------------------------
+# These are the logarithms of 2, 3, 10 and 100: with a cross entropy, the network gives
+# each class the same probability, and guesses. So look up ``exp(loss)``: is it the
+# number of classes? With classes of different frequency, the value is a bit lower: the
+# network knows the frequencies and nothing of the input. At the first step this is
+# what you should see. If it stays, the input does not reach the output: it is constant
+# or not scaled, a layer is dead, the labels are shuffled against the images, or the
+# rate is much too small or too large.
+#
+# A value near it that falls very slowly, and never below a bound, comes from a
+# ``softmax`` in front of ``CrossEntropyLoss``, which has one inside: remove it. With 10
+# classes, a perfect prediction then has a loss of 1.46.
+for classes in (2, 3, 10, 100):
+    logits, label = torch.zeros(1, classes), torch.tensor([0])
+    print(classes, round(nn.functional.cross_entropy(logits, label).item(), 4))
+perfect = torch.zeros(1, 10)
+perfect[0, 0] = 100.0
+once = nn.functional.cross_entropy(perfect, label)
+twice = nn.functional.cross_entropy(perfect.softmax(1), label)
+print(f"softmax once {once:.2f}, twice {twice:.2f}")
+assert round(twice.item(), 2) == 1.46
+assert once < 1e-6
+
+# %%
+# How large should the gradient be? Is a ``grad_norm`` of 1000, or of 0.0001, normal?
+# -----------------------------------------------------------------------------------
+# The number alone says nothing: it grows with the scale of the loss (a ``sum`` over 32
+# examples instead of their mean makes it 32 times as large), and with the number of
+# parameters. Adam divides it out, apart from its ``eps``. What counts is the step
+# relative to the weights, about 0.001 in a usual run (a rule of thumb, `CS231n
+# <https://cs231n.github.io/neural-networks-3/#ratio>`__). If it is 0.1, the rate is too
+# large, and if it is 1e-6, too small.
+#
+# Compare the norm with its own history. It is often high in the first steps, and single
+# peaks are normal, too: clip at about the usual value (often 1.0 for transformers). A
+# norm that grows over thousands of steps often announces a loss that diverges. Exactly
+# 0 and nan are mistakes, and so is inf, unless a ``GradScaler`` is still looking for
+# its scale. ``clip_grad_norm_()`` returns the norm *before* clipping, so a log of 1000
+# does not mean that it did not clip.
+steps, norms = {}, {}
+for reduction in ("mean", "sum"):
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    before = model.weight.detach().clone()
+    nn.functional.mse_loss(model(x), y, reduction=reduction).backward()
+    norms[reduction] = model.weight.grad.norm().item()
+    torch.optim.Adam(model.parameters(), lr=0.001).step()
+    steps[reduction] = ((model.weight - before).norm() / before.norm()).item()
+    print(f"{reduction:5}step of Adam / weight: {steps[reduction]:.4f}")
+print(f"sum / mean of the gradient: {norms['sum'] / norms['mean']:.0f}")
+assert round(norms["sum"] / norms["mean"]) == 32
+assert abs(steps["sum"] - steps["mean"]) < 1e-5
+returned = nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5)
+assert returned > 0.5
+assert nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5) < 0.51
+
+# %%
+# The training loss falls, and the validation loss is the same number in each epoch
+# ---------------------------------------------------------------------------------
+# Then you validate another model than the one that trains: a ``deepcopy`` from before
+# the training, an average whose ``update()`` is not called, weights that are loaded
+# again in each epoch, or a variable that still holds the first result. Compare the
+# weights: ``torch.equal()`` on two state dicts. If they are the same object, and the
+# loss still does not move at all, the metric is computed from fixed data, such as the
+# labels against themselves.
+import copy
+
+trained = nn.Linear(3, 1)
+kept = copy.deepcopy(trained)
+optimizer = torch.optim.SGD(trained.parameters(), lr=0.1)
+curves = {"kept": [], "trained": []}
+for _ in range(3):
+    optimizer.zero_grad()
+    error_of(trained).backward()
+    optimizer.step()
+    for name, model in (("kept", kept), ("trained", trained)):
+        curves[name].append(error_of(model).item())
+print({name: len(set(values)) for name, values in curves.items()})
+assert len(set(curves["kept"])) == 1
+assert len(set(curves["trained"])) == 3
+
+# %%
+# Related: :doc:`watch_a_real_step`, :doc:`why_is_my_gradient_none`,
+# :doc:`/gallery/graph/zero_is_not_none`.
