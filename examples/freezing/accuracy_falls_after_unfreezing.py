@@ -205,6 +205,82 @@ for name, optimizer in {"kept": kept, "new": torch.optim.Adam([head], lr=0.01)}.
     print(f"{name:5}{moves[name]:.5f}")
 assert moves["new"] > 20 * moves["kept"]
 
+
+# %%
+# The accuracy stays the same after unfreezing: does the backbone train at all?
+# -----------------------------------------------------------------------------
+# Measure how far each part has moved, relative to its size, from the moment of
+# unfreezing:
+#
+# - *Exactly 0*: it does not train. The optimizer does not hold it
+#   (:doc:`unfreeze_gradually`), its rate is 0, ``no_grad()`` is still around it in
+#   ``forward()`` (:doc:`/gallery/three-ways/no_grad_stops_recording`), or the weights
+#   are in ``bfloat16`` and small updates are rounded away
+#   (:doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`).
+# - *Below 0.0001 after an epoch*: the rate is too small to change the output. Take ten
+#   times as much.
+# - *Clearly more, and the validation is the same*: the frozen features were good enough
+#   for this task, or the data do not suffice for better ones. Then keep the backbone
+#   frozen, which is cheaper.
+#
+# These limits are rules of thumb. Measured from the start of the training, the same
+# number shows whether the freeze held.
+def distance(part, start):
+    moved = sum((p - q).square().sum() for p, q in zip(part, start, strict=True))
+    return (moved / sum(q.square().sum() for q in start)).sqrt().item()
+
+
+body, top = nn.Linear(8, 8), nn.Linear(8, 2)
+x, y = batch(64, "new")
+moved = {}
+for way in ("not in the optimizer", "lr=1e-7", "lr=1e-3"):
+    part = copy.deepcopy(body)
+    start = [p.detach().clone() for p in part.parameters()]
+    given = [{"params": top.parameters(), "lr": 0.01}]
+    if way != "not in the optimizer":
+        given.append({"params": part.parameters(), "lr": float(way[3:])})
+    optimizer = torch.optim.Adam(given)
+    for _ in range(10):
+        optimizer.zero_grad()
+        F.cross_entropy(top(part(x)), y).backward()
+        optimizer.step()
+    with torch.no_grad():
+        moved[way] = distance(list(part.parameters()), start)
+    print(f"{way:22}0: {moved[way] == 0!s:7}below 0.0001: {moved[way] < 0.0001}")
+assert moved["not in the optimizer"] == 0 < moved["lr=1e-7"] < 0.0001
+assert moved["lr=1e-3"] > 0.01
+
+# %%
+# Overfitting after unfreezing: training 95%, validation 70%
+# ----------------------------------------------------------
+# More weights learn from the same data. In the order of the effort: stop at the best
+# validation; augment; unfreeze fewer layers, from the head backwards; lower the rate of
+# the backbone. Weight decay pulls the weights towards *zero*, away from the
+# pretraining. To hold them near their pretrained values, add the squared distance from
+# these to the loss (L2-SP, `Li et al. <https://arxiv.org/abs/1802.01483>`__), with
+# ``weight_decay=0`` for these parameters. It lies between free fine-tuning (a factor of
+# 0) and freezing (a very large one, which needs a small rate). It needs a copy of the
+# weights.
+pretrained_values = [p.detach().clone() for p in body.parameters()]
+
+
+def with_penalty(factor):
+    part = copy.deepcopy(body)
+    optimizer = torch.optim.SGD(part.parameters(), lr=0.1)
+    for _ in range(20):
+        optimizer.zero_grad()
+        near = zip(part.parameters(), pretrained_values, strict=True)
+        penalty = sum((p - q).square().sum() for p, q in near)
+        (F.cross_entropy(top(part(x)), y) + factor / 2 * penalty).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return distance(list(part.parameters()), pretrained_values)
+
+
+distances = [with_penalty(factor) for factor in (0, 1, 5)]
+print("farther without it:", distances[0] > distances[1] > distances[2] > 0)
+assert distances[0] > 2 * distances[1] > 4 * distances[2] > 0
+
 # %%
 # Where it ends
 # -------------

@@ -156,6 +156,31 @@ assert broken(norm) == []
 assert norm.eval()(good).isfinite().all()
 
 # %%
+# Why is batch norm frozen in fine-tuning, and should I freeze it, too?
+# ---------------------------------------------------------------------
+# ``freeze_bn()`` in code for detection, segmentation or optical flow is there because
+# its batches are small, often one or two images on each GPU, and the pretrained
+# statistics are better than those of such a batch (`RetinaNet
+# <https://github.com/yhenon/pytorch-retinanet/issues/24>`__). It freezes the batch
+# norms, not the backbone, and often only their statistics. What to do:
+#
+# - *From scratch, no pretrained weights*: don't freeze. The statistics are 0 and 1, and
+#   the layer normalizes nothing, see below. With small batches: ``nn.GroupNorm``.
+# - *Pretrained, few images on each GPU*: freeze. `YOLACT
+#   <https://github.com/dbolya/yolact/issues/210>`__ does it up to 6.
+# - *Pretrained, large batches, and similar data*: both work. Compare.
+# - *Pretrained, large batches, other data* (medical images, another sensor): don't
+#   freeze the statistics, or estimate them anew, as in the last section.
+# - *The backbone is frozen and only a head trains*: ``eval()``, so that the features
+#   are always the same. For other data, estimate the statistics once, before that.
+# - *You changed the backbone, so its weights don't fit*: as from scratch.
+scratch, data = nn.BatchNorm1d(2), 5 * torch.randn(64, 2) + 3
+frozen_out = scratch.eval()(data)
+print("from scratch, frozen: changes nothing:", frozen_out.allclose(data, atol=1e-3))
+assert frozen_out.allclose(data, atol=1e-3)
+assert scratch.train()(data).mean(0).abs().max() < 1e-5
+
+# %%
 # Where it ends
 # -------------
 # - If the new data are very different from those of the pretraining, the pretrained

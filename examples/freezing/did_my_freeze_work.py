@@ -223,6 +223,109 @@ assert kept[0]["2.weight"].equal(kept[1]["2.weight"])
 assert not copied[0]["2.weight"].equal(copied[1]["2.weight"])
 
 # %%
+# The frozen weights in two checkpoints differ a little: which keys, and why?
+# ---------------------------------------------------------------------------
+# List the keys that differ, with the largest difference, before you doubt the freeze:
+#
+# - Only ``running_mean``, ``running_var`` and ``num_batches_tracked`` differ: batch
+#   norm, as above.
+# - All keys differ, by up to 0.05%: one of the files was saved in half precision. YOLO
+#   and others call ``half()`` before they save.
+# - All keys differ, by up to 0.02%: the file has a moving average of the weights (EMA),
+#   as that of `YOLOX
+#   <https://github.com/Megvii-BaseDetection/YOLOX/blob/main/yolox/utils/ema.py>`__.
+#   ``average * 0.9999 + weight * 0.0001`` is rounded, also if both are equal, and the
+#   errors add up. ``lerp_()`` has no such error.
+# - The keys of the batch norm are missing: the file has the fused model, see
+#   :doc:`/gallery/still-moves/frozen_batch_norm_still_moves`.
+# - All keys differ by much: another run, or the model was initialized again.
+
+
+def differing(one, other):
+    pairs = ((name, one[name], other[name]) for name in one if name in other)
+    return {
+        name: (a.float() - b.float()).abs().max().item()
+        for name, a, b in pairs
+        if not a.float().equal(b.float())
+    }
+
+
+layer = nn.Linear(64, 64).requires_grad_(False)
+before = {name: value.clone() for name, value in layer.state_dict().items()}
+average, with_lerp = copy.deepcopy(before), copy.deepcopy(before)
+for _ in range(50):
+    for name, value in layer.state_dict().items():
+        average[name] *= 0.9999
+        average[name] += (1 - 0.9999) * value
+        with_lerp[name].lerp_(value, 1 - 0.9999)
+files = {
+    "frozen": layer.state_dict(),
+    "half()": {name: value.half() for name, value in before.items()},
+    "average": average,
+    "lerp_()": with_lerp,
+}
+for name, file in files.items():
+    print(f"{name:9}{len(differing(before, file))} of 2 differ")
+assert not differing(before, files["frozen"])
+assert not differing(before, with_lerp)
+for name in ("half()", "average"):
+    assert 0 < max(differing(before, files[name]).values()) < 1e-4
+
+# %%
+# I froze the layers, and the loss still falls and the accuracy rises: is that normal?
+# ------------------------------------------------------------------------------------
+# Yes, if anything is left that trains: the head learns on fixed features. It proves
+# nothing about the freeze. The frozen *output* also changes from batch to batch,
+# because its input does, and it has a ``grad_fn`` if a layer before it trains. Look at
+# three things of the frozen parameters only: ``requires_grad`` is False, ``.grad`` is
+# None after ``backward()``, and the values are equal after ``step()``. If everything is
+# frozen, the loss does not fall: ``backward()`` raises an error.
+frozen_part, top = nn.Linear(4, 8).requires_grad_(False), nn.Linear(8, 1)
+x, kept_weight, losses = torch.randn(32, 4), frozen_part.weight.clone(), []
+adam = torch.optim.Adam([*frozen_part.parameters(), *top.parameters()], lr=0.05)
+for _ in range(10):
+    adam.zero_grad()
+    loss = (top(frozen_part(x)) - 1).square().mean()
+    loss.backward()
+    adam.step()
+    losses.append(loss.item())
+print("the loss falls:", losses[-1] < losses[0] / 2)
+print("frozen:", frozen_part.weight.grad, frozen_part.weight.equal(kept_weight))
+assert losses[-1] < losses[0] / 2
+assert frozen_part.weight.grad is None
+assert frozen_part.weight.equal(kept_weight)
+
+# %%
+# requires_grad is True again: what sets it back?
+# -----------------------------------------------
+# Not ``train()``, ``to()``, ``half()``, ``zero_grad()``, ``load_state_dict()``,
+# ``deepcopy`` or a parametrization: they all leave it as it is. What does is a call of
+# ``requires_grad_(True)`` in code that you did not write (a trainer, ``unfreeze()``,
+# ``enable_...``), and *new* parameters: a layer that is replaced, ``nn.Parameter(...)``
+# around a frozen weight, a model that is built again. A new model from the same
+# checkpoint is not frozen either, because a ``state_dict()`` has no ``requires_grad``.
+# To find the line, compare after each call, or look for the ``id()`` of the parameter:
+# if it is another one, it was replaced. Trainers that do this:
+# :doc:`/gallery/frameworks/trainers_that_set_your_flags`.
+CALLS = {
+    "train()": lambda m: m.train(),
+    "to(torch.float64)": lambda m: m.to(torch.float64),
+    "load_state_dict()": lambda m: m.load_state_dict(m.state_dict()),
+    "load_state_dict(assign=True)": lambda m: m.load_state_dict(
+        nn.Linear(2, 2).state_dict(), assign=True
+    ),
+    "reset_parameters()": lambda m: m.reset_parameters(),
+    "weight_norm(m)": nn.utils.parametrizations.weight_norm,
+    "nn.Parameter(m.weight)": lambda m: setattr(m, "weight", nn.Parameter(m.weight)),
+}
+for line, call in CALLS.items():
+    m = nn.Linear(2, 2).requires_grad_(False)
+    call(m)
+    is_back = any(p.requires_grad for p in m.parameters())
+    print(f"{line:29}{is_back}")
+    assert is_back == line.startswith("nn.Parameter")
+
+# %%
 # Where it ends
 # -------------
 # A value that differs has changed, unless it is NaN, which is not equal to itself. The

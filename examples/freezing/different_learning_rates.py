@@ -266,6 +266,92 @@ for make in (torch.optim.SGD, torch.optim.Adam):
     assert weight.isnan().all()
     assert frozen.item() == 1
 
+# %%
+# Which learning rate for the pretrained part: 10 or 100 times smaller than the head's?
+# -------------------------------------------------------------------------------------
+# A factor of 10 is the usual start, and 100 if the validation falls in the first steps.
+# Some numbers to begin with, which belong to the optimizer that is named:
+#
+# - Only the head trains: the rate of training from scratch, such as ``1e-3`` with Adam.
+# - DETR, with AdamW: ``1e-4``, and ``1e-5`` for the backbone (`main.py
+#   <https://github.com/facebookresearch/detr/blob/main/main.py>`__).
+# - MMDetection: ``lr_mult=0.1`` for the backbone of Deformable DETR, ``0.01`` for the
+#   large RT-DETR (`its configs
+#   <https://github.com/open-mmlab/mmdetection/tree/main/configs>`__).
+# - BERT, all layers, with Adam: ``5e-5``, ``3e-5`` or ``2e-5`` (`the paper
+#   <https://arxiv.org/abs/1810.04805>`__).
+# - ULMFiT: each layer has the rate of the next one, divided by 2.6 (`the paper
+#   <https://arxiv.org/abs/1801.06146>`__).
+# - LoRA in GPT-2 and GPT-3, with AdamW: ``2e-4`` (`the paper
+#   <https://arxiv.org/abs/2106.09685>`__).
+#
+# With SGD, a rate counts together with the size of the gradient. With Adam, it is about
+# the length of a step: ``1e-3`` moves each weight of 0.02 by a twentieth in one step.
+# For a test, divide the update of a group by its weights. About ``1e-3`` is a `rule of
+# thumb <https://cs231n.github.io/neural-networks-3/>`__ for layers that learn from the
+# beginning; a pretrained part should be clearly below that.
+torch.manual_seed(0)
+part, top = nn.Linear(64, 64), nn.Linear(64, 2)
+groups = [{"params": part.parameters(), "lr": 1e-5}, {"params": top.parameters()}]
+optimizer = torch.optim.Adam(groups, lr=1e-3)
+before = [layer.weight.detach().clone() for layer in (part, top)]
+top(part(torch.randn(8, 64)).relu()).square().sum().backward()
+optimizer.step()
+updates = [
+    ((layer.weight - old).norm() / old.norm()).item()
+    for layer, old in zip((part, top), before, strict=True)
+]
+print([f"{update:.0e}" for update in updates])
+assert updates[0] < 1e-3 < updates[1]
+
+# %%
+# The backbone hardly learns after unfreezing: the scheduler has lowered its rate, too
+# ------------------------------------------------------------------------------------
+# A scheduler steps for all groups, also for those that are frozen. When the backbone is
+# unfrozen, a cosine may be near its end, the warm-up is over, and
+# ``ReduceLROnPlateau``, which waits for the head, has multiplied *every* rate by its
+# ``factor``. Right after unfreezing the loss may rise for a moment, and it lowers them
+# again. When you unfreeze, set the rates and make a new ``ReduceLROnPlateau``. For
+# schedules that depend on the step, ``LambdaLR`` takes one function for each group:
+# :doc:`/gallery/beyond/schedulers_after_add_param_group`.
+slow, fast = (nn.Parameter(torch.ones(1)) for _ in range(2))
+optimizer = torch.optim.SGD(
+    [{"params": [slow], "lr": 1e-4}, {"params": [fast]}], lr=0.1
+)
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
+for loss in (1.0, 1.0, 1.0):  # the frozen phase
+    plateau.step(loss)
+print([f"{group['lr']:.0e}" for group in optimizer.param_groups])
+assert optimizer.param_groups[0]["lr"] < 1.1e-6
+for group, rate in zip(optimizer.param_groups, (1e-4, 0.001), strict=True):
+    group["lr"] = rate
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=3)
+plateau.step(1.2)
+assert optimizer.param_groups[0]["lr"] == 1e-4
+
+# %%
+# The log shows a learning rate of 0, or not the one that I set
+# -------------------------------------------------------------
+# Most logs show ``scheduler.get_last_lr()[0]`` or ``optimizer.param_groups[0]["lr"]``:
+# the rate of the *first* group. If that is the frozen backbone, with 0 or a tiny rate,
+# the head may train well all the same. Print all groups, with the number of their
+# parameters that train, and give them names: a key of your own in the group is kept.
+named = [
+    {
+        "params": backbone.requires_grad_(False).parameters(),
+        "lr": 0.0,
+        "part": "frozen",
+    },
+    {"params": head.parameters(), "part": "head"},
+]
+optimizer = torch.optim.AdamW(named, lr=0.1)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 10)
+print(scheduler.get_last_lr()[0])
+for group in optimizer.param_groups:
+    print(group["part"], group["lr"], sum(p.requires_grad for p in group["params"]))
+assert scheduler.get_last_lr() == [0.0, 0.1]
+backbone.requires_grad_(True)
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

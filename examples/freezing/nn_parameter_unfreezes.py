@@ -169,6 +169,76 @@ torch.func.functional_call(layer, weights, torch.ones(1, 2)).sum().backward()
 assert scale.grad is not None
 
 # %%
+# ParameterList, ParameterDict: freeze one entry, and why does my constant train?
+# -------------------------------------------------------------------------------
+# Both make an ``nn.Parameter`` of each plain tensor that they are given, with
+# ``requires_grad=True``, also in ``append()`` and in an assignment. A constant that you
+# put there trains. A parameter that is frozen stays as it is, so freeze an entry by
+# ``weights[0].requires_grad_(False)``, and don't assign a new tensor to it later. For
+# constants, take buffers. Like ``nn.Parameter(...)``, they drop the history of a
+# result.
+weights = nn.ParameterList([torch.ones(2), nn.Parameter(torch.ones(2), False)])
+weights.append(torch.ones(2))
+weights[2].requires_grad_(False)
+print([p.requires_grad for p in weights])
+assert [p.requires_grad for p in weights] == [True, False, False]
+weights[2] = torch.zeros(2)  # a new parameter, which trains
+named = nn.ParameterDict({"scale": torch.ones(2, requires_grad=True) * 2})
+print(weights[2].requires_grad, named["scale"].requires_grad, named["scale"].is_leaf)
+assert weights[2].requires_grad
+assert named["scale"].is_leaf
+
+# %%
+# Make a buffer trainable later, or a parameter a buffer: attribute already exists
+# --------------------------------------------------------------------------------
+# Assign an ``nn.Parameter`` to the name, and the buffer becomes a parameter. The other
+# way round, delete the parameter first. ``register_parameter()`` and
+# ``register_buffer()`` refuse a name that is taken. The key in the ``state_dict()``
+# stays the same, so old files can be loaded. An optimizer that was made before does not
+# know the new parameter.
+module = nn.Module()
+module.register_buffer("anchors", torch.ones(2))
+try:
+    module.register_parameter("anchors", nn.Parameter(module.anchors.clone()))
+except KeyError as error:
+    message = error.args[0]
+else:
+    raise AssertionError("the name was free")
+print(message)
+assert message == "attribute 'anchors' already exists"
+module.anchors = nn.Parameter(module.anchors.clone())  # right
+print([n for n, _ in module.named_parameters()], [n for n, _ in module.named_buffers()])
+assert [n for n, _ in module.named_parameters()] == ["anchors"]
+assert not list(module.named_buffers())
+value = module.anchors.detach().clone()
+del module.anchors
+module.register_buffer("anchors", value)  # and back
+assert [n for n, _ in module.named_buffers()] == ["anchors"]
+assert list(module.state_dict()) == ["anchors"]
+
+# %%
+# A tensor of my module stays on the CPU after ``model.to(device)``, and is not saved
+# -----------------------------------------------------------------------------------
+# ``self.mask = torch.ones(2)`` is a plain attribute: ``to()``, ``half()`` and
+# ``state_dict()`` do not see it. On a GPU the forward then fails, because two tensors
+# are on different devices. Use ``register_buffer()``. A conversion to ``float64``
+# stands for the other device here.
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain = torch.ones(2)  # wrong
+        self.register_buffer("buffer", torch.ones(2))  # right
+
+
+masked = Masked().to(torch.float64)
+print(masked.plain.dtype, masked.buffer.dtype, list(masked.state_dict()))
+assert masked.plain.dtype == torch.float32
+assert masked.buffer.dtype == torch.float64
+assert list(masked.state_dict()) == ["buffer"]
+
+# %%
 # Where it ends
 # -------------
 # - ``nn.Parameter(integers)`` raises an error. Pass ``requires_grad=False``.

@@ -323,6 +323,70 @@ resumed.param_groups[0]["params"] = [leaves]  # Wrong: the other one.
 resumed.load_state_dict(saved)
 assert list(resumed.state) == [leaves]
 
+# %%
+# When do I unfreeze, after how many epochs? Freeze_Epoch=50, UnFreeze_Epoch=100
+# ------------------------------------------------------------------------------
+# There is no theory for such numbers: they are `experience
+# <https://github.com/bubbliiiing/yolo3-pytorch/issues/21>`__, and belong to one data
+# set. The head has to be good enough that its gradients mean something to the backbone.
+# It is when the validation loss of the frozen phase stops falling. Longer costs time,
+# and the head may overfit to the old features. Earlier is not bad if the rate is warmed
+# up. So let the validation decide. Go back to the best head before you unfreeze. Open
+# the last block first, unless the inputs themselves look different from those of the
+# pretraining (:doc:`freeze_a_backbone`).
+
+
+class UnfreezeOnPlateau:
+    def __init__(self, part, patience=2):
+        self.part, self.patience = part.requires_grad_(False), patience
+        self.best, self.waited = float("inf"), 0
+
+    def after_validation(self, loss):
+        self.waited = 0 if loss < self.best else self.waited + 1
+        self.best = min(self.best, loss)
+        if self.waited >= self.patience:
+            self.part.requires_grad_(True)
+
+
+plateau, opened = UnfreezeOnPlateau(nn.Linear(2, 2)), []
+for validation_loss in (1.0, 0.6, 0.5, 0.52, 0.51, 0.5):
+    plateau.after_validation(validation_loss)
+    opened.append(plateau.part.weight.requires_grad)
+print(opened)
+assert opened == [False] * 4 + [True] * 2
+
+# %%
+# Resume in the middle: what was frozen is not in the checkpoint
+# --------------------------------------------------------------
+# A ``state_dict()`` has no ``requires_grad``, so a new process begins with everything
+# trainable, or with everything frozen that your constructor freezes. Compute what is
+# open from the *epoch*, at the beginning of each epoch, as in the loop above, not only
+# when ``epoch == OPENS``: if you resume later, that line never runs. Save the epoch and
+# the states of model, optimizer and schedule. Give all parameters to the optimizer, and
+# its groups fit in each phase.
+FROZEN_FOR = 2
+
+
+def build():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    net[0].requires_grad_(False)
+    return net, torch.optim.Adam(net.parameters(), lr=0.01)
+
+
+net, adam = build()
+saved = {"model": net.state_dict(), "optimizer": adam.state_dict(), "epoch": 3}
+for way in ("epoch ==", "epoch >="):  # wrong, right
+    net, adam = build()
+    net.load_state_dict(saved["model"])
+    adam.load_state_dict(saved["optimizer"])
+    for epoch in range(saved["epoch"], 5):
+        if way == "epoch >=":
+            net[0].requires_grad_(epoch >= FROZEN_FOR)
+        elif epoch == FROZEN_FOR:
+            net[0].requires_grad_(True)
+    print(f"{way} FROZEN_FOR: {net[0].weight.requires_grad}")
+    assert net[0].weight.requires_grad == (way == "epoch >=")
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

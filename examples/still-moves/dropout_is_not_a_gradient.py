@@ -189,6 +189,42 @@ for way in ("train()", "train(), eval()"):
 assert network[1].training
 
 # %%
+# Same seed, other result after freezing: who draws the random numbers?
+# ---------------------------------------------------------------------
+# A seed fixes the *sequence* of random numbers, not who gets which. Frozen dropout in
+# ``eval()`` draws none, and a layer more or a new head draws some when it is built. So
+# all that comes afterwards gets other numbers: the initial weights of the next layers,
+# the masks of the head's dropout, the shuffling. Two such runs differ as two seeds do,
+# and a small difference in accuracy says nothing about freezing. Seed again right
+# before each part that should be the same, give the ``DataLoader`` a generator of its
+# own, and compare several seeds.
+
+
+def run(*, new_head, seeded_again):
+    torch.manual_seed(0)
+    if new_head:
+        nn.Linear(4, 2)
+    if seeded_again:
+        torch.manual_seed(1)
+    weight = nn.Linear(4, 4).weight.detach()
+    return weight, torch.randperm(20).tolist()
+
+
+for seeded_again in (False, True):  # wrong, right
+    one, other = (run(new_head=n, seeded_again=seeded_again) for n in (False, True))
+    same = one[0].equal(other[0]), one[1] == other[1]
+    print(f"{seeded_again=}: same weights, same order: {same}")
+    assert same == (seeded_again, seeded_again)
+masks = []
+for mode in (True, False):
+    torch.manual_seed(0)
+    frozen_dropout = nn.Dropout(0.5).train(mode)
+    frozen_dropout(torch.ones(100))
+    masks.append(nn.Dropout(0.5)(torch.ones(100)))
+print("the same mask for the head:", masks[0].equal(masks[1]))
+assert not masks[0].equal(masks[1])
+
+# %%
 # Where it ends
 # -------------
 # ``F.alpha_dropout`` has the opposite default and is off unless you pass

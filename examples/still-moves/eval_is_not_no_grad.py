@@ -225,6 +225,59 @@ for training in (False, True):
     assert moved == ([name for name, _ in teacher.named_buffers()] if training else [])
 
 # %%
+# Which layers does eval() change? LayerNorm, GroupNorm, InstanceNorm, RNN
+# ------------------------------------------------------------------------
+# Only those whose ``forward()`` reads ``training``. A layer norm, group norm or RMSNorm
+# computes the same in both modes, so frozen ones need no ``eval()``, only
+# ``requires_grad_(False)``. The table: is the output the same in ``train()`` and
+# ``eval()``? In models of other libraries, look for more: ``DropPath``, a router with
+# noise, or outputs that exist in training only, such as the losses that a detector of
+# torchvision returns in ``train()``.
+MODES = {
+    "Dropout": nn.Dropout(0.5),
+    "BatchNorm1d": nn.BatchNorm1d(3),
+    "InstanceNorm1d, track_running_stats": nn.InstanceNorm1d(
+        3, track_running_stats=True
+    ),
+    "LSTM, dropout=0.5": nn.LSTM(4, 4, num_layers=2, dropout=0.5),
+    "RReLU": nn.RReLU(),
+    "InstanceNorm1d": nn.InstanceNorm1d(3),
+    "LayerNorm": nn.LayerNorm(4),
+    "GroupNorm": nn.GroupNorm(1, 3),
+    "RMSNorm": nn.RMSNorm(4),
+    "LSTM": nn.LSTM(4, 4),
+}
+values, equal = torch.linspace(-2, 2, 96).view(8, 3, 4), {}
+for name, layer in MODES.items():
+    outputs = [layer.train(mode)(values) for mode in (True, False)]
+    first, second = (out[0] if isinstance(out, tuple) else out for out in outputs)
+    equal[name] = torch.allclose(first, second, atol=1e-5)
+    print(f"{name:36}{equal[name]}")
+assert list(equal.values()) == [False] * 5 + [True] * 5
+
+# %%
+# Is it wrong to train in eval()? from_pretrained() returns a model in eval()
+# ---------------------------------------------------------------------------
+# The gradients are right, and all weights train that require a gradient. But dropout is
+# off, so it overfits sooner, and batch norm normalizes with its running statistics and
+# does not update them. For a pretrained network with small batches this can even be
+# what you want. From scratch it is wrong, because the statistics stay 0 and 1. Models
+# of transformers come out of ``from_pretrained()`` in ``eval()``, and those of
+# torchvision and timm in ``train()``. ``Trainer`` calls ``train()`` itself. Lightning
+# leaves the modes as they are since version 2.2
+# (:doc:`/gallery/frameworks/lightning_eval_mode`), and a loop of your own has to call
+# ``train()`` at the start of each epoch.
+net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5)).eval()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+before = {name: value.clone() for name, value in net.state_dict().items()}
+net(torch.randn(8, 2)).square().sum().backward()
+optimizer.step()
+state = net.state_dict()
+moved = [name for name in before if not state[name].equal(before[name])]
+print(moved)
+assert moved == [name for name, _ in net.named_parameters()]
+
+# %%
 # Where it ends
 # -------------
 # - ``no_grad()`` does not stop an optimizer: a gradient from before still moves the

@@ -277,6 +277,42 @@ assert adapted[1].weight.grad.any()
 assert adapted[0].weight.grad is None
 
 # %%
+# The statistics are overwritten by ``update_bn()`` of SWA, or by a calibration
+# -----------------------------------------------------------------------------
+# ``torch.optim.swa_utils.update_bn()`` resets the running statistics of *all* batch
+# norms and estimates them from your data. It calls ``train()`` itself, so neither
+# ``requires_grad_(False)`` nor ``eval()`` protects the frozen ones, and if the model
+# was in ``train()``, they stay in ``train()``, too. With a ``train()`` that is
+# overridden, as above, it is worse: they are reset, and not estimated. Code that
+# calibrates batch norm (precise BN, AdaBN) can do the same. Write the loop yourself,
+# for the other batch norms only.
+from torch.optim.swa_utils import update_bn
+
+
+def update_only(norms, loader, model):
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # the mean of all batches
+    with torch.no_grad():
+        for batch in loader:
+            model(batch)
+
+
+for way in ("update_bn", "update_only"):  # wrong, right
+    backbone, behind = nn.BatchNorm1d(1).requires_grad_(False), nn.BatchNorm1d(1)
+    averaged = nn.Sequential(backbone.eval(), behind)
+    if way == "update_bn":
+        update_bn(batches[:5], averaged)
+    else:
+        update_only([behind], batches[:5], averaged)
+    means = [norm.running_mean.item() for norm in averaged]
+    print(f"{way:12}", [round(abs(mean)) for mean in means], backbone.training)
+    assert backbone.training == (way == "update_bn")
+    assert (means[0] == 0) == (way == "update_only")
+    assert (abs(means[1]) > 4) == (way == "update_only")
+
+# %%
 # Where it ends
 # -------------
 # - The override does not run if code calls ``train()`` on the batch norm itself.

@@ -174,6 +174,28 @@ ax.margins(0.17, 0.2)
 plt.show()
 
 # %%
+# ``clip_grad_norm_()``: all parameters, or only the trainable ones?
+# ------------------------------------------------------------------
+# It makes no difference for what was frozen from the start: ``clip_grad_norm_()`` skips
+# parameters whose ``.grad`` is None, as the optimizer does. It does make a difference
+# for a parameter that is in no optimizer, but still gets a gradient, and for one that
+# was frozen with its old ``.grad``: these count in the norm, and all others are scaled
+# down for nothing. Pass what the optimizer holds. It is clipped once for all groups
+# together; to clip the head and the backbone separately, call it for each. With
+# accumulation, call it once, before ``step()``.
+backbone, head = nn.Linear(2, 2), nn.Linear(2, 1)
+both = [*backbone.parameters(), *head.parameters()]
+norms = {}
+for way in ("frozen", "not in the optimizer"):
+    backbone.requires_grad_(way != "frozen").zero_grad()
+    head.zero_grad()
+    (100 * head(backbone(torch.ones(1, 2)))).sum().backward()
+    of_head = nn.utils.clip_grad_norm_(head.parameters(), 1e9)
+    norms[way] = torch.equal(nn.utils.clip_grad_norm_(both, 1e9), of_head)
+    print(f"{way}: the norm is that of the head alone: {norms[way]}")
+assert norms == {"frozen": True, "not in the optimizer": False}
+
+# %%
 # Where it ends
 # -------------
 # - Adagrad creates its state when it is built, for frozen parameters, too.

@@ -114,6 +114,52 @@ y1.backward(torch.ones_like(y1))
 assert x.grad.tolist() == [2.0, 4.0]
 
 # %%
+# Unfrozen, and the encoder still gets no gradient: no_grad() in its forward()
+# ----------------------------------------------------------------------------
+# You set ``requires_grad`` to True, the optimizer holds the parameters, and their
+# ``.grad`` stays None. Look for ``with torch.no_grad():`` or ``@torch.no_grad()``
+# around the call of the encoder: in ``forward()``, in ``encode_image()``, in the
+# training script (as in `finetune-SAM
+# <https://github.com/mazurowski-lab/finetune-SAM/issues/5>`__). Such a block wins over
+# ``requires_grad``, and there is no error as long as something else trains. Make it
+# depend on a condition. In fairseq this is ``freeze_finetune_updates``: ``no_grad()``
+# for the first updates, then none. ``set_grad_enabled()`` does it, too, but switches
+# recording *on* if the caller had it off, so combine it with
+# ``torch.is_grad_enabled()``.
+import contextlib
+
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.head = nn.Linear(2, 2), nn.Linear(2, 1)
+        self.updates, self.frozen_updates = 0, 2
+
+    def wrong(self, x):
+        with torch.no_grad():
+            features = self.encoder(x)
+        return self.head(features)
+
+    def right(self, x):
+        is_frozen = self.updates < self.frozen_updates
+        with torch.no_grad() if is_frozen else contextlib.nullcontext():
+            features = self.encoder(x)
+        return self.head(features)
+
+
+model, reached = Model(), {"wrong": [], "right": []}
+for way, found in reached.items():
+    for model.updates in range(4):
+        model.zero_grad()
+        getattr(model, way)(torch.ones(1, 2)).sum().backward()
+        found.append(model.encoder.weight.grad is not None)
+    print(f"{way}: {found}")
+assert reached == {"wrong": [False] * 4, "right": [False] * 2 + [True] * 2}
+assert all(p.requires_grad for p in model.encoder.parameters())
+
+# %%
 # Where it ends
 # -------------
 # - ``enable_grad()`` inside the block records again, and ``torch.func.grad`` inside it

@@ -168,6 +168,59 @@ assert moved.all()
 assert norm.running_mean.equal(moved)
 
 # %%
+# I already have no_grad(): do I also need requires_grad_(False), eval() or a filter?
+# -----------------------------------------------------------------------------------
+# For a backbone that stays frozen, with only the head behind it. What you have, and
+# what is left to do:
+#
+# - ``no_grad()`` around it: its weights get no gradient. ``requires_grad_(False)`` adds
+#   nothing to this forward, but it protects the weights in code without ``no_grad()``,
+#   and lists of trainable parameters are right (counting, DDP, saving).
+# - ``requires_grad_(False)``: nothing is recorded for an input without gradient. Then
+#   ``no_grad()`` adds nothing.
+# - Only left out of the optimizer: the weights stay, but gradients are computed for
+#   them. Freeze, too.
+# - ``detach()`` of its output: no gradient either, but all its activations are recorded
+#   first. Take ``no_grad()``.
+# - Both ``detach()`` and ``no_grad()``: one is enough.
+# - The filter for the optimizer, ``filter(lambda p: p.requires_grad, ...)``: PyTorch's
+#   optimizers don't need it if the parameters were frozen from the start.
+#
+# ``eval()`` is needed with each of them, if there is batch norm or dropout. If a layer
+# *before* the frozen part trains, only ``requires_grad_(False)`` is right. In the
+# table: do the weights stay, is no gradient computed, is nothing saved, is the head
+# trained?
+frozen_part, top = nn.Linear(2, 2), nn.Linear(2, 1)
+WAYS = {
+    "no_grad()": torch.no_grad()(frozen_part.forward),
+    "requires_grad_(False)": frozen_part,
+    "not in the optimizer": frozen_part,
+    "detach()": lambda x: frozen_part(x).detach(),
+}
+answers = {}
+for way, forward in WAYS.items():
+    frozen_part.requires_grad_(way != "requires_grad_(False)").zero_grad()
+    top.zero_grad()
+    optimizer = torch.optim.SGD(top.parameters(), lr=0.1)
+    weight = frozen_part.weight.detach().clone()
+    held = []
+    with graph.saved_tensors_hooks(held.append, lambda _: None):
+        forward(x)  # to count, not to use
+    features = forward(x)
+    top(features).sum().backward()
+    optimizer.step()
+    answers[way] = (
+        frozen_part.weight.equal(weight),
+        frozen_part.weight.grad is None,
+        not held,
+        top.weight.grad is not None,
+    )
+    print(f"{way:22}", *(f"{answer!s:6}" for answer in answers[way]))
+assert answers["no_grad()"] == answers["requires_grad_(False)"] == (True,) * 4
+assert answers["not in the optimizer"] == (True, False, False, True)
+assert answers["detach()"] == (True, True, False, True)
+
+# %%
 # Where it ends
 # -------------
 # - If nothing before ``b`` requires a gradient, autograd saves nothing in a frozen
