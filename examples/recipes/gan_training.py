@@ -403,6 +403,155 @@ else:
 assert message == "No inf checks were recorded for this optimizer."
 
 # %%
+# The discriminator's loss goes to 0 and the generator's rises: is it normal?
+# ---------------------------------------------------------------------------
+# It means that the discriminator tells all fakes apart. For some rounds that is normal.
+# If it stays, it is a mistake or a balance problem. The two losses of a GAN are not
+# measures of quality: look at samples. What the values say, with binary cross entropy:
+#
+# - 1.39 (twice 0.69) for the discriminator, or 0.69 if it takes the mean of its two
+#   parts, and 0.69 for the generator: it can't tell them apart. That is the balance, or
+#   a discriminator that learns nothing: see whether its weights change.
+# - The discriminator near 0, the generator above 5: first look for a mistake. The real
+#   images and the fakes have another range (0 to 1 against ``tanh``), the labels are
+#   swapped, ``eval()`` on one side, the fakes are detached in the generator's step.
+# - Negative values: normal for both losses of WGAN and for the generator's hinge loss,
+#   which have no lower limit.
+#
+# Then slow the discriminator down: a smaller learning rate than the generator's, R1 or
+# a gradient penalty, spectral norm, augmentation of both inputs. Don't let the
+# generator minimize ``log(1 - D(fake))``: when the discriminator is sure, this has
+# hardly a gradient. ``-log(D(fake))``, which is BCE with label 1, has one.
+print("logit of a fake   log(1 - D)   -log(D)")
+for value in (0.0, -4.0, -12.0):
+    logit = torch.tensor(value, requires_grad=True)
+    saturating = -F.binary_cross_entropy_with_logits(logit, torch.tensor(0.0))
+    usual = F.binary_cross_entropy_with_logits(logit, torch.tensor(1.0))
+    slopes = [
+        torch.autograd.grad(loss, logit)[0].item() for loss in (saturating, usual)
+    ]
+    print(f"{value:15}{slopes[0]:13.5f}{slopes[1]:10.5f}")
+assert abs(slopes[0]) < 1e-4
+assert abs(slopes[1]) > 0.99
+undecided = torch.zeros(4, 1)
+balance = bce(undecided, 1.0) + bce(undecided, 0.0)
+assert abs(balance.item() - 1.386) < 0.001
+
+# %%
+# Two generator steps per discriminator step, or first only the discriminator
+# ---------------------------------------------------------------------------
+# Make new fakes for each step of the generator. With the old ones, the second
+# ``backward()`` goes through a graph that is freed, or, with ``retain_graph=True``,
+# through weights that ``step()`` has overwritten. While only the discriminator trains
+# (a warm-up, or ``n_critic`` steps of it), make the fakes under ``no_grad()``: that
+# saves the generator's graph, and nothing has to be frozen. To pause the discriminator,
+# leave its step out. A rule such as "only if its loss is above 0.5" is such a pause.
+
+
+def generator_steps(count, *, new_fakes):
+    generator, discriminator = network(2), network(1).requires_grad_(False)
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.01)
+    fake = generator(noise)
+    for number in range(count):
+        if number and new_fakes:
+            fake = generator(noise)
+        optimizer.zero_grad()
+        bce(discriminator(fake), 1.0).backward()
+        optimizer.step()
+
+
+generator_steps(2, new_fakes=True)  # right
+try:
+    generator_steps(2, new_fakes=False)  # wrong
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the fakes were used twice")
+print(message.split(" (")[0])
+assert message.startswith("Trying to backward through the graph a second time")
+discriminator.requires_grad_(True)
+with torch.no_grad():
+    fake = generator(noise)
+d_loss = bce(discriminator(ring()), 1.0) + bce(discriminator(fake), 0.0)
+d_optimizer.zero_grad()
+d_loss.backward()
+d_optimizer.step()
+assert not fake.requires_grad
+
+# %%
+# Feature matching, pix2pixHD: ``D(fake)`` features against ``D(real).detach()``
+# ------------------------------------------------------------------------------
+# In the generator's step the discriminator is frozen and measures: the features of the
+# real image are the target, so compute them under ``no_grad()``. Those of the fake keep
+# their graph. With ``detach()`` or ``no_grad()`` on both, the term trains nothing.
+# Without freezing, the term leaves a gradient in the discriminator that moves its
+# features of the fake *towards* those of the real image: clear it before its own step.
+# A second, pretrained network as the measure is
+# :doc:`optimise_the_input`.
+body = discriminator[:2]
+
+
+def matching(*, freeze, cut_fake):
+    generator.zero_grad()
+    discriminator.requires_grad_(not freeze).zero_grad()
+    fake = generator(noise)
+    with torch.no_grad():
+        wanted = body(ring().repeat(3, 1)[:300])
+    features = body(fake.detach() if cut_fake else fake)
+    loss = F.l1_loss(features, wanted)
+    if loss.requires_grad:
+        loss.backward()
+    discriminator.requires_grad_(True)
+    parts = (generator[0], discriminator[0])
+    return [part.weight.grad is not None for part in parts]
+
+
+for freeze, cut_fake in ((True, False), (False, False), (True, True)):
+    reached = matching(freeze=freeze, cut_fake=cut_fake)
+    print(f"{freeze=!s:5} {cut_fake=!s:5} generator, discriminator: {reached}")
+    assert reached == [not cut_fake, not freeze]
+
+# %%
+# VQGAN, VAE of latent diffusion: ``calculate_adaptive_weight`` fails, or is 0 or nan
+# -----------------------------------------------------------------------------------
+# The weight of the discriminator's term is the ratio of two gradients *by the last
+# layer of the decoder*, ``last_layer``, and is detached. It is a number, and trains
+# nothing itself. `The code
+# <https://github.com/CompVis/taming-transformers/blob/master/taming/modules/losses/vqperceptual.py>`__
+# catches every ``RuntimeError`` and asserts that it is not training:
+#
+# - An ``AssertionError`` in training: the decoder or its last layer is frozen, so there
+#   is no such gradient. Pass another layer that trains, or use a fixed weight.
+# - A weight of 0 in the validation is normal: there is no graph.
+# - ``nan`` often comes with float16: compute this ratio in float32. Before
+#   ``disc_start`` the term is off.
+last_layer = nn.Linear(4, 2)
+hidden = torch.randn(300, 4, requires_grad=True)
+
+
+def adaptive_weight():
+    output = last_layer(hidden)
+    losses = F.l1_loss(output, noise), -discriminator(output).mean()
+    norms = [
+        torch.autograd.grad(loss, last_layer.weight, retain_graph=True)[0].norm()
+        for loss in losses
+    ]
+    return (norms[0] / (norms[1] + 1e-4)).clamp(0, 1e4).detach()
+
+
+weight = adaptive_weight()
+print("a number without a graph:", not weight.requires_grad)
+last_layer.requires_grad_(False)
+try:
+    adaptive_weight()
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("a frozen layer had a gradient")
+assert weight > 0
+assert not weight.requires_grad
+
+# %%
 # Where it ends
 # -------------
 # Not each of these mistakes raises an error:
