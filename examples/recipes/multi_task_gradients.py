@@ -179,6 +179,46 @@ assert weights.grad.any()
 assert not weights.detach().equal(torch.ones(2))
 
 # %%
+# VQGAN, VAE of latent diffusion: ``calculate_adaptive_weight`` fails, or is 0 or nan
+# -----------------------------------------------------------------------------------
+# The weight of the discriminator's term is the ratio of two gradients *by the last
+# layer of the decoder*, ``last_layer``, and is detached. It is a number, and trains
+# nothing itself. `The code
+# <https://github.com/CompVis/taming-transformers/blob/master/taming/modules/losses/vqperceptual.py>`__
+# catches every ``RuntimeError`` and asserts that it is not training:
+#
+# - An ``AssertionError`` in training: the decoder or its last layer is frozen, so there
+#   is no such gradient. Pass another layer that trains, or use a fixed weight.
+# - A weight of 0 in the validation is normal: there is no graph.
+# - ``nan`` often comes with float16: compute this ratio in float32. Before
+#   ``disc_start`` the term is off.
+last_layer, judge = nn.Linear(3, 2), nn.Linear(2, 1)
+hidden, picture = torch.randn(8, 3, requires_grad=True), torch.randn(8, 2)
+
+
+def adaptive_weight():
+    output = last_layer(hidden)
+    losses = nn.functional.l1_loss(output, picture), -judge(output).mean()
+    norms = [
+        torch.autograd.grad(loss, last_layer.weight, retain_graph=True)[0].norm()
+        for loss in losses
+    ]
+    return (norms[0] / (norms[1] + 1e-4)).clamp(0, 1e4).detach()
+
+
+weight = adaptive_weight()
+print("a number without a graph:", not weight.requires_grad)
+last_layer.requires_grad_(False)
+try:
+    adaptive_weight()
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("a frozen layer had a gradient")
+assert weight > 0
+assert not weight.requires_grad
+
+# %%
 # A batch has no labels for one task: the loss is NaN, or its head still moves
 # ----------------------------------------------------------------------------
 # The mean over no element is NaN. Whether the gradient is NaN, too, depends on how it

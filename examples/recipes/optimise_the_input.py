@@ -265,6 +265,37 @@ ax.set(xlabel="step", ylabel="loss", ylim=0)
 plt.show()
 
 # %%
+# Feature matching, pix2pixHD: ``D(fake)`` features against ``D(real).detach()``
+# ------------------------------------------------------------------------------
+# In the generator's step the discriminator is frozen and measures: the features of the
+# real image are the target, so compute them under ``no_grad()``. Those of the fake keep
+# their graph. With ``detach()`` or ``no_grad()`` on both, the term trains nothing.
+# Without freezing, the term leaves a gradient in the discriminator that moves its
+# features of the fake *towards* those of the real image: clear it before its own step.
+#
+judge = nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+body = judge[:2]
+
+
+def matching(*, freeze, cut_fake):
+    generator.zero_grad()
+    judge.requires_grad_(not freeze).zero_grad()
+    fake = generator(source)
+    with torch.no_grad():
+        wanted = body(target)
+    features = body(fake.detach() if cut_fake else fake)
+    loss = functional.l1_loss(features, wanted)
+    if loss.requires_grad:
+        loss.backward()
+    return [part.weight.grad is not None for part in (generator, judge[0])]
+
+
+for freeze, cut_fake in ((True, False), (False, False), (True, True)):
+    reached = matching(freeze=freeze, cut_fake=cut_fake)
+    print(f"{freeze=!s:5} {cut_fake=!s:5} generator, discriminator: {reached}")
+    assert reached == [not cut_fake, not freeze]
+
+# %%
 # LPIPS or VGG as an attribute of the model: the loss network is trained, too
 # ---------------------------------------------------------------------------
 # Then its weights are in ``self.parameters()``, and an optimizer that gets all of these
