@@ -158,6 +158,43 @@ assert frozen_output.requires_grad
 assert not cut_output.requires_grad
 
 # %%
+# ``'dict' object has no attribute 'detach'``: detach all tensors of an output
+# ----------------------------------------------------------------------------
+# Models return dictionaries, tuples, dataclasses and lists of states. Only a tensor has
+# ``detach()``, so go through them. Leave alone what is not a tensor, such as None or a
+# number. A loop ``for t in states: t = t.detach()`` changes nothing: it only gives the
+# name ``t`` to another tensor. If the whole output is needed without a gradient,
+# compute it under ``no_grad()`` instead, which saves the memory of the graph, too.
+
+
+def detach_all(output):
+    if isinstance(output, torch.Tensor):
+        return output.detach()
+    if isinstance(output, dict):
+        return {key: detach_all(value) for key, value in output.items()}
+    if isinstance(output, tuple) and hasattr(output, "_fields"):  # a named tuple
+        return type(output)(*map(detach_all, output))
+    if isinstance(output, (list, tuple)):
+        return type(output)(map(detach_all, output))
+    return output
+
+
+h = torch.ones(2, requires_grad=True) * 2
+output = {"logits": h, "state": (h, [h, None]), "step": 3}
+try:
+    output.detach()
+except AttributeError as error:
+    print(error)
+else:
+    raise AssertionError("a dictionary was detached")
+cut = detach_all(output)  # right
+print(output["state"][0].requires_grad, cut["state"][0].requires_grad)
+assert output["state"][1][0].requires_grad
+assert not cut["logits"].requires_grad
+assert not cut["state"][1][0].requires_grad
+assert (cut["step"], cut["state"][1][1]) == (3, None)
+
+# %%
 # Where it ends
 # -------------
 # Some operations may return their input itself, such as ``contiguous()`` or ``to()``:

@@ -164,6 +164,41 @@ sum(loss_of(embedding, *pair) for pair in pairs).backward()
 assert stem.weight.grad.any()
 
 # %%
+# GNN: node embeddings computed once per epoch, ``backward()`` for each batch of edges
+# ------------------------------------------------------------------------------------
+# ``z = encoder(x, edge_index)`` before the loop over the edges, and the second batch
+# raises ``Trying to backward through the graph a second time``. If the encoder is
+# frozen, compute ``z`` under ``no_grad()``: then it is a cache, and only the decoder
+# trains. If it trains, ``z`` is out of date after each step: compute it again in each
+# batch, or add the losses of all batches, and call ``backward()`` and ``step()`` once.
+# ``retain_graph=True`` is no cure: after ``step()`` it raises ``modified by an inplace
+# operation``, or gives the gradient of old weights. If the whole graph is too much for
+# each batch, sample neighbours.
+adjacency = torch.rand(12, 12).round() + torch.eye(12)
+adjacency = adjacency / adjacency.sum(1, keepdim=True)
+nodes, edges = torch.randn(12, 4), torch.randint(12, (2, 9))
+outcome = {}
+for way in ("once", "once, frozen", "each batch"):
+    gnn, scorer = nn.Linear(4, 4), nn.Linear(8, 1)
+    gnn.requires_grad_(way != "once, frozen")
+    learned = [p for p in [*gnn.parameters(), *scorer.parameters()] if p.requires_grad]
+    optimizer = torch.optim.SGD(learned, lr=0.1)
+    z = gnn(adjacency @ nodes)
+    try:
+        for batch in edges.split(3, dim=1):
+            if way == "each batch":
+                z = gnn(adjacency @ nodes)
+            optimizer.zero_grad()
+            scorer(torch.cat([z[batch[0]], z[batch[1]]], 1)).square().mean().backward()
+            optimizer.step()
+        outcome[way] = "right"
+    except RuntimeError as error:
+        outcome[way] = str(error).split(" (")[0]
+    print(f"{way:13}{outcome[way]}")
+assert outcome["once"].startswith("Trying to backward through the graph a second time")
+assert outcome["once, frozen"] == outcome["each batch"] == "right"
+
+# %%
 # Only some layers are frozen: where do I cut the model?
 # ------------------------------------------------------
 # Store the input of the first layer that trains, and run the rest in each epoch. With

@@ -403,6 +403,82 @@ else:
 assert message == "No inf checks were recorded for this optimizer."
 
 # %%
+# The discriminator's loss goes to 0 and the generator's rises: is it normal?
+# ---------------------------------------------------------------------------
+# It means that the discriminator tells all fakes apart. For some rounds that is normal.
+# If it stays, it is a mistake or a balance problem. The two losses of a GAN are not
+# measures of quality: look at samples. What the values say, with binary cross entropy:
+#
+# - 1.39 (twice 0.69) for the discriminator, or 0.69 if it takes the mean of its two
+#   parts, and 0.69 for the generator: it can't tell them apart. That is the balance, or
+#   a discriminator that learns nothing: see whether its weights change.
+# - The discriminator near 0, the generator above 5: first look for a mistake. The real
+#   images and the fakes have another range (0 to 1 against ``tanh``), the labels are
+#   swapped, ``eval()`` on one side, the fakes are detached in the generator's step.
+# - Negative values: normal for both losses of WGAN and for the generator's hinge loss,
+#   which have no lower limit.
+#
+# Then slow the discriminator down: a smaller learning rate than the generator's, R1 or
+# a gradient penalty, spectral norm, augmentation of both inputs. Don't let the
+# generator minimize ``log(1 - D(fake))``: when the discriminator is sure, this has
+# hardly a gradient. ``-log(D(fake))``, which is BCE with label 1, has one.
+print("logit of a fake   log(1 - D)   -log(D)")
+for value in (0.0, -4.0, -12.0):
+    logit = torch.tensor(value, requires_grad=True)
+    saturating = -F.binary_cross_entropy_with_logits(logit, torch.tensor(0.0))
+    usual = F.binary_cross_entropy_with_logits(logit, torch.tensor(1.0))
+    slopes = [
+        torch.autograd.grad(loss, logit)[0].item() for loss in (saturating, usual)
+    ]
+    print(f"{value:15}{slopes[0]:13.5f}{slopes[1]:10.5f}")
+assert abs(slopes[0]) < 1e-4
+assert abs(slopes[1]) > 0.99
+undecided = torch.zeros(4, 1)
+balance = bce(undecided, 1.0) + bce(undecided, 0.0)
+assert abs(balance.item() - 1.386) < 0.001
+
+# %%
+# Two generator steps per discriminator step, or first only the discriminator
+# ---------------------------------------------------------------------------
+# Make new fakes for each step of the generator. With the old ones, the second
+# ``backward()`` goes through a graph that is freed, or, with ``retain_graph=True``,
+# through weights that ``step()`` has overwritten. While only the discriminator trains
+# (a warm-up, or ``n_critic`` steps of it), make the fakes under ``no_grad()``: that
+# saves the generator's graph, and nothing has to be frozen. To pause the discriminator,
+# leave its step out. A rule such as "only if its loss is above 0.5" is such a pause.
+
+
+def generator_steps(count, *, new_fakes):
+    generator, discriminator = network(2), network(1).requires_grad_(False)
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.01)
+    fake = generator(noise)
+    for number in range(count):
+        if number and new_fakes:
+            fake = generator(noise)
+        optimizer.zero_grad()
+        bce(discriminator(fake), 1.0).backward()
+        optimizer.step()
+
+
+generator_steps(2, new_fakes=True)  # right
+try:
+    generator_steps(2, new_fakes=False)  # wrong
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the fakes were used twice")
+print(message.split(" (")[0])
+assert message.startswith("Trying to backward through the graph a second time")
+discriminator.requires_grad_(True)
+with torch.no_grad():
+    fake = generator(noise)
+d_loss = bce(discriminator(ring()), 1.0) + bce(discriminator(fake), 0.0)
+d_optimizer.zero_grad()
+d_loss.backward()
+d_optimizer.step()
+assert not fake.requires_grad
+
+# %%
 # Where it ends
 # -------------
 # Not each of these mistakes raises an error:

@@ -111,6 +111,66 @@ assert loss < 0
 
 
 # %%
+# The loss of uncertainty weighting becomes negative: is it normal?
+# -----------------------------------------------------------------
+# Yes. At its best ``s``, a task contributes ``1 + log(loss)``: that is negative as soon
+# as its own loss is below 0.37, and falls without a limit as the loss goes to 0. The
+# gradients are right, and the optimizer minimizes the value, not its distance from 0.
+# Don't take ``abs()`` of it, and don't clamp ``s`` at 0 without need: then no task gets
+# a weight above 1. Judge by the losses of the tasks themselves, and save the best
+# weights by these. It is *not* normal if a weight grows without end: a loss that
+# reaches exactly 0 drives ``s`` to minus infinity. Clamp ``s`` at some lower limit
+# then, such as -10. If you learn the variance itself and not its logarithm, it can
+# become negative, and ``log`` gives nan.
+task_losses = torch.tensor([0.05, 0.2])
+best = task_losses.log()
+total = (task_losses * (-best).exp() + best).sum()
+s = best.clone().requires_grad_()
+(at_best,) = torch.autograd.grad((task_losses * (-s).exp() + s).sum(), s)
+print(f"total {total:.2f}, gradient 0 there: {at_best.abs().max().item() < 1e-5}")
+assert total < 0
+assert at_best.abs().max() < 1e-5
+torch.testing.assert_close(total, (1 + task_losses.log()).sum())
+assert (torch.tensor(0.36).log() + 1).item() < 0 < (torch.tensor(0.38).log() + 1).item()
+
+# %%
+# ``logit_scale`` of CLIP, a learned temperature: train it, freeze it, clamp it?
+# ------------------------------------------------------------------------------
+# - *Train it* when you train from scratch. CLIP begins at ``log(1 / 0.07)`` = 2.66 and
+#   limits ``exp(logit_scale)`` to 100 (`paper <https://arxiv.org/abs/2103.00020>`__).
+# - *Freeze it* when you fine-tune with few data or small batches. A pretrained CLIP is
+#   at 100; a scale that falls steadily shows that the new pairs are harder, and by
+#   itself is no error.
+# - *Limit it* by ``clamp_()`` on the parameter after ``step()``, under ``no_grad()``. A
+#   ``clamp()`` in the forward has a gradient of zero beyond the limit, so a scale that
+#   got there stays there.
+# - It needs no weight decay, and in float16 or bfloat16 small updates are lost
+#   (:doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`).
+import math
+
+similarity = torch.tensor([[0.1, 0.4], [0.4, 0.1]])  # wrong pairs: it should fall
+ends = {}
+for way in ("clamp() in the forward", "clamp_() after step()"):
+    logit_scale = nn.Parameter(torch.tensor(math.log(100) + 0.2))
+    optimizer = torch.optim.SGD([logit_scale], lr=0.001)
+    for _ in range(10):
+        scale = logit_scale.exp()
+        if way == "clamp() in the forward":
+            scale = scale.clamp(max=100)
+        loss = nn.functional.cross_entropy(scale * similarity, torch.tensor([0, 1]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if way == "clamp_() after step()":
+            with torch.no_grad():
+                logit_scale.clamp_(0, math.log(100))
+    ends[way] = logit_scale.exp().item()
+    print(f"{way:23} below 100: {ends[way] < 99}")
+assert ends["clamp() in the forward"] > 100
+assert ends["clamp_() after step()"] < 99
+
+
+# %%
 # Centers of classes
 # ------------------
 # The center loss draws each feature to the center of its class. It enters the whole

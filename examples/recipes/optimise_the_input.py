@@ -265,6 +265,37 @@ ax.set(xlabel="step", ylabel="loss", ylim=0)
 plt.show()
 
 # %%
+# Feature matching, pix2pixHD: ``D(fake)`` features against ``D(real).detach()``
+# ------------------------------------------------------------------------------
+# In the generator's step the discriminator is frozen and measures: the features of the
+# real image are the target, so compute them under ``no_grad()``. Those of the fake keep
+# their graph. With ``detach()`` or ``no_grad()`` on both, the term trains nothing.
+# Without freezing, the term leaves a gradient in the discriminator that moves its
+# features of the fake *towards* those of the real image: clear it before its own step.
+#
+judge = nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+body = judge[:2]
+
+
+def matching(*, freeze, cut_fake):
+    generator.zero_grad()
+    judge.requires_grad_(not freeze).zero_grad()
+    fake = generator(source)
+    with torch.no_grad():
+        wanted = body(target)
+    features = body(fake.detach() if cut_fake else fake)
+    loss = functional.l1_loss(features, wanted)
+    if loss.requires_grad:
+        loss.backward()
+    return [part.weight.grad is not None for part in (generator, judge[0])]
+
+
+for freeze, cut_fake in ((True, False), (False, False), (True, True)):
+    reached = matching(freeze=freeze, cut_fake=cut_fake)
+    print(f"{freeze=!s:5} {cut_fake=!s:5} generator, discriminator: {reached}")
+    assert reached == [not cut_fake, not freeze]
+
+# %%
 # LPIPS or VGG as an attribute of the model: the loss network is trained, too
 # ---------------------------------------------------------------------------
 # Then its weights are in ``self.parameters()``, and an optimizer that gets all of these
@@ -303,6 +334,108 @@ for freezes in (False, True):
     last[freezes] = loss.item()
     print(f"{freezes=}: loss < 0.01: {last[freezes] < 0.01}")
 assert last[False] < 0.01 < last[True]
+
+# %%
+# Style transfer: LBFGS needs a closure, and why is the target detached?
+# ----------------------------------------------------------------------
+# The features of the content and of the style image are targets. Computed by a network
+# that is *not* frozen they have a graph, and the second ``backward()`` raises ``Trying
+# to backward through the graph a second time``. ``target.detach()`` cuts it; with a
+# frozen network there is nothing to cut. ``LBFGS.step()`` calls a function again and
+# again: put ``zero_grad()``, forward and ``backward()`` into it, and return the loss.
+# If the image does not change, the optimizer holds another tensor: give it
+# ``[image.requires_grad_()]``, and clamp in place under ``no_grad()``. A loss that
+# becomes nan often comes from a large style weight: take a smaller one, or Adam.
+extractor = nn.Sequential(nn.Linear(4, 8), nn.Tanh())
+content = torch.rand(1, 4)
+targets = {
+    "target": extractor(content),
+    "target.detach()": extractor(content).detach(),
+    "frozen network": extractor.requires_grad_(False)(content),
+}
+extractor.requires_grad_(True)
+for name, goal in targets.items():
+    picture = torch.rand(1, 4).requires_grad_()
+    optimizer, start = torch.optim.LBFGS([picture]), picture.detach().clone()
+
+    def closure(picture=picture, goal=goal, optimizer=optimizer):
+        optimizer.zero_grad()
+        loss = functional.mse_loss(extractor(picture), goal)
+        loss.backward()
+        return loss
+
+    try:
+        optimizer.step(closure)
+        message = f"the image changes: {not picture.equal(start)}"
+    except RuntimeError as error:
+        message = str(error).split(" (")[0]
+    print(f"{name:16}{message}")
+    if name == "target":
+        assert message.startswith("Trying to backward through the graph a second time")
+    else:
+        assert message.endswith("True")
+
+# %%
+# GAN inversion, DeepDream: the optimizer runs, and latent or image stay the same
+# -------------------------------------------------------------------------------
+# In the loop, the name was given to a new tensor: ``z = z.detach().clamp(-1, 1)``,
+# ``image = image + ...``, ``z = z.to(device)``. The optimizer still holds the old one,
+# whose ``.grad`` is None or old, and which the generator no longer reads. Change the
+# leaf in place under ``no_grad()``, and make the optimizer after the last ``to()``. For
+# the rest, freeze the generator and put it into ``eval()``. If it draws noise in each
+# forward (StyleGAN), the loss jumps: pass fixed noise.
+decoder = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4))
+decoder.requires_grad_(False)
+photo = torch.rand(1, 4)
+
+
+def inverted(*, in_place):
+    z = torch.zeros(1, 3, requires_grad=True)
+    optimizer = torch.optim.Adam([z], lr=0.1)
+    for _ in range(20):
+        loss = functional.mse_loss(decoder(z), photo)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if in_place:
+            with torch.no_grad():
+                z.clamp_(-2, 2)  # right
+        else:
+            z = z.detach().clamp(-2, 2).requires_grad_()  # wrong
+    return z.detach()
+
+
+once = 0.1  # one step of Adam
+for in_place in (False, True):
+    distance = inverted(in_place=in_place).abs().max().item()
+    print(f"{in_place=!s:6} more than one step: {distance > 1.01 * once}")
+    assert (distance > 1.01 * once) == in_place
+
+# %%
+# The gradient of the image is zero, and the attack changes nothing
+# -----------------------------------------------------------------
+# - *The network is too sure.* With a probability of exactly 1 the gradient of
+#   ``cross_entropy`` is 0, and ``sign()`` of it is 0. Take the difference of two logits
+#   as the loss, or compute in float64. An attack that fails for this reason does not
+#   show that the network is robust.
+# - *A step without a derivative*: ``round()``, ``.byte()``, ``to_pil_image()``, JPEG,
+#   ``argmax``. The first has a gradient of zero, the others have none:
+#   :doc:`straight_through_and_vq`.
+# - *Softmax twice*: ``cross_entropy`` gets logits, not probabilities.
+# - *A ReLU that is off, or a clamp that cuts off*: begin at a random point of the ball.
+sure = nn.Linear(4, 2).requires_grad_(False)
+with torch.no_grad():
+    sure.weight.mul_(0).add_(torch.tensor([[300.0], [-300.0]]))
+victim = torch.full((1, 4), 0.5, requires_grad=True)
+logits, label = sure(victim), torch.tensor([0])
+gradients = {
+    "cross_entropy": functional.cross_entropy(logits, label),
+    "difference of logits": logits[0, 1] - logits[0, 0],
+}
+for name, loss in gradients.items():
+    (gradient,) = torch.autograd.grad(loss, victim, retain_graph=True)
+    print(f"{name:22}{gradient.tolist()[0]}")
+    assert gradient.any() == (name != "cross_entropy")
 
 # %%
 # SDS, DreamFusion: the gradient comes from a network under ``no_grad()``

@@ -188,6 +188,74 @@ else:
 assert "has been modified by an inplace operation" in message
 
 # %%
+# The contrastive loss stays at log(N): SimCLR, MoCo, CLIP, InfoNCE
+# -----------------------------------------------------------------
+# The loss is the cross entropy over N candidates. ``log(N)`` means that it can't tell
+# them apart: 4.85 for a batch of 128 pairs (CLIP), 5.55 for 256, 6.24 for SimCLR with
+# 256 images (511 candidates), 11.09 for MoCo with a queue of 65536. At the beginning a
+# value near it is normal. If it stays *exactly* there, all outputs are equal: the
+# encoder has collapsed. Then the gradient is zero, too, and it does not come back.
+# Begin again with a smaller learning rate and a warm-up. Before that, see whether the
+# outputs differ and whether ``.grad`` of the encoder is not None: a ``detach()`` or
+# ``no_grad()`` on *both* branches, or a frozen encoder, gives a flat curve at any
+# value. A loss
+# above log(N) is worse than guessing: are the labels ``arange(N)``, and do the two
+# views have the same order?
+
+
+def info_nce(first, second, temperature=0.1):
+    logits = F.normalize(first) @ F.normalize(second).T / temperature
+    return F.cross_entropy(logits, torch.arange(len(first)))
+
+
+good = torch.randn(128, 32)
+collapsed = torch.ones(128, 32)
+shuffled = good[torch.randperm(128)]
+cases = {"equal outputs": collapsed, "right": good, "another order": shuffled}
+values = {}
+for name, second in cases.items():
+    first = (collapsed if name == "equal outputs" else good).clone().requires_grad_()
+    loss = info_nce(first, second)
+    (slope,) = torch.autograd.grad(loss, first)
+    values[name] = loss.item()
+    print(f"{name:14} loss {loss:5.2f}, gradient {slope.norm() > 1e-4}")
+    assert (slope.norm() > 1e-4) == (name != "equal outputs")
+assert abs(values["equal outputs"] - 4.852) < 1e-3
+assert values["right"] < 1
+assert values["another order"] > 4.852
+
+# %%
+# DINO: ``freeze_last_layer``, ``cancel_gradients_last_layer``: why ``p.grad = None``?
+# ------------------------------------------------------------------------------------
+# For the first epoch, DINO keeps the last layer of the head as it is: after
+# ``backward()`` it sets ``p.grad = None`` there, and each optimizer that skips None
+# leaves it alone, without weight decay (`source
+# <https://github.com/facebookresearch/dino/blob/main/main_dino.py>`__, read, not run).
+# ``requires_grad`` stays True, so DDP still gets a gradient for each parameter. A
+# gradient of zero, or ``requires_grad = False`` after ``backward()``, would not do it:
+# AdamW goes on with weight decay or with the gradient that is there. If the loss does
+# not fall, its help text advises to raise ``--freeze_last_layer``. LARS or an optimizer
+# of your own must check for None.
+head = nn.Sequential(nn.Linear(8, 8), nn.GELU(), nn.Linear(8, 16))
+ways = {
+    "grad = None": lambda p: setattr(p, "grad", None),
+    "grad.zero_()": lambda p: p.grad.zero_(),
+    "requires_grad = False": lambda p: p.requires_grad_(False),
+}
+last_moves = {}
+for name, cancel in ways.items():
+    last = head[2].requires_grad_(True)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.01, weight_decay=0.1)
+    before = last.weight.detach().clone()
+    head(views[0]).square().mean().backward()
+    cancel(last.weight)
+    optimizer.step()
+    optimizer.zero_grad()
+    last_moves[name] = not last.weight.equal(before)
+    print(f"{name:22} the last layer moves: {last_moves[name]}")
+assert list(last_moves.values()) == [False, True, True]
+
+# %%
 # MUNIT, cycle loss: why ``criterion_recon(c_code_12, c_code_1.detach())``?
 # -------------------------------------------------------------------------
 # The code of an image is decoded to another image, this is encoded again, and the

@@ -185,6 +185,85 @@ torch.testing.assert_close(push, -pull)
 assert pull.any()
 
 # %%
+# Only a few codes are used, perplexity is 1: codebook collapse
+# -------------------------------------------------------------
+# An entry that is never the nearest gets a gradient of zero, so it stays where it is
+# and is never chosen: it is dead. Freezing or a larger commitment loss does not help.
+# Initialize the codebook from outputs of the encoder (k-means on the first batch), and
+# replace dead entries by random outputs from time to time; clear their Adam state. Less
+# dimensions for the lookup, or normalized vectors, help as well. Count over an epoch:
+# the perplexity of one batch can't be larger than its number of vectors.
+
+
+def perplexity(z, codebook):
+    share = F.one_hot(torch.cdist(z, codebook).argmin(1), len(codebook)).float().mean(0)
+    return torch.exp(-(share * (share + 1e-10).log()).sum()).item()
+
+
+torch.manual_seed(0)
+outputs = torch.randn(256, 4) + 5  # far from the codebook, which is near 0
+entries = nn.Parameter(torch.randn(16, 4) / 16)
+nearest = torch.cdist(outputs, entries).argmin(1)
+(gradient,) = torch.autograd.grad(F.mse_loss(entries[nearest], outputs), entries)
+dead = torch.bincount(nearest, minlength=16) == 0
+before = perplexity(outputs, entries)
+with torch.no_grad():
+    entries[dead] = outputs[torch.randperm(256)[: dead.sum()]]
+after = perplexity(outputs, entries)
+print(f"dead entries have no gradient: {not gradient[dead].any()}")
+print(f"perplexity below 4: {before < 4}, replaced, above 8: {after > 8}")
+assert not gradient[dead].any()
+assert before < 4
+assert after > 8
+
+# %%
+# VAE with a frozen encoder: is the KL loss needed?
+# -------------------------------------------------
+# No. The KL loss depends on ``mu`` and ``logvar`` alone, so with a frozen encoder it is
+# a constant: it shifts the logged value and trains nothing. Leave it out, and run the
+# encoder under ``no_grad()``. It does not matter then whether the latent is drawn with
+# ``sample()`` or ``rsample()``. Train the decoder on what it will get later: drawn
+# latents, or the mean. The latents themselves stay as they are, so a diffusion model
+# that was trained on them still fits.
+#
+# The reverse, a frozen decoder and an encoder that trains, needs both losses, and
+# ``mu + eps * std`` (``rsample()``) with a graph: ``sample()`` cuts the encoder off
+# from the reconstruction, and only KL trains it, without an error.
+make_latent, reconstruct = nn.Linear(3, 4), nn.Linear(2, 3)
+data = torch.randn(8, 3)
+
+
+def reached(*, freeze_encoder, draw="rsample"):
+    make_latent.requires_grad_(not freeze_encoder)
+    mu, logvar = make_latent(data).chunk(2, 1)
+    normal = torch.distributions.Normal(mu, (logvar / 2).exp())
+    kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).mean()
+    rebuilt = reconstruct(getattr(normal, draw)())
+    terms = {"reconstruction": F.mse_loss(rebuilt, data), "kl": kl}
+    found = {}
+    for name, term in terms.items():
+        parts = [p for p in (make_latent.weight, reconstruct.weight) if p.requires_grad]
+        gradients = [None] * len(parts)
+        if term.requires_grad:
+            gradients = torch.autograd.grad(
+                term, parts, retain_graph=True, allow_unused=True
+            )
+        kept = zip(parts, gradients, strict=True)
+        found[name] = [len(p) == 4 for p, g in kept if g is not None]
+    return {n: ["encoder" if e else "decoder" for e in v] for n, v in found.items()}
+
+
+print("frozen encoder:", reached(freeze_encoder=True))
+print("rsample():     ", reached(freeze_encoder=False))
+print("sample():      ", reached(freeze_encoder=False, draw="sample"))
+assert reached(freeze_encoder=True) == {"reconstruction": ["decoder"], "kl": []}
+assert reached(freeze_encoder=False)["reconstruction"] == ["encoder", "decoder"]
+assert reached(freeze_encoder=False, draw="sample") == {
+    "reconstruction": ["decoder"],
+    "kl": ["encoder"],
+}
+
+# %%
 # One of several classes: ``argmax`` and Gumbel-softmax
 # -----------------------------------------------------
 # ``argmax`` has no gradient at all. ``gumbel_softmax(..., hard=True)`` draws a class
@@ -212,6 +291,36 @@ assert torch.equal(straight, one_hot.float())
 (gradient,) = torch.autograd.grad((straight * scores).sum(), logits)
 (expected,) = torch.autograd.grad((logits.softmax(1) * scores).sum(), logits)
 torch.testing.assert_close(gradient, expected)
+
+# %%
+# Gumbel-softmax: which ``tau``, ``hard=True`` or ``False``, and what in ``eval()``?
+# ----------------------------------------------------------------------------------
+# - *tau*: begin at 1. The paper lowers it slowly to 0.5. A smaller one gives gradients
+#   that are zero for most draws and huge for a few (below, *Where it ends*).
+# - *hard*: True if the layer behind needs a decision (an index, a mask, an expert that
+#   runs or not). Then forward and gradient don't fit exactly. False mixes the classes,
+#   the gradient is exact, and in the evaluation the mixture is gone: check that the
+#   accuracy does not drop.
+# - *eval()*: the function knows no mode. It draws in the evaluation, too, and each run
+#   gives another result. Take ``argmax`` of the logits there.
+# - *A class is never drawn*, or always the same: add a loss for the balance or the
+#   entropy, and initialize the logits near 0. Pass logits, not probabilities.
+trained = torch.tensor([[0.5, 0.4, 0.1]]).log()
+
+
+def choose(logits, *, training):
+    if training:
+        return F.gumbel_softmax(logits, tau=1.0, hard=True)
+    return F.one_hot(logits.argmax(1), logits.shape[1]).float()
+
+
+drawn = {
+    training: {choose(trained, training=training).argmax().item() for _ in range(100)}
+    for training in (True, False)
+}
+print(drawn[True] >= {0, 1}, drawn[False])
+assert drawn[True] >= {0, 1}
+assert drawn[False] == {0}
 
 # %%
 # MoE with top-1: the gradient of the gate is always zero

@@ -211,6 +211,41 @@ with torch.no_grad():
 assert not carried.allclose(fresh)
 
 # %%
+# TGN, dynamic GNN: a memory of the nodes, and ``backward`` a second time
+# -----------------------------------------------------------------------
+# The memory is a state for each node, and needs the same line: ``memory.detach()``
+# after ``step()`` (in PyTorch Geometric, ``memory.detach()``; in the code of TGN,
+# ``memory.detach_memory()``; not run), and a reset before each epoch. But where is it
+# updated? If the new memory is computed at the *end* of a batch and then detached, no
+# loss ever reaches the network that updates it: ``gru.weight_ih.grad`` is None, without
+# an error. Store the messages, and update at the *beginning* of the next batch, before
+# the prediction.
+
+
+def gradient_of_update(*, at_start):
+    torch.manual_seed(0)
+    update, predict = torch.nn.GRUCell(2, 4), torch.nn.Linear(4, 1)
+    optimizer = torch.optim.SGD([*update.parameters(), *predict.parameters()], lr=0.1)
+    memory, message = torch.zeros(5, 4), torch.zeros(5, 2)
+    for _ in range(3):
+        if at_start:
+            memory = update(message, memory)
+        optimizer.zero_grad()
+        predict(memory).sub(1).square().mean().backward()
+        optimizer.step()
+        message = torch.randn(5, 2)
+        if not at_start:
+            memory = update(message, memory)
+        memory = memory.detach()
+    return update.weight_ih.grad
+
+
+for at_start in (False, True):
+    reached = gradient_of_update(at_start=at_start) is not None
+    print(f"{at_start=!s:6} the update learns: {reached}")
+    assert reached == at_start
+
+# %%
 # A decoder gets its own output as the next input: ``detach()`` it?
 # -----------------------------------------------------------------
 # A token from ``argmax`` or ``topk`` is an index and has no gradient: ``detach()``
