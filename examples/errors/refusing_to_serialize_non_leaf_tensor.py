@@ -72,7 +72,8 @@ assert loaded.requires_grad
 # another one, a ``lambda`` or a generator can't be pickled. (``copy.deepcopy()`` takes
 # functions, but no generator.) Save ``model.state_dict()``. Or remove the hook before
 # with ``handle.remove()``, or define the function at the top of the file. Hooks of a
-# tensor are left out, without an error.
+# tensor are left out, with a warning.
+import warnings
 
 
 def hooked():
@@ -100,7 +101,10 @@ handle.remove()
 pickle.dumps(layer)
 weight = torch.ones(2, requires_grad=True)
 weight.register_hook(lambda gradient: 2 * gradient)
-loaded = pickle.loads(pickle.dumps(weight))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    loaded = pickle.loads(pickle.dumps(weight))
+assert "will not be serialized" in str(caught[0].message)
 (weight + loaded).sum().backward()
 print(weight.grad, loaded.grad)
 assert (weight.grad / loaded.grad).tolist() == [2, 2]
