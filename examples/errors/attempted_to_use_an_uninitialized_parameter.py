@@ -73,4 +73,47 @@ print(layer.weight.numel())
 assert layer.weight.numel() == 8
 
 # %%
+# ``Cannot copy out of meta tensor; no data!``
+# --------------------------------------------
+# Here the parameters have a shape, but no values: the model was made on the device
+# ``meta``, by ``low_cpu_mem_usage=True``, ``device_map`` or ``init_empty_weights()``,
+# and some weights were not loaded. The message proposes ``to_empty()``, which gives
+# memory with arbitrary values: with it, load all weights afterwards. Better look for
+# what was not loaded. A model with a ``device_map`` is placed already, so don't call
+# ``.to("cuda")``. If parts went to disk or to the CPU because the GPU is full, they are
+# on ``meta`` between two calls: take a smaller model, 4 bits, or
+# ``device_map={"": 0}``. In plain PyTorch, ``load_state_dict(..., assign=True)`` fills
+# such a model; without ``assign`` the values are lost, with a warning only.
+import warnings
+
+with torch.device("meta"):
+    empty = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+saved = {"0.weight": torch.ones(2, 2), "0.bias": torch.zeros(2)}  # not all
+empty.load_state_dict(saved, strict=False, assign=True)
+try:
+    # Wrong: a part has no values.
+    empty.to("cpu")
+except NotImplementedError as error:
+    message = str(error)
+else:
+    raise AssertionError("values came from nowhere")
+print(message)
+assert message.startswith("Cannot copy out of meta tensor; no data!")
+# What was not loaded?
+missing = [name for name, p in empty.named_parameters() if p.is_meta]
+print(missing)
+assert missing == ["1.weight", "1.bias"]
+# Right: make this part anew.
+empty[1] = torch.nn.Linear(2, 1)
+assert empty.to("cpu")(torch.ones(1, 2)).requires_grad
+with torch.device("meta"):
+    lost = torch.nn.Linear(2, 2)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    lost.load_state_dict({"weight": torch.ones(2, 2), "bias": torch.zeros(2)})
+print(lost.weight.is_meta, len(caught))
+assert lost.weight.is_meta
+assert caught
+
+# %%
 # Read on: :doc:`/gallery/freezing/parametrized_and_lazy_layers`.

@@ -96,4 +96,31 @@ for method in (scaler.step, scaler.unscale_):
 assert found == "ValueError"
 
 # %%
+# ``_amp_foreach_non_finite_check_and_unscale_cuda`` not implemented for 'BFloat16'
+# ---------------------------------------------------------------------------------
+# The trainable parameters are in bfloat16, and a ``GradScaler`` is used, that is
+# ``fp16=True``. bfloat16 needs no scaler: take ``bf16=True`` instead, or load what
+# trains in float32. Often the model was loaded with the dtype of its configuration
+# (``torch_dtype="auto"``), which is bfloat16, on a card that has only fp16; then the
+# cast below helps. The text comes from GPUs (quoted from `pytorch 127176
+# <https://github.com/pytorch/pytorch/issues/127176>`__, not run). On the CPU the same
+# code runs:
+net = torch.nn.Linear(2, 1).bfloat16()
+found = {}
+for convert in (False, True):
+    if convert:  # right
+        for p in net.parameters():
+            p.data = p.data.float()
+    net.zero_grad()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = net(x).sum()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    found[convert] = net.bias.grad.dtype
+print(found)
+assert found == {False: torch.bfloat16, True: torch.float32}
+
+# %%
 # Read on: :doc:`/gallery/frameworks/trainable_parameters_in_fp16`.

@@ -162,5 +162,41 @@ print(text.split(".")[0])
 assert text.startswith("Seems like `optimizer.step()` has been overridden")
 
 # %%
+# ``ReduceLROnPlateau.step() missing 1 required positional argument: 'metrics'``
+# ------------------------------------------------------------------------------
+# This scheduler decides by a number: ``scheduler.step(validation_loss)``, once per
+# epoch, after the validation. ``mode="max"`` is for an accuracy. Pass a number or
+# ``loss.detach()``, not the training loss of one batch. In Lightning, name it:
+# ``{"scheduler": scheduler, "monitor": "val_loss"}`` (read, not run). Other texts of
+# schedulers: ``unexpected keyword argument 'verbose'``, which was removed, so print
+# ``scheduler.get_last_lr()``; ``To get the last learning rate computed by the
+# scheduler, please use get_last_lr()`` is about ``get_lr()``; ``list is not an
+# Optimizer``: the scheduler got ``param_groups``.
+optimizer = torch.optim.SGD(net.parameters(), lr=1.0)
+plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+texts = []
+for wrong in (
+    plateau.step,
+    lambda: torch.optim.lr_scheduler.StepLR(optimizer.param_groups, 1),
+):
+    try:
+        wrong()
+    except TypeError as error:
+        texts.append(str(error))
+    else:
+        raise AssertionError("it ran")
+print(*texts, sep="\n")
+assert texts[0].endswith("missing 1 required positional argument: 'metrics'")
+assert texts[1] == "list is not an Optimizer"
+rates = []
+for validation_loss in (1.0, 1.0, 1.0):  # right
+    optimizer.step()
+    plateau.step(validation_loss)
+    rates.append(plateau.get_last_lr()[0])
+print([round(rate, 3) for rate in rates])
+assert rates[1] == 1
+assert round(rates[2], 3) == 0.1
+
+# %%
 # Read on: :doc:`/gallery/beyond/schedulers_after_add_param_group`,
 # :doc:`/gallery/beyond/mixed_precision`.

@@ -1,153 +1,112 @@
 """
-``Adam does not support sparse gradients, please consider SparseAdam instead``
-==============================================================================
+``Adam does not support sparse gradients``
+==========================================
 
-An ``nn.Embedding(..., sparse=True)`` has a sparse gradient, and the rest of the model
-has dense ones. Give the embedding an optimizer of its own, ``SparseAdam`` or ``SGD``,
-or leave out ``sparse=True``.
+An embedding with ``sparse=True`` gives a gradient of a few rows. Make it with
+``sparse=False``, or give its weight to ``SparseAdam``, in an optimizer of its own.
 """
 
 # %%
 import torch
 from torch import nn
 
-torch.manual_seed(0)
-table, head = nn.Embedding(1000, 4, sparse=True), nn.Linear(4, 1)
-ids = torch.tensor([3, 7])
-# Wrong: one Adam for both.
-wrong = [torch.optim.Adam([*table.parameters(), *head.parameters()])]
-# Right: an optimizer for each kind of gradient.
-right = [
-    torch.optim.SparseAdam(table.parameters()),
-    torch.optim.Adam(head.parameters()),
-]
-for optimizers in (wrong, right):
-    table.zero_grad()
-    head.zero_grad()
-    head(table(ids)).sum().backward()
-    try:
-        for optimizer in optimizers:
-            optimizer.step()
-        print("right:", table.weight.grad.is_sparse, head.weight.grad.is_sparse)
-    except RuntimeError as error:
-        print(f"RuntimeError: {error}")
-    assert (len(optimizers) == 2) == bool(optimizers[-1].state)
-
-# %%
-# Which optimizers take a sparse gradient?
-# ----------------------------------------
-# ``SGD``, ``Adagrad`` and ``SparseAdam``, all three without weight decay, and
-# ``LBFGS``, which makes a dense vector of it. Others raise this error with their own
-# name, and ``AdamW`` says ``Adam``. There is no sparse ``AdamW`` in PyTorch.
-import warnings
-
-takes = {}
-names = [
-    "SGD",
-    "Adagrad",
-    "SparseAdam",
-    "Adam",
-    "AdamW",
-    "RMSprop",
-    "NAdam",
-    "Adadelta",
-]
-for name in names:
-    weight = nn.Embedding(5, 2, sparse=True).weight
-    nn.functional.embedding(ids[:1], weight, sparse=True).sum().backward()
-    message = ""
-    try:
-        with warnings.catch_warnings():
-            # Adagrad warns of the checks of sparse tensors.
-            warnings.simplefilter("ignore")
-            getattr(torch.optim, name)([weight], lr=0.1).step()
-    except RuntimeError as error:
-        message = str(error)
-    takes[name] = not message
-    assert takes[name] or "does not support sparse gradients" in message
-print(takes)
-assert list(takes.values()) == 3 * [True] + 5 * [False]
-
-# %%
-# ``SparseAdam does not support dense gradients, please consider Adam instead``
-# -----------------------------------------------------------------------------
-# The other way round: ``SparseAdam`` got a layer whose gradient is dense. That is each
-# ``Linear``, an embedding without ``sparse=True``, and also a sparse one that is used
-# twice: as the embedding and, tied, as the output layer. There the gradients are added,
-# and the sum is dense. Leave out ``sparse=True`` for tied weights.
-tied = nn.Embedding(5, 4, sparse=True)
-(tied(ids[:1]) @ tied.weight.T).sum().backward()
-print("tied:", tied.weight.grad.is_sparse)
-assert not tied.weight.grad.is_sparse
+words = torch.tensor([0, 2])
+embedding = nn.Embedding(4, 2, sparse=True)
+optimizer = torch.optim.AdamW(embedding.parameters())
+embedding(words).sum().backward()
 try:
-    torch.optim.SparseAdam(tied.parameters()).step()
+    # Wrong: AdamW, and sparse=True.
+    optimizer.step()
 except RuntimeError as error:
-    print(error)
+    print(f"RuntimeError: {error}")
 else:
-    raise AssertionError("SparseAdam took a dense gradient")
+    raise AssertionError("AdamW used a sparse gradient")
+# Right: an optimizer for sparse gradients.
+before = embedding.weight.detach().clone()
+torch.optim.SparseAdam(embedding.parameters()).step()
+print((embedding.weight != before).any(1).tolist())
+assert (embedding.weight != before).any(1).tolist() == [True, False, True, False]
+# Right, too: a dense gradient. The embedding need not be made again.
+embedding.sparse = False
+embedding.zero_grad()
+embedding(words).sum().backward()
+optimizer.step()
+assert not embedding.weight.grad.is_sparse
 
 # %%
-# ``clip_grad_norm_``: ``Could not run 'aten::linalg_vector_norm'``, and weight decay
-# -----------------------------------------------------------------------------------
-# Clipping by norm has no sparse version: leave the embedding out of it, or clip the
-# values of its gradient. ``weight_decay`` would change all rows, so it is refused
-# (``weight_decay option is not compatible with sparse gradients``, or ``add(sparse,
-# dense) is not supported``): set it to 0 for the embedding.
-table.zero_grad()
-(100 * table(ids)).sum().backward()
+# ``SparseAdam does not support dense gradients``: two optimizers
+# ---------------------------------------------------------------
+# ``SparseAdam`` takes the embedding alone. All other layers go to a second optimizer.
+# ``SGD`` and ``Adagrad`` take both kinds, as long as they have no weight decay.
+model = nn.Sequential(nn.Embedding(4, 2, sparse=True), nn.Linear(2, 1))
+model(words).sum().backward()
 try:
-    nn.utils.clip_grad_norm_(table.parameters(), 1.0)
-except NotImplementedError as error:
-    print(str(error).split(". ")[0])
+    # Wrong: the linear layer has a dense gradient.
+    torch.optim.SparseAdam(model.parameters()).step()
+except RuntimeError as error:
+    message = str(error)
 else:
-    raise AssertionError("a sparse gradient was clipped")
-gradient = table.weight.grad.coalesce()
-gradient.values().mul_(1.0 / gradient.values().norm())
-table.weight.grad = gradient
-print(round(table.weight.grad.to_dense().norm().item(), 3))
-assert abs(table.weight.grad.to_dense().norm() - 1) < 1e-4
-for name, message in (
-    ("SGD", "add(sparse, dense) is not supported"),
-    ("Adagrad", "weight_decay option is not compatible with sparse gradients"),
-):
-    optimizer = getattr(torch.optim, name)(table.parameters(), weight_decay=0.1)
+    raise AssertionError("SparseAdam used a dense gradient")
+print(message)
+assert message.startswith("SparseAdam does not support dense gradients")
+# Right: one optimizer for each kind.
+both = (
+    torch.optim.SparseAdam(model[0].parameters()),
+    torch.optim.AdamW(model[1].parameters()),
+)
+for optimizer in both:
+    optimizer.step()
+
+# %%
+# Clipping and weight decay fail: ``SparseCPU``, ``add(sparse, dense)``
+# ---------------------------------------------------------------------
+# ``clip_grad_norm_()`` has no kernel for a sparse gradient (``Could not run
+# 'aten::linalg_vector_norm' with arguments from the 'SparseCPU' backend``, on a GPU
+# ``'SparseCUDA'``), and weight decay would change every row. Clip the other parameters
+# only, and put the embedding into a group with ``weight_decay=0``.
+sparse, dense = model[0].parameters(), list(model[1].parameters())
+decay = torch.optim.SGD(model[0].parameters(), lr=0.1, weight_decay=0.1)
+texts = []
+for wrong in (lambda: nn.utils.clip_grad_norm_(sparse, 1.0), decay.step):
     try:
-        optimizer.step()
-    except RuntimeError as error:
-        found = str(error).partition(".")[0]
+        wrong()
+    except (NotImplementedError, RuntimeError) as error:
+        texts.append(str(error).split(" This could")[0].split(". Use")[0])
     else:
-        raise AssertionError("weight decay was applied to a sparse gradient")
-    print(found)
-    assert found == message
+        raise AssertionError("a sparse gradient was accepted")
+print(*texts, sep="\n")
+assert "'SparseCPU' backend" in texts[0]
+assert texts[1].startswith("add(sparse, dense) is not supported")
+nn.utils.clip_grad_norm_(dense, 1.0)
 
 # %%
-# Is it worth it? Does ``sparse=True`` freeze the other rows?
-# -----------------------------------------------------------
-# In a step of ``SparseAdam``, or of ``SGD`` without momentum, only the rows that were
-# looked up change. ``Adam`` with dense gradients also moves rows that were looked up in
-# earlier steps, by its momentum. It freezes nothing for good: a row moves as soon as it
-# is looked up. To freeze rows:
-# :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`.
-#
-# What it saves is the dense gradient, which is as large as the table, and the work on
-# its zeros. Use it for tables of millions of rows. For a usual vocabulary, the dense
-# gradient is simpler, and works with each optimizer and with clipping.
+# Do the rows stay frozen that are not in the batch?
+# --------------------------------------------------
+# With ``SparseAdam``, with ``Adagrad``, and with ``SGD`` without momentum they do: a
+# row that no index names is not touched. ``Adam`` and ``AdamW`` go on moving it: by its
+# old momentum, and ``AdamW`` also by weight decay. ``SGD`` with momentum does the same,
+# also with ``sparse=True``. In the table, row 0 was in the first batch, and the step
+# that counts saw only row 1.
 moved = {}
-for sparse, make in ((True, torch.optim.SparseAdam), (False, torch.optim.Adam)):
-    embedding = nn.Embedding(1000, 4, sparse=sparse)
-    optimizer = make(embedding.parameters(), lr=0.1)
-    for row in (3, 7):
-        before = embedding.weight.detach().clone()
+for name, options in {
+    "SparseAdam": {},
+    "SGD": {},
+    "SGD, momentum": {"momentum": 0.9},
+    "Adam": {},
+}.items():
+    table = nn.Embedding(3, 2, sparse=name != "Adam")
+    kind = getattr(torch.optim, name.split(",", maxsplit=1)[0])
+    optimizer = kind(table.parameters(), lr=0.1, **options)
+    for index in (0, 1):
+        old = table.weight.detach().clone()
         optimizer.zero_grad()
-        embedding(torch.tensor([row])).sum().backward()
+        table(torch.tensor([index])).sum().backward()
         optimizer.step()
-    changed = (embedding.weight != before).any(1).nonzero().flatten().tolist()
-    moved[make.__name__] = changed
-    stored = embedding.weight.grad
-    count = stored.coalesce().values().numel() if sparse else stored.numel()
-    print(f"{make.__name__:11}rows {changed}, {count} numbers in the gradient")
-assert moved == {"SparseAdam": [7], "Adam": [3, 7]}
+    moved[name] = (table.weight != old).any(1).tolist()
+    print(f"{name:14}{moved[name]}")
+assert moved["SparseAdam"] == moved["SGD"] == [False, True, False]
+assert moved["SGD, momentum"] == moved["Adam"] == [True, True, False]
 
 # %%
-# Read on: :doc:`/gallery/recipes/two_optimizers`,
-# :doc:`/gallery/graph/zero_is_not_none`.
+# Read on: :doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`,
+# :doc:`/gallery/recipes/two_optimizers`.

@@ -200,5 +200,36 @@ print([*layer.state_dict()])
 assert [*layer.state_dict()] == ["weight", "bias", "kept"]
 
 # %%
+# ``'collections.OrderedDict' object has no attribute 'eval'``, ``'parameters'``
+# ------------------------------------------------------------------------------
+# ``torch.load()`` returned the weights, a dictionary, and no model: only this was
+# saved. Build the model first, then load. ``Expected state_dict to be dict-like`` is
+# the reverse: ``load_state_dict()`` got a path, or a whole model. And
+# ``load_state_dict()`` returns the lists of keys, not the model, so ``model =
+# model.load_state_dict(...)`` ends in ``'_IncompatibleKeys' object has no attribute``.
+weights = nn.Linear(2, 1).state_dict()
+empty = nn.Linear(2, 1)
+wrong = {
+    "weights.eval": lambda: weights.eval,
+    "load_state_dict(path)": lambda: empty.load_state_dict("model.pt"),
+    "load_state_dict(model)": lambda: empty.load_state_dict(empty),
+    "load_state_dict().eval()": lambda: empty.load_state_dict(weights).eval(),
+}
+for code, run in wrong.items():
+    try:
+        run()
+    except (AttributeError, TypeError) as error:
+        message = str(error)
+    else:
+        raise AssertionError(f"{code} ran")
+    print(f"{code:26}{message}")
+assert message == "'_IncompatibleKeys' object has no attribute 'eval'"
+# Right: the model, its weights, and its mode.
+loaded = nn.Linear(2, 1)
+loaded.load_state_dict(weights)
+loaded.requires_grad_(False).eval()
+assert loaded.weight.equal(weights["weight"])
+
+# %%
 # Read on: :doc:`/gallery/beyond/saving_and_copying`,
 # :doc:`/gallery/freezing/freeze_by_name`.

@@ -70,4 +70,24 @@ for layer in (nn.BatchNorm2d(3), nn.GroupNorm(3, 3), nn.GroupNorm(3, 3).eval()):
     assert "Expected more than 1 value per channel" in message
 
 # %%
+# ``Expected more than 1 spatial element when training``: ``InstanceNorm``
+# ------------------------------------------------------------------------
+# ``InstanceNorm`` normalises over the pixels of each sample, so one pixel is too few,
+# however large the batch is: the images are too small for the number of strides, or the
+# layer is behind a global pooling. Take larger images, or leave this layer out.
+# ``eval()`` helps only with ``track_running_stats=True``, which is not the default.
+instance, pixel = nn.InstanceNorm2d(3), torch.ones(8, 3, 1, 1)
+for layer in (instance, instance.eval()):
+    try:
+        layer(pixel)
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("one pixel was normalised")
+print(message)
+assert message.startswith("Expected more than 1 spatial element when training")
+tracking = nn.InstanceNorm2d(3, track_running_stats=True).eval()
+assert tracking(pixel).shape == pixel.shape
+
+# %%
 # Read on: :doc:`/gallery/freezing/batch_norm_with_small_batches`.

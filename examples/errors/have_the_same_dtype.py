@@ -98,4 +98,39 @@ print(head.weight.grad.dtype)
 assert head.weight.grad.dtype == torch.float32
 
 # %%
+# ``"..." not implemented for 'Half'``, ``Index put requires the source``
+# -----------------------------------------------------------------------
+# The first names an operation that has no code for this dtype on this device:
+# ``"addmm_impl_cpu_"``, ``"slow_conv2d_cpu"`` or ``"LayerNormKernelImpl" not
+# implemented for 'Half'`` mean that a model in float16 runs on the CPU. Newer versions
+# of PyTorch can do these three. Otherwise take ``model.float()`` or bfloat16 on the
+# CPU, or a GPU. For ``'Long'`` or ``'Int'``, write ``x.float()``. ``Index put``: in
+# ``x[index] = y`` under ``autocast``, ``y`` has become half precision, and ``x``, which
+# you made with ``torch.zeros``, has not. Write ``y.to(x.dtype)``. ``index_add_`` and
+# ``scatter_`` want it, too.
+half, index = torch.eye(2).half(), torch.tensor([0])
+texts = {}
+for name, call in {
+    "cholesky": lambda: torch.linalg.cholesky(half),
+    "log_softmax": lambda: torch.tensor([[1, 2]]).log_softmax(1),
+    "x[index] = y": lambda: torch.zeros(2).index_put_((index,), half[0, :1]),
+    "index_add_": lambda: torch.zeros(2).index_add_(0, index, half[0, :1]),
+}.items():
+    try:
+        call()
+    except (NotImplementedError, RuntimeError) as error:
+        texts[name] = str(error).split(", got")[0]
+    else:
+        raise AssertionError(f"{name} accepted it")
+    print(f"{name:14}{texts[name]}")
+assert "not implemented for 'Half'" in texts["cholesky"]
+assert "not implemented for 'Long'" in texts["log_softmax"]
+assert texts["x[index] = y"].startswith("Index put requires the source and destination")
+# Right: the dtype of the destination.
+result = torch.zeros(2)
+result[index] = half[0, :1].to(result.dtype)
+print(result)
+assert result.tolist() == [1, 0]
+
+# %%
 # Read on: :doc:`/gallery/frameworks/dtype_of_base_and_adapter`.

@@ -126,6 +126,36 @@ assert "leaf Variable that requires grad" in str(error)
 assert torch.equal(weight, values)
 
 # %%
+# ``functions with out=... arguments don't support automatic differentiation``
+# ----------------------------------------------------------------------------
+# ``out=`` writes into a tensor that exists, and this can't be recorded. Leave ``out=``
+# away where a gradient should pass. Where none is needed, as for a log or a moving
+# average, put the line under ``no_grad()``. ``resize_()`` says ``cannot resize
+# variables that require grad``, also under ``no_grad()``: make a new tensor or a new
+# parameter of this size.
+scale, buffer = torch.nn.Parameter(torch.ones(2)), torch.zeros(2)
+texts = []
+for wrong in (
+    lambda: torch.mul(scale, 2, out=buffer),
+    lambda: scale.resize_(3),
+):
+    try:
+        wrong()
+    except RuntimeError as error:
+        texts.append(str(error))
+    else:
+        raise AssertionError("it was written")
+print(*texts, sep="\n")
+assert "functions with out=... arguments don't support" in texts[0]
+assert texts[1] == "cannot resize variables that require grad"
+# Right: a result of its own, or no record.
+torch.mul(scale, 2).sum().backward()
+assert scale.grad.tolist() == [2, 2]
+with torch.no_grad():
+    torch.mul(scale, 2, out=buffer)
+assert buffer.tolist() == [2, 2]
+
+# %%
 # Other versions, quoted and not run here: ``a leaf Variable that requires grad has been
 # used in an in-place operation`` in
 # `PyTorch 0.4 <https://github.com/dasguptar/treelstm.pytorch/pull/26>`__. And

@@ -133,6 +133,53 @@ torch.tensor(running, requires_grad=True).backward()
 assert linear.bias.grad == 1
 
 # %%
+# ``argument 'input' (position 1) must be Tensor, not tuple``, ``not InceptionOutputs``
+# -------------------------------------------------------------------------------------
+# The loss, or the next layer, got everything that a model returns. In training mode,
+# Inception and GoogLeNet of torchvision return an object with the auxiliary outputs, in
+# ``eval()`` a tensor: take ``output.logits``, and add the loss of ``aux_logits`` with a
+# factor such as 0.4. Segmentation models give a dictionary, ``output["out"]``, models
+# of transformers an object, ``output.logits``, and an LSTM a tuple, so in a
+# ``Sequential`` the layer after it fails. If Inception is frozen, its auxiliary head
+# needs the new number of classes as well, or ``aux_logits=False`` (read, not run).
+from typing import NamedTuple
+
+heads, image = nn.ModuleList([nn.Linear(2, 3), nn.Linear(2, 3)]), x
+label = torch.tensor([1])
+
+
+class InceptionOutputs(NamedTuple):
+    logits: torch.Tensor
+    aux_logits: torch.Tensor
+
+
+def inception(image):
+    return InceptionOutputs(*[head(image) for head in heads])
+
+
+recurrent = nn.Sequential(nn.LSTM(2, 2), nn.Linear(2, 1))
+messages = []
+for wrong in (
+    lambda: nn.functional.cross_entropy(inception(image), label),
+    lambda: recurrent(image),
+):
+    try:
+        wrong()
+    except TypeError as error:
+        messages.append(str(error))
+    else:
+        raise AssertionError("a tuple was accepted as a tensor")
+print(*messages, sep="\n")
+assert messages[0].endswith("must be Tensor, not InceptionOutputs")
+assert messages[1].endswith("argument 'input' (position 1) must be Tensor, not tuple")
+output = inception(image)
+losses = [nn.functional.cross_entropy(logits, label) for logits in output]
+(losses[0] + 0.4 * losses[1]).backward()  # right
+assert all(head.weight.grad.any() for head in heads)
+sequence, _ = recurrent[0](image)
+assert recurrent[1](sequence).shape == (1, 1)  # right
+
+# %%
 # A pruning library asks for grad_fn
 # ----------------------------------
 # Libraries that build a dependency graph walk from the ``grad_fn`` of the outputs back

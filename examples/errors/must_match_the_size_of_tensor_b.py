@@ -103,4 +103,36 @@ print((prediction - target).shape, (prediction[:, 0] - target).shape)
 assert (prediction - target).shape == (3, 3)
 
 # %%
+# ``Sizes of tensors must match except in dimension 1``, ``The expanded size``
+# ----------------------------------------------------------------------------
+# Two relatives. ``torch.cat()`` in a UNet or behind two encoders: height and width
+# differ, mostly by one pixel, because an odd size was halved and doubled. Pad the
+# images to a multiple of the stride, or interpolate to the size of the other tensor.
+# ``The expanded size of the tensor (600) must match the existing size (512)`` in a
+# transformer: the text has more tokens than the model has positions. Cut it off with
+# ``truncation=True, max_length=512``. For a ViT, the image has another size than in the
+# pretraining: resize the image, or interpolate the position embedding
+# (``interpolate_pos_encoding=True`` in transformers, ``img_size=...`` in timm, both not
+# run here).
+skip, up = torch.ones(1, 2, 5, 5), torch.ones(1, 2, 4, 4)
+positions = torch.arange(4)[None]
+texts = []
+for wrong in (lambda: torch.cat([skip, up], 1), lambda: positions.expand(2, 6)):
+    try:
+        wrong()
+    except RuntimeError as error:
+        texts.append(str(error))
+    else:
+        raise AssertionError("two sizes fitted")
+    print(texts[-1].split(". ")[0])
+assert texts[0].startswith("Sizes of tensors must match except in dimension 1")
+assert texts[1].startswith(
+    "The expanded size of the tensor (6) must match the existing"
+)
+# Right: the size of the other tensor.
+up = torch.nn.functional.interpolate(up, size=skip.shape[2:])
+print(torch.cat([skip, up], 1).shape)
+assert torch.cat([skip, up], 1).shape == (1, 4, 5, 5)
+
+# %%
 # Read on: :doc:`/gallery/detach/data_is_not_detach`.

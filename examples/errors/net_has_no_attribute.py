@@ -73,4 +73,71 @@ assert compiled.get_submodule("head") is model.head
 assert compiled.get_submodule("_orig_mod.head") is model.head
 
 # %%
+# ``object has no attribute 'classifier'``; ``'Linear' object is not subscriptable``
+# ----------------------------------------------------------------------------------
+# ``'ResNet' object has no attribute 'classifier'`` and ``'VGG' object has no attribute
+# 'fc'`` are the same: the last layer has another name in each model. ``print(model)``
+# shows it, and :doc:`/gallery/freezing/freeze_a_backbone` has a list. Whether an index
+# belongs behind it depends on the model, too: ``classifier[6]`` in VGG, ``classifier``
+# alone in DenseNet, where an index raises ``'Linear' object is not subscriptable``. And
+# ``in_features`` is an attribute of the layer, not of a ``Sequential`` around it.
+# Assigning is more dangerous than reading: ``model.classifier = ...`` on a ResNet
+# raises nothing, and the new layer is never called.
+sequence = nn.Sequential(nn.Dropout(), nn.Linear(2, 1))
+wrong = {
+    "model.classifier": lambda: model.classifier,
+    "model.head[1]": lambda: model.head[1],
+    "sequence.in_features": lambda: sequence.in_features,
+    "DataParallel(model).head": lambda: nn.DataParallel(model).head,
+}
+texts = {}
+for code, read in wrong.items():
+    try:
+        read()
+    except (AttributeError, TypeError) as error:
+        texts[code] = str(error)
+    else:
+        raise AssertionError(f"{code} was found")
+    print(f"{code:26}{texts[code]}")
+assert texts["model.head[1]"] == "'Linear' object is not subscriptable"
+# Right: the name in this model, the layer in the sequence, the model in the wrapper.
+assert model.head.in_features == sequence[1].in_features == 2
+assert nn.DataParallel(model).module.head is model.head
+
+# %%
+# ``'generator' object is not subscriptable``, ``'method' object is not iterable``
+# --------------------------------------------------------------------------------
+# ``parameters()``, ``children()`` and ``named_parameters()`` give their results one by
+# one: make a list of them before you take a part, ``list(model.children())[:-1]``, or
+# ask for its length. The method without brackets is the method itself. ``for name, p in
+# model.parameters()`` raises ``too many values to unpack`` or ``not enough values to
+# unpack``, or worse, nothing, if a parameter has two rows: pairs come from
+# ``named_parameters()``. And a model is no list: ``model[0]`` and ``for layer in
+# model`` work for ``Sequential`` and ``ModuleList`` only.
+
+wrong = {
+    "children()[:-1]": lambda: model.children()[:-1],
+    "len(parameters())": lambda: len(model.parameters()),
+    "for p in parameters": lambda: list(model.parameters),
+    "for layer in model": lambda: list(model),
+    "model[0]": lambda: model[0],
+}
+for code, run in wrong.items():
+    try:
+        run()
+    except TypeError as error:
+        texts[code] = str(error)
+    else:
+        raise AssertionError(f"{code} ran")
+    print(f"{code:21}{texts[code]}")
+assert texts["children()[:-1]"] == "'generator' object is not subscriptable"
+assert texts["for p in parameters"] == "'method' object is not iterable"
+two_rows = [name for name, p in nn.Linear(3, 2).parameters()]  # wrong, no error
+print([type(name).__name__ for name in two_rows])
+assert all(isinstance(name, torch.Tensor) for name in two_rows)
+# Right: a list, brackets, named_parameters(), children().
+assert list(model.children())[:1] == [model.head]
+assert [name for name, _ in model.named_parameters()] == ["head.weight", "head.bias"]
+
+# %%
 # Read on: :doc:`/gallery/freezing/freeze_by_name`.

@@ -166,6 +166,28 @@ else:
 assert message.startswith("Attempted update but _scale is None")
 
 # %%
+# ``GradScaler is enabled, but CUDA is not available. Disabling.``
+# ----------------------------------------------------------------
+# A warning. The scaler then does nothing, and ``scaler.step(optimizer)`` is
+# ``optimizer.step()``: on a machine without a GPU, the loop runs as it is. On a machine
+# with one, PyTorch was installed without CUDA. ``torch.cuda.amp.GradScaler(args...) is
+# deprecated`` and ``torch.cuda.amp.autocast(args...) is deprecated`` are only about the
+# name: write ``torch.amp.GradScaler("cuda")`` and ``torch.autocast("cuda")``. They
+# don't explain a loss of ``nan`` or a slow training.
+import warnings
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    scaler = torch.amp.GradScaler("cuda")
+print(*[str(warning.message) for warning in caught])
+if not torch.cuda.is_available():
+    assert "is enabled, but CUDA is not available" in str(caught[0].message)
+    assert not scaler.is_enabled()
+    backward(scaler)
+    scaler.step(torch.optim.SGD(net.parameters(), lr=0.1))
+    scaler.update()
+
+# %%
 # Read on: :doc:`no_inf_checks_were_recorded_for_this_optimizer`,
 # :doc:`/gallery/beyond/mixed_precision`,
 # :doc:`/gallery/recipes/freeze_in_gradient_accumulation`.

@@ -65,4 +65,49 @@ assert loaded.is_leaf
 assert loaded.requires_grad
 
 # %%
+# ``Can't pickle local object``: a hook or a ``lambda`` in the model
+# ------------------------------------------------------------------
+# ``torch.save(model)`` and processes that are started with ``spawn`` pickle what the
+# model holds. Hooks of a module belong to it, and a function that was defined inside
+# another one, a ``lambda`` or a generator can't be pickled. (``copy.deepcopy()`` takes
+# functions, but no generator.) Save ``model.state_dict()``. Or remove the hook before
+# with ``handle.remove()``, or define the function at the top of the file. Hooks of a
+# tensor are left out, with a warning.
+import warnings
+
+
+def hooked():
+    layer = torch.nn.Linear(2, 1)
+
+    def hook(_layer, _inputs, output):
+        return output
+
+    return layer, layer.register_forward_hook(hook)
+
+
+layer, handle = hooked()
+try:
+    # Wrong: the hook goes with the layer.
+    pickle.dumps(layer)
+except (AttributeError, pickle.PicklingError) as error:
+    message = str(error)
+else:
+    raise AssertionError("a local function was pickled")
+print(message)
+assert message.startswith("Can't pickle local object")
+# Right: the values, or the layer without its hook.
+pickle.dumps(layer.state_dict())
+handle.remove()
+pickle.dumps(layer)
+weight = torch.ones(2, requires_grad=True)
+weight.register_hook(lambda gradient: 2 * gradient)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    loaded = pickle.loads(pickle.dumps(weight))
+assert "will not be serialized" in str(caught[0].message)
+(weight + loaded).sum().backward()
+print(weight.grad, loaded.grad)
+assert (weight.grad / loaded.grad).tolist() == [2, 2]
+
+# %%
 # Read on: :doc:`/gallery/beyond/saving_and_copying`.

@@ -126,5 +126,50 @@ output.sum().backward()
 assert position[0].grad.tolist() == [1, 1]
 
 # %%
+# ``Some elements marked as dirty during the forward method were not returned``
+# -----------------------------------------------------------------------------
+# ``ctx.mark_dirty(x)`` says that ``forward()`` has changed ``x`` in place. Then ``x``
+# itself has to be an output, not a copy of it. A leaf that requires a gradient can't be
+# changed so: pass ``x.clone()`` to ``apply()``. Without ``mark_dirty()`` nothing is
+# raised, and what uses ``x`` afterwards, not the output, gets a wrong gradient: below,
+# 1 and not 2. It is simpler to change nothing in place.
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, is_right, is_marked):
+        if is_marked:
+            ctx.mark_dirty(x)
+        x.mul_(2)
+        # Wrong: a copy. Right: x itself.
+        return x if is_right else x.clone()
+
+    @staticmethod
+    def backward(_ctx, gradient):
+        return 2 * gradient, None, None
+
+
+leaf = torch.ones(2, requires_grad=True)
+texts = []
+for is_right, argument in ((False, leaf.clone()), (True, leaf)):
+    try:
+        Double.apply(argument, is_right, True)
+    except RuntimeError as error:
+        texts.append(str(error))
+    else:
+        raise AssertionError("it was changed in place")
+print(*texts, sep="\n")
+assert texts[0].startswith("Some elements marked as dirty during the forward method")
+assert texts[1].startswith("a leaf Variable that requires grad")
+found = []
+for is_marked in (False, True):
+    x, leaf.grad = leaf.clone(), None
+    Double.apply(x, True, is_marked)
+    x.sum().backward()
+    found.append(leaf.grad.tolist())
+print(found)
+assert found == [[1, 1], [2, 2]]
+
+# %%
 # Read on: :doc:`/gallery/modes/custom_functions_that_fail`,
 # :doc:`/gallery/beyond/checkpointing_frozen_layers`.

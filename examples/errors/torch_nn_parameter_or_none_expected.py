@@ -76,4 +76,46 @@ print(not torch.equal(layer.weight, old))
 assert not torch.equal(layer.weight, old)
 
 # %%
+# ``cannot assign module before Module.__init__() call``; ``is not a Module subclass``
+# ------------------------------------------------------------------------------------
+# ``super().__init__()`` has to come first in ``__init__()`` of your class: it makes the
+# lists in which parameters and submodules are registered. For a parameter the text
+# begins with ``cannot assign parameters before``. ``is not a Module subclass`` comes if
+# a function, a class or a list stands where a layer belongs: ``nn.ReLU()`` instead of
+# ``torch.relu`` or ``nn.ReLU``, ``nn.Sequential(*layers)`` with the star instead of
+# ``nn.Sequential(layers)``.
+
+
+class Late(torch.nn.Module):
+    def __init__(self):
+        self.fc = torch.nn.Linear(2, 1)  # wrong: before super().__init__()
+        super().__init__()
+
+
+class Early(torch.nn.Module):
+    def __init__(self):
+        super().__init__()  # right
+        self.fc = torch.nn.Linear(2, 1)
+
+
+layers = [torch.nn.Linear(2, 2), torch.nn.ReLU()]
+texts = []
+for wrong in (
+    Late,
+    lambda: torch.nn.Sequential(torch.nn.ReLU),
+    lambda: torch.nn.Sequential(layers),
+):
+    try:
+        wrong()
+    except (AttributeError, TypeError) as error:
+        texts.append(str(error))
+    else:
+        raise AssertionError("a module was made")
+print(*texts, sep="\n")
+assert texts[0] == "cannot assign module before Module.__init__() call"
+assert all(text.endswith("is not a Module subclass") for text in texts[1:])
+assert len(list(Early().parameters())) == 2
+assert len(torch.nn.Sequential(*layers)) == 2  # right
+
+# %%
 # Read on: :doc:`/gallery/freezing/nn_parameter_unfreezes`.

@@ -125,4 +125,36 @@ assert heads[0].weight.grad is not None
 assert grad(lambda x: torch.nn.Linear(2, 1)(x).sum())(point).shape == (2,)
 
 # %%
+# ``backward() called inside a functorch transform``, ``.item()`` under ``vmap``
+# ------------------------------------------------------------------------------
+# The function that is transformed returns the loss, and the transform gives the
+# gradient: no ``backward()``, no ``.grad`` and no ``loss.item()`` inside it. If you
+# need the loss as well, ``grad_and_value()`` returns both. ``Expected f(*args) to
+# return a scalar Tensor``: take the mean or the sum, or use ``jacrev()``.
+from torch.func import grad_and_value
+
+texts = []
+for wrong in (
+    lambda x: (x * weight).sum().backward(),
+    lambda x: x.sum().item(),
+    lambda x: grad(lambda w: w * x)(weight),
+):
+    try:
+        vmap(wrong)(batch)
+    except RuntimeError as error:
+        texts.append(str(error).split(". ")[0])
+    else:
+        raise AssertionError("it ran in a transform")
+print(*texts, sep="\n")
+assert texts[0].startswith("backward() called inside")
+assert ".item() on a Tensor" in texts[1]
+assert "to return a scalar Tensor" in texts[2]
+# Right: the loss is returned.
+both = vmap(grad_and_value(lambda w, x: (w * x).sum()), in_dims=(None, 0))
+gradients, values = both(weight, batch)
+print(gradients.shape, values.tolist())
+assert gradients.shape == (3, 2)
+assert values.tolist() == [2, 2, 2]
+
+# %%
 # Read on: :doc:`/gallery/beyond/func_and_functional_call`.

@@ -96,7 +96,14 @@ NAMES = (
     "found_dtype_double_but_expected_float",
     "boolean_value_of_tensor_with_more_than_one_value_is_ambiguous",
     "but_found_invalid_values",
+    "is_out_of_bounds",
+    "must_be_the_same_as_input_size",
+    "mat1_and_mat2_shapes_cannot_be_multiplied",
+    "is_not_on_the_expected_device",
+    "weights_only_load_failed",
     "does_not_support_sparse_gradients",
+    "attempting_to_assign_a_gradient",
+    "does_not_have_a_deterministic_implementation",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
