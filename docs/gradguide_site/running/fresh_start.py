@@ -136,6 +136,8 @@ def _reset() -> None:
     torch.set_printoptions(profile="default")
     # torch.use_deterministic_algorithms would import many more modules.
     torch.set_deterministic_debug_mode("default")
+    # torch.compile turns these checks off for the process.
+    torch.distributions.Distribution.set_default_validate_args(value=True)
     torch.set_num_threads(1)  # sums must not depend on the number of cores
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002 (the generator that scripts may use)
