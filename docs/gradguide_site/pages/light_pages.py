@@ -35,6 +35,12 @@ NEVER_NEEDED = (
 )
 
 
+OTHER_CHAPTER = re.compile(
+    r'(<li class="toctree-l2) has-children(">.*?</a>)<input.*?<ul>.*?</ul>', re.DOTALL
+)
+"""A chapter in the sidebar that the page is not in, and the list of its pages."""
+
+
 def _leave_out(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -51,6 +57,10 @@ def _leave_out(
     if page.startswith("reference/"):
         # The cards below a function; those of the gallery show the text on hovering.
         context["body"] = re.sub(r' tooltip="[^"]*"', "", body)
+
+    if page != app.config.root_doc:  # its tree is also the list of all pages
+        tree = context["furo_navigation_tree"]
+        context["furo_navigation_tree"] = OTHER_CHAPTER.sub(r"\1\2", tree)
 
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if is_needed(file)]
