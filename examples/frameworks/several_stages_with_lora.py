@@ -28,7 +28,6 @@ lost = get_peft_model(copy.deepcopy(base), lora)
 same = PeftModel.from_pretrained(copy.deepcopy(base), folder.name, is_trainable=True)
 print(torch.allclose(lost(x), expected), torch.allclose(same(x), expected))
 assert not torch.allclose(lost(x), expected)
-assert torch.allclose(same(x), expected)
 
 # %%
 # Do I have to merge LoRA before SFT or DPO?
@@ -65,8 +64,8 @@ assert torch.allclose(same(x), expected)
 # These were read and not run. The first and the second way, and the reference:
 merged = PeftModel.from_pretrained(copy.deepcopy(base), folder.name).merge_and_unload()
 new = get_peft_model(copy.deepcopy(merged), lora)
-assert torch.allclose(new(x), expected)
 for model in (lost, same, new):
+    assert torch.allclose(model(x), expected) == (model is not lost)
     assert model.get_nb_trainable_parameters()[0] == 16
 with torch.no_grad(), same.disable_adapter():
     off_same = same(x)
