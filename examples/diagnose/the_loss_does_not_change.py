@@ -11,6 +11,32 @@ the line to repair.
 import torch
 from torch import nn
 
+torch.manual_seed(0)
+x, y = torch.randn(32, 3), torch.randn(32, 1)
+model, other = nn.Linear(3, 1), nn.Linear(3, 1)
+print("        graph gradient moved lower")
+# Wrong: the optimizer holds another model.
+for name, held in (("wrong", other), ("right", model)):
+    optimizer = torch.optim.SGD(held.parameters(), lr=0.01)
+    model.zero_grad()
+    loss = nn.functional.mse_loss(model(x), y)
+    loss.backward()
+    before = model.weight.detach().clone()
+    optimizer.step()
+    gradient, moved = model.weight.grad.any().item(), not model.weight.equal(before)
+    lower = (nn.functional.mse_loss(model(x), y) < loss).item()
+    answers = loss.requires_grad, gradient, moved, lower
+    print(f"{name:8}", *answers)
+    assert all(answers) == (name == "right")
+
+# %%
+# Each mistake, and the first "no" that it gives
+# ----------------------------------------------
+# ``check()`` asks the four questions for any model. With None instead of a gradient,
+# :py:func:`gradguide.explain` names the line.
+dead = nn.Sequential(nn.Linear(3, 1), nn.ReLU())
+nn.init.constant_(dead[0].bias, -99.0)
+
 
 def check(model, loss_of, optimizer):
     old = [p.detach().clone() for p in model.parameters()]
@@ -25,28 +51,8 @@ def check(model, loss_of, optimizer):
     return loss.requires_grad, gradient, moved, (loss_of(model) < loss).item()
 
 
-torch.manual_seed(0)
-x, y = torch.randn(32, 3), torch.randn(32, 1)
-model, other = nn.Linear(3, 1), nn.Linear(3, 1)
-
-
 def error_of(model):
     return nn.functional.mse_loss(model(x), y)
-
-
-print("        graph gradient moved lower")
-for name, held in (("wrong", other), ("right", model)):
-    optimizer = torch.optim.SGD(held.parameters(), lr=0.01)
-    answers = check(model, error_of, optimizer)
-    print(f"{name:8}", *answers)
-    assert all(answers) == (name == "right")
-
-# %%
-# Each mistake, and the first "no" that it gives
-# ----------------------------------------------
-# With None instead of a gradient, :py:func:`gradguide.explain` names the line.
-dead = nn.Sequential(nn.Linear(3, 1), nn.ReLU())
-nn.init.constant_(dead[0].bias, -99.0)
 
 
 def detached(model):

@@ -3,8 +3,7 @@
 ================================================
 
 ``torch.use_deterministic_algorithms(True)`` forbids operations whose result can differ
-from run to run. ``warn_only=True`` allows them with a warning. On a GPU it is mostly a
-``..._backward_...``, and the error comes from ``loss.backward()``.
+from run to run. ``warn_only=True`` allows them with a warning.
 """
 
 # %%
@@ -23,8 +22,7 @@ else:
     raise AssertionError("it was deterministic")
 # Right: only warn.
 torch.use_deterministic_algorithms(True, warn_only=True)
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
+with warnings.catch_warnings(record=True, action="always") as caught:
     x.put_(index, torch.ones(2))
 print(len(caught), x)
 assert x.tolist() == [1, 0, 1]
@@ -33,11 +31,12 @@ torch.use_deterministic_algorithms(False)
 # %%
 # upsample_bilinear2d_backward_out_cuda, in backward(): which operations?
 # -----------------------------------------------------------------------
-# The list is in the documentation of :torch:`torch.use_deterministic_algorithms`. In
-# threads it is mostly the backward of ``nn.Upsample`` and ``interpolate`` (bilinear,
-# bicubic, trilinear), of ``grid_sample``, of adaptive pooling, of ``ReflectionPad`` and
-# of ``CTCLoss`` (`pytorch 107999
-# <https://github.com/pytorch/pytorch/issues/107999>`__, `pytorch 83392
+# On a GPU it is mostly a ``..._backward_...``, and the error comes from
+# ``loss.backward()``. The list is in the documentation of
+# :torch:`torch.use_deterministic_algorithms`. In threads it is mostly the backward of
+# ``nn.Upsample`` and ``interpolate`` (bilinear, bicubic, trilinear), of
+# ``grid_sample``, of adaptive pooling, of ``ReflectionPad`` and of ``CTCLoss``
+# (`pytorch 107999 <https://github.com/pytorch/pytorch/issues/107999>`__, `pytorch 83392
 # <https://github.com/pytorch/pytorch/issues/83392>`__; not run here, since these errors
 # come on GPUs). What helps:
 #

@@ -88,15 +88,15 @@ for name, dtype in dtypes.items():
 assert list(dtypes.values()) == [torch.float32, *[torch.float64] * 3]
 
 # %%
-# Expected scalar type Long but found Float: ``CrossEntropyLoss`` wants class numbers
-# -----------------------------------------------------------------------------------
-# The labels came as floats, from a table or after ``.float()``, or as int32. Write
-# ``labels.long()``. Newer versions of PyTorch say ``expected target dtype to be Long or
-# Byte``, and GPUs ``nll_loss_forward_reduce_cuda_kernel_2d_index`` not implemented for
-# 'Float' (quoted, not run). Labels of 0 and 1 for ``BCEWithLogitsLoss`` need the
-# opposite, ``labels.float()``: with integers it says ``result type Float can't be cast
-# to the desired output type Long``. Floats in the shape of the predictions are
-# probabilities, and allowed.
+# ``Expected scalar type Long but found Float`` from ``CrossEntropyLoss``
+# -----------------------------------------------------------------------
+# It wants class numbers. The labels came as floats, from a table or after ``.float()``,
+# or as int32. Write ``labels.long()``. Newer versions of PyTorch say ``expected target
+# dtype to be Long or Byte``, and GPUs ``nll_loss_forward_reduce_cuda_kernel_2d_index``
+# not implemented for 'Float' (quoted, not run). Labels of 0 and 1 for
+# ``BCEWithLogitsLoss`` need the opposite, ``labels.float()``: with integers it says
+# ``result type Float can't be cast to the desired output type Long``. Floats in the
+# shape of the predictions are probabilities, and allowed.
 logits, numbers = torch.zeros(2, 3, requires_grad=True), torch.tensor([0.0, 2.0])
 texts = []
 for wrong in (

@@ -28,8 +28,8 @@ print({p.device.type for p in model.parameters()}, model(x).shape)
 assert {p.device for p in model.parameters()} == {device}
 
 # %%
-# found at least two devices, cuda:0 and cpu: which tensor is it?
-# ---------------------------------------------------------------
+# ``found at least two devices, cuda:0 and cpu``: which tensor is it?
+# -------------------------------------------------------------------
 # The text on a GPU is ``Expected all tensors to be on the same device, but found at
 # least two devices, cuda:0 and cpu! (when checking argument for argument mat1 in method
 # wrapper_CUDA_addmm)``, or ``Input type (torch.cuda.FloatTensor) and weight type

@@ -12,7 +12,6 @@ import argparse
 import io
 import pickle
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -26,24 +25,19 @@ def file_with(content):
 
 model = nn.Linear(2, 1)
 checkpoint = {"model": model.state_dict(), "args": argparse.Namespace(lr=0.1)}
-file = file_with(checkpoint)
 try:
     # Wrong, for this file: args is an object.
-    torch.load(file)
+    torch.load(file_with(checkpoint))
 except pickle.UnpicklingError as error:
     message = str(error)
     print(f"UnpicklingError: {message.split('. ', maxsplit=1)[0]}")
 else:
     raise AssertionError("an object was loaded")
 # Right, if you trust the file.
-file.seek(0)
-print(torch.load(file, weights_only=False)["args"])
+print(torch.load(file_with(checkpoint), weights_only=False)["args"])
 # Right, too: this class alone is allowed.
-file.seek(0)
 with torch.serialization.safe_globals([argparse.Namespace]):
-    assert torch.load(file)["args"].lr == 0.1
-assert message.startswith("Weights only load failed")
-assert "argparse.Namespace" in message
+    assert torch.load(file_with(checkpoint))["args"].lr == 0.1
 
 # %%
 # ``WeightsUnpickler error: Unsupported global``: which object is it?
@@ -59,6 +53,10 @@ assert "argparse.Namespace" in message
 # - Your class, ``__main__.Net``, or ``ultralytics.nn.tasks.DetectionModel``: the whole
 #   model was saved. Save ``model.state_dict()``.
 # - ``pathlib.PosixPath``: ``str(path)``.
+import numpy as np
+
+assert message.startswith("Weights only load failed")
+assert "argparse.Namespace" in message
 names = {}
 for name, content in {
     "metric": np.float64(0.5),
@@ -117,8 +115,8 @@ assert not whole.weight.requires_grad
 assert fresh.weight.requires_grad
 
 # %%
-# Attempting to deserialize object on a CUDA device, cuda.is_available() is False
-# -------------------------------------------------------------------------------
+# ``Attempting to deserialize object on a CUDA device``: cuda.is_available() is False
+# -----------------------------------------------------------------------------------
 # The tensors were saved on a GPU, and this process has none (quoted, not run). Pass
 # ``map_location="cpu"``, then move the model. With several processes, pass it as well:
 # without it, each one loads its copy onto the first GPU. If a GPU is there and the text

@@ -373,12 +373,12 @@ for call_closure in (False, True):
 # -------------------------------------------------------------------------------
 # Both are warnings, and both mean that something does not train:
 #
-# - ``training_step`` returned ``None``. *If this was on purpose, ignore this warning*:
-#   there is no ``backward()`` and no step for this batch. On purpose, it skips a batch,
-#   such as one with a nan. Otherwise a ``return loss`` is missing, and the weights stay
-#   as they are. In manual optimization there is no warning.
-# - ``LightningModule.configure_optimizers`` returned ``None``, *this fit will run with
-#   no optimizer*: the training step runs, gradients add up, and no weight changes. A
+# - ``training_step`` returned ``None``. ``If this was on purpose, ignore this
+#   warning``: there is no ``backward()`` and no step for this batch. On purpose, it
+#   skips a batch, such as one with a nan. Otherwise a ``return loss`` is missing, and
+#   the weights stay as they are. In manual optimization there is no warning.
+# - ``LightningModule.configure_optimizers`` returned ``None``, ``this fit will run with
+#   no optimizer``: the training step runs, gradients add up, and no weight changes. A
 #   ``return`` is missing, or you want it so, to collect statistics.
 #
 # Related errors: ``the 'loss' key needs to be present`` if a dict has no ``loss``, and

@@ -8,16 +8,12 @@ outside of both halves stays trainable.
 """
 
 # %%
-import warnings
-
 import torch
 import transformers
 
-warnings.simplefilter("ignore", FutureWarning)
 transformers.logging.set_verbosity_error()
 torch.manual_seed(0)
-t5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
-config = transformers.T5Config(**t5, vocab_size=31)
+config = transformers.T5Config(d_model=16, d_kv=8, d_ff=32, num_layers=1, vocab_size=31)
 
 
 def frozen_names(model):

@@ -270,9 +270,10 @@ assert layer.weight.isnan().any()
 # If the loss stays nan, the file is useless, also what is saved later: stop, and begin
 # with clean weights. Where does the nan come from?
 #
-# - *NaN found in latents, replacing with zeros*: the VAE of SDXL overflows in float16.
-#   The loss is a number then, but the network learns from zeros in place of images.
-#   Pass ``--no_half_vae``, and delete the latents that were cached on the disk before.
+# - ``NaN found in latents, replacing with zeros``: the VAE of SDXL overflows in
+#   float16. The loss is a number then, but the network learns from zeros in place of
+#   images. Pass ``--no_half_vae``, and delete the latents that were cached on the disk
+#   before.
 # - ``--full_fp16``, or a base in float16 that is trained without LoRA: train in
 #   ``--mixed_precision bf16``, or in ``fp16`` with weights in float32.
 # - It begins after some hundred steps: mostly the rate is too large. Take a tenth, and

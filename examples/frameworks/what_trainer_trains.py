@@ -48,15 +48,16 @@ assert not loaded.training
 assert all(p.requires_grad for p in loaded.parameters())
 
 # %%
-# Some weights were not initialized from the model checkpoint and are newly initialized
-# -------------------------------------------------------------------------------------
-# *You should probably TRAIN this model on a down-stream task*: with a new head this is
-# normal, and no error. The file has a backbone, your class has a head as well, and the
-# head is random. So it has to train: freeze what was loaded, and not what is new.
-# transformers 5 prints the same as a table: ``MISSING`` is new and random, ``MISMATCH``
-# has another shape and is random, too, ``UNEXPECTED`` is in the file and not in your
-# model (the old head), which you can ignore. timm says ``Unexpected keys
-# (classifier.weight) found while loading pretrained weights`` (read, not run).
+# ``Some weights were not initialized from the model checkpoint``: is it normal?
+# ------------------------------------------------------------------------------
+# ``and are newly initialized``, ``You should probably TRAIN this model on a down-stream
+# task``: with a new head this is normal, and no error. The file has a backbone, your
+# class has a head as well, and the head is random. So it has to train: freeze what was
+# loaded, and not what is new. transformers 5 prints the same as a table: ``MISSING`` is
+# new and random, ``MISMATCH`` has another shape and is random, too, ``UNEXPECTED`` is
+# in the file and not in your model (the old head), which you can ignore. timm says
+# ``Unexpected keys (classifier.weight) found while loading pretrained weights`` (read,
+# not run).
 #
 # It is *not* normal if you load what you have trained, or if names of the backbone are
 # in the list: then the class is another one, or the file has a prefix in its names, and
@@ -499,7 +500,7 @@ for rewards in ([1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]):
     assert bool(gradient.any()) == (reward.std() > 0)
 
 # %%
-# There were missing keys in the checkpoint model loaded: ``['lm_head.weight']``
+# ``There were missing keys in the checkpoint model loaded: ['lm_head.weight']``
 # ------------------------------------------------------------------------------
 # Harmless if the names are those of shared weights: with ``tie_word_embeddings`` the
 # output layer is the embedding, and the file has it once. It comes with

@@ -12,20 +12,10 @@ import torch
 from torch import nn
 
 torch.manual_seed(0)
-
-
-class Encoder(nn.Module):  # as in transformers, with fewer layers
-    def __init__(self):
-        super().__init__()
-        self.feature_extractor = nn.Conv1d(1, 8, 4, stride=2)
-        self.layers = nn.Sequential(nn.Linear(8, 8), nn.Dropout(), nn.Linear(8, 8))
-
-    def forward(self, sound):
-        return self.layers(self.feature_extractor(sound).transpose(1, 2))
-
-
-encoder, lm_head = Encoder(), nn.Linear(8, 5)
-model = nn.ModuleDict({"wav2vec2": encoder, "lm_head": lm_head})
+layers = nn.Sequential(nn.Linear(8, 8), nn.Dropout(), nn.Linear(8, 8))
+parts = {"feature_extractor": nn.Conv1d(1, 8, 4, stride=2), "layers": layers}
+encoder = nn.ModuleDict(parts)  # as in transformers, with fewer layers
+model = nn.ModuleDict({"wav2vec2": encoder, "lm_head": nn.Linear(8, 5)})
 trains = {}
 for call, part in (
     ("no call", None),
@@ -123,6 +113,18 @@ assert results[False][1] != 0
 # needs no change when the encoder joins. But ``no_grad()`` does not switch off dropout,
 # masking or LayerDrop: the frozen encoder still draws them. That is a choice: it is
 # augmentation. For the same features each time, call ``encoder.eval()``.
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.feature_extractor = nn.Conv1d(1, 8, 4, stride=2)
+        self.layers = nn.Sequential(nn.Linear(8, 8), nn.Dropout(), nn.Linear(8, 8))
+
+    def forward(self, sound):
+        return self.layers(self.feature_extractor(sound).transpose(1, 2))
+
+
 encoder, lm_head = Encoder(), nn.Linear(8, 5)
 optimizer = torch.optim.AdamW([*encoder.parameters(), *lm_head.parameters()], lr=0.01)
 sound, freeze_updates, moved_in = torch.randn(4, 1, 20), 3, []
