@@ -119,7 +119,9 @@ assert not wrong.allclose(right)
 #
 # ``torch.use_deterministic_algorithms(True)`` and the same autocast in both runs help
 # if an operation in front of the router is the cause. ``determinism_check="none"`` is
-# no cure: the gradient of another expert is computed.
+# no cure: here, the backward of the expert then fails with another error. With
+# ``use_reentrant=True`` there is no error, and the gradient is that of the experts of
+# the second run, not of those that computed the loss.
 from functools import partial
 
 from torch.utils.checkpoint import create_selective_checkpoint_contexts
@@ -173,6 +175,15 @@ keep = partial(create_selective_checkpoint_contexts, [torch.ops.aten.topk.defaul
 kept = trained(lambda: call(whole_block, tokens, context_fn=keep))
 for found in (outside, kept):
     assert all(map(torch.allclose, found, right))
+# Wrong, and without an error.
+silent = trained(lambda: checkpoint(whole_block, tokens, use_reentrant=True))
+assert not any(map(torch.allclose, silent, right))
+try:
+    trained(lambda: call(whole_block, tokens, determinism_check="none"))
+except RuntimeError as error:
+    assert not isinstance(error, CheckpointError)
+else:
+    raise AssertionError("the backward of the expert ran")
 
 # %%
 # What does "tensor at position" count?
