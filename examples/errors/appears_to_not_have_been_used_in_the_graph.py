@@ -132,6 +132,27 @@ gradients = torch.autograd.grad(inner_loss(), asked, **options)
 assert [gradient is None for gradient in gradients] == [False, False, True, True]
 
 # %%
+# learn2learn, MAML: where do I set allow_unused and allow_nograd?
+# ----------------------------------------------------------------
+# In ``MAML(model, lr=0.01, allow_unused=True, allow_nograd=True)`` of
+# ``learn2learn.algorithms``, or for one call in
+# ``learner.adapt(loss, allow_unused=True)``. Both say what ``adapt()`` may meet among
+# ``model.parameters()``:
+#
+# - ``allow_unused=True``: parameters that the loss does not depend on. They get None
+#   and are not adapted.
+# - ``allow_nograd=True``: frozen parameters. They are left out. ``allow_unused`` is
+#   then True as well, if you don't set it (`documentation
+#   <https://learn2learn.net/docs/learn2learn.algorithms>`__, not run).
+#
+# First look which ones are unused, as above. If it is the layer that you want to adapt,
+# the flag only hides that ``detach()`` or ``no_grad()`` cut the graph. If it is a layer
+# that you don't need, build the model without it, and no flag is needed. In a
+# ``ViTModel`` of transformers it is the pooler, if the loss takes
+# ``last_hidden_state``: pass ``add_pooling_layer=False``. With ``use_mask_token=True``
+# it is the mask token, too. ``ViTForImageClassification`` has neither.
+
+# %%
 # requires_grad was set after the forward pass
 # --------------------------------------------
 # What the graph contains is decided in the forward pass. Set ``requires_grad`` before.

@@ -31,11 +31,11 @@ assert right.tolist() == [0.9, 0.9]
 # ``nn.Parameter(...).to(device)``, ``requires_grad=True).cuda()``, ``* 0.1``, ``[:5]``
 # -------------------------------------------------------------------------------------
 # Each of these makes a result of the leaf. Put the call inside the brackets, and use
-# ``detach()`` where the start value is computed from something that trains. Rows of an
-# embedding can't be optimised alone: give the optimizer the whole weight, and mask the
-# gradient (:doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`). ``.to()`` and
-# ``.cuda()`` return the leaf itself if it is there already: so the error can come on a
-# machine with a GPU only.
+# ``detach()`` where the start value is computed from something that trains. For some
+# rows of an embedding, give the optimizer the whole weight and mask the gradient
+# (:doc:`/gallery/freezing/freeze_some_rows_of_an_embedding`), or make the rows a leaf
+# of their own, as in the next section. ``.to()`` and ``.cuda()`` return the leaf itself
+# if it is there already: so the error can come on a machine with a GPU only.
 dtype, table = torch.float64, torch.nn.Embedding(9, 2)
 wrong = {
     "nn.Parameter(t).to()": torch.nn.Parameter(torch.ones(2)).to(dtype),
@@ -55,6 +55,37 @@ for tensor in right.values():
     torch.optim.SGD([tensor], lr=0.1)
 leaf = torch.ones(2, requires_grad=True)
 assert leaf.to(torch.float32) is leaf
+
+# %%
+# To train a slice of a tensor alone, as a part of a text embedding
+# -----------------------------------------------------------------
+# ``text_embedding[:, 1:3]`` is computed from ``text_embedding``, and so the optimizer
+# refuses it. Make the slice a leaf of its own with ``detach().clone()``, give that to
+# the optimizer, and put the whole together again in each step. Without this second
+# half, the model still gets the old values, and the slice trains nothing.
+torch.manual_seed(0)
+text_embedding = torch.randn(1, 5, 2, requires_grad=True)
+try:
+    # Wrong: a slice.
+    torch.optim.SGD([text_embedding[:, 1:3]], lr=0.1)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the optimizer took a slice")
+assert message == "can't optimize a non-leaf Tensor"
+# Right: a leaf with the values of the slice.
+fixed = text_embedding.detach()
+part = fixed[:, 1:3].clone().requires_grad_()
+optimizer = torch.optim.SGD([part], lr=0.1)
+for _ in range(2):
+    whole = torch.cat([fixed[:, :1], part, fixed[:, 3:]], dim=1)
+    optimizer.zero_grad()
+    whole.square().sum().backward()
+    optimizer.step()
+whole = torch.cat([fixed[:, :1], part, fixed[:, 3:]], dim=1)
+changed = (whole != fixed).all(dim=2)[0].tolist()
+print(changed)
+assert changed == [False, True, True, False, False]
 
 # %%
 # The weight of a parametrized layer

@@ -66,6 +66,62 @@ print(kept)
 assert kept == ["table"]
 
 # %%
+# GRPO, PPO: the rollout ran under ``inference_mode()``
+# -----------------------------------------------------
+# The rollout makes tokens, masks, old log-probabilities and advantages, and the
+# training step computes with them. Put the rollout under ``no_grad()``, in your own
+# code and in functions that you call, or clone all of its tensors behind it.
+# ``requires_grad_()`` on them is no cure.
+#
+# With ``GRPOTrainer`` of TRL and ``num_iterations`` above 1, upgrade to TRL 0.16 or
+# newer. Before, it computed the old log-probabilities with the training model under
+# ``inference_mode()``, and `now under no_grad()
+# <https://github.com/huggingface/trl/pull/2987>`__ (read, not run). If the traceback
+# ends inside the model, for example in a norm, no clone of the rollout helps: something
+# in the model was made in that mode and stayed there, such as a cache. A parameter
+# whose ``.data`` is set there, as DeepSpeed ZeRO-3 does when it gathers, is itself an
+# inference tensor until ``.data`` is set again outside.
+torch.manual_seed(0)
+policy = torch.nn.Embedding(3, 3)
+
+
+def rollout(mode):
+    with mode():
+        tokens = torch.tensor([[0, 1]])
+        old = policy(tokens).log_softmax(-1).gather(2, tokens[..., None])
+        return tokens, old, torch.tensor(2.0)
+
+
+def step(tokens, old, advantage):
+    policy.zero_grad()
+    new = policy(tokens).log_softmax(-1).gather(2, tokens[..., None])
+    ((new - old).exp() * advantage).mean().backward()
+    return policy.weight.grad.any().item()
+
+
+try:
+    # Wrong: the tokens are inference tensors.
+    step(*rollout(torch.inference_mode))
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the tokens were saved")
+assert message.startswith("Inference tensors cannot be saved for backward")
+# Right: under no_grad(), or all tensors cloned.
+clones = [tensor.clone() for tensor in rollout(torch.inference_mode)]
+print(step(*rollout(torch.no_grad)), step(*clones))
+assert step(*rollout(torch.no_grad))
+assert step(*clones)
+# A parameter whose data were set in the block.
+weight = torch.nn.Parameter(torch.empty(0))
+with torch.inference_mode():
+    weight.data = torch.ones(2)
+print(weight.is_inference())
+assert weight.is_inference()
+weight.data = weight.data.clone()
+assert not weight.is_inference()
+
+# %%
 # A layer was built under inference_mode()
 # ----------------------------------------
 # Its parameters are inference tensors. Some layers raise this error, for example a

@@ -85,6 +85,40 @@ conv(torch.ones(1, 1, 2, 2)).sum().backward()
 assert conv.bias.grad.any()
 
 # %%
+# A sinusoidal position encoding: ``no_grad()`` or ``clone()``?
+# -------------------------------------------------------------
+# ``E[:, 0::2] = sin(...)`` writes into a view of the weight of an embedding.
+# ``no_grad()`` is right here: the values are set once, and this is no part of a
+# computation that needs a gradient. ``clone()`` only gets rid of the error. It returns
+# another tensor, and the weight of the embedding stays random.
+#
+# After ``no_grad()`` the weight still requires a gradient, and training changes it. The
+# sines are not to be learned: so freeze it, with
+# ``nn.Embedding.from_pretrained(table)``, which is frozen by default, or register the
+# table as a buffer. A position encoding that is to be learned keeps
+# ``requires_grad=True``, and the sines are only where it starts.
+position, rate = torch.arange(4.0)[:, None], torch.tensor([1.0, 0.01])
+E = torch.nn.Embedding(4, 4)
+# Wrong: writes into a copy.
+E.weight.clone()[:, 0::2] = (position * rate).sin()
+assert not E.weight[0, 0::2].eq(0).any()
+# Right: into the weight, and frozen.
+with torch.no_grad():
+    E.weight[:, 0::2] = (position * rate).sin()
+    E.weight[:, 1::2] = (position * rate).cos()
+E.requires_grad_(False)
+# Right: a table, and a frozen embedding or a buffer.
+table = torch.empty(4, 4)
+table[:, 0::2], table[:, 1::2] = (position * rate).sin(), (position * rate).cos()
+frozen = torch.nn.Embedding.from_pretrained(table)
+module = torch.nn.Module()
+module.register_buffer("positions", table)
+print(E.weight.equal(frozen.weight), frozen.weight.requires_grad)
+assert E.weight.equal(frozen.weight)
+assert not frozen.weight.requires_grad
+assert not list(module.parameters())
+
+# %%
 # In a forward pass
 # -----------------
 # Here the gradient should pass through the change, so ``no_grad()`` is wrong. Use the

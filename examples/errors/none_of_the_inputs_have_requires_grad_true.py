@@ -70,7 +70,50 @@ assert block.bias.grad.tolist() == [1, 1]
 # adapters. If layers inside the checkpoint are to train, look at the ``p.grad`` of
 # their parameters after ``zero_grad()`` and ``backward()``: ``None`` means that they
 # get no gradient. A loss that falls, or a norm of all gradients above zero, proves
-# nothing: the layers behind the checkpoint train in any case.
+# nothing: the layers behind the checkpoint train in any case. Under ZeRO of
+# DeepSpeed, ``p.grad`` is None for each parameter: there, call
+# ``deepspeed.utils.safe_get_full_grad(p)`` in all processes, between ``backward()`` and
+# ``step()`` (`its documentation <https://deepspeed.readthedocs.io/en/latest/zero3.html>`__,
+# not run).
+
+# %%
+# The vision tower is unfrozen: may the warning still come?
+# ---------------------------------------------------------
+# No, if the tower trains from its first layer on: then the input of its first
+# checkpoint requires a gradient. If the warning still comes from the tower, an option
+# such as ``unfreeze_vision_tower=True`` had no effect, or the patch embedding is still
+# frozen, and the blocks behind it get no gradient. A need of memory that does not grow
+# is a sign of both, but a weak one: ZeRO divides what is added among the processes, and
+# offloading moves it to the main memory.
+#
+# It can also come from the language model, whose embedding is frozen. By default Python
+# shows the warning only once, so the harmless one of a frozen tower hides it. Don't
+# filter it. For the ``Trainer``, pass
+# ``gradient_checkpointing_kwargs={"use_reentrant": False}`` to ``TrainingArguments``:
+# then none of this depends on the input.
+import warnings
+
+
+def tower(*, patches_train, blocks_train, reentrant):
+    patches = torch.nn.Linear(2, 2).requires_grad_(patches_train)
+    blocks = torch.nn.Linear(2, 2).requires_grad_(blocks_train)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        hidden = checkpoint(blocks, patches(torch.ones(1, 2)), use_reentrant=reentrant)
+    head(hidden).sum().backward()
+    return len(caught), blocks.weight.grad is not None
+
+
+found = {}
+for case in ((False, False, True), (False, True, True), (True, True, True)):
+    names = ("patches_train", "blocks_train", "reentrant")
+    found[case] = tower(**dict(zip(names, case, strict=True)))
+    print(*case[:2], found[case])
+assert found[False, False, True] == (1, False)  # harmless
+assert found[False, True, True] == (1, False)  # wrong: the blocks should train
+assert found[True, True, True] == (0, True)  # right
+right = tower(patches_train=False, blocks_train=True, reentrant=False)
+assert right == (0, True)
 
 # %%
 # DeepSpeed pipeline: assert buffer.grad is not None in _exec_send_grads

@@ -153,6 +153,46 @@ print(noise.grad)
 assert noise.grad[:, 0].tolist() == [1, 1, 1, 0]
 
 # %%
+# After pruning, also under DataParallel: BroadcastBackward returned an invalid gradient
+# --------------------------------------------------------------------------------------
+# Filters were removed with ``param.data = param.data[keep]``, and the gradient with the
+# new number of filters meets the old number. The shape is remembered by what was made
+# from the parameter before: a graph that still exists, ``.grad``, the state of the
+# optimizer, DDP. In ``DataParallel`` the parameters go through a function
+# ``Broadcast``, so the message has its name; without it, that of the layer.
+#
+# Put a new ``nn.Parameter`` in the place of the old one (it has no graph and no
+# ``.grad``), do the same with the inputs of the next layer, and correct
+# ``out_channels`` and ``in_channels``. Prune ``model.module``, outside of a step, and
+# make ``DataParallel`` or DDP and the optimizer again afterwards. To keep the state of
+# the optimizer: :doc:`/gallery/recipes/replacing_parameters`.
+first, second = torch.nn.Linear(2, 4), torch.nn.Linear(4, 1)
+model, keep = torch.nn.Sequential(first, second), [0, 1, 3]
+loss = model(torch.ones(1, 2)).sum()
+loss.backward()
+try:
+    # Wrong: .data, while the graph of the last step is there.
+    first.weight.data, first.bias.data = first.weight.data[keep], first.bias.data[keep]
+    second.weight.data = second.weight.data[:, keep]
+    model(torch.ones(1, 2)).sum().backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the new shape was accepted")
+print(message)
+assert "returned an invalid gradient at index" in message
+# Right: new parameters, and a new optimizer.
+first.weight = torch.nn.Parameter(first.weight.detach().clone())
+first.bias = torch.nn.Parameter(first.bias.detach().clone())
+second.weight = torch.nn.Parameter(second.weight.detach().clone())
+first.out_features = second.in_features = len(keep)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+model(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+print(first.weight.grad.shape, second.weight.grad.shape)
+assert first.weight.grad.shape == (3, 2)
+
+# %%
 # What is not checked
 # -------------------
 # A gradient in the shape that broadcasting gives is summed for you, one in another real

@@ -75,6 +75,43 @@ print(layer.weight.requires_grad)
 assert not layer.weight.requires_grad
 
 # %%
+# The model is wrapped in FSDP: ``module.weight`` is a view of the flat parameter
+# -------------------------------------------------------------------------------
+# ``module.weight.requires_grad = False`` fails, although the class of the layer makes
+# a parameter: FSDP1 puts all parameters of a unit into one flat parameter, and
+# ``weight`` becomes a view of it. So does fairscale's FSDP (not run). Print
+# ``type(module.weight)`` and ``module.weight.is_leaf`` in the line in front of the
+# error.
+#
+# - Freeze before you wrap. In one unit, all parameters then need the same
+#   ``requires_grad``: wrap what is frozen in a unit of its own.
+# - Or pass ``use_orig_params=True`` (PyTorch 2 and newer): ``weight`` is a parameter
+#   again, except during the forward, where it is a view here, too.
+# - With FSDP2, ``fully_shard()``, each parameter stays a parameter.
+# - ``detach()``, as the message says, gives another tensor, and freezes no layer.
+#
+# Units, and which order: :doc:`/gallery/beyond/freezing_under_fsdp`. Here is such a
+# view by hand; FSDP1 in one process gives the same.
+layer = torch.nn.Linear(3, 2)
+flat = torch.nn.Parameter(torch.cat([p.detach().flatten() for p in layer.parameters()]))
+del layer.weight, layer.bias
+layer.flat, layer.weight, layer.bias = flat, flat[:6].view(2, 3), flat[6:]
+try:
+    # Wrong: after wrapping, for one layer of the unit.
+    layer.weight.requires_grad = False
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the view was a leaf")
+assert message.startswith("you can only change requires_grad flags of leaf variables")
+print(type(layer.weight).__name__, layer.weight.is_leaf)
+assert not isinstance(layer.weight, torch.nn.Parameter)
+assert [name for name, _ in layer.named_parameters()] == ["flat"]
+# Right: before wrapping, for all of the unit.
+layer = torch.nn.Linear(3, 2).requires_grad_(False)
+assert all(p.is_leaf and not p.requires_grad for p in layer.parameters())
+
+# %%
 # ``module.requires_grad_(False)`` raises it
 # ------------------------------------------
 # Then a parameter of the module has become a result: a frozen parameter was multiplied

@@ -189,6 +189,33 @@ else:
     raise AssertionError("something still had a gradient")
 
 # %%
+# The discriminator has requires_grad=False: how does the error reach the generator?
+# ----------------------------------------------------------------------------------
+# Through the frozen discriminator. To pass the gradient on from its output to its
+# input, ``backward()`` multiplies with the *values* of its weights. The gradient *of*
+# these weights is another product, which only the discriminator's own step needs.
+# ``requires_grad=False`` leaves out this one, which saves time and memory. The
+# generator's gradient is the same.
+#
+# What does cut it is ``no_grad()`` around the discriminator, or ``detach()`` of the
+# fakes or of its output. Set ``requires_grad`` to True again for the discriminator's
+# own step.
+gradients = []
+for trains in (True, False):
+    discriminator.requires_grad_(trains).zero_grad()
+    generator.zero_grad()
+    bce(discriminator(generator(noise)), 1.0).backward()
+    gradients.append(generator[0].weight.grad)
+    print(f"{trains=}:", discriminator[0].weight.grad is not None)
+    assert (discriminator[0].weight.grad is not None) == trains
+assert torch.allclose(*gradients)
+assert gradients[1].any()
+# Wrong: the discriminator under no_grad().
+with torch.no_grad():
+    verdict = discriminator(generator(noise))
+assert not verdict.requires_grad
+
+# %%
 # The generator's loss leaves a gradient in the discriminator
 # -----------------------------------------------------------
 # If the discriminator is not frozen in the generator's step, ``g_loss.backward()`` also
