@@ -158,6 +158,65 @@ assert returned > 0.5
 assert nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.5) < 0.51
 
 # %%
+# Fine-tuning BERT: the loss falls, and the accuracy stays the same number
+# ------------------------------------------------------------------------
+# Then weights are updated, and the model mostly gives the most frequent class to every
+# input: count the predictions with ``bincount``. The accuracy is then the share of that
+# class, to the last digit. The loss sees each change of a probability, the accuracy
+# only a change of the largest one. Train for more steps, try a larger and a smaller
+# rate (for all of BERT 2e-5 to 5e-5, `its paper <https://arxiv.org/abs/1810.04805>`__,
+# with warmup), weigh or sample the rare classes more, and measure F1. If the counts
+# do change, the accuracy is computed from something else: see the next section.
+#
+# Is the whole model trained, or the classifier? The whole, unless you froze something:
+# a loaded model requires gradients everywhere, and the optimizer got
+# ``model.parameters()``. For the classifier alone, call
+# ``model.bert.requires_grad_(False)`` and give the optimizer
+# ``model.classifier.parameters()``: with a width of 768 and 3 classes these are 2307.
+# In both cases, compare the weights before and after a step.
+inputs = torch.randn(500, 8)
+wanted = (inputs[:, 0] > 0.5).long()
+
+
+def fine_tuned(parts, steps, rate):
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"bert": nn.Linear(8, 16), "classifier": nn.Linear(16, 2)})
+    model["classifier"].bias.data = torch.tensor([1.0, -1.0])
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    model.requires_grad_(False)
+    for part in parts:
+        model[part].requires_grad_(True)
+    optimizer = torch.optim.Adam(
+        [p for p in model.parameters() if p.requires_grad], rate
+    )
+    losses, right = [], []
+    for _ in range(steps):
+        logits = model["classifier"](model["bert"](inputs).tanh())
+        loss = nn.functional.cross_entropy(logits, wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        right.append((logits.argmax(1) == wanted).sum().item())
+    moved = [
+        part for part in model if not model[part].weight.equal(before[f"{part}.weight"])
+    ]
+    return losses, right, logits.argmax(1).bincount(minlength=2), moved
+
+
+for parts in (["bert", "classifier"], ["classifier"]):
+    losses, right, predicted, moved = fine_tuned(parts, 6, 0.002)
+    print("loss falls:", losses[-1] < losses[0], "accuracies:", len(set(right)), *moved)
+    assert losses == sorted(losses, reverse=True)
+    assert set(right) == {(wanted == 0).sum().item()}
+    assert predicted.tolist() == [500, 0]
+    assert moved == parts
+_, right, predicted, _ = fine_tuned(["bert", "classifier"], 30, 0.05)
+assert right[-1] > 480
+assert predicted[1] > 100
+print("classifier of BERT:", sum(p.numel() for p in nn.Linear(768, 3).parameters()))
+
+# %%
 # The training loss falls, and the validation loss is the same number in each epoch
 # ---------------------------------------------------------------------------------
 # Then you validate another model than the one that trains: a ``deepcopy`` from before

@@ -264,6 +264,51 @@ print(layer.weight.dtype, layer.weight.isnan().any().item())
 assert layer.weight.isnan().any()
 
 # %%
+# LoRA: the loss is nan with Adam or AdamW, and not with Lion or SGD
+# ------------------------------------------------------------------
+# Then the LoRA weights are in float16: print their dtype. Adam divides by the root of
+# the average of the squares, which is 0 in float16 for small gradients, plus ``eps``,
+# and 1e-8 is 0, too. Lion takes the sign of its average and SGD the gradient: they
+# divide by nothing. So it is not the rate. Convert the LoRA weights to float32 before
+# you make the optimizer, and train with autocast and a ``GradScaler``, as in the first
+# cell. The frozen base may stay in float16. Or load everything in bfloat16. peft
+# converts float16 adapters by itself, except with ``autocast_adapter_dtype=False``, or
+# if ``half()`` comes later.
+#
+# A larger ``eps`` (``adam_epsilon=1e-4``) is a stopgap: the nan is gone, but the
+# average is still 0, so the step is the rate times the gradient divided by ``eps``,
+# here ten times the rate. If it is nan with Lion and SGD, too, a value overflowed in
+# the forward or the backward pass. The steps of an element of ``lora_B``, in units of
+# the rate, for gradients of 0 and 0.001:
+
+
+def first_step(dtype, gradient, way):
+    weight = torch.nn.Parameter(torch.zeros(1, dtype=dtype))
+    weight.grad = torch.full_like(weight, gradient)
+    if way == "Lion":  # the first step: the sign of the gradient
+        weight.data -= 1e-4 * weight.grad.sign()
+    else:
+        torch.optim.AdamW([weight], lr=1e-4, eps=way).step()
+    return round(-weight.item() / 1e-4, 1) + 0.0
+
+
+rows = {
+    "float16, AdamW, eps=1e-8": (torch.float16, 1e-8),
+    "float16, AdamW, eps=1e-4": (torch.float16, 1e-4),
+    "float16, Lion": (torch.float16, "Lion"),
+    "float32, AdamW, eps=1e-8": (torch.float32, 1e-8),
+}
+sizes = {
+    name: [first_step(dtype, gradient, way) for gradient in (0.0, 1e-3)]
+    for name, (dtype, way) in rows.items()
+}
+for name, size in sizes.items():
+    print(f"{name:25}", *size)
+assert str(sizes["float16, AdamW, eps=1e-8"]) == "[nan, inf]"
+assert sizes["float16, AdamW, eps=1e-4"] == [0, 10]
+assert sizes["float16, Lion"] == sizes["float32, AdamW, eps=1e-8"] == [0, 1]
+
+# %%
 # kohya sd-scripts: avr_loss=nan, NaN found in latents, the LoRA gives black images
 # ---------------------------------------------------------------------------------
 # One step with a nan makes every weight of the LoRA nan, unless a scaler leaves it out.

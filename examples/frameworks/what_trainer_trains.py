@@ -485,6 +485,15 @@ for case in ("other modules", "loaded frozen"):
 #   <https://github.com/huggingface/trl/issues/3452>`__).
 # - ``loss`` 0.0 and ``grad_norm`` 0.0 with GRPO: all answers to a prompt have the same
 #   reward (``reward_std`` 0), so there is nothing to learn in this step.
+# - ``loss``, ``grad_norm`` and ``kl`` 0.0 with GRPO from the first line to the last:
+#   the weights never change. A normal ``reward`` says nothing against that: the model
+#   earns it as it was loaded. If ``reward_std`` is 0 in each line, the reward does not
+#   tell the answers apart: change the reward, or take harder or easier prompts. If it
+#   is not, nothing trains. Count the trainable parameters after the trainer is made,
+#   and look at ``loss.requires_grad`` and, after one ``backward()``, at ``p.grad``. All
+#   or the adapter may be frozen (:doc:`adapter_is_loaded_frozen`), or the graph cut by
+#   ``no_grad()``, ``detach()`` or reentrant checkpointing. In the first line a ``kl``
+#   of 0 is normal, and TRL does not compute it with ``beta`` at 0, the default.
 # - ``learning_rate`` 0.0 in the first line: warmup begins there.
 # - ``grad_norm`` above ``max_grad_norm``: it is the norm before clipping.
 logits = torch.zeros(4, 3, requires_grad=True)

@@ -180,6 +180,40 @@ print("from scratch, frozen: changes nothing:", frozen_out.allclose(data, atol=1
 assert frozen_out.allclose(data, atol=1e-3)
 assert scratch.train()(data).mean(0).abs().max() < 1e-5
 
+
+# %%
+# ``model.module.freeze_bn()`` after ``train()``: why a second time, and why at all?
+# ----------------------------------------------------------------------------------
+# Why at all: detection trains with one to four images on each GPU, and the statistics
+# of so few images are noisy. ``freeze_bn()`` calls ``eval()`` on each batch norm, so
+# that it uses the pretrained ones. Why in ``__init__`` *and* in the loop:
+# ``model.train()`` sets all modules to training mode again, so it has to be repeated
+# after each ``train()``. ``.module`` is there because ``nn.DataParallel`` (and DDP)
+# wraps the model and does not pass on its methods; without the wrapper, leave it out.
+# ``eval()`` does not stop ``gamma`` and ``beta``: they train, unless you also call
+# ``requires_grad_(False)`` on these layers.
+class Detector(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)
+        self.freeze_bn()
+
+    def freeze_bn(self):
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+retinanet = nn.DataParallel(Detector())
+retinanet.train()
+print("after train():    ", retinanet.module.bn.training)
+assert retinanet.module.bn.training
+assert not hasattr(retinanet, "freeze_bn")
+retinanet.module.freeze_bn()
+print("after freeze_bn():", retinanet.module.bn.training)
+assert not retinanet.module.bn.training
+assert retinanet.module.bn.weight.requires_grad
+
 # %%
 # Where it ends
 # -------------

@@ -296,6 +296,64 @@ assert frozen_part.weight.grad is None
 assert frozen_part.weight.equal(kept_weight)
 
 # %%
+# Only the detection head trains, and the frozen segmentation gets worse
+# ----------------------------------------------------------------------
+# The weights of the frozen head are the same, but its input is not: the encoder that
+# the heads share still trains for the detection, and its features move away from those
+# that the segmentation has learned. With the losses of the other tasks at 0, nothing
+# holds them. Freeze what the tasks share, too (backbone and neck), put all that is
+# frozen into ``eval()`` after each ``model.train()``, because of batch norm, and give
+# the optimizer the detection head only. If the encoder must train, train all tasks
+# together, or add a loss towards the outputs of the old model (distillation). To see
+# what has moved, compare the whole ``state_dict()``, buffers included:
+import copy
+
+
+def multi_task():
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU())
+    heads = {"detect": nn.Linear(8, 1), "segment": nn.Linear(8, 1)}
+    return nn.ModuleDict({"encoder": encoder, **heads})
+
+
+def segmentation(model, x):
+    model.eval()
+    with torch.no_grad():
+        return model["segment"](model["encoder"](x))
+
+
+x, drift = torch.randn(64, 4), {}
+for name, frozen, in_eval in (
+    ("head", ["segment"], []),
+    ("head, encoder", ["segment", "encoder"], []),
+    ("head, encoder in eval()", ["segment", "encoder"], ["encoder"]),
+):
+    model = multi_task()
+    old = copy.deepcopy(model)
+    for part in frozen:
+        model[part].requires_grad_(False)
+    adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.05)
+    for _ in range(10):
+        model.train()
+        for part in in_eval:
+            model[part].eval()
+        loss = (model["detect"](model["encoder"](x)) - 1).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    now = model.state_dict()
+    moved = {
+        key.split(".")[0]
+        for key, value in old.state_dict().items()
+        if not value.equal(now[key])
+    }
+    drift[name] = (segmentation(model, x) - segmentation(old, x)).abs().max().item()
+    print(f"{name:24}moved: {sorted(moved)}, segmentation moved: {drift[name] > 0}")
+    assert "segment" not in moved
+assert drift["head"] > drift["head, encoder"] > 0.01
+assert drift["head, encoder in eval()"] == 0
+
+# %%
 # requires_grad is True again: what sets it back?
 # -----------------------------------------------
 # Not ``train()``, ``to()``, ``half()``, ``zero_grad()``, ``load_state_dict()``,

@@ -261,6 +261,62 @@ assert trainable()[:2] == [f"transformer.h.0.lora_{ab}.weight" for ab in "AB"]
 assert trainable()[2:] == ["resampler.weight", "resampler.bias"]
 
 # %%
+# Freeze an encoder in the second stage of the training: the steps
+# ----------------------------------------------------------------
+# "Freeze the posterior encoder during fine-tuning" means two runs. The first one
+# freezes nothing: a part that is frozen from the start stays random.
+#
+# - Train everything, without the additional loss, and save the weights.
+# - Build the model again and load these weights, but not the state of the optimizer:
+#   it does not fit any more
+#   (:doc:`/reference/errors/parameter_group_that_doesnt_match_the_size`).
+# - Freeze the part: ``model.enc_q.requires_grad_(False)``. What it is called is in
+#   ``model.named_children()``; in VITS the posterior encoder is ``enc_q``. With batch
+#   norm or dropout in it, call ``model.enc_q.eval()`` after each ``model.train()``.
+# - With DDP, freeze *before* you wrap the model, and on all ranks.
+# - Make a new optimizer of what still trains, and a new scheduler, with a smaller
+#   rate, such as a tenth.
+# - Add the loss of the second stage, and compare the weights after one step.
+#
+# The frozen part is then a fixed reference for the others. Whether that is better than
+# training all, only a comparison on your data tells.
+import io
+
+
+class Voice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.enc_p, self.enc_q, self.dec = (nn.Linear(4, 4) for _ in range(3))
+
+    def losses(self, text, audio):
+        prior, posterior = self.enc_p(text), self.enc_q(audio)
+        reconstruction = (self.dec(posterior) - audio).square().mean()
+        return reconstruction, (prior - posterior).square().mean()
+
+
+torch.manual_seed(0)
+text, audio, file = torch.randn(8, 4), torch.randn(8, 4), io.BytesIO()
+first = Voice()
+optimizer = torch.optim.Adam(first.parameters(), lr=0.01)
+first.losses(text, audio)[0].backward()
+optimizer.step()
+torch.save(first.state_dict(), file)
+
+file.seek(0)
+second = Voice()
+second.load_state_dict(torch.load(file))
+second.enc_q.requires_grad_(False)
+optimizer = torch.optim.Adam([p for p in second.parameters() if p.requires_grad], 0.001)
+sum(second.losses(text, audio)).backward()
+optimizer.step()
+moved = {
+    name: not part.weight.equal(first.get_submodule(name).weight)
+    for name, part in second.named_children()
+}
+print(moved)
+assert moved == {"enc_p": True, "enc_q": False, "dec": True}
+
+# %%
 # Do I need names at all?
 # -----------------------
 # No. Take the layer by its path, and freeze it as a whole. A path that leads to no

@@ -127,6 +127,52 @@ for is_frozen in (False, True):
     print(f"frozen={is_frozen}: {reached}")
     assert reached == [False, not is_frozen, not is_frozen]
 
+
+# %%
+# All ``gamma`` of a BatchNorm are 0 (pruned): do the layers before it still learn?
+# ---------------------------------------------------------------------------------
+# In a plain chain they do not. With ``gamma`` at 0 the output of the layer no longer
+# depends on its input. So everything before it gets a gradient of exactly zero, not
+# None, and the part behind it sees a constant: retraining (fine-tuning) does not
+# converge. If ``beta`` is 0 as well and a ReLU follows, ``gamma`` itself has no
+# gradient, and the layer never comes back. With another ``beta``, ``gamma`` gets one,
+# and comes back unless you hold it at 0. Around a residual block, the gradient takes
+# the shortcut (skip connection), and the layers before the block learn.
+#
+# So keep some channels in each layer without a shortcut, and remove whole blocks only
+# where there is one. To hold some ``gamma`` at 0, multiply by the mask after each
+# ``step()``: with the gradient alone masked, an optimizer that still has momentum from
+# before moves them.
+class Chain(nn.Module):
+    def __init__(self, *, shortcut):
+        super().__init__()
+        self.before, self.conv = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+        self.bn, self.head, self.shortcut = nn.BatchNorm2d(4), nn.Linear(4, 2), shortcut
+
+    def forward(self, images):
+        x = self.before(images)
+        y = self.bn(self.conv(x))
+        return self.head((x + y if self.shortcut else y).relu().mean((2, 3)))
+
+
+learning = {}
+for shortcut, beta in ((False, 0.0), (False, 0.1), (True, 0.0)):
+    torch.manual_seed(0)
+    net = Chain(shortcut=shortcut)
+    nn.init.zeros_(net.bn.weight)
+    nn.init.constant_(net.bn.bias, beta)
+    nn.functional.cross_entropy(
+        net(torch.randn(6, 3, 4, 4)), torch.arange(6) % 2
+    ).backward()
+    found = [
+        net.get_parameter(f"{name}.weight").grad for name in ("before", "conv", "bn")
+    ]
+    learning[shortcut, beta] = [gradient.any().item() for gradient in found]
+    print(f"{shortcut=!s:5} {beta=} before, conv, gamma: {learning[shortcut, beta]}")
+assert learning[False, 0.0] == [False, False, False]
+assert learning[False, 0.1] == [False, False, True]
+assert learning[True, 0.0] == [True, False, True]
+
 # %%
 # The gradient of my own ``nn.Parameter`` is ``tensor(0.)``, and it never changes
 # -------------------------------------------------------------------------------

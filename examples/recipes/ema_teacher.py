@@ -222,6 +222,45 @@ print(f"student {loss:.2f}", *(f"{name} {score:.2f}" for name, score in scores.i
 assert scores["0.9999"] > scores["0.999"] > 10 * scores["warm-up"]
 
 # %%
+# Momentum 0.94: is it too large? Does the EMA encoder learn too slowly?
+# ----------------------------------------------------------------------
+# No: the teacher should be slow, and 0.94 is rather fast. It gets no gradient, and
+# learns by this average alone. ``momentum`` is the share of the old weights that stays,
+# so the average is over about the last ``1 / (1 - momentum)`` updates: 17 of them. With
+# 0.04 the teacher is almost a copy of the student, with its noise. The student then has
+# its own answers as targets, and self-supervised training without negative pairs may
+# collapse. The usual values are 0.99 to 0.9999. In `MoCo's comparison
+# <https://arxiv.org/abs/1911.05722>`__ these worked, 0.9 was clearly worse, and 0 did
+# not converge. `BYOL <https://arxiv.org/abs/2006.07733>`__ goes from 0.996 to 1.
+# (SimSiam does without an average: a predictor and ``detach()`` take its place.) With
+# few updates in all, take a smaller value, see above.
+#
+# Which share is it? In ``old.mul_(m).add_((1 - m) * new)`` it is that of the old
+# weights. In ``old.lerp_(new, w)``, the ``momentum`` of a batch norm and ``tau`` in
+# DDPG and SAC it is that of the new: a ``tau`` of 0.005 is a momentum of 0.995. Update
+# under ``no_grad()``, after each ``optimizer.step()``, and copy the buffers. The table:
+# the updates until the teacher has gone 63% of the way to a student that has jumped,
+# and how much of the student's noise (its standard deviation) is left in the teacher.
+slow = {}
+print("momentum  updates  noise")
+for momentum in (0.04, 0.94, 0.99, 0.999):
+    old, updates = 0.0, 0
+    while old < 0.63:
+        old = momentum * old + (1 - momentum) * 1.0
+        updates += 1
+    noise = ((1 - momentum) / (1 + momentum)) ** 0.5
+    slow[momentum] = updates, round(noise, 2)
+    print(f"{momentum:<10}{updates:<9}{noise:.2f}")
+assert slow[0.04] == (1, 0.96)
+assert slow[0.94] == (17, 0.18)
+assert abs(slow[0.999][0] - 1000) < 10
+noisy, old, seen = torch.randn(4000).tolist(), 0.0, []
+for new in noisy:
+    old = 0.94 * old + 0.06 * new
+    seen.append(old)
+assert abs(torch.tensor(seen[100:]).std() - 0.18) < 0.04
+
+# %%
 # ``deepcopy`` of the student, or random weights: how does an EMA teacher begin?
 # ------------------------------------------------------------------------------
 # With the weights of the student. ``copy.deepcopy`` gives the teacher the same values

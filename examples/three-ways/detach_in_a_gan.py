@@ -50,6 +50,35 @@ assert z.grad.tolist() == [2.0, 2.0]
 assert not hasattr(z, "fetch")
 
 # %%
+# The generator is not fixed while the discriminator trains: is it updated?
+# -------------------------------------------------------------------------
+# No. ``d_optimizer.step()`` changes only the parameters that this optimizer holds,
+# those of the discriminator. So no line is needed that freezes the generator. But
+# without ``detach()``, ``d_loss.backward()`` also goes through the generator and leaves
+# gradients in it. That costs time, and they must be cleared before the generator's own
+# step: ``g_optimizer.zero_grad()`` before ``g_loss.backward()``. Better is
+# ``discriminator(fake.detach())`` in the discriminator's step, and no ``detach()`` in
+# the generator's. Two things do change a generator here: one optimizer that holds both
+# networks, and batch norm in it, whose statistics follow each forward pass in
+# ``train()``, even with ``detach()``.
+for of_both in (False, True):
+    torch.manual_seed(0)
+    generator, discriminator = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
+    held = [*discriminator.parameters()]
+    d_optimizer = torch.optim.SGD(held + of_both * [*generator.parameters()], lr=0.1)
+    before = generator.weight.detach().clone()
+    fake = generator(torch.ones(8, 2))  # no detach()
+    criterion(discriminator(fake), torch.zeros(8, 1)).backward()
+    d_optimizer.step()
+    has_gradient, changed = (
+        generator.weight.grad is not None,
+        not generator.weight.equal(before),
+    )
+    print(f"one for both: {of_both!s:5} gradient: {has_gradient}, updated: {changed}")
+    assert has_gradient
+    assert changed == of_both
+
+# %%
 # Which step needs ``detach()``, and which a frozen discriminator?
 # ----------------------------------------------------------------
 # Five steps that people write. With label 0 the discriminator learns to classify the

@@ -107,6 +107,41 @@ assert kept[1].allclose(2 * kept[0])
 assert kept[2:] == [None, None]
 
 # %%
+# Trainable params 941 M in the summary of Lightning: is the U-Net not frozen?
+# ----------------------------------------------------------------------------
+# The summary (``ModelSummary``) counts the parameters with ``requires_grad=True``
+# (`source
+# <https://github.com/Lightning-AI/pytorch-lightning/blob/master/src/lightning/pytorch/utilities/model_summary/model_summary.py>`__),
+# and does not look at the optimizer. If ``configure_optimizers()`` passes the control
+# module only, the U-Net does not change: it is frozen in effect, whatever the summary
+# says. Count what is in ``optimizer.param_groups``. Still, call
+# ``unet.requires_grad_(False)``: otherwise its gradients are computed and kept, which
+# takes 3.5 GB in float32 for 865 M parameters. The control module gets the same
+# gradient, because gradients flow *through* a frozen U-Net. Do not run it in
+# ``no_grad()``. If the checkpointing of LDM then fails:
+# :doc:`/reference/errors/one_of_the_differentiated_tensors_does_not_require_grad`.
+control, unet = nn.Linear(4, 4), nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 1))
+both = nn.ModuleDict({"control": control, "unet": unet})
+of_control, x, start = [], torch.ones(2, 4), unet[0].weight.clone()
+for is_frozen in (False, True):
+    unet.requires_grad_(not is_frozen)
+    both.zero_grad()
+    optimizer = torch.optim.SGD(control.parameters(), lr=0.1)
+    unet(control(x)).sum().backward()
+    optimizer.step()
+    summary = sum(p.numel() for p in both.parameters() if p.requires_grad)
+    updated = sum(p.numel() for g in optimizer.param_groups for p in g["params"])
+    kept_for = sum(p.numel() for p in unet.parameters() if p.grad is not None)
+    print(
+        f"summary {summary}, updated {updated}, gradients kept for the U-Net {kept_for}"
+    )
+    assert [summary, updated, kept_for] == ([20, 20, 0] if is_frozen else [69, 20, 49])
+    of_control.append(control.weight.grad.clone())
+assert torch.equal(unet[0].weight, start)
+assert of_control[0].any()
+assert torch.equal(*of_control)
+
+# %%
 # "optimizer got an empty parameter list"
 # ---------------------------------------
 # When everything is frozen, the filter leaves nothing. Another cause: a ``filter`` can
