@@ -165,8 +165,8 @@ assert model.active_adapters == ["second"]
 # -----------------------------------------------------------------------------------
 # Call ``set_adapter("second")`` after ``load_adapter()``: the second adapter is then
 # active and trainable, and the first one frozen. Print the names that require a
-# gradient, and make the optimizer only then. For ``load_adapter()`` does not change
-# which adapter is active, even with ``is_trainable=True``:
+# gradient, and make the optimizer only then. The cause: ``load_adapter()`` does
+# not change which adapter is active, even with ``is_trainable=True``.
 #
 # - In peft 0.20 and before, it makes the *active* adapter trainable. If the first one
 #   was loaded frozen, the first one becomes trainable, the second one stays frozen, and

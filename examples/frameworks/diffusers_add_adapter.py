@@ -153,10 +153,12 @@ assert not any("conv_in" in name for name in saved)
 # ``proj_out.original_module.weight`` not. The forward pass uses the copy, and the file
 # of the adapter has it.
 #
-# Is there no such copy, or is it frozen, too? That was reported with peft 0.15.1
-# (`issue 2494 <https://github.com/huggingface/peft/issues/2494>`__). Upgrade; or call
-# ``requires_grad_(True)`` on the layer, after ``add_adapter()`` and before the
-# optimizer is made, and save it yourself, as above.
+# Is the copy frozen, too? In peft 0.15.1, ``inject_adapter_in_model()``, which
+# ``add_adapter()`` calls, leaves it so (`issue 2494
+# <https://github.com/huggingface/peft/issues/2494>`__). In 0.18.0 it trains, and after
+# ``get_peft_model()`` it trains in both (all run). Upgrade; or unfreeze what has
+# ``.modules_to_save.`` in its name, after ``add_adapter()`` and before the optimizer is
+# made.
 unet = new_unet()
 original = unet.conv_out.weight
 options = {"r": 2, "target_modules": ["to_q"], "modules_to_save": ["conv_out"]}
