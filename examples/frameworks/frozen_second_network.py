@@ -235,8 +235,8 @@ assert sum(len(g["params"]) for g in trainer.optimizer.param_groups) == 2
 # - ``grad_norm`` is 0.0, too: nothing trains. Call
 #   ``trainer.model.print_trainable_parameters()`` once the trainer exists. It shows 0
 #   if the adapter was loaded without ``is_trainable=True``, or if a TRL before
-#   September 2025 prepared a quantised ``PeftModel`` a second time, which freezes it
-#   (`pull request 4081 <https://github.com/huggingface/trl/pull/4081>`__, read): pass
+#   `this fix of 2025 <https://github.com/huggingface/trl/pull/4081>`__ (read, not run)
+#   prepared a quantised ``PeftModel`` a second time, which freezes it: pass
 #   ``is_trainable=True``, upgrade, or pass the base and ``peft_config``. If it shows
 #   more than 0, it is the cause above, or a reentrant checkpoint: pass
 #   ``use_reentrant=False`` (:doc:`checkpointing_with_adapters`).
