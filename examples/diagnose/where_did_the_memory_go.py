@@ -107,6 +107,39 @@ assert sums[True, "loss"][1] > 200
 assert sums[False, "item()"] == sums[True, "item()"] == (0, 0)
 
 # %%
+# ``loss += loss_part`` in a loop, then one ``backward()``: GPU memory grows
+# --------------------------------------------------------------------------
+# The sum keeps the graph of each part, with all activations, until the one
+# ``backward()`` at the end. Here ``item()`` is no cure: the sum would have no gradient.
+# Call ``backward()`` for each part, inside the loop: it frees the graph of this part,
+# and the gradients add up to the same. Then one ``step()``. For a mean, divide each
+# part by their number. It only works if the parts have no graph in common (such as
+# features that are computed once before the loop), and if no ``step()`` comes in
+# between.
+#
+# What you keep beside it, in a list or for a log, needs ``item()`` or ``detach()``. And
+# nvidia-smi does not fall after ``backward()``: PyTorch keeps the memory for reuse, see
+# below.
+parts, held, gradients = [torch.randn(512, 64) for _ in range(10)], {}, []
+for way in ("one backward()", "one for each"):
+    model.zero_grad()
+    loss, most = 0.0, 0
+    for part in parts:
+        loss_part = model(part).square().mean() / len(parts)
+        loss = loss + (loss_part if way == "one backward()" else 0.0)
+        most = max(most, saved([loss_part, loss] if loss else loss_part, model).bytes)
+        if way == "one for each":
+            loss_part.backward()
+    if way == "one backward()":
+        loss.backward()
+    held[way] = most // 1024
+    gradients.append(model[0][0].weight.grad.clone())
+print(held)
+assert held["one backward()"] > 9 * held["one for each"]
+assert torch.allclose(*gradients)
+del loss_part
+
+# %%
 # Which variable holds the graph?
 # -------------------------------
 # After a step and ``gc.collect()``, no tensor with a ``grad_fn`` should be left but

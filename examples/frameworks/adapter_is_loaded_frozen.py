@@ -119,8 +119,8 @@ assert shown(get_peft_model(base(), LoraConfig(**options))) == 16
 # ---------------------------------------------
 # - ``add_adapter()`` and ``load_adapter()`` add a frozen adapter, and the active one
 #   stays what it is.
-# - ``load_adapter(..., is_trainable=True)`` leaves two adapters trainable. Only the
-#   active one takes part in the forward pass.
+# - ``load_adapter(..., is_trainable=True)`` leaves two adapters trainable, if the first
+#   one was. Only the active one takes part in the forward pass.
 # - ``set_adapter()`` makes its adapter trainable, even if it was loaded frozen, and
 #   freezes the others. With ``inference_mode=True`` it freezes them all.
 # - ``set_requires_grad()`` changes one adapter and does not make it the active one.
@@ -159,6 +159,35 @@ assert list(found.values()) == [
     ["third"],
 ]
 assert model.active_adapters == ["second"]
+
+# %%
+# ``load_adapter(is_trainable=True)``: the second adapter is frozen, the first trains
+# -----------------------------------------------------------------------------------
+# Call ``set_adapter("second")`` after ``load_adapter()``: the second adapter is then
+# active and trainable, and the first one frozen. Print the names that require a
+# gradient, and make the optimizer only then. The cause: ``load_adapter()`` does
+# not change which adapter is active, even with ``is_trainable=True``.
+#
+# - In peft 0.20 and before, it makes the *active* adapter trainable. If the first one
+#   was loaded frozen, the first one becomes trainable, the second one stays frozen, and
+#   an optimizer that is made now updates the wrong adapter, without an error.
+# - Since 0.21, the second one is trainable. But the forward pass uses the first one, so
+#   the second one gets no gradient. This is run below; 0.15.1, 0.18.0, 0.19.1 and
+#   0.20.0 were run by hand (reported in `issue 3580
+#   <https://github.com/huggingface/peft/issues/3580>`__).
+model = PeftModel.from_pretrained(base(), folder.name, "first")
+model.load_adapter(folder.name, "second", is_trainable=True)
+# Wrong: train now.
+found = trainable(model), model.active_adapters
+assert found == (["second"], ["first"])
+assert not model(torch.ones(2, 4)).requires_grad
+print(*found)
+# Right: first make it the active one.
+model.set_adapter("second")
+print(trainable(model), model.active_adapters)
+assert trainable(model) == model.active_adapters == ["second"]
+model(torch.ones(2, 4)).sum().backward()
+assert model.base_model.model[0].lora_B["second"].weight.grad.any()
 
 # %%
 # An optimizer that was made before ``set_adapter()`` doesn't get the parameters of the

@@ -144,6 +144,36 @@ assert len(saved) == 24
 assert not any("conv_in" in name for name in saved)
 
 # %%
+# ``modules_to_save`` with ``add_adapter()``: the weight has ``requires_grad=False``
+# ----------------------------------------------------------------------------------
+# The original layer is frozen by design, even if it was trainable before, like the rest
+# of the model. What trains is a copy of it. So don't look at a tensor that you took
+# before, but at ``named_parameters()``: for ``modules_to_save=["proj_out"]``,
+# ``proj_out.modules_to_save.default.weight`` has to require a gradient, and
+# ``proj_out.original_module.weight`` not. The forward pass uses the copy, and the file
+# of the adapter has it.
+#
+# Is the copy frozen, too? In peft 0.15.1, ``inject_adapter_in_model()``, which
+# ``add_adapter()`` calls, leaves it so (`issue 2494
+# <https://github.com/huggingface/peft/issues/2494>`__). In 0.18.0 it trains, and after
+# ``get_peft_model()`` it trains in both (all run). Upgrade; or unfreeze what has
+# ``.modules_to_save.`` in its name, after ``add_adapter()`` and before the optimizer is
+# made.
+unet = new_unet()
+original = unet.conv_out.weight
+options = {"r": 2, "target_modules": ["to_q"], "modules_to_save": ["conv_out"]}
+unet.add_adapter(LoraConfig(**options))
+for name, p in unet.named_parameters():
+    if name.startswith("conv_out.") and name.endswith(".weight"):
+        print(name, p.requires_grad)
+assert not original.requires_grad
+assert unet.conv_out.modules_to_save["default"].weight.requires_grad
+loss_of(unet).backward()
+assert original.grad is None
+assert unet.conv_out.modules_to_save["default"].weight.grad.any()
+assert "conv_out.weight" in get_peft_model_state_dict(unet)
+
+# %%
 # Continue a saved LoRA: which parameters train after ``load_lora_adapter()``?
 # ----------------------------------------------------------------------------
 # The loaded adapter is trainable, unlike with ``PeftModel.from_pretrained()``, and the

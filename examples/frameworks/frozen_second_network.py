@@ -225,14 +225,21 @@ assert sum(len(g["params"]) for g in trainer.optimizer.param_groups) == 2
 # %%
 # DPO: the loss stays at 0.6931, and all ``rewards`` are 0.0
 # ----------------------------------------------------------
-# 0.6931 is the logarithm of 2: policy and reference give the same answer. In the first
-# step that is normal, since they are the same model then, and the gradient is not 0. If
-# it stays there:
+# 0.6931 is the logarithm of 2 (0.6934 in float16, 0.6914 in bfloat16): policy and
+# reference give the same answer. In the first step that is normal, since they are the
+# same model then, and the gradient is not 0. If it stays there:
 #
 # - Both names are one object, ``ref_model = model``: the reference moves along. Without
 #   ``no_grad()`` the gradients of the two cancel, too. Take a copy, or, with TRL,
 #   ``ref_model=None``.
-# - Nothing trains: the adapter was loaded frozen. Print what is trainable.
+# - ``grad_norm`` is 0.0, too: nothing trains. Call
+#   ``trainer.model.print_trainable_parameters()`` once the trainer exists. It shows 0
+#   if the adapter was loaded without ``is_trainable=True``, or if a TRL before
+#   `this fix of 2025 <https://github.com/huggingface/trl/pull/4081>`__ (read, not run)
+#   prepared a quantised ``PeftModel`` a second time, which freezes it: pass
+#   ``is_trainable=True``, upgrade, or pass the base and ``peft_config``. If it shows
+#   more than 0, it is the cause above, or a reentrant checkpoint: pass
+#   ``use_reentrant=False`` (:doc:`checkpointing_with_adapters`).
 # - The learning rate is too small to be seen in four digits. `The script of TRL
 #   <https://github.com/huggingface/trl/blob/main/trl/scripts/dpo.py>`__ takes ``5e-7``
 #   for all weights, and ``5e-6`` for LoRA.

@@ -201,6 +201,36 @@ assert held == [2, 4]
 assert len(trained) == sum(held)
 
 # %%
+# ``freeze_vision_tower False`` with LoRA: the vision encoder's weights do not change
+# -----------------------------------------------------------------------------------
+# Are the weights, the loss and the memory the same with ``True`` and ``False``? Then
+# the tower was frozen in both runs. ``get_peft_model()`` freezes the whole base, so it
+# undoes an unfreezing before it. Unfreeze the tower *after* it, before the trainer or
+# the optimizer is made, and save it yourself; or name it in ``modules_to_save``; or
+# give it adapters. In a trainer, upgrade, or look for the order of the two calls in its
+# source.
+#
+# To check it, once the trainer exists: the names with ``visual`` or ``vision`` that
+# require a gradient, whether they are in a parameter group with a rate above 0, and
+# whether their ``.grad`` is not None after ``backward()``. If it is None although they
+# require one: the features are computed under ``no_grad()`` or detached, or a reentrant
+# checkpoint does not record the tower, whose input, the image, requires no gradient.
+# Pass ``use_reentrant=False`` (:doc:`checkpointing_with_adapters`).
+trained = {}
+for order in ("before", "after"):
+    model = two_towers()
+    if order == "before":
+        model["vision_tower"].requires_grad_(True)  # wrong
+    wrapped = get_peft_model(model, config)
+    if order == "after":
+        model["vision_tower"].requires_grad_(True)  # right
+    names = [n for n, p in wrapped.named_parameters() if p.requires_grad]
+    trained[order] = [name for name in names if "vision_tower" in name]
+    print(f"{order:8}{len(trained[order])}")
+assert not trained["before"]
+assert len(trained["after"]) == 4
+
+# %%
 # Should I freeze the vision encoder, or fine-tune all of it?
 # -----------------------------------------------------------
 # Freeze it first, and train connector and language model. A frozen tower at the input

@@ -144,7 +144,8 @@ assert both == ["aligner"]
 # - ``freeze_llm``, ``freeze_vision_tower``, ``freeze_merger``. In a frozen part,
 #   ``unfreeze_topk_llm`` and ``unfreeze_topk_vision`` train the last layers.
 # - ``lora_enable`` demands ``freeze_llm True``, and ``vision_lora`` demands
-#   ``freeze_vision_tower True``, see below.
+#   ``freeze_vision_tower True``, see below. With ``freeze_vision_tower False`` and LoRA
+#   the tower does not change? See :doc:`lora_reaches_the_vision_tower`.
 #
 # *InternVL* (`internvl_chat_finetune.py
 # <https://github.com/OpenGVLab/InternVL/blob/main/internvl_chat/internvl/train/internvl_chat_finetune.py>`__):
@@ -171,8 +172,9 @@ assert both == ["aligner"]
 # <https://github.com/open-mmlab/mmengine/blob/main/mmengine/optim/optimizer/default_constructor.py>`__):
 #
 # - ``frozen_stages=1``: the stem and the first stage, ``requires_grad`` and mode;
-#   ``0`` is the stem alone, ``-1`` nothing. ``norm_eval=True``: the mode of batch norm
-#   in the whole backbone.
+#   ``0`` is the stem alone, ``-1`` nothing, ``4`` all of a ResNet. ``norm_eval=True``:
+#   the mode of batch norm in the whole backbone. If weights change all the same, see
+#   below.
 # - Why ``frozen_stages=1``? Pretrained first layers find edges and colours, which most
 #   data sets share (`Yosinski et al. <https://arxiv.org/abs/1411.1792>`__). They have
 #   the largest activations, and at the input freezing saves those. With few images per
@@ -271,6 +273,57 @@ optimizer.step()
 changed = [encoder.bias.tolist() != old[0], unet.bias.tolist() != old[1]]
 print(changed)
 assert changed == [False, True]
+
+# %%
+# ``frozen_stages=4``, and the backbone has changed in the checkpoint: which keys?
+# --------------------------------------------------------------------------------
+# For MMDetection's ResNet, 4 freezes the stem and all four stages. Compare the
+# checkpoint with the pretrained weights that were *loaded*, key by key:
+#
+# - Only ``running_mean``, ``running_var`` and ``num_batches_tracked`` differ: a batch
+#   norm is in ``train()``. Set ``norm_eval=True``.
+# - The weights of the last stages differ: the number is too small. ``1``, which most
+#   configs have, is the stem and the first stage only.
+# - All weights differ: a backbone of your own that ignores the option. The config
+#   freezes nothing by itself: the class must have ``_freeze_stages()``, as in
+#   `resnet.py
+#   <https://github.com/open-mmlab/mmdetection/blob/main/mmdet/models/backbones/resnet.py>`__,
+#   and call it in ``train()``, because ``train()`` takes ``eval()`` back. Or you
+#   compare with another file than the one in ``init_cfg`` or ``load_from``.
+# - All weights differ, in the last digits: an average (``EMAHook``), or half precision.
+#
+# Below, a backbone of your own, right and wrong (MMDetection itself was read, not run):
+
+
+class Stages(nn.Sequential):
+    def __init__(self, frozen_stages, calls_it):
+        parts = (nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)) for _ in range(3))
+        super().__init__(*parts)
+        self.frozen_stages, self.calls_it = frozen_stages, calls_it
+
+    def _freeze_stages(self):
+        for stage in list(self)[: self.frozen_stages]:
+            stage.eval().requires_grad_(False)
+
+    def train(self, mode=True):
+        super().train(mode)
+        if self.calls_it:
+            self._freeze_stages()
+        return self
+
+
+differ = {}
+for frozen_stages, calls_it in ((3, False), (1, True), (3, True)):
+    stages, head = Stages(frozen_stages, calls_it), nn.Linear(2, 1)
+    stages.train()
+    old = {key: value.clone() for key, value in stages.state_dict().items()}
+    trained = [*stages.parameters(), *head.parameters()]
+    head(stages(torch.randn(8, 2))).square().sum().backward()
+    torch.optim.SGD(trained, lr=0.1).step()
+    keys = [k for k, value in stages.state_dict().items() if not value.equal(old[k])]
+    differ[frozen_stages, calls_it] = sorted({key.split(".")[0] for key in keys})
+    print(frozen_stages, calls_it, differ[frozen_stages, calls_it])
+assert list(differ.values()) == [["0", "1", "2"], ["1", "2"], []]
 
 # %%
 # Why does LoRA demand ``freeze_llm=True``? Does the language model still learn?

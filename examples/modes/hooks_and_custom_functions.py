@@ -112,6 +112,56 @@ for change in (Reverse.apply, reverse_by_hook):
     assert of_backbone.equal(-plain[0])
     assert of_head.equal(plain[1])
 
+
+# %%
+# Gradient reversal: why ``x.view_as(x)``, and which parameters become negative?
+# ------------------------------------------------------------------------------
+# Only what lies *before* the layer, the backbone, gets the reversed gradient. The
+# domain classifier behind it trains as usual: its gradient is computed before the layer
+# turns the sign.
+#
+# ``view_as(x)`` is a new tensor on the same memory, so the layer costs no copy, and the
+# output is not the input itself: it needs a ``grad_fn`` of its own, the one that calls
+# ``backward()``. If you return ``x``, PyTorch makes this view by itself, and the
+# gradient is the same (2.13). Either way, an operation in place right behind the layer,
+# such as ``ReLU(inplace=True)``, raises an error; return ``x.clone()`` there.
+#
+# With a factor alpha, ``backward()`` returns one value for each argument of
+# ``forward()``: None for alpha, which is a number.
+class Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, features, alpha, way):
+        ctx.alpha = alpha
+        return way(features)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -ctx.alpha * gradient, None, None
+
+
+ways = {
+    "x": lambda x: x,
+    "x.view_as(x)": lambda x: x.view_as(x),
+    "x.clone()": torch.clone,
+}
+for name, way in ways.items():
+    features = backbone(x)
+    out = Scaled.apply(features, 0.5, way)
+    weights = [backbone.weight, head.weight]
+    of_backbone, of_head = torch.autograd.grad(head(out).sum(), weights)
+    assert of_backbone.equal(-0.5 * plain[0])
+    assert of_head.equal(plain[1])
+    assert out is not features
+    try:
+        out.relu_()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        message = ""
+    print(f"{name:13}same memory: {out.data_ptr() == features.data_ptr()}")
+    refused = "is a view and is being modified inplace" in message
+    assert refused == (name != "x.clone()")
+
 # %%
 # DANN: plus or minus domain_loss? With the gradient reversal layer it is plus
 # ----------------------------------------------------------------------------

@@ -356,6 +356,44 @@ assert far.grad[0] > 0.005
 assert far.grad[1] == 0
 
 # %%
+# A shared features extractor: updated by the actor's or the critic's loss?
+# -------------------------------------------------------------------------
+# - *PPO, A2C*: by both. There is one loss, ``policy_loss + vf_coef * value_loss``, with
+#   one ``backward()`` and one optimizer, so the shared extractor gets the sum of both
+#   gradients, and that is meant. ``vf_coef`` sets how much the critic counts.
+# - *SAC, TD3, DDPG*: by one of the two. There are two losses, two optimizers and two
+#   steps, which would pull the same weights to and fro, and the actor's loss alone has
+#   no reason to keep the features good for Q. Detach the features in the other loss.
+#
+# Which one is a choice. With ``share_features_extractor=True``, stable-baselines3
+# leaves the extractor to the actor: its ``ContinuousCritic`` computes the features
+# without recording, and the critic's optimizer does not hold them. By default, the two
+# don't share in its SAC and TD3: each has its own extractor, trained by its own loss.
+# (Read in the `issues 2006 <https://github.com/DLR-RM/stable-baselines3/issues/2006>`__
+# and `425 <https://github.com/DLR-RM/stable-baselines3/issues/425>`__ and in the
+# source, not run.) DrQ and RAD do the reverse: the critic trains the encoder, and the
+# actor detaches it. With images that is the better choice if you are free, see below.
+extractor, pi, value = nn.Linear(1, 4), nn.Linear(4, 1), nn.Linear(4, 1)
+
+
+def of_extractor(policy_features, value_features):
+    policy_loss = pi(policy_features(states)).mean()
+    loss = policy_loss + 0.5 * value(value_features(states)).mean()
+    return torch.autograd.grad(loss, extractor.weight)[0]
+
+
+def detached(states):
+    return extractor(states).detach()
+
+
+both = of_extractor(extractor, extractor)
+from_actor = of_extractor(extractor, detached)
+from_critic = of_extractor(detached, extractor)
+print(both.allclose(from_actor + from_critic), both.allclose(from_actor))
+assert both.allclose(from_actor + from_critic)
+assert not both.allclose(from_actor)
+
+# %%
 # Where it ends
 # -------------
 # - ``backward(inputs=...)`` with the parameters of the actor leaves the critic's

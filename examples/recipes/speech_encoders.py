@@ -36,7 +36,7 @@ assert list(trains.values()) == [229, 189, 45]
 # - ``freeze_base_model()`` freezes all but the head. For classification that can be
 #   enough; a CTC head on a frozen wav2vec 2.0 that was never fine-tuned for text is
 #   mostly poor.
-# - Whisper has ``freeze_encoder()``, see below.
+# - Whisper has ``freeze_encoder()``, and no ``freeze_feature_encoder()``, see below.
 #
 # The loss stays at 2.9, WER is 1.0 and the output is empty: only blanks
 # ----------------------------------------------------------------------
@@ -146,6 +146,13 @@ with torch.no_grad():
 # %%
 # Whisper: freeze the encoder or the decoder?
 # -------------------------------------------
+# ``freeze_encoder()`` freezes the whole encoder, so that only the decoder trains.
+# ``freeze_feature_encoder()`` is a method of wav2vec 2.0 and HuBERT for their
+# convolutions alone. Whisper's two convolutions are a part of its encoder, and its
+# classes do not have this method (transformers 5), so a script that calls it without
+# defining it raises an ``AttributeError``. To freeze them alone, call
+# ``requires_grad_(False)`` on ``conv1`` and ``conv2`` of ``model.model.encoder``.
+#
 # - *Encoder frozen* (``model.freeze_encoder()``): a common choice if the sound is
 #   ordinary and language, vocabulary or style of the text is new. The features can then
 #   be computed once (:doc:`feature_cache`), unless you augment the sound.
