@@ -258,7 +258,7 @@ assert "its result never reaches the loss" in str(report)
 assert not explain(tower, lambda: state_loss(-1)).problems
 
 # %%
-# ``gamma.grad`` and ``beta.grad`` are None, all others are right: is that normal?
+# ``gamma`` and ``beta`` have ``grad=None``, all others are right: is that normal?
 # --------------------------------------------------------------------------------
 # No. A parameter that shall be trained has a gradient after ``backward()``. If it is
 # None, the optimizer skips the parameter, weight decay too, so it keeps its initial

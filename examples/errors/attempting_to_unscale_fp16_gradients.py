@@ -85,8 +85,8 @@ assert net[1].weight.dtype == torch.float32
 # On a float16 base, an adapter gets this dtype (read in the sources, not run):
 #
 # - peft up to 0.5: the LoRA weights stay float32.
-# - peft 0.6 to 0.11: they take the dtype of the base, so ``fp16=True`` raises. A script
-#   from the time before, or a report that 0.4.0 helps, comes from this change.
+# - peft 0.6 to 0.11: they take the dtype of the base, so ``fp16=True`` raises. This is
+#   why older scripts fail after an upgrade, and why going back to 0.4.0 helps.
 # - peft from 0.12 (`pull request 1706 <https://github.com/huggingface/peft/pull/1706>`__):
 #   float32 again, unless you write ``autocast_adapter_dtype=False`` or call
 #   ``model.half()`` afterwards. ``modules_to_save`` keep the dtype of the base.

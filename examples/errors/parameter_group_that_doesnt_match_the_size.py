@@ -139,7 +139,7 @@ assert sizes(optimizer.param_groups) == [2]
 # loaded. So one of them gets the state of the other network. Give each state a key or a
 # file of its own. Don't comment the two lines out: the momentum and the step counts of
 # Adam would be lost. Two networks with equally many parameters raise nothing when
-# loading, and fail in ``step()`` at best, where the shapes differ.
+# loading: ``step()`` fails where the shapes differ, and not at all if they are equal.
 generator = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2))
 discriminator = torch.nn.Linear(2, 1)
 g_optimizer = torch.optim.Adam(generator.parameters())

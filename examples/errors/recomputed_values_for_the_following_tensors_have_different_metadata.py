@@ -45,13 +45,13 @@ assert net[0].bias.grad is not None
 #   the function switches ``autocast``. A plain ``autocast`` around the model is no
 #   reason, because the checkpoint restores its state.
 # - *Another device*: offloading has moved a weight.
-# - *Quite different tensors*: flags or the mode were changed in between, as on this
-#   page.
+# - *Quite different tensors*: ``requires_grad`` or the mode was changed in between, as
+#   on this page.
 #
 # In a trainer, one of these gets you on if the reason isn't in your own code:
 #
-# - The reentrant form, which does not compare: ``gradient_checkpointing_kwargs=
-#   {"use_reentrant": True}`` in the ``TrainingArguments``, with LoRA together with
+# - The reentrant form, which does not compare: in the ``TrainingArguments``
+#   ``gradient_checkpointing_kwargs={"use_reentrant": True}``, with LoRA together with
 #   ``model.enable_input_require_grads()``; in LLaMA-Factory ``use_reentrant_gc: true``.
 #   It cures ZeRO-3 (`report
 #   <https://github.com/huggingface/transformers/issues/34928>`__), but with changed

@@ -261,8 +261,8 @@ assert with_gradient == ["1.bias"]
 # Print each term with its value and its gradient to the features, as here. If all are
 # zero, add abnormal samples, or make some (CutPaste, noise, a texture pasted in, with
 # its mask). If you have none, take a loss for one class, such as the distance to a
-# centre (Deep SVDD) or the reconstruction error. A loss that has 0 as a fixed value is
-# no success: test with one abnormal sample. If the gradients are None, it is another
+# centre (Deep SVDD) or the reconstruction error. A loss that stays at 0 is no
+# success: test with one abnormal sample. If the gradients are None, it is another
 # mistake: the path is cut, or the layer is frozen.
 
 
