@@ -260,7 +260,7 @@ assert not explain(tower, lambda: state_loss(-1)).problems
 # %%
 # ``gamma`` and ``beta`` have ``grad=None``, all others are right: is that normal?
 # --------------------------------------------------------------------------------
-# No. A parameter that shall be trained has a gradient after ``backward()``. If it is
+# No. A parameter that is to be trained has a gradient after ``backward()``. If it is
 # None, the optimizer skips the parameter, weight decay too, so it keeps its initial
 # value for the whole training (LBFGS alone uses zeros in its place). It is normal only
 # for a part that you froze, or that this step does not use.

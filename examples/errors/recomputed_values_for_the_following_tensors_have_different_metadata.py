@@ -48,7 +48,7 @@ assert net[0].bias.grad is not None
 # - *Quite different tensors*: ``requires_grad`` or the mode was changed in between, as
 #   on this page.
 #
-# In a trainer, one of these gets you on if the reason isn't in your own code:
+# In a trainer, if the reason isn't in your own code, do one of these:
 #
 # - The reentrant form, which does not compare: in the ``TrainingArguments``
 #   ``gradient_checkpointing_kwargs={"use_reentrant": True}``, with LoRA together with

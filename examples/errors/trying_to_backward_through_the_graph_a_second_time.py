@@ -255,7 +255,7 @@ def batches_done(*, made_anew, retain_graph=None):
             )
         except RuntimeError as error:
             return done, str(error).split(" (")[0]
-        # The update that counts: the real model, weights without a graph.
+        # The real update: the real model, weights of samples without a graph.
         loss = (of_samples.sigmoid().detach() * each_loss(real)).mean()
         (real.grad,) = torch.autograd.grad(loss, real)
         optimizer.step()

@@ -249,13 +249,13 @@ assert with_gradient == ["1.bias"]
 # %%
 # Trained on one class only, such as normal samples only: all gradients are zero
 # ------------------------------------------------------------------------------
-# The graph is connected, but the loss has nothing to say about this class. With labels
+# The graph is connected, but for this class the loss is flat. With labels
 # or masks that are all 0, these have a gradient of exactly zero:
 #
 # - a term that is multiplied by the label or the mask, such as Dice without a
 #   smoothing constant, or the sum over an empty mask (its mean is NaN);
 # - a hinge, a triplet or a contrastive loss whose margin is kept by all samples;
-# - cross-entropy or focal loss that is saturated: always to answer *normal* is the
+# - cross-entropy or focal loss that is saturated: to answer *normal* every time is the
 #   optimum, so the gradient becomes smaller until it is rounded to zero.
 #
 # Print each term with its value and its gradient to the features, as here. If all are
