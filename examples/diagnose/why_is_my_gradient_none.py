@@ -258,6 +258,52 @@ assert "its result never reaches the loss" in str(report)
 assert not explain(tower, lambda: state_loss(-1)).problems
 
 # %%
+# ``gamma`` and ``beta`` have ``grad=None``, all others are right: is that normal?
+# --------------------------------------------------------------------------------
+# No. A parameter that is to be trained has a gradient after ``backward()``. If it is
+# None, the optimizer skips the parameter, weight decay too, so it keeps its initial
+# value for the whole training (LBFGS alone uses zeros in its place). It is normal only
+# for a part that you froze, or that this step does not use.
+#
+# If a module that you copied has single parameters without a gradient, such as the
+# scale and shift of a normalisation written by hand, the mistake is in its
+# ``forward()``. Look at each line in which the parameter stands: ``.data``,
+# ``.detach()``, ``.item()``, ``torch.tensor(gamma)`` or ``nn.Parameter(...)`` around
+# it, ``no_grad()``, a comparison (``gamma > threshold``), or a result that nobody uses.
+# Write the parameter itself there. ``explain`` names the cause and
+# the line.
+
+
+class Normalise(nn.Module):
+    def __init__(self, *, right):
+        super().__init__()
+        self.gamma, self.beta = (
+            nn.Parameter(torch.ones(4)),
+            nn.Parameter(torch.zeros(4)),
+        )
+        self.right = right
+
+    def forward(self, x):
+        x = (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-5)
+        if self.right:
+            return x * self.gamma + self.beta
+        # Wrong: without a graph.
+        return x * self.gamma.data + self.beta.detach()
+
+
+missing = {}
+for right in (False, True):
+    gn, last = Normalise(right=right), nn.Linear(4, 1)
+    net = nn.ModuleDict({"gn": gn, "last": last})
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, weight_decay=0.1)
+    last(gn(images)).square().sum().backward()
+    missing[right] = [name for name, p in net.named_parameters() if p.grad is None]
+    optimizer.step()
+    print(missing[right], "updated:", not gn.gamma.equal(torch.ones(4)))
+    assert gn.gamma.equal(torch.ones(4)) != right
+assert missing == {False: ["gn.gamma", "gn.beta"], True: []}
+
+# %%
 # ``edge_weight.grad`` is None: a method returned a new object
 # ------------------------------------------------------------
 # Keep what such a method returns: ``edge_index = edge_index.set_value(weight)``. With

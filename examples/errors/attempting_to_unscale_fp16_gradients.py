@@ -77,6 +77,43 @@ assert net[0].weight.dtype == torch.float16
 assert net[1].weight.dtype == torch.float32
 
 # %%
+# It trained before, and raises this after an upgrade of ``peft`` or ``transformers``
+# -----------------------------------------------------------------------------------
+# Your code is the same, but the upgrade has changed the dtype of what it trains. You
+# don't need the old version: convert the parameters that require a gradient to float32,
+# before the optimizer is made, or use bfloat16. Then it does not depend on a version.
+# On a float16 base, an adapter gets this dtype (read in the sources, not run):
+#
+# - peft up to 0.5: the LoRA weights stay float32.
+# - peft 0.6 to 0.11: they take the dtype of the base, so ``fp16=True`` raises. This is
+#   why older scripts fail after an upgrade, and why going back to 0.4.0 helps.
+# - peft from 0.12 (`pull request 1706 <https://github.com/huggingface/peft/pull/1706>`__):
+#   float32 again, unless you write ``autocast_adapter_dtype=False`` or call
+#   ``model.half()`` afterwards. ``modules_to_save`` keep the dtype of the base.
+#
+# The base itself: transformers 4 loads float32 if you don't write a dtype, transformers
+# 5 the dtype of the file. So full fine-tuning of a float16 file with ``fp16=True``
+# raises since then: write ``dtype=torch.float32``. The same lines after each kind of
+# loading:
+lora = torch.nn.ModuleDict(
+    {"base": torch.nn.Linear(2, 2).half(), "lora_B": torch.nn.Linear(2, 1).half()}
+)
+lora["base"].requires_grad_(False)
+trainable = [p for p in lora.parameters() if p.requires_grad]
+print({p.dtype for p in trainable})
+for p in trainable:
+    p.data = p.data.float()
+optimizer = torch.optim.AdamW(trainable)
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+with torch.autocast("cpu", torch.float16):
+    loss = lora["lora_B"](lora["base"](x)).sum()
+scaler.scale(loss).backward()
+scaler.unscale_(optimizer)
+print({p.dtype for p in trainable}, lora["base"].weight.dtype)
+assert {p.grad.dtype for p in trainable} == {torch.float32}
+assert lora["base"].weight.dtype == torch.float16
+
+# %%
 # No error, although the parameters are in float16
 # ------------------------------------------------
 # A fused optimizer unscales by itself, so ``scaler.step()`` raises no error. But before

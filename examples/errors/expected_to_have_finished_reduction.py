@@ -247,6 +247,68 @@ assert not steps(frozen)
 print(fails(detaches, find_unused_parameters=True))
 assert not fails(detaches, find_unused_parameters=True)
 
+
+# %%
+# ``Parameters which did not receive grad for rank 0``: all layers of one module
+# ------------------------------------------------------------------------------
+# If the list names every layer of one module, nothing of this module reaches the loss.
+# It is not a matter of single weights: the numbers that are missing, as 1 and 3 among
+# ``layer.0``, ``layer.2`` and ``layer.4``, are activations, which have no parameters.
+# Typical for a module inside the criterion, such as one that computes a confidence:
+#
+# - its output is used only as a target or a weight, in ``no_grad()`` or detached;
+# - only a threshold, ``argmax``, a sort or an index is made of it, which have no
+#   derivative;
+# - its loss is computed, but its name is missing in ``weight_dict``, so it is not
+#   added.
+#
+# Run one step on one device, without DDP. If ``output.requires_grad`` is false, the
+# module itself is cut off. If it is true, go on from there towards the loss, until the
+# first tensor for which it is false, or to the sum of the losses. After ``backward()``,
+# the gradients of the module must not be None. ``find_unused_parameters=True`` would
+# only silence the error, and the module would still not learn.
+class Criterion(nn.Module):
+    def __init__(self, use):
+        super().__init__()
+        self.A = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+        self.head, self.use = nn.Linear(2, 1), use
+
+    def forward(self, x):
+        confidence, score = self.A(x).sigmoid(), self.head(x)
+        losses = {"loss_confidence": confidence.square().mean()}
+        if self.use == "threshold":
+            score = score * (confidence > 0.5)
+        elif self.use == "target":
+            score = score - confidence.detach()
+        elif self.use == "product":
+            score = score * confidence
+        losses["loss_score"] = score.square().mean()
+        weight_dict = {"loss_score": 1.0}
+        if self.use == "in weight_dict":
+            weight_dict["loss_confidence"] = 1.0
+        return sum(losses[name] * weight_dict[name] for name in weight_dict)
+
+
+dist.set_debug_level(dist.DebugLevel.INFO)
+learns, listed = {}, ""
+for use in ("threshold", "target", "not in weight_dict", "in weight_dict", "product"):
+    criterion, message = Criterion(use), ""
+    criterion(x).backward()
+    learns[use] = all(p.grad is not None for p in criterion.A.parameters())
+    wrapped = DDP(criterion)
+    try:
+        for _ in range(2):
+            wrapped(x).backward()
+    except RuntimeError as error:
+        message = str(error)
+        (listed,) = [m for m in message.split("\n") if "Parameters which" in m]
+    assert learns[use] == (not message)
+dist.set_debug_level(dist.DebugLevel.OFF)
+print(learns)
+print(listed.strip())
+assert list(learns.values()) == [False, False, False, True, True]
+assert listed.count("A.") == 4
+
 # %%
 # Which parameter is it?
 # ----------------------

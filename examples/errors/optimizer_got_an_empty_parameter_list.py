@@ -2,9 +2,9 @@
 ``optimizer got an empty parameter list``
 =========================================
 
-The optimizer got no parameters: all were frozen and filtered out, an earlier loop used
-up the generator, or the module has not registered its layers. Unfreeze before you
-filter, pass a list, or keep the layers in ``nn.ModuleList``.
+The optimizer got no parameters: all were frozen and filtered out, the module has not
+registered any layer, or an earlier loop used up the generator. Unfreeze before you
+filter, look at ``__init__``, or, for the generator only, pass a list.
 """
 
 # %%
@@ -25,6 +25,69 @@ trainable = [p for p in model.parameters() if p.requires_grad]
 optimizer = torch.optim.SGD(trainable, lr=0.1)
 print(len(optimizer.param_groups[0]["params"]))
 assert trainable == [model.bias]
+
+# %%
+# ``list(model.parameters())`` does not help: the model has no parameters
+# -----------------------------------------------------------------------
+# Print ``len(list(model.parameters()))`` in the line before the optimizer. If it is 0,
+# ``list()`` can't help, because no layer was registered. Look at the class of this
+# ``model``:
+#
+# - ``__init__`` is misspelt, as ``_init_`` or ``__int__``, or indented so far that it
+#   is inside another function. Python never calls it. If the class takes no arguments,
+#   nothing is raised before the optimizer or the forward.
+# - Its layers are made in ``if backbone == ...``, and no branch was taken: it trains
+#   with one backbone, and with another one it has no layers. Raise in ``else``.
+# - The layers are local variables, without ``self.``, or in a plain list or dictionary
+#   (see below), or ``model`` is another object than you think.
+#
+# If it isn't 0, the parameters are lost later: in the filter, because all are frozen,
+# or in a generator that was used up.
+
+
+class Misspelt(torch.nn.Module):
+    # Wrong: Python calls __init__, with two underscores on each side.
+    def _init_(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+
+
+class Detector(torch.nn.Module):
+    def __init__(self, backbone, *, strict=False):
+        super().__init__()
+        if backbone == "resnet50":
+            self.layer = torch.nn.Linear(2, 1)
+        elif strict:
+            # Right: an unknown name is an error.
+            raise ValueError(f"unknown backbone {backbone}")
+
+
+class Local(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        # Wrong: a local variable.
+        layer = torch.nn.Linear(2, 1)
+        self.outputs = layer.out_features
+
+
+models = Misspelt(), Detector("resnet-50"), Local(), Detector("resnet50")
+counts = [len(list(m.parameters())) for m in models]
+print(counts)
+assert counts == [0, 0, 0, 2]
+try:
+    torch.optim.SGD(list(models[0].parameters()), lr=0.1)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the list was not empty")
+assert message == "optimizer got an empty parameter list"
+try:
+    Detector("resnet-50", strict=True)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the name was known")
+assert message == "unknown backbone resnet-50"
 
 # %%
 # A generator was used up

@@ -90,6 +90,84 @@ assert not body.bias.equal(before)
 body.requires_grad_(True)
 
 # %%
+# Resuming LoRA: ``optimizer.bin`` or ``optimizer.pt`` does not fit
+# -----------------------------------------------------------------
+# When the optimizer was made, other parameters were trainable than when the file was
+# saved: the adapter was not yet added or loaded, or it was loaded frozen
+# (``is_trainable=True`` is missing), or ``target_modules``, ``modules_to_save`` or the
+# frozen part are different. So, in this order: load the adapter, make its parameters
+# trainable, make the optimizer, load its state. With Accelerate, ``prepare()`` comes
+# before ``load_state()``.
+#
+# Compare how many parameters the groups have in the file and in the optimizer, and
+# print the names of what is trainable now. If one group has too few, the adapter is
+# missing. If you changed the set on purpose, load the weights only, and begin with a
+# new optimizer. Leaving the state out in any other case is no cure: momentum and the
+# averages of Adam are lost, and the first steps go wrong.
+base, adapter = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+model = torch.nn.ModuleDict({"base": base, "lora_B": adapter})
+base.requires_grad_(False)
+
+
+def optimizer_of(model):
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+
+
+def sizes(groups):
+    return [len(group["params"]) for group in groups]
+
+
+saved = optimizer_of(model).state_dict()
+# Wrong: a part is frozen that was trainable then.
+adapter.bias.requires_grad_(False)
+optimizer = optimizer_of(model)
+print("file", sizes(saved["param_groups"]), "now", sizes(optimizer.param_groups))
+print([name for name, p in model.named_parameters() if p.requires_grad])
+assert sizes(saved["param_groups"]) == [2]
+assert sizes(optimizer.param_groups) == [1]
+# Right: the flags come first, then the optimizer.
+adapter.requires_grad_(True)
+optimizer = optimizer_of(model)
+optimizer.load_state_dict(saved)
+assert sizes(optimizer.param_groups) == [2]
+
+# %%
+# GAN: ``d_optimizer`` and ``g_optimizer`` load the same ``checkpoint``
+# ---------------------------------------------------------------------
+# A variable ``checkpoint`` that holds the file of one network is loaded into both
+# optimizers, or it is overwritten by the second file before the first optimizer is
+# loaded. So one of them gets the state of the other network. Give each state a key or a
+# file of its own. Don't comment the two lines out: the momentum and the step counts of
+# Adam would be lost. Two networks with equally many parameters raise nothing when
+# loading: ``step()`` fails where the shapes differ, and not at all if they are equal.
+generator = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2))
+discriminator = torch.nn.Linear(2, 1)
+g_optimizer = torch.optim.Adam(generator.parameters())
+d_optimizer = torch.optim.Adam(discriminator.parameters())
+discriminator(generator(torch.ones(1, 2))).sum().backward()
+g_optimizer.step()
+d_optimizer.step()
+checkpoint = {"optimizer": g_optimizer.state_dict()}
+try:
+    # Wrong: the state of the generator.
+    d_optimizer.load_state_dict(checkpoint["optimizer"])
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("the sizes of the groups are equal")
+assert message.startswith("loaded state dict contains a parameter group")
+# Right: a key for each.
+checkpoint = {
+    "g_optimizer": g_optimizer.state_dict(),
+    "d_optimizer": d_optimizer.state_dict(),
+}
+g_optimizer.load_state_dict(checkpoint["g_optimizer"])
+d_optimizer.load_state_dict(checkpoint["d_optimizer"])
+print(sizes(g_optimizer.param_groups), sizes(d_optimizer.param_groups))
+assert sizes(g_optimizer.param_groups) == [4]
+assert sizes(d_optimizer.param_groups) == [2]
+
+# %%
 # ``KeyError: 'exp_avg'``, ``'betas'``, ``'step'``: the state of another optimizer
 # --------------------------------------------------------------------------------
 # ``load_state_dict()`` does not ask which class saved the state. With that of SGD in

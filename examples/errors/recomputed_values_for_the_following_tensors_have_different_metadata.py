@@ -29,6 +29,90 @@ loss.backward()
 print(net[0].bias.grad is not None)
 assert net[0].bias.grad is not None
 
+
+# %%
+# Which reason is it? Compare ``saved metadata`` with ``recomputed metadata``
+# ---------------------------------------------------------------------------
+# Below the first line, the message has these two lines for each tensor. Compare them:
+#
+# - *Recomputed shape [0]*: DeepSpeed ZeRO-3 with frozen parameters (LoRA), see below.
+#   It comes in the first step, as soon as the training begins.
+# - *Another length, for instance twice as long*: the block got the keys and values of
+#   the first run from a cache. Set ``model.config.use_cache = False``.
+# - *Other shapes of the data*: the function reads a batch, a random length or a branch
+#   that was different the second time.
+# - *Another dtype*: the weights were converted between the two runs, or a condition in
+#   the function switches ``autocast``. A plain ``autocast`` around the model is no
+#   reason, because the checkpoint restores its state.
+# - *Another device*: offloading has moved a weight.
+# - *Quite different tensors*: ``requires_grad`` or the mode was changed in between, as
+#   on this page.
+#
+# In a trainer, if the reason isn't in your own code, do one of these:
+#
+# - The reentrant form, which does not compare: in the ``TrainingArguments``
+#   ``gradient_checkpointing_kwargs={"use_reentrant": True}``, with LoRA together with
+#   ``model.enable_input_require_grads()``; in LLaMA-Factory ``use_reentrant_gc: true``.
+#   It cures ZeRO-3 (`report
+#   <https://github.com/huggingface/transformers/issues/34928>`__), but with changed
+#   data or weights it hides the error, and the gradient is wrong.
+# - ZeRO-2 in place of ZeRO-3, if the base fits on each GPU.
+# - No checkpointing: ``gradient_checkpointing=False``; in LLaMA-Factory
+#   ``disable_gradient_checkpointing: true``.
+#
+# The options were read, not run. Three of the reasons, without a library:
+class Cache:
+    def __init__(self):
+        self.keys = []
+
+    def __call__(self, x):
+        self.keys.append(x.exp())
+        return torch.cat(self.keys).square()
+
+
+def switched(layer):
+    runs = iter((True, False))
+
+    def function(x):
+        with torch.autocast("cpu", torch.bfloat16, enabled=next(runs)):
+            return layer(x)
+
+    return function
+
+
+def two_lines(function, between=None):
+    loss = checkpoint(function, x, use_reentrant=False).sum()
+    if between is not None:
+        between()
+    try:
+        loss.backward()
+    except CheckpointError as error:
+        lines = [line for line in str(error).splitlines() if "metadata: " in line]
+        return [line.partition(", 'device'")[0] for line in lines[:2]]
+    return []
+
+
+layer = torch.nn.Linear(2, 2)
+converted = torch.nn.Linear(2, 2)
+reasons = {
+    "use_cache": two_lines(Cache()),
+    "autocast": two_lines(switched(layer)),
+    "converted": two_lines(
+        lambda x: converted(x.type_as(converted.bias)), converted.double
+    ),
+}
+for name, lines in reasons.items():
+    print(name, *lines, sep="\n  ")
+assert "[4, 2]" in reasons["use_cache"][0]
+assert "[8, 2]" in reasons["use_cache"][1]
+assert "bfloat16" in reasons["autocast"][0]
+assert "float32" in reasons["autocast"][1]
+assert "float64" in reasons["converted"][1]
+# A plain autocast is no reason.
+with torch.autocast("cpu", torch.bfloat16):
+    loss = checkpoint(layer, x, use_reentrant=False).sum()
+loss.backward()
+
 # %%
 # eval() between forward and backward
 # -----------------------------------

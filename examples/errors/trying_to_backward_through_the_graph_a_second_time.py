@@ -215,6 +215,61 @@ assert right[0] == 2.72
 assert right[2] < right[1] < right[0]
 
 # %%
+# The second batch fails: the weights are the result of an update (``meta_model``)
+# --------------------------------------------------------------------------------
+# Meta-Weight-Net, MAML, learned loss weights: the inner update ``w - lr * gradient``
+# with ``create_graph=True`` gives weights that are not leaves. They carry the graph of
+# their batch. If the next batch begins with them (the ``meta_model`` is used in place
+# of the real model, or a module keeps them), its loss goes back into that graph, which
+# has been freed. ``retain_graph=True`` in the last call does not help if another
+# ``backward()`` or ``grad()`` of the same batch has freed it. If all of them keep it,
+# the graph becomes longer with each batch.
+#
+# In each batch, begin with the real model: make the ``meta_model`` anew, and give it
+# the weights by ``meta_model.load_state_dict(model.state_dict())``, which carry no
+# graph. Use it only to compute the weights of the samples, and detach these. The loss
+# for which you call the last ``backward()`` and ``step()`` comes from the real model.
+inputs = torch.tensor([[1.0, 2.0], [3.0, 1.0], [0.0, 1.0]])
+targets = torch.tensor([[1.0], [0.0], [2.0]])
+
+
+def each_loss(weight):
+    return (inputs @ weight - targets).square().mean(1)
+
+
+def batches_done(*, made_anew, retain_graph=None):
+    real = torch.ones(2, 1, requires_grad=True)
+    of_samples = torch.zeros(3, requires_grad=True)
+    optimizer = torch.optim.SGD([real, of_samples], lr=0.1)
+    meta, done = real, 0
+    for _ in range(3):
+        if made_anew:
+            meta = real.detach().requires_grad_()
+        # The inner update, with a graph to the weights of the samples.
+        loss = (of_samples.sigmoid() * each_loss(meta)).mean()
+        (gradient,) = torch.autograd.grad(loss, meta, create_graph=True)
+        meta = meta - 0.1 * gradient
+        try:
+            (of_samples.grad,) = torch.autograd.grad(
+                each_loss(meta)[:1].sum(), of_samples, retain_graph=retain_graph
+            )
+        except RuntimeError as error:
+            return done, str(error).split(" (")[0]
+        # The real update: the real model, weights of samples without a graph.
+        loss = (of_samples.sigmoid().detach() * each_loss(real)).mean()
+        (real.grad,) = torch.autograd.grad(loss, real)
+        optimizer.step()
+        done += 1
+    return done, "right"
+
+
+for made_anew in (False, True):
+    print(made_anew, *batches_done(made_anew=made_anew))
+failed = "Trying to backward through the graph a second time"
+assert batches_done(made_anew=False) == (1, failed)
+assert batches_done(made_anew=True) == (3, "right")
+
+# %%
 # PPO: several epochs over one rollout
 # ------------------------------------
 # The log-probabilities and values of the rollout, and the advantages that are computed

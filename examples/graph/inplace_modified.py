@@ -210,6 +210,64 @@ else:
     raise AssertionError("the copy was not counted")
 
 # %%
+# Spiking neurons (LIF), RNNs: ``retain_graph=True``, and the next batch fails
+# ----------------------------------------------------------------------------
+# A neuron keeps its membrane potential, an RNN its hidden state, from the last batch,
+# with the graph of that batch. At first that raised *Trying to backward through the
+# graph a second time*. ``retain_graph=True`` only replaced this by the present error:
+# the graph of the last batch is still there, and its ``backward()`` needs the weights
+# that ``step()`` has changed. The tensor in the message is then a weight, for instance
+# of a normalisation layer (``[128]``).
+#
+# Remove ``retain_graph=True``, and reset the state after each batch: in spikingjelly
+# ``functional.reset_net(model)``, elsewhere ``state = state.detach()`` or a new state.
+# ``clone()`` of the output does not help, because the copy still has the graph.
+
+
+class Neuron(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.outer = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+        self.reset()
+
+    def reset(self):
+        self.v = torch.zeros(3)
+
+    def forward(self, x):
+        self.v = (self.v + self.outer * (self.inner * x)).tanh()
+        return self.v
+
+
+def second_batch(*, retain_graph, cloned=False, reset=False):
+    neuron = Neuron()
+    optimizer = torch.optim.SGD(neuron.parameters(), lr=0.1)
+    try:
+        for _ in range(2):
+            spikes = neuron(torch.ones(3))
+            spikes = spikes.clone() if cloned else spikes
+            optimizer.zero_grad()
+            spikes.sum().backward(retain_graph=retain_graph)
+            optimizer.step()
+            if reset:
+                neuron.reset()
+    except RuntimeError as error:
+        return str(error).split(":")[0].split(" (")[0]
+    return "right"
+
+
+outcomes = [
+    second_batch(retain_graph=False),
+    second_batch(retain_graph=True),
+    second_batch(retain_graph=True, cloned=True),
+    second_batch(retain_graph=False, reset=True),
+]
+print(*outcomes, sep="\n")
+assert outcomes[0].startswith("Trying to backward through the graph a second time")
+assert outcomes[1].endswith("modified by an inplace operation")
+assert outcomes[2] == outcomes[1]
+assert outcomes[3] == "right"
+
+# %%
 # Which line was it?
 # ------------------
 # The message does not name the line. ``set_detect_anomaly`` does: it records where each

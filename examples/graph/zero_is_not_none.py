@@ -293,6 +293,50 @@ with_gradient = [name for name, p in both.named_parameters() if p.grad.any()]
 assert with_gradient == ["1.bias"]
 
 # %%
+# Trained on one class only, such as normal samples only: all gradients are zero
+# ------------------------------------------------------------------------------
+# The graph is connected, but for this class the loss is flat. With labels
+# or masks that are all 0, these have a gradient of exactly zero:
+#
+# - a term that is multiplied by the label or the mask, such as Dice without a
+#   smoothing constant, or the sum over an empty mask (its mean is NaN);
+# - a hinge, a triplet or a contrastive loss whose margin is kept by all samples;
+# - cross-entropy or focal loss that is saturated: to answer *normal* every time is the
+#   optimum, so the gradient becomes smaller until it is rounded to zero.
+#
+# Print each term with its value and its gradient to the features, as here. If all are
+# zero, add abnormal samples, or make some (CutPaste, noise, a texture pasted in, with
+# its mask). If you have none, take a loss for one class, such as the distance to a
+# centre (Deep SVDD) or the reconstruction error. A loss that stays at 0 is no
+# success: test with one abnormal sample. If the gradients are None, it is another
+# mistake: the path is cut, or the layer is frozen.
+
+
+def terms(features, mask):
+    score = features.sigmoid()
+    logit = nn.functional.binary_cross_entropy_with_logits
+    return {
+        "Dice": 1 - 2 * (score * mask).sum() / (score.sum() + mask.sum()),
+        "masked sum": score[mask.bool()].sum(),
+        "label * distance": (mask * features.square()).mean(),
+        "hinge": (features + 2).relu().mean(),
+        "saturated BCE": logit(features * 100, mask),
+        "one class": (features - 0.5).square().mean(),
+    }
+
+
+normal = torch.full((4,), -3.0, requires_grad=True)
+zero = {}
+for name, mask in (("normal", torch.zeros(4)), ("abnormal", torch.eye(4)[0])):
+    zero[name] = []
+    for term, value in terms(normal, mask).items():
+        (gradient,) = torch.autograd.grad(value, normal, retain_graph=True)
+        print(f"{name:9}{term:17}{value:7.2f}  gradient: {gradient.any().item()}")
+        zero[name] += [] if gradient.any() else [term]
+assert zero["normal"] == [*terms(normal, mask)][:5]
+assert zero["abnormal"] == ["hinge"]
+
+# %%
 # ``nn.DataParallel``: zeros for a layer that ``forward()`` does not use
 # ----------------------------------------------------------------------
 # Freeze the layer that is unused, leave it out of the optimizer, or train with
