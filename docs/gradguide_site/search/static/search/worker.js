@@ -13,7 +13,7 @@ import { corrected, errorsIn, namesFramework, wordsOf } from "./words.js";
 // changes little.
 const RANKING = {
   metaWeights: { title: 2 },
-  pageLength: 0.5,
+  pageLength: 0.8,
   termSaturation: 2,
   termSimilarity: 2,
 };
