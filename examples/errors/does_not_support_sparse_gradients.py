@@ -60,10 +60,11 @@ for optimizer in both:
 # %%
 # Clipping and weight decay fail: ``SparseCPU``, ``add(sparse, dense)``
 # ---------------------------------------------------------------------
-# ``clip_grad_norm_()`` has no kernel for a sparse gradient (``Could not run
-# 'aten::linalg_vector_norm' with arguments from the 'SparseCPU' backend``, on a GPU
-# ``'SparseCUDA'``), and weight decay would change every row. Clip the other parameters
-# only, and put the embedding into a group with ``weight_decay=0``.
+# Before PyTorch 2.14, ``clip_grad_norm_()`` has no kernel for a sparse gradient
+# (``Could not run 'aten::linalg_vector_norm' with arguments from the 'SparseCPU'
+# backend``, on a GPU ``'SparseCUDA'``). Weight decay would change every row, and fails
+# in each version. Clip the other parameters only, and put the embedding into a group
+# with ``weight_decay=0``.
 sparse, dense = model[0].parameters(), list(model[1].parameters())
 decay = torch.optim.SGD(model[0].parameters(), lr=0.1, weight_decay=0.1)
 texts = []
@@ -72,11 +73,10 @@ for wrong in (lambda: nn.utils.clip_grad_norm_(sparse, 1.0), decay.step):
         wrong()
     except (NotImplementedError, RuntimeError) as error:
         texts.append(str(error).split(" This could")[0].split(". Use")[0])
-    else:
-        raise AssertionError("a sparse gradient was accepted")
 print(*texts, sep="\n")
-assert "'SparseCPU' backend" in texts[0]
-assert texts[1].startswith("add(sparse, dense) is not supported")
+assert texts[-1].startswith("add(sparse, dense) is not supported")
+is_old = torch.__version__ < (2, 14)
+assert is_old == any("'SparseCPU' backend" in text for text in texts)
 nn.utils.clip_grad_norm_(dense, 1.0)
 
 # %%
