@@ -44,9 +44,9 @@ for _ in range(9):
     optimizer.step()
 os.write(1, b"rank %d ends;" % rank)
 # A process that ends while another one still uses the group may be aborted, and a DDP
-# that outlives its group waits for a thread that is gone.
+# that outlives its group waits for a thread that is gone, as does a part of FSDP.
 dist.barrier()
-del parts, wrapped, sharded, optimizer, out, loss
+del part, parts, wrapped, sharded, optimizer, out, loss
 dist.destroy_process_group()
 """
 
