@@ -38,6 +38,8 @@ BUILD_FOLDERS = re.compile(
 
 logger = logging.getLogger(__name__)
 _kept: dict[str, dict[str, object]] = {}
+"""The variables of scripts, by their files, that must not be freed."""
+
 _writable: tuple[str, ...] = ()
 """The folders that the running script may write to; empty while no script runs."""
 
@@ -66,13 +68,13 @@ def guard(gallery_conf: dict[str, object], script: str | None, when: str) -> Non
             )
 
 
-def keep(block: object, block_vars: dict[str, Any], gallery_conf: object) -> str:
+def keep(block: Any, block_vars: dict[str, Any], gallery_conf: object) -> str:
     """Keep the variables of a script that makes a process group; show nothing.
 
     When a DDP that outlives its process group is freed, it may wait for a thread that
     waits for Python's lock. sphinx-gallery calls this as a scraper, after each cell.
     """
-    if "init_process_group" in Path(block_vars["src_file"]).read_text("utf-8"):
+    if "init_process_group" in block.content:
         _kept[block_vars["src_file"]] = block_vars["example_globals"]
     return ""
 

@@ -110,7 +110,7 @@ class Judge:
             why = f"frozen, but shares its memory with {name}, which trains"
             return Judgement("moves", why)
         if record.by_hand:
-            if source := source_of(tensor, self._seen, self._names):
+            if source := source_of(tensor, self._seen, self._name_of):
                 return Judgement("frozen", f"copied or averaged from {source}")
             if record.in_forward:
                 why = "frozen, but the forward writes to this parameter"
@@ -118,9 +118,10 @@ class Judge:
             return Judgement("moves", "frozen, but written by hand", record.written)
         if tensor.grad is not None:
             return Judgement("frozen", "stale .grad")
-        source = source_of(tensor, self._seen, self._names)
-        is_old = source and self._seen.steps.counts
-        why = f"copied from {source}, and not changed since" if is_old else ""
+        if not self._seen.steps.counts:
+            return Judgement("frozen")
+        source = source_of(tensor, self._seen, self._name_of)
+        why = f"copied from {source}, and not changed since" if source else ""
         return Judgement("frozen", why)
 
     def _of_trained(self, tensor: Tensor, record: Record) -> Judgement:
@@ -183,7 +184,7 @@ class Judge:
         return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
 
     def _without_gradient(self, tensor: Tensor, record: Record) -> Judgement:
-        source = source_of(tensor, self._seen, self._names) if record.by_hand else ""
+        source = source_of(tensor, self._seen, self._name_of) if record.by_hand else ""
         if source:
             return Judgement("frozen", f"copied or averaged from {source}")
         reason = self._why_no_gradient(tensor, record)

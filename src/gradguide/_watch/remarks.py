@@ -12,6 +12,8 @@ from gradguide._watch.wrappers import never_called
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch import nn
+
     from gradguide._watch.observer import Observer
 
 
@@ -78,8 +80,7 @@ def _unfrozen(observer: Observer) -> Iterator[str]:
 
 def _in_eval(observer: Observer) -> Iterator[str]:
     for module, place, kinds in observer.roots.modes.in_eval():
-        records = map(observer.ledger.get, module.parameters())
-        if any(record.trained for record in records if record is not None):
+        if _trains(observer, module):
             name = observer.roots.names.get(module) or type(module).__name__
             yield (
                 f"{name} trains in eval mode{_at(place)}, which changes "
@@ -89,13 +90,18 @@ def _in_eval(observer: Observer) -> Iterator[str]:
 
 def _outside_ddp(observer: Observer) -> Iterator[str]:
     for module in never_called(alive().modules):
-        records = map(observer.ledger.get, module.parameters())
-        if any(record.trained for record in records if record is not None):
+        if _trains(observer, module):
             yield (
                 f"{type(module).__name__} trains, but the DistributedDataParallel "
                 "around it never runs: its gradients are not averaged. Call the "
                 "wrapper, not its module"
             )
+
+
+def _trains(observer: Observer, module: nn.Module) -> bool:
+    """Whether a parameter of a module has moved by its gradient."""
+    records = map(observer.ledger.get, module.parameters())
+    return any(record.trained for record in records if record is not None)
 
 
 def _at(place: Place | None) -> str:

@@ -7,29 +7,26 @@ from typing import TYPE_CHECKING
 from gradguide._origins.values import mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from torch import Tensor
 
     from gradguide._watch.observer import Observer
 
 
-def source_of(tensor: Tensor, seen: Observer, names: Mapping[int, str]) -> str:
+def source_of(tensor: Tensor, seen: Observer, name_of: Callable[[Tensor], str]) -> str:
     """Return the name of what gets gradients that a tensor was computed from; or "".
 
-    ``names`` are those of parameters of modules, by their ids. For two tensors of one
-    name in two modules it is that of the module, as in ``online.*``.
+    For two tensors of one name in two modules it is that of the module, as in
+    ``online.*``.
     """
     own = seen.ledger.get(tensor)
     mask = mask_of(seen.origins(tensor)) & ~(own.bit if own else 0)
     for copy, origin, _ in seen.flow.copies:
         mask |= origin if copy() is tensor else 0
-    for other, known in seen.ledger:
+    for other, known in seen.ledger if mask else ():
         if known.bit & mask and (known.trained or known.nonzero):
-            both = (
-                names.get(id(one)) or seen.roots.name_of(one) for one in (other, tensor)
-            )
-            return _module_of(*both)
+            return _module_of(name_of(other), name_of(tensor))
     return ""
 
 
