@@ -40,6 +40,7 @@ def main():
     try:
         train(model)  # a DDP that outlives its group may wait forever when it is freed
     finally:
+        dist.barrier()
         dist.destroy_process_group()
 
     for name, p in model.named_parameters():

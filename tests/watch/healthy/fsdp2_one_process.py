@@ -58,5 +58,6 @@ for name, p in model.named_parameters():
     value = p.full_tensor().detach()
     assert not torch.equal(value, before[name]), name
     digest.update(value.numpy().tobytes())
+dist.barrier()
 dist.destroy_process_group()
 print("digest", digest.hexdigest())

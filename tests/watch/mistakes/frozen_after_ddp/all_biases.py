@@ -28,6 +28,7 @@ try:
         done += 1
 except RuntimeError as error:
     print("training stopped:", str(error).split(".", maxsplit=1)[0])
+dist.barrier()
 dist.destroy_process_group()
 print("steps:", done)
 assert done == 1

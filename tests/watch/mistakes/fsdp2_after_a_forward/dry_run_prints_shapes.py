@@ -57,6 +57,7 @@ def main():
     for name, parameter in net.named_parameters():
         moved = not torch.equal(parameter.full_tensor(), start[name])
         assert moved == (id(parameter) in held) == name.startswith("body"), name
+    dist.barrier()
     dist.destroy_process_group()
 
 

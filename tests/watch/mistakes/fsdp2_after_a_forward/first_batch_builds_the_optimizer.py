@@ -61,4 +61,5 @@ after = values(trainer.model)
 for name in before:
     root = name.startswith(("embed", "head"))
     assert (before[name] == after[name]) == root, name
+dist.barrier()
 dist.destroy_process_group()

@@ -77,4 +77,5 @@ assert len(optimizer.state) == 4
 torch.manual_seed(8)
 start = Decoder(settings)
 assert torch.equal(start.out.weight, decoder.out.weight.full_tensor())
+dist.barrier()
 dist.destroy_process_group()

@@ -54,4 +54,5 @@ after = [p.to_local().tolist() for p in model.parameters()]
 assert after[-2:] == before[-2:]
 assert after[0] != before[0]
 assert after[2] != before[2]
+dist.barrier()
 dist.destroy_process_group()

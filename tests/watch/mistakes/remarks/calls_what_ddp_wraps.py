@@ -37,4 +37,5 @@ dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
 try:
     train(nn.parallel.DistributedDataParallel(Net()), steps=5)
 finally:
+    dist.barrier()
     dist.destroy_process_group()
