@@ -33,8 +33,8 @@ EXTENSIONS = (
     *("errors.listing", "errors.messages", "errors.outputs"),
     *("pages.chinese_lines", "pages.code_links", "pages.english_anchors"),
     *("pages.folded_code", "pages.light_pages", "pages.markdown_twins"),
-    *("pages.notebooks", "pages.page_bar", "pages.page_metadata", "pages.tags"),
-    *("pages.torch_links", "pages.versions"),
+    *("pages.notebooks", "pages.page_bar", "pages.page_metadata", "pages.pictures"),
+    *("pages.tags", "pages.torch_links", "pages.versions"),
     *("publish.book_pages", "search.search_page", "translation.untranslated"),
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.locale import _
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -43,6 +44,9 @@ TAGS = {
 }
 """The name of each tag, and a pattern of code that gets it."""
 
+INDEX = f"{GALLERY}/index"
+"""The page with the cards of all scripts."""
+
 CARD = '<div class="sphx-glr-thumbcontainer"'
 
 EMPTY_LIST = "sphx-glr-tag-list"
@@ -62,7 +66,7 @@ class TagCards(SphinxPostTransform):
     builders = ("html",)
 
     def run(self, **_: object) -> None:
-        if self.env.docname != f"{GALLERY}/index":
+        if self.env.docname != INDEX:
             return
         card, used = None, set()
         for node in list(self.document.findall()):
@@ -71,8 +75,8 @@ class TagCards(SphinxPostTransform):
             elif isinstance(node, nodes.raw) and EMPTY_LIST in node.astext():
                 node.parent.remove(node)
             elif isinstance(node, nodes.reference) and card:
-                path = PurePosixPath(node["refuri"]).with_suffix(".py")
-                names = tags(Path(self.env.srcdir, SCRIPTS, path).read_text("utf-8"))
+                linked = PurePosixPath(GALLERY, node["refuri"]).with_suffix("")
+                names = self.env.tags[str(linked)]  # type: ignore[attr-defined]
                 used.update(names)
                 value = escape(" ".join(names))
                 tagged = card.astext().replace(CARD, f'{CARD} data-tags="{value}"')
@@ -98,5 +102,20 @@ class TagCards(SphinxPostTransform):
         )
 
 
+def _find_tags(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], _: set[str]
+) -> list[str]:
+    """Find the tags of new and changed scripts; return the gallery if one changed."""
+    old = getattr(env, "tags", {})
+    new = dict(old)
+    for page in added | changed:
+        script = Path(app.srcdir, page.replace(GALLERY, SCRIPTS, 1)).with_suffix(".py")
+        if page.startswith(f"{GALLERY}/") and script.exists():
+            new[page] = tags(script.read_text("utf-8"))
+    env.tags = new  # type: ignore[attr-defined]
+    return [INDEX] if new != old else []
+
+
 def setup(app: Sphinx) -> None:
     app.add_post_transform(TagCards)
+    app.connect("env-get-outdated", _find_tags)

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradguide_site.project import ENGLISH, LANGUAGES, Project
-from gradguide_site.publish import pictures
 
 NOT_PUBLISHED = {".buildinfo", ".buildinfo.bak", "_sources", "objects.inv"}
 """Files and folders that Sphinx writes beside the pages."""
@@ -30,11 +29,28 @@ def assemble(project: Project) -> Path:
     """Create a new site beside the last good one, and return its folder."""
     new = project.site.with_name("html.new")
     shutil.rmtree(new, ignore_errors=True)
+
+    def add(source: str, target: str) -> None:
+        _add(source, target, project.site / Path(target).relative_to(new))
+
     ignore = shutil.ignore_patterns(*NOT_PUBLISHED)
-    shutil.copytree(project.candidate, new, ignore=ignore)
+    shutil.copytree(project.candidate, new, ignore=ignore, copy_function=add)
     _root_pages(project, new)
-    pictures.give_sizes(new)
     return new
+
+
+def _add(source: str, target: str, published: Path) -> None:
+    """Add a file to a new site: that of the last good site, or a copy of a newer one.
+
+    Both sites can share it, because a file of a site is never written to again.
+    """
+    try:
+        if published.stat().st_mtime_ns == Path(source).stat().st_mtime_ns:
+            Path(target).hardlink_to(published)
+            return
+    except OSError:  # it is new, or the file system knows no links
+        pass
+    shutil.copy2(source, target)
 
 
 def publish(new: Path, site: Path) -> None:

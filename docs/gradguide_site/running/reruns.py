@@ -63,9 +63,14 @@ def _digest(project: Project, script: bytes) -> str:
 
 
 def _forget_run(script: Path) -> None:
-    """Remove the checksum of a script, and its pictures, which may show a failure."""
+    """Remove the checksum of a script, and its pictures, which may show a failure.
+
+    A thumbnail that a run draws as before stays as it is, so that the lists of pages,
+    which show it, are not read again. Only that of a failure is no SVG.
+    """
     script.with_name(f"{script.name}.md5").unlink(missing_ok=True)
-    picture = re.compile(rf"sphx_glr_{re.escape(script.stem)}_(?:\d+|thumb)\.\w+")
+    name = re.escape(f"sphx_glr_{script.stem}_")
+    picture = re.compile(rf"{name}(?:\d+\.\w+|thumb\.(?!svg).+)")
     for path in script.parent.glob("images/**/*"):
         if picture.fullmatch(path.name):
             path.unlink()
