@@ -8,7 +8,7 @@ const MOST = 64;
 
 // Words that say nothing about the subject of a question. Layers are on each page.
 const FILLERS = new Set(
-  `a about all also although an and any are as at be because been between but by can
+  `a about all also although an and any are as at be because been being between but by can
   could create created creating did difference different do does doing don enough find for from get got has have
   how i if in instead into is it its just like me my need no not of on only or out part
   possible should so some still sufficient t than that the their then there these they
@@ -118,6 +118,21 @@ function sharing(text, errors) {
     if (found.length) return found;
   }
   return [];
+}
+
+// Return the names of the pages of errors that a question means: it has each word of the
+// name that says something, or four words of the name in a row.
+export function errorsNamedIn(query, errors) {
+  const said = slug(query).split("_");
+  const saying = (words) => words.filter((word) => !FILLERS.has(word));
+  return Object.keys(errors).filter((name) => {
+    const parts = saying(name.split("_"));
+    const inRow = (_, first) => {
+      const row = said.slice(first, first + 4);
+      return saying(row).length > 1 && row.length > 3 && `_${name}_`.includes(`_${row.join("_")}_`);
+    };
+    return (parts.length > 2 && parts.every((part) => said.includes(part))) || said.some(inRow);
+  });
 }
 
 const slug = (text) =>

@@ -7,7 +7,7 @@
 
 import { options, search } from "../../pagefind/pagefind.js";
 import { sectionsOf, shown } from "./excerpts.js";
-import { corrected, errorsIn, namesFramework, wordsOf } from "./words.js";
+import { corrected, errorsIn, errorsNamedIn, namesFramework, wordsOf } from "./words.js";
 
 // Tuned on queries.toml and fresh_queries.toml of tests/browser. A small change of a value
 // changes little.
@@ -53,7 +53,8 @@ async function find(query, filters) {
     framework: namesFramework(query) ? 1 : OF_FRAMEWORK,
     site: OF_SITE,
   };
-  const ranked = await rank(wordsOf(asked), explained, factors);
+  const named = explained ?? errorsNamedIn(query, errors);
+  const ranked = await rank(wordsOf(asked), named, factors);
   const pagesByValue = new Map();
   for (const value of filters.flatMap(({ values }) => values))
     pagesByValue.set(value, await lookUp(`"0${value}"`)); // see search/index.py
