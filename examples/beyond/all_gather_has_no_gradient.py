@@ -39,43 +39,52 @@ from pathlib import Path
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-HEAD = """
-import os, sys
-import torch, torch.distributed as dist
+# Each process runs the lines that it reads. The last line of an answer is "end".
+LOOP = """
+import faulthandler, os, sys, traceback
+import torch, torch._dynamo, torch.distributed as dist
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
-address, rank = sys.argv[1:]
-group = {"init_method": address, "rank": int(rank), "world_size": 2}
-dist.init_process_group("gloo", **group)
+faulthandler.dump_traceback_later(120, exit=True)
+group = {"rank": int(sys.argv[1]), "world_size": 2}
+for line in sys.stdin:
+    try:
+        exec(eval(line))
+    except Exception:
+        print(traceback.format_exc(), flush=True)
+        os._exit(1)
+    print("end", flush=True)
+os._exit(0)
 """
+folder = tempfile.TemporaryDirectory()
+processes = [
+    subprocess.Popen(
+        [sys.executable, "-c", LOOP, rank],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    for rank in "01"
+]
 
 
 # Call the first function in two processes, and return what the first one prints.
 def run(function, *needed):
-    code = HEAD + "\n".join(map(inspect.getsource, [function, *needed]))
-    code += f"\n{function.__name__}(int(rank))\nprint(flush=True)\nos._exit(0)"
-    with tempfile.TemporaryDirectory() as folder:
-        address = Path(folder, "meet").as_uri()
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code, address, rank],
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-            )
-            for rank in "01"
-        ]
-        try:
-            said = [process.communicate(timeout=120) for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    for process, (_, complaint) in zip(processes, said, strict=True):
-        assert process.returncode == 0, complaint
-    lines = said[0][0].splitlines()
-    return [line for line in lines if line and not line.startswith("[Gloo]")]
+    address = Path(folder.name, function.__name__).as_uri()
+    code = "".join(map(inspect.getsource, [function, *needed]))
+    code += f"dist.init_process_group('gloo', {address!r}, **group)\n"
+    code += f"{function.__name__}(dist.get_rank())"
+    for process in processes:
+        process.stdin.write(f"{code!a}\n")
+        process.stdin.flush()
+    said = [], []
+    for process, lines in zip(processes, said, strict=True):
+        while (line := process.stdout.readline()) not in {"end\n", ""}:
+            lines.append(line.rstrip())
+    return [line for line in said[0] if line and not line.startswith("[Gloo]")]
 
 
 # %%
@@ -277,7 +286,7 @@ print(*lines, sep="\n")
 # (weight * 1 + weight * 2) ** 2 has the derivative 18 at weight = 1.
 assert lines == ["all_reduce: 3.0 9.0", "with a backward: 3.0 18.0"]
 
-# %%
+# %% tags=["hide-input"]
 # Which gather has a gradient? Lightning, Accelerate and others
 # -------------------------------------------------------------
 # - None: ``dist.all_gather()``, ``dist.gather()``, ``accelerator.gather()`` and
@@ -287,6 +296,10 @@ assert lines == ["all_reduce: 3.0 9.0", "with a backward: 3.0 18.0"]
 #
 # The ranks must have equally many samples, or the program may hang: pass
 # ``drop_last=True`` to the ``DataLoader``.
+for process in processes:
+    process.stdin.close()
+    assert process.wait() == 0
+folder.cleanup()
 
 # %%
 # ``torch.distributed.nn.functional.all_gather()`` does the same as ``Gather``; PyTorch

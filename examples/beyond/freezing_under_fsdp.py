@@ -48,34 +48,46 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Each process runs the lines that it reads. The last line of an answer is "end".
+LOOP = """
+import faulthandler, os, sys, traceback
+faulthandler.dump_traceback_later(120, exit=True)
+for line in sys.stdin:
+    try:
+        exec(eval(line))
+    except Exception:
+        print(traceback.format_exc(), flush=True)
+        os._exit(1)
+    print("end", flush=True)
+os._exit(0)
+"""
+folder = tempfile.TemporaryDirectory()
+processes = [
+    subprocess.Popen(
+        [sys.executable, "-c", LOOP],
+        env=os.environ | {"RANK": rank, "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    for rank in "01"
+]
+
 
 # Run a function in two processes, and return what the first one prints.
 def run(worker):
-    # os._exit does not wait for threads that a failed step has left behind
-    leave = "import os; print(flush=True); os._exit(0)"
-    code = f"{inspect.getsource(worker)}\n{worker.__name__}()\n{leave}"
-    with tempfile.TemporaryDirectory() as folder:
-        shared = os.environ | {"WORLD_SIZE": "2", "MEET": Path(folder, "meet").as_uri()}
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                env=shared | {"RANK": rank, "OMP_NUM_THREADS": "1"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-            for rank in "01"
-        ]
-        try:
-            said = [process.communicate(timeout=120) for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    for process, (_, complaint) in zip(processes, said, strict=True):
-        assert process.returncode == 0, complaint
-    lines = said[0][0].splitlines()
-    return [line for line in lines if line and not line.startswith("[Gloo]")]
+    address = Path(folder.name, worker.__name__).as_uri()
+    code = f"os.environ['MEET'] = {address!r}\n"
+    code += f"{inspect.getsource(worker)}\n{worker.__name__}()"
+    for process in processes:
+        process.stdin.write(f"{code!a}\n")
+        process.stdin.flush()
+    said = [], []
+    for process, lines in zip(processes, said, strict=True):
+        while (line := process.stdout.readline()) not in {"end\n", ""}:
+            lines.append(line.rstrip())
+    return [line for line in said[0] if line and not line.startswith("[Gloo]")]
 
 
 # %%
@@ -595,6 +607,10 @@ for trains in (False, True):
     assert ("uniform original parameter dtype" in message) == trains
     assert (model[1].weight.grad is None) == trains
 dist.destroy_process_group()
+for process in processes:
+    process.stdin.close()
+    assert process.wait() == 0
+folder.cleanup()
 
 # %%
 # Shard first, then make the optimizer. Change ``requires_grad`` after a backward, in

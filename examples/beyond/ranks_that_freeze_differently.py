@@ -134,9 +134,9 @@ assert first[1] == "[['1.weight', '1.bias'], ['0.weight', '0.bias']]"
 #   ``find_unused_parameters=True`` it works.
 #
 # Rank 0 waits until the timeout, by default 30 minutes with gloo and 10 with NCCL. Here
-# it is two seconds. ``waited`` stands for the error that comes then.
+# it is one second. ``waited`` stands for the error that comes then.
 def outcome(step, rank):
-    group, result = dist.new_group(timeout=timedelta(seconds=2)), "ok"
+    group, result = dist.new_group(timeout=timedelta(seconds=1)), "ok"
     try:
         step(rank, process_group=group)
     except RuntimeError as error:

@@ -8,26 +8,17 @@ some other step leaves out a parameter that requires a gradient.
 """
 
 # %% tags=["hide-input"]
-# DDP writes this warning from C++ to the standard error stream, once in a process. So
-# each case runs in a process of its own.
-import inspect
+# DDP writes this warning from C++ to the standard error stream, once in a process.
+# Here PyTorch is told to give it each time, and the stream is read.
+import gc
+import os
 import re
-import subprocess
-import sys
+import tempfile
 
-import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel as DDP
-
-START = """
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel as DDP
-
-store = dist.HashStore()
-dist.init_process_group("gloo", store=store, rank=0, world_size=1)
-"""
 
 
 def steps(used, frozen=False, **options):
@@ -53,12 +44,26 @@ def steps(used, frozen=False, **options):
 
 
 def warning_of(*calls):
-    """Run calls in another process; return its warning or None, and the results."""
-    code = f"{START}\n{inspect.getsource(steps)}\nprint([{', '.join(calls)}])"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-    found = re.search(r"Warning: (find_unused.*?)(?: \(function.*)?\n", done.stderr)
-    return found and f"UserWarning: {found[1]}", done.stdout.splitlines()[-1]
+    """Run calls in a process group; return their warning or None, and the results."""
+    always, stream = torch.is_warn_always_enabled(), os.dup(2)
+    store = dist.HashStore()
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    torch.set_warn_always(True)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            results = [eval(call) for call in calls]  # noqa: S307
+            gc.collect()  # a DDP that outlives its group may hang when it is freed
+            dist.barrier()
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+            torch.set_warn_always(always)
+            dist.destroy_process_group()
+        file.seek(0)
+        written = file.read().decode()
+    found = re.search(r"Warning: (find_unused.*?)(?: \(function.*)?\n", written)
+    return found and f"UserWarning: {found[1]}", str(results)
 
 
 # %%
