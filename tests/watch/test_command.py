@@ -103,7 +103,8 @@ def test_it_watches_three_iterations_and_stops_thewritten(tmp_path: Path) -> Non
     assert told.code == 0
     assert told.errors == (
         "\ngradguide: 2 of 2 parameters train\ntrains  *  4\n"
-        "Watched 3 backwards, 3 steps.\nNo problems.\n"
+        "Watched 3 backwards, 3 steps.\n"
+        "What goes wrong in a later iteration is seen with --steps N.\nNo problems.\n"
     )
 
 

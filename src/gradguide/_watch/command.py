@@ -121,6 +121,7 @@ class _Session:
         self._iterations = Iterations(self.observer, options.steps, self._enough)
         self.observer.after_trouble = self.finish
         self.report: Report | None = None
+        self._is_enough = False
         self._is_finished = False
         self._process = os.getpid()
         self._ended = threading.Event()
@@ -143,6 +144,8 @@ class _Session:
         found, said = end_of(self.observer, _frame_of(trace))
         address = page_of(error)
         known = [f"The error is explained here: {address}"] if address else []
+        if self._is_enough and not Report(found).problems:
+            known.append("What goes wrong in a later iteration is seen with --steps N.")
         self.report = Report(found, [*self._said(), *said, *known])
         with suppress(Exception):  # the script may have closed or replaced it
             sys.stdout.flush()
@@ -154,6 +157,7 @@ class _Session:
             self.ranks.tell(text, self.report, is_for_all=is_broken)
 
     def _enough(self) -> None:
+        self._is_enough = True
         self.finish()
         if not self._options.go_on:
             insist(self.code)
