@@ -327,6 +327,52 @@ print({way: len(mask.unique(dim=0)) for way, mask in masks.items()})
 assert len(masks["same"].unique(dim=0)) == 1
 assert len(masks["different"].unique(dim=0)) > 1
 
+# %%
+# ``expected 4D input (got 3D input)``: ``BatchNorm2d`` under ``vmap(jacrev(model))``
+# -----------------------------------------------------------------------------------
+# ``vmap`` hides the batch dimension, so the model sees one sample: an image has three
+# dimensions. A convolution takes that. Batch norm raises, in ``eval()``, too
+# (``BatchNorm1d``: ``expected 2D or 3D input (got 1D input)``), and ``nn.Flatten()``
+# returns another shape without an error. Add the dimension inside the function:
+# ``model(x.unsqueeze(0)).squeeze(0)``.
+#
+# With running statistics and ``eval()`` the result is right. In training mode, writing
+# the statistics is refused under ``jacrev``, as above. With
+# ``track_running_stats=False`` it runs, but normalizes each sample by itself: that is
+# not what the network does to a batch, where a sample has no derivative of its own.
+layers = torch.nn.Sequential(
+    torch.nn.Conv2d(3, 3, 3), torch.nn.BatchNorm2d(3), torch.nn.Flatten()
+).eval()
+images = torch.randn(4, 3, 5, 5)
+
+
+def of_one(image):
+    return layers(image.unsqueeze(0)).squeeze(0)
+
+
+try:
+    vmap(jacrev(layers))(images)  # wrong
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("batch norm took one image")
+print(message)
+assert message == "expected 4D input (got 3D input)"
+of_each = vmap(jacrev(of_one))(images)  # right
+print(tuple(of_each.shape))
+torch.testing.assert_close(of_each, jacrev(layers)(images)[range(4), :, range(4)])
+try:
+    layers.train()
+    vmap(jacrev(of_one))(images)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a transform wrote to a captured tensor")
+assert "would mutate a captured Tensor" in message
+layers[1] = torch.nn.BatchNorm2d(3, track_running_stats=False).eval()
+assert not vmap(of_one)(images).allclose(layers(images), atol=0.01)
+assert vmap(torch.nn.Flatten())(images).shape == (4, 3, 25)
+
 
 # %%
 # The Hessian of a loss by the parameters of a model, and its product with a vector

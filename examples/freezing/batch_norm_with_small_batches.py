@@ -165,7 +165,9 @@ assert norm.eval()(good).isfinite().all()
 # norms, not the backbone, and often only their statistics. What to do:
 #
 # - *From scratch, no pretrained weights*: don't freeze. The statistics are 0 and 1, and
-#   the layer normalizes nothing, see below. With small batches: ``nn.GroupNorm``.
+#   the layer normalizes nothing, see below. With small batches: ``nn.GroupNorm``. Leave
+#   out ``requires_grad = False`` of the backbone or extractor, too: its random features
+#   would stay random.
 # - *Pretrained, few images on each GPU*: freeze. `YOLACT
 #   <https://github.com/dbolya/yolact/issues/210>`__ does it up to 6.
 # - *Pretrained, large batches, and similar data*: both work. Compare.
@@ -179,6 +181,36 @@ frozen_out = scratch.eval()(data)
 print("from scratch, frozen: changes nothing:", frozen_out.allclose(data, atol=1e-3))
 assert frozen_out.allclose(data, atol=1e-3)
 assert scratch.train()(data).mean(0).abs().max() < 1e-5
+
+# %%
+# Two domains through one batch norm: bad in ``eval()`` on the source domain
+# --------------------------------------------------------------------------
+# ``requires_grad=False`` freezes ``weight`` and ``bias``. ``running_mean`` and
+# ``running_var`` are buffers, which each forward in training mode updates, frozen or
+# not. If source and target pass through the same layer, the statistics become those of
+# a mixture, or of the target, if it comes last. In training each batch was normalized
+# by itself, so nobody saw it; ``eval()`` uses the mixture, which fits neither domain.
+# The same happens with clean and adversarial, real and generated, labeled and unlabeled
+# batches. The cure is one of these:
+#
+# - ``eval()`` for the batch norms after each ``train()``: the statistics of the
+#   pretraining stay, which are right for the source, if it was pretrained on that,
+# - a batch norm, or a copy of its statistics, for each domain,
+# - statistics estimated anew before the test, on the domain of the test, as in the last
+#   section.
+averages = {}
+for way in ("shared", "eval()", "one for each"):
+    of_source = nn.BatchNorm1d(1).requires_grad_(False).train(way != "eval()")
+    of_target = nn.BatchNorm1d(1) if way == "one for each" else of_source
+    for _ in range(100):
+        of_source(torch.randn(64, 1))
+        of_target(torch.randn(64, 1) + 10)
+    tested = of_source.eval()(torch.randn(1000, 1))
+    averages[way] = tested.mean().item()
+    print(f"{way:13}{abs(round(averages[way])):2} from 0")
+assert averages["shared"] < -4
+assert abs(averages["eval()"]) < 0.2
+assert abs(averages["one for each"]) < 0.2
 
 
 # %%

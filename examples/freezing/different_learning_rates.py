@@ -254,6 +254,48 @@ assert rows == {
 }
 
 # %%
+# The learning rate is 0, and the loss still falls or changes
+# -----------------------------------------------------------
+# If each group of each optimizer has ``lr=0``, no step moves a weight (``Rprop`` and an
+# infinite gradient are exceptions, see below). But the loss depends on more than the
+# weights. Each batch is another one, and dropout and augmentation draw anew. In
+# training mode batch norm updates its running statistics in each forward, so the loss
+# in ``eval()`` changes: it falls while the statistics come closer to the data. To see
+# whether a part is frozen, don't look at the loss. Compare its parameters and buffers
+# before and after. With the frozen part in ``eval()``, the buffers stay as well. If
+# parameters differ, another optimizer or group has them, or the scheduler raised the
+# rate, see above.
+torch.manual_seed(0)
+network = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+data = torch.randn(256, 2) + 3
+wanted = network(data).detach()
+network[1].reset_running_stats()
+optimizer = torch.optim.Adam(network.parameters(), lr=0.0)
+before = {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def validation_loss():
+    with torch.no_grad():
+        return nn.functional.mse_loss(network.eval()(data), wanted).item()
+
+
+losses = [validation_loss()]
+for trains in (True, False):
+    network.train(trains)
+    for chosen in torch.randint(256, (50, 64)):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(network(data[chosen]), wanted[chosen]).backward()
+        optimizer.step()
+    losses.append(validation_loss())
+after = network.state_dict()
+print([f"{loss:.2f}" for loss in losses])
+print("changed:", *(name for name in after if not after[name].equal(before[name])))
+assert losses[1] < 0.1 * losses[0]
+assert losses[2] == losses[1]
+buffers = [name for name, _ in network.named_buffers()]
+assert [name for name in after if not after[name].equal(before[name])] == buffers
+
+# %%
 # A gradient of inf makes it NaN
 # ------------------------------
 # Zero times infinity is NaN, so with SGD, Adam and others one infinite gradient makes a

@@ -179,7 +179,8 @@ assert not mine.stem.weight.requires_grad
 #   Train the head first, then everything (``Freeze_Train``, then unfreeze). The frozen
 #   phase is short and cheap, and the result depends on the second one and its rate:
 #   :doc:`unfreeze_gradually`.
-# - *No pretrained weights*: don't freeze. Random features stay random.
+# - *No pretrained weights*: don't freeze. Random features stay random. Leave out
+#   ``freeze_bn()``, too: :doc:`batch_norm_with_small_batches`.
 #
 # In the table, all numbers are accuracies on new data. The pretrained backbone knows
 # whether two of its inputs have the same sign. The task ``close`` asks for just this,
@@ -335,6 +336,41 @@ ax.plot(cached_losses, "C3D", mfc="none", mew=1.5, label="model.head(features)")
 ax.set(xlabel="step", ylabel="loss", xticks=range(0, 21, 5), ylim=0)
 ax.legend()
 plt.show()
+
+# %%
+# Are pretrained encoders frozen by default? Train only the decoder
+# -----------------------------------------------------------------
+# No: loading weights freezes nothing, with ``load_state_dict()`` and with an option
+# such as ``weights=`` or ``encoder_weights="imagenet"``. (A few things that freeze are
+# at the end of this page.) For a segmentation network, an autoencoder or a captioner:
+# freeze ``model.encoder`` after the weights are loaded, give the optimizer only what
+# trains, and call ``model.encoder.eval()`` after each ``model.train()``. Then count.
+# A segmentation head is often a part of its own beside the decoder. It must train, too:
+# so freeze the encoder, instead of all but the decoder.
+unet = nn.ModuleDict(
+    {
+        "encoder": nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)),
+        "decoder": nn.Conv2d(4, 4, 3, padding=1),
+        "segmentation_head": nn.Conv2d(4, 2, 1),
+    }
+)
+pretrained = copy.deepcopy(unet["encoder"].state_dict())
+unet["encoder"].load_state_dict(pretrained)
+assert all(p.requires_grad for p in unet.parameters())
+unet["encoder"].requires_grad_(False)
+optimizer = torch.optim.AdamW(p for p in unet.parameters() if p.requires_grad)
+unet.train()
+unet["encoder"].eval()
+mask = unet["segmentation_head"](unet["decoder"](unet["encoder"](images)))
+mask.square().mean().backward()
+optimizer.step()
+for name, part in unet.items():
+    trains = sum(p.numel() for p in part.parameters() if p.requires_grad)
+    print(f"{name:18}{trains:4} of {sum(p.numel() for p in part.parameters())} train")
+    assert (trains == 0) == (name == "encoder")
+state = unet["encoder"].state_dict()
+assert all(state[name].equal(pretrained[name]) for name in state)
+assert unet["decoder"].weight.grad.any()
 
 # %%
 # A detector is too slow to train: which layers do I freeze?

@@ -171,6 +171,49 @@ for order in (
 assert kinds == [(True, False), (True, False), (False, True), (False, False)]
 
 # %%
+# This code has no ``optimizer.zero_grad()`` and is right: why does mine get worse?
+# ---------------------------------------------------------------------------------
+# Yours steps with the sum of all gradients since the start. That is momentum which
+# forgets nothing: the steps grow and overshoot. An easy task may be learned all the
+# same; on another, the accuracy may fall to that of guessing. Code without the call
+# clears in another place, or has nothing to clear:
+#
+# - a helper does it: ``Trainer``, a ``train_step()``, ``fit()``, ``model.zero_grad()``,
+# - a hand-written ``sgd()`` ends with ``param.grad.zero_()``, or sets None,
+# - ``torch.autograd.grad()`` returns the gradient and adds nothing to ``.grad``,
+# - it is another framework: TensorFlow and JAX return gradients, and `MXNet
+#   <https://mxnet.apache.org/versions/master/api/python/docs/api/gluon/parameter.html>`__
+#   overwrites them by default (``grad_req='write'``; read, not run).
+#
+# Copied into a loop that calls ``backward()`` and ``step()``, such code lacks one line.
+# Below, a weight should go from 0 to 3. How far away it is after 50 steps or more:
+
+
+def farthest(way):
+    weight, away = torch.zeros(1, requires_grad=True), []
+    for _ in range(60):
+        loss = (weight - 3).square().sum()
+        if way == "autograd.grad()":
+            (gradient,) = torch.autograd.grad(loss, weight)
+        else:
+            loss.backward()
+            gradient = weight.grad
+        with torch.no_grad():
+            weight -= 0.1 * gradient
+        if way == "param.grad.zero_()":
+            gradient.zero_()
+        away.append(abs(weight.item() - 3))
+    return max(away[50:])
+
+
+distances = {}
+for way in ("param.grad.zero_()", "autograd.grad()", "never cleared"):
+    distances[way] = farthest(way)
+    print(f"{way:20}{distances[way]:.2f}")
+assert distances["never cleared"] > 2
+assert distances["param.grad.zero_()"] == distances["autograd.grad()"] < 0.01
+
+# %%
 # ``model.zero_grad()`` or ``optimizer.zero_grad()``?
 # ---------------------------------------------------
 # They do the same if the optimizer holds all parameters of the model and no others.

@@ -107,6 +107,29 @@ print(
 )
 assert all(torch.equal(trained[n], value) for n, value in model.state_dict().items())
 
+# %%
+# Only parameters are averaged: is the teacher's batch norm still at 0 and 1?
+# ---------------------------------------------------------------------------
+# That depends on the mode in which the teacher is called. ``parameters()`` leaves out
+# the buffers, so the average never touches ``running_mean`` and ``running_var``.
+#
+# - The teacher is called in training mode: each forward normalizes with its batch and
+#   also updates the teacher's own statistics, frozen and under ``no_grad()`` as well.
+#   They belong to its own weights and its own inputs, and a later ``eval()`` uses them.
+#   That is good if these inputs are like those of the test.
+# - The teacher is called in ``eval()`` only, or never before the test: nothing updates
+#   them. They are those it began with, 0 and 1 in a new network. Copy the buffers, or
+#   average those in floating point and copy the counters, or estimate them anew.
+means = {}
+for mode in ("train()", "eval()"):
+    called = nn.BatchNorm1d(1).requires_grad_(False).train(mode == "train()")
+    with torch.no_grad():
+        for _ in range(100):
+            called(torch.randn(64, 1) + 100)
+    means[mode] = round(called.running_mean.item())
+print(means)
+assert means == {"train()": 100, "eval()": 0}
+
 # %% tags=["hide-input"]
 # The error of the teacher in each step. Its buffers are copied (solid) or keep the
 # statistics that they began with (dashed).
@@ -398,12 +421,50 @@ else:
 assert message.startswith("result type Float can't be cast")
 
 # %%
+# DeepSpeed ZeRO-3: the parameters are ``tensor([])``, how do I keep an EMA?
+# --------------------------------------------------------------------------
+# ZeRO-3 splits each parameter over the processes and leaves an empty placeholder
+# outside of forward and backward. It is neither lost nor frozen; ``p.ds_numel`` has its
+# size. A copy of placeholders is empty, too, and the average of empty tensors does
+# nothing, without an error. (An average that was made before, with the whole weights,
+# raises ``The size of tensor a must match``.) Two ways work, from `DeepSpeed's
+# documentation <https://deepspeed.readthedocs.io/en/latest/zero3.html>`__, not run
+# here:
+#
+# - A whole average: after each step, *all* processes call
+#   ``deepspeed.utils.safe_get_full_fp32_param(p)`` for each parameter that trains, one
+#   after the other, and one of them updates its average, on the CPU if it is large. Or
+#   read ``p`` within ``deepspeed.zero.GatheredParameters(p)``. To *write* the average
+#   into the model, pass ``modifier_rank=0``.
+# - An average in parts: each process updates that of its own part,
+#   ``safe_get_local_fp32_param(p)``, which needs no communication. The average works
+#   element by element, so the parts give the same; put them together when you save.
+#
+# Both functions return ``float32``. A gathered ``p`` may be ``bfloat16``: keep the
+# average in ``float32``, see below. How to look at sharded parameters in general:
+# :doc:`/gallery/beyond/freezing_under_fsdp`.
+old, new = torch.randn(10), torch.randn(10)
+parts = [a.lerp(b, 0.1) for a, b in zip(old.chunk(2), new.chunk(2), strict=True)]
+print("parts as the whole:", torch.cat(parts).allclose(old.lerp(new, 0.1)))
+torch.testing.assert_close(torch.cat(parts), old.lerp(new, 0.1))
+placeholder = torch.empty(0)
+assert placeholder.clone().lerp_(placeholder, 0.1).numel() == 0
+try:
+    old.clone().lerp_(placeholder, 0.1)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a placeholder was averaged")
+assert message.startswith("The size of tensor a (10) must match")
+
+# %%
 # Where it ends
 # -------------
 # - In a coarse dtype, a small step is rounded away: a teacher in ``bfloat16`` with a
 #   rate of 0.001 stays where it is. Keep its weights in ``float32``.
 # - A teacher in training mode normalises with its own batch, and the buffers don't
-#   matter for its output. Its dropout makes the targets random.
+#   matter for its output, only for a later ``eval()``. Its dropout makes the targets
+#   random.
 # - Many implementations call ``param.detach_()`` on each parameter of the teacher. It
 #   does the same as ``requires_grad_(False)``. With neither it nor ``no_grad()``,
 #   ``backward()`` computes gradients for the teacher, although no optimizer holds it.

@@ -216,6 +216,37 @@ with torch.no_grad():
 assert not verdict.requires_grad
 
 # %%
+# ``backward()`` or ``step()``: which one changes the second network?
+# -------------------------------------------------------------------
+# ``backward()`` changes no weight. It adds a gradient to the ``.grad`` of all leaves
+# that require one, in both networks. ``step()`` changes only what its own optimizer
+# holds. So if the loss of a second, pretrained network trains the first one, the second
+# stays as it is without ``optimizer2.step()``. But its ``.grad`` grows with each
+# ``backward()``, and its batch norm follows the batches. Freeze it and call ``eval()``,
+# as in :doc:`optimise_the_input`; ``no_grad()`` or ``detach()`` would stop the gradient
+# of the first. And one ``backward()`` of ``loss1 + loss2`` needs no
+# ``retain_graph=True``: both are in one backward pass.
+net1, net2, x = nn.Linear(2, 2), nn.Linear(2, 1), torch.randn(4, 2)
+optimizer1 = torch.optim.SGD(net1.parameters(), lr=0.1)
+for frozen in (False, True):
+    net2.requires_grad_(not frozen).zero_grad()
+    weights, sizes = [net.weight.clone() for net in (net1, net2)], []
+    for _ in range(2):
+        optimizer1.zero_grad()
+        out = net1(x)
+        loss1, loss2 = (out - 1).square().mean(), net2(out).mean()
+        (loss1 + loss2).backward()
+        unchanged = net1.weight.equal(weights[0])
+        sizes.append(None if frozen else net2.bias.grad.item())
+    optimizer1.step()
+    pairs = zip((net1, net2), weights, strict=True)
+    moved = [not net.weight.equal(old) for net, old in pairs]
+    print(f"{frozen=!s:6} moved: {moved}, .grad of net2: {sizes}")
+    assert unchanged
+    assert moved == [True, False]
+    assert sizes == ([None, None] if frozen else [1, 2])
+
+# %%
 # The generator's loss leaves a gradient in the discriminator
 # -----------------------------------------------------------
 # If the discriminator is not frozen in the generator's step, ``g_loss.backward()`` also

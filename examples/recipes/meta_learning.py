@@ -317,6 +317,36 @@ for copies in (True, False):
     assert (initial.grad is None) == copies
 
 # %%
+# First-order MAML with higher: ``track_higher_grads=False``, and ``.grad`` is None
+# ---------------------------------------------------------------------------------
+# That is no bug: with ``track_higher_grads=False`` each inner step detaches the new
+# weights. The outer ``backward()`` stops at the adapted ones, whatever
+# ``copy_initial_weights`` is, and the model gets nothing. (Read in `its optimizer
+# <https://github.com/facebookresearch/higher/blob/main/higher/optim.py>`__, not run.)
+# First-order MAML needs just the gradient at the adapted weights: compute it for
+# ``fmodel.parameters()`` with ``torch.autograd.grad()``, and write it into ``.grad`` of
+# the original, with several tasks the sum or the mean. It is the same as with a link to
+# the original and constant inner gradients (``create_graph=False``), as above.
+weights = dict(model.named_parameters())
+loss = F.mse_loss(functional_call(model, weights, inputs[0]), targets[0])
+gradients = torch.autograd.grad(loss, weights.values())
+adapted = {
+    name: (weight - 0.3 * gradient).detach().requires_grad_()
+    for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+}
+outer = F.mse_loss(functional_call(model, adapted, inputs[1]), targets[1])
+model.zero_grad()
+outer.backward(retain_graph=True)  # wrong
+print("backward():     ", {parameter.grad for parameter in model.parameters()})
+assert all(parameter.grad is None for parameter in model.parameters())
+gradients = torch.autograd.grad(outer, adapted.values())  # right
+for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+    parameter.grad = gradient
+print("autograd.grad():", torch.allclose(model[0].weight.grad, first_order[0]))
+for parameter, gradient in zip(model.parameters(), first_order, strict=True):
+    torch.testing.assert_close(parameter.grad, gradient)
+
+# %%
 # Evaluation of MAML under ``no_grad()``, or in ``validation_step``: it raises
 # ----------------------------------------------------------------------------
 # The inner loop needs gradients, also where nothing is trained for good. Under

@@ -466,6 +466,50 @@ for name, loss in losses.items():
 assert picture.grad.any()
 
 # %%
+# Guidance: ``latents.requires_grad_()`` before or after the U-Net?
+# -----------------------------------------------------------------
+# In sampling with a loss (of CLIP, a classifier, a measurement) the latents get a
+# gradient in each step. Where it begins decides what it contains:
+#
+# - After the U-Net, which ran under ``no_grad()``: the noise prediction is a constant.
+#   The gradient goes through the formula of the scheduler and through the decoder. It
+#   is cheap, and an approximation.
+# - Before the U-Net, without ``no_grad()``: the whole gradient, which also has the part
+#   through the U-Net. All activations of the U-Net are kept for it, in each step.
+#   Freeze its weights; activation checkpointing saves memory.
+#
+# In both, ``detach()`` the latents after each step. Otherwise the graph of each step
+# holds on to the one before, and the memory grows. Which one gives better pictures,
+# only a comparison shows.
+from gradguide import saved
+
+unet = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 4))
+unet.requires_grad_(False)
+aim, signal = torch.randn(2, 4), 0.5
+noisy = torch.randn(2, 4)
+
+
+def guidance(latents, *, before):
+    latents = latents.detach().requires_grad_(before)
+    with torch.set_grad_enabled(before):
+        noise_pred = unet(latents)
+    latents.requires_grad_()
+    clean = (latents - (1 - signal) ** 0.5 * noise_pred) / signal**0.5
+    loss = functional.mse_loss(encoder(clean), aim)
+    kept = saved(loss, unet).bytes
+    (gradient,) = torch.autograd.grad(loss, latents)
+    return gradient, noise_pred.requires_grad, kept
+
+
+cheap, constant, little = guidance(noisy, before=False)
+whole, recorded, much = guidance(noisy, before=True)
+print("the same gradient:", cheap.allclose(whole))
+print(f"bytes: {little} after, {much} before")
+assert (constant, recorded) == (False, True)
+assert not cheap.allclose(whole, rtol=0.01)
+assert much > 2 * little
+
+# %%
 # Where it ends
 # -------------
 # - In training mode, a frozen network still changes: the statistics of its batch norm

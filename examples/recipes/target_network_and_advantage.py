@@ -171,12 +171,46 @@ for everything in (False, True):
     assert (abs(weights[True] - weights[False]) < 1e-6) != everything
 
 # %%
-# In double DQN, the index of the best action has no gradient. In SAC, the target has
-# the action and the log-probability of the current actor in it. Without ``detach()``,
-# the critic's loss then gives the actor a gradient.
-q_values = network(states)
-assert q_values.requires_grad
-assert not q_values.argmax(1).requires_grad
+# Double DQN does not converge: does a second ``detach()`` help, at the best action?
+# ----------------------------------------------------------------------------------
+# No. ``detach()`` at the end of the target cuts off all that the target was computed
+# from, both networks included. And the index from ``argmax`` is an integer, which has
+# no gradient in any case. A second ``detach()`` before it changes no gradient; if a run
+# with it is better, that was chance: compare several seeds. Compute the whole target
+# under ``no_grad()``, which also saves the graph. Only the prediction must not be
+# detached. If it does not converge, look elsewhere: ``1 - done``, the network that
+# chooses (the one that learns) and the one that evaluates (the target network), how
+# often that is updated, the shapes, the learning rate.
+online, slow = nn.Linear(2, 3), nn.Linear(2, 3)
+seen, following, taken = torch.randn(8, 2), torch.randn(8, 2), torch.randint(3, (8, 1))
+
+
+def of_double_dqn(way):
+    with torch.set_grad_enabled(way != "no_grad()"):
+        q_values = online(following)
+        if way == "twice":
+            q_values = q_values.detach()
+        best = q_values.argmax(1, keepdim=True)
+        assert not best.requires_grad
+        target = reward + discount * slow(following).gather(1, best)
+    target = target if way == "no_grad()" else target.detach()
+    loss = nn.functional.mse_loss(online(seen).gather(1, taken), target)
+    online.zero_grad()
+    slow.zero_grad()
+    loss.backward()
+    assert slow.weight.grad is None
+    return online.weight.grad
+
+
+once = of_double_dqn("once")
+same = {way: of_double_dqn(way).equal(once) for way in ("twice", "no_grad()")}
+print(same)
+assert all(same.values())
+assert once.any()
+
+# %%
+# In SAC, the target has the action and the log-probability of the current actor in it.
+# Without ``detach()``, the critic's loss then gives the actor a gradient.
 policy = torch.distributions.Normal(actor(states), 0.1)
 next_actions = policy.rsample()
 target = -0.2 * policy.log_prob(next_actions)
