@@ -56,6 +56,16 @@ scaler.update()
 assert not torch.equal(head.weight, before)
 
 # %%
+# One optimizer, LoRA or 8 bits with ``fp16``: leaving out the step is no cure
+# ----------------------------------------------------------------------------
+# If this optimizer holds all that should train, the error says that nothing does. Count
+# the parameters with ``requires_grad``, and after ``backward()`` those with a gradient:
+# the adapter was loaded frozen, a reentrant checkpoint on a frozen base let no gradient
+# through while ``loss.requires_grad_()`` hid it, the chosen weights are integers, or
+# the optimizer was made before ``get_peft_model()``. The cures:
+# :doc:`/reference/errors/no_inf_checks_were_recorded_for_this_optimizer`.
+
+# %%
 # Does the error always come?
 # ---------------------------
 # No. A step does nothing, without an error, if the optimizer has ``fused=True``: it

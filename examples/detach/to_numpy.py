@@ -140,6 +140,56 @@ else:
 assert "once_differentiable" in message
 
 # %%
+# SciPy's ``odeint`` or ``solve_ivp``: the derivative of the solution of an ODE
+# -----------------------------------------------------------------------------
+# SciPy computes with NumPy, so there is no graph from the solution back to the times,
+# the initial value or the constants. ``torch.tensor(y, requires_grad=True)`` only makes
+# a new leaf, and ``autograd.grad`` says that the tensor ``appears to not have been used
+# in the graph``. ``allow_unused=True`` gives None. And ``t[-1]``, written in the call,
+# is a new tensor in any case: ask for ``t``, and index the gradient.
+#
+# - By the time at which you read the solution, you need no autograd: dy/dt is
+#   ``f(t, y)``, the right-hand side.
+# - By the initial value or the constants, solve with PyTorch: ``odeint(f, y0, t)`` of
+#   `torchdiffeq <https://github.com/rtqichen/torchdiffeq>`__ (not run here), or a few
+#   lines for a fixed step. A ``Function`` as above works, too, if you know the
+#   derivative.
+#
+# The same solver (Runge-Kutta) with NumPy, in the place of SciPy, and with PyTorch:
+from itertools import pairwise
+
+
+def solve(f, y, t):
+    for start, end in pairwise(t):
+        h = end - start
+        a = f(start, y)
+        b = f(start + h / 2, y + h / 2 * a)
+        c = f(start + h / 2, y + h / 2 * b)
+        d = f(end, y + h * c)
+        y = y + h / 6 * (a + 2 * b + 2 * c + d)
+    return y
+
+
+t = torch.linspace(0, 1, 11, dtype=torch.float64, requires_grad=True)
+rate = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+solution = solve(lambda t, y: -2.0 * y, 1.0, t.detach().numpy())
+y = torch.tensor(solution, requires_grad=True)  # wrong: a new leaf
+try:
+    torch.autograd.grad(y, t)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the solution had a graph")
+assert "appears to not have been used in the graph" in message
+assert torch.autograd.grad(y, t, allow_unused=True) == (None,)
+y = solve(lambda t, y: -rate * y, 1.0, t)  # right
+by_t, by_rate = torch.autograd.grad(y, [t, rate])
+print(f"{by_t[-1]:.3f} {-rate * y:.3f} {by_rate:.3f}")
+assert abs(y.item() - solution) < 1e-9
+assert abs(by_t[-1] + rate * y) < 1e-4
+assert abs(by_rate + torch.exp(-rate)) < 1e-4
+
+# %%
 # Why is my gradient wrong, without an error?
 # -------------------------------------------
 # Because some code wrote to the array, for example to scale it for a plot, and

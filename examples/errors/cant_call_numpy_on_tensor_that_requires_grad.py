@@ -47,6 +47,49 @@ print(np.exp(x.detach().numpy()))
 assert x.grad.equal(x.exp())
 
 # %%
+# ``np.sum``, ``np.mean``, ``np.concatenate`` of a list of tensors in ``forward()``
+# ---------------------------------------------------------------------------------
+# Here the advice of the message is wrong. After ``detach().numpy()`` the error is gone,
+# and so is the graph: the embeddings or layers before this line don't train any more,
+# and nothing says so as long as something behind it trains. Use the functions of
+# PyTorch, also in the loss:
+#
+# - ``np.sum(final, 0)``: ``torch.stack(final).sum(0)`` or ``sum(final)``;
+# - ``np.mean(final, 0)``: ``torch.stack(final).mean(0)``;
+# - ``np.max(final, 0)``: ``torch.stack(final).amax(0)``;
+# - ``np.concatenate(final)``: ``torch.cat(final)``.
+#
+# ``detach().cpu().numpy()`` is right for logs, plots and metrics.
+items, head = torch.nn.Embedding(3, 2), torch.nn.Linear(2, 1)
+final = [items.weight, 2 * items.weight]
+try:
+    np.sum(final, 0)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("NumPy took tensors that require grad")
+assert "Can't call numpy() on Tensor that requires grad" in message
+# Wrong: what the message advises. The head trains, the embedding does not.
+array = np.sum([part.detach().numpy() for part in final], 0)
+head(torch.from_numpy(array)).sum().backward()
+print(head.weight.grad is not None, items.weight.grad)
+assert head.weight.grad is not None
+assert items.weight.grad is None
+# Right: the same values, with a graph.
+total = torch.stack(final).sum(0)
+head(total).sum().backward()
+print(items.weight.grad is not None)
+assert items.weight.grad is not None
+assert np.allclose(total.detach().numpy(), array)
+assert total.equal(sum(final))
+means = torch.stack(final).mean(0), torch.stack(final).amax(0), torch.cat(final)
+arrays = [part.detach().numpy() for part in final]
+for tensor, array in zip(
+    means, (np.mean(arrays, 0), np.max(arrays, 0), np.concatenate(arrays)), strict=True
+):
+    assert np.allclose(tensor.detach().numpy(), array)
+
+# %%
 # It still fails after ``detach()``
 # ---------------------------------
 # - ``detach()`` returns a new tensor and leaves its own tensor as it is. If the result

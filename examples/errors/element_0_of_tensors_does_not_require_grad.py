@@ -91,8 +91,8 @@ for prefix in ("layers.1.", "1."):
     assert bool(trained) == net(x).requires_grad == (prefix == "1.")
 
 # %%
-# LoRA with PEFT and the ``Trainer``: ``gradient_checkpointing=True``
-# -------------------------------------------------------------------
+# Fine-tuning with LoRA, PEFT, ``Trainer``: ``gradient_checkpointing``, frozen input
+# ----------------------------------------------------------------------------------
 # The base is frozen, so the output of its embedding requires no gradient. A reentrant
 # checkpoint looks at this input only, and what it returns requires no gradient either,
 # although the adapters inside are trainable. Each of these is enough:
@@ -128,6 +128,55 @@ found.append(requires_grad(use_reentrant=True))
 hook.remove()
 print(found)
 assert found == [False, True, True]
+
+# %%
+# It trains with one dataset, and with my own dataset it raises
+# -------------------------------------------------------------
+# Compare the two runs first: the number of trainable parameters, and the options for
+# freezing and checkpointing (see above). If they are the same, it is a batch. Walk
+# through the dataset, without training, until ``loss.requires_grad`` is False, and look
+# at this batch:
+#
+# - It does not reach the part that trains. If only the projector of the images trains
+#   and the batch has text alone, everything in this loss is frozen.
+# - It has no target, after a filter or because a column has another name, and the code
+#   puts a constant in the place of the loss
+#   (:doc:`/gallery/three-ways/backward_without_a_graph`).
+#
+# Leave such a batch out, or add ``0 * projector(zeros).sum()`` to its loss. Labels that
+# are all -100 are another problem: the loss is nan, but has a graph. Without any
+# labels, many models return None: :doc:`nonetype_object_has_no_attribute`.
+words = torch.nn.Embedding(5, 2).requires_grad_(False)
+projector, scores = torch.nn.Linear(3, 2), torch.nn.Linear(2, 5).requires_grad_(False)
+
+
+def loss_of(batch):
+    hidden = words(batch["ids"])
+    if "image" in batch:
+        hidden = hidden + projector(batch["image"])
+    if not len(batch["labels"]):
+        return torch.tensor(0.0)
+    return torch.nn.functional.cross_entropy(scores(hidden), batch["labels"])
+
+
+ids, none = torch.tensor([1, 2]), torch.tensor([], dtype=torch.int64)
+image = {"image": torch.ones(2, 3)}
+dataset = {
+    "image": {"ids": ids, "labels": ids, **image},
+    "text alone": {"ids": ids, "labels": ids},
+    "no labels": {"ids": ids, "labels": none, **image},
+    "labels of -100": {"ids": ids, "labels": torch.tensor([-100, -100]), **image},
+}
+losses = {name: loss_of(batch) for name, batch in dataset.items()}
+for name, loss in losses.items():
+    print(f"{name:15}", loss.requires_grad, loss.isnan().item())
+assert [loss.requires_grad for loss in losses.values()] == [True, False, False, True]
+assert losses["labels of -100"].isnan()
+# Right: each loss depends on the projector.
+loss = losses["text alone"] + 0 * projector(torch.zeros(1, 3)).sum()
+loss.backward()
+assert loss.item() == losses["text alone"].item()
+assert not projector.weight.grad.any()
 
 # %%
 # Transfer learning: the new head was replaced and then frozen, too

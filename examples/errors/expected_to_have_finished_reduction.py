@@ -196,6 +196,82 @@ assert fails(drops)
 assert not fails(keeps)
 
 # %%
+# ``find_unused_parameters=True`` is set, and the error stays
+# -----------------------------------------------------------
+# Look first whether the option has arrived: ``print(wrapped.find_unused_parameters)``.
+# In a framework, another key or another wrapper may have got it.
+#
+# If it is True, DDP expected a gradient that did not come. It searches the graph from
+# the tensors that the last call of ``wrapped(...)`` returned, and expects one for each
+# parameter that it finds. If the loss leaves out a part of a plain tuple, list or
+# dictionary, DDP notices. It does not in these cases:
+#
+# - The output left out is in a dataclass, or in your own subclass of ``dict`` or
+#   ``list``. Return a plain dictionary, or only what the loss needs. A ``ModelOutput``
+#   of transformers is no problem.
+# - The loss does not come from the last call, but from an earlier one that used fewer
+#   parameters, or from ``wrapped.module(...)``. In each step, call ``wrapped(...)``
+#   once, and compute the loss from its result.
+# - ``backward(inputs=...)`` names only some parameters. Freeze the others instead,
+#   before the wrapping.
+# - ``static_graph=True`` is set as well. Then a plain tuple or dictionary is no help.
+#
+# For the names, see below: *Which parameter is it?* In tensors that DDP does not find,
+# because they are in a set, an object of a class of your own or an attribute, the
+# error is another one: :doc:`expected_to_mark_a_variable_ready_only_once`.
+import warnings
+from dataclasses import dataclass
+
+
+@dataclass
+class Output:
+    first: torch.Tensor
+    second: torch.Tensor
+
+
+class Returns(Branches):
+    def forward(self, x, kind=dict):
+        return kind(first=self.first(x), second=self.second(x))
+
+
+def in_a_dictionary(wrapped):
+    wrapped(x)["first"].sum().backward()
+
+
+def in_a_dataclass(wrapped):
+    wrapped(x, Output).first.sum().backward()
+
+
+def past_the_wrapper(wrapped):
+    wrapped(x)
+    wrapped.module(x)["first"].sum().backward()
+
+
+def some_inputs(wrapped):
+    wrapped(x)["first"].sum().backward(inputs=[*wrapped.module.first.parameters()])
+
+
+def stays(step, **options):
+    wrapped, message = DDP(Returns(), find_unused_parameters=True, **options), ""
+    try:
+        for _ in range(3):
+            step(wrapped)
+    except RuntimeError as error:
+        message = str(error)
+    assert message.startswith("Expected to have finished reduction") == bool(message)
+    return bool(message)
+
+
+# Right: in a dictionary. Wrong: the others.
+ways = in_a_dictionary, in_a_dataclass, past_the_wrapper, some_inputs
+found = {way.__name__: stays(way) for way in ways}
+print(found)
+assert list(found.values()) == [False, True, True, True]
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    assert stays(in_a_dictionary, static_graph=True)
+
+# %%
 # A part that is never used, and the opposite warning
 # ---------------------------------------------------
 # Freeze a head of the pretraining that nothing uses, or delete it, before you wrap. Do

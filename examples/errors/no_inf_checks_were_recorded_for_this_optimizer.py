@@ -113,12 +113,137 @@ for output, optimizer in ((cut, of_first), (whole, of_a_copy), (whole, of_first)
     assert (first.weight.grad is None) == (output is cut)
 
 # %%
+# *element 0 of tensors does not require grad* came first, and I silenced it
+# --------------------------------------------------------------------------
+# Both errors have one cause: the loss has no graph to the parameters. With
+# ``loss.requires_grad_()`` or ``Variable(loss, requires_grad=True)``, ``backward()``
+# runs, but it gives a gradient to the loss alone, and now the scaler complains. Remove
+# that line, and mend what :doc:`element_0_of_tensors_does_not_require_grad` names: all
+# parameters are frozen, a reentrant checkpoint has a frozen input, or a call drops the
+# graph. To find the place, walk from the loss towards the input, to the first tensor
+# that requires a gradient: the graph is lost behind it. If there is none, look at
+# ``requires_grad`` of the parameters and at ``torch.is_grad_enabled()``. Without a
+# scaler, nothing would be raised, and nothing would train.
+net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
+
+
+def one_step(silenced):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimizer.zero_grad()
+    scaler = torch.amp.GradScaler("cpu")
+    # Right: the loss is computed from the parameters.
+    loss = net(torch.ones(1, 2)).sum()
+    if silenced:
+        # Wrong: detach() drops the graph, and the loss is a leaf.
+        loss = loss.detach().requires_grad_()
+    scaler.scale(loss).backward()
+    try:
+        scaler.step(optimizer)
+    except AssertionError as error:
+        return str(error)
+    scaler.update()
+    return "stepped"
+
+
+found = one_step(silenced=True), one_step(silenced=False)
+print(*found, sep="\n")
+assert found == ("No inf checks were recorded for this optimizer.", "stepped")
+
+# %%
+# LoRA, PEFT, ``fp16``, ``load_in_8bit``: no parameter has a gradient
+# -------------------------------------------------------------------
+# Here the optimizer is the only one, so skipping its step is no cure. After
+# ``backward()``, count the parameters that train, and those with a gradient.
+#
+# - *None trains*, so ``model.print_trainable_parameters()`` shows 0. The adapter was
+#   loaded without ``is_trainable=True``
+#   (:doc:`/gallery/frameworks/adapter_is_loaded_frozen`), or something froze the model
+#   after ``get_peft_model()``, such as ``prepare_model_for_kbit_training()``. With
+#   ``enable_input_require_grads()``, ``backward()`` runs all the same: the input of the
+#   first block requires a gradient.
+# - *Some train, none has a gradient*: a reentrant checkpoint has an input that requires
+#   none, and the error of the loss was silenced. Pass ``use_reentrant=False``, or call
+#   ``enable_input_require_grads()``; for 8 and 4 bits,
+#   ``prepare_model_for_kbit_training()`` before ``get_peft_model()`` does it
+#   (:doc:`/gallery/frameworks/checkpointing_with_adapters`).
+# - *They have gradients*, but the optimizer holds others. It was made before
+#   ``get_peft_model()``, which freezes the base and adds new parameters. Make it after.
+#
+# Names that fit no layer raise an error of their own
+# (:doc:`not_found_in_the_base_model`). In plain PyTorch, with an adapter beside a
+# frozen layer:
+
+
+class WithAdapter(torch.nn.Module):
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.adapter = base.requires_grad_(False), torch.nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.base(x) + self.adapter(x)
+
+
+def counts(case):
+    base = torch.nn.Linear(2, 1)
+    made_before = torch.optim.SGD(base.parameters(), lr=0.1)
+    model = WithAdapter(base)
+    if case == "frozen":
+        model.requires_grad_(False)
+    held = made_before if case == "before" else torch.optim.SGD(model.parameters(), 0.1)
+    scaler = torch.amp.GradScaler("cpu")
+    # the input requires a gradient, as with enable_input_require_grads()
+    scaler.scale(model(torch.ones(1, 2, requires_grad=True)).sum()).backward()
+    try:
+        scaler.step(held)
+        stepped = True
+    except AssertionError:
+        stepped = False
+    parameters = list(model.parameters())
+    trained = sum(p.requires_grad for p in parameters)
+    return trained, sum(p.grad is not None for p in parameters), stepped
+
+
+# Wrong: all are frozen. Wrong: an optimizer from before. Right: one from after.
+found = [counts(case) for case in ("frozen", "before", "after")]
+print(found)
+assert found == [(0, 0, False), (2, 2, False), (2, 2, True)]
+
+# %%
+# ``quantization_bit`` with freeze tuning: the chosen layers hold integers
+# ------------------------------------------------------------------------
+# To train some of the original layers and freeze the rest, load the model without
+# quantisation, in ``bfloat16`` if the memory is short. The weights of a layer in 8 bits
+# are ``int8``, which can't require a gradient, so code that unfreezes what is floating
+# point finds nothing there, apart from biases and norms. If nothing is left, groups
+# without parameters are accepted, and the scaler raises the error. On a quantised
+# model, train LoRA adapters. LLaMA-Factory now says so itself: ``Quantization is only
+# compatible with the LoRA method`` (`LLaMA-Factory 2170
+# <https://github.com/hiyouga/LlamaFactory/issues/2170>`__, read, not run).
+layer, head = torch.nn.Module(), torch.nn.Linear(2, 1).requires_grad_(False)
+layer.codes = torch.nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
+trained = [p for p in layer.parameters() if p.is_floating_point()]
+optimizer = torch.optim.SGD([{"params": trained}], lr=0.1)
+scaler = torch.amp.GradScaler("cpu")
+x = torch.ones(1, 2, requires_grad=True)
+scaler.scale(head(x * layer.codes).sum()).backward()
+try:
+    scaler.step(optimizer)
+except AssertionError as error:
+    message = str(error)
+else:
+    raise AssertionError("an integer was trained")
+print(trained, message)
+assert (trained, message) == ([], "No inf checks were recorded for this optimizer.")
+
+# %%
 # No error, although all are frozen
 # ---------------------------------
 # With ``fused=True``, ``scaler.step()`` raises no error and changes nothing. And if the
 # frozen parameters still have a gradient from before, ``step()`` applies it: set
 # ``.grad`` to None when you freeze.
 fused = torch.optim.SGD(body.parameters(), lr=0.1, fused=True)
+scaler = torch.amp.GradScaler("cpu")
+scaler.scale(torch.ones(1))
 before = body.bias.detach().clone()
 scaler.step(fused)
 assert body.bias.equal(before)
@@ -130,4 +255,5 @@ assert not body.bias.equal(before)
 
 # %%
 # Read on: :doc:`/gallery/beyond/mixed_precision`,
+# :doc:`/gallery/beyond/quantised_and_scripted`,
 # :doc:`no_inf_checks_were_recorded_prior_to_update`.

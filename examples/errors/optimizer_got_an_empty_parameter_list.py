@@ -158,6 +158,68 @@ assert list(wrong.parameters()) == []
 assert len(list(right.parameters())) == 4
 
 # %%
+# ``model.params()`` works, ``model.parameters()`` is empty: weights as plain tensors
+# -----------------------------------------------------------------------------------
+# ``parameters()`` yields what is registered: each ``nn.Parameter`` that is assigned to
+# an attribute, and those of the submodules. A plain tensor is not registered, whatever
+# its ``requires_grad``. Nor is a ``Variable``, which is a plain tensor today, and a
+# buffer is registered, but not as a parameter. Layers for meta-learning keep their
+# weights like this on purpose, because the inner loop replaces them by results with a
+# graph, and a parameter can't be replaced so. Their own method lists them, often
+# ``params()``: give that to the optimizer, before the inner loop. Make such a model on
+# its device: ``model.to(...)`` leaves a plain tensor where it is, and a buffer that it
+# converts is a result (:doc:`cant_optimize_a_non_leaf_tensor`).
+#
+# In a model of your own, write ``nn.Parameter``. For an inner loop,
+# ``torch.func.functional_call`` takes the new weights as an argument:
+# :doc:`/gallery/recipes/meta_learning`.
+
+
+class Replaceable(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.ones(2, requires_grad=True))
+        self.bias = torch.zeros(1, requires_grad=True)
+
+    def params(self):
+        return [self.weight, self.bias]
+
+    def forward(self, x):
+        return x @ self.weight + self.bias
+
+
+model = Replaceable()
+try:
+    # Wrong: neither of the two is registered as a parameter.
+    torch.optim.SGD(model.parameters(), lr=0.1)
+except ValueError as error:
+    message = str(error)
+else:
+    raise AssertionError("a plain tensor was registered")
+assert message == "optimizer got an empty parameter list"
+# Right: the method of the model.
+optimizer = torch.optim.SGD(model.params(), lr=0.1)
+model(torch.ones(1, 2)).sum().backward()
+optimizer.step()
+print(len(list(model.parameters())), len(model.params()), model.weight.tolist())
+assert model.weight.allclose(torch.tensor(0.9))
+# What the layer is for: its weight can be a result.
+model.weight = model.weight - 0.1 * torch.ones(2)
+assert not model.weight.is_leaf
+layer = torch.nn.Linear(2, 1)
+try:
+    layer.weight = layer.weight - 0.1
+except TypeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a parameter was replaced by a result")
+assert message.startswith("cannot assign")
+# A conversion makes a result of the buffer, and leaves the plain tensor.
+model = Replaceable().double()
+assert not model.weight.is_leaf
+assert model.bias.dtype == torch.float32
+
+# %%
 # The list of biases is empty: all layers have ``bias=False``
 # -----------------------------------------------------------
 # Code such as YOLO's sorts the parameters into ``pg0``, ``pg1`` and ``pg2``, makes the

@@ -109,7 +109,10 @@ plt.show()
 # -------------
 # - On a loss that has a graph, ``requires_grad_(True)`` changes nothing.
 # - On the *input* of a reentrant checkpoint it is the cure: such a checkpoint gives its
-#   parameters gradients only if one of its inputs requires one.
+#   parameters gradients only if one of its inputs requires one. When a frozen model is
+#   fine-tuned, ``model.enable_input_require_grads()`` does that, and with
+#   ``gradient_checkpointing_kwargs={"use_reentrant": False}`` it is not needed
+#   (:doc:`/gallery/frameworks/checkpointing_with_adapters`).
 # - A weight without a new gradient can move: an optimizer still applies a gradient that
 #   was left in ``.grad``.
 from torch.utils.checkpoint import checkpoint

@@ -54,6 +54,43 @@ assert y1.grad_fn is not None
 assert all(loss.grad_fn is None for loss in losses)
 
 # %%
+# A prompt for a frozen language model (PLM): ``model.parameters()`` doesn't help
+# -------------------------------------------------------------------------------
+# To hand a frozen parameter to the optimizer doesn't unfreeze it: the optimizer accepts
+# it, and skips it, because it has no gradient. A template that is only text has no
+# parameters. With a frozen model, nothing is left to train. A prefix or a soft prompt
+# is made of parameters, so the same script runs with it. Count those that train, and
+# unfreeze a part of the model, or take a prompt that trains. In OpenPrompt,
+# ``ManualTemplate`` with ``freeze_plm=True`` is this case; ``freeze_plm=False`` trains
+# the model (`source
+# <https://github.com/thunlp/OpenPrompt/blob/main/openprompt/pipeline_base.py>`__, not
+# run). More: :doc:`/gallery/frameworks/lora_freeze_or_a_prompt`.
+words = torch.nn.Embedding(5, 2)
+plm = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh(), torch.nn.Linear(2, 5))
+model = torch.nn.ModuleDict({"words": words, "plm": plm}).requires_grad_(False)
+soft_prompt = torch.nn.Parameter(torch.zeros(1, 2))
+
+
+def loss_with(*prompt):
+    return plm(torch.cat([*prompt, words(torch.tensor([1, 2]))])).logsumexp(1).sum()
+
+
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # wrong: all of them are frozen
+print(sum(p.requires_grad for p in model.parameters()), loss_with().requires_grad)
+assert not loss_with().requires_grad
+with_prompt = loss_with(soft_prompt)  # right: a prompt that trains
+plm[2].requires_grad_(True)  # right, too: a part of the model, before the forward
+unfrozen = loss_with()
+for loss, parameter in ((with_prompt, soft_prompt), (unfrozen, plm[2].weight)):
+    loss.backward()
+    assert parameter.grad.any()
+print([name for name, p in model.named_parameters() if p.requires_grad])
+assert plm[0].weight.grad is None
+before = plm[0].weight.clone()
+optimizer.step()
+assert plm[0].weight.equal(before)
+
+# %%
 # Does ``loss.requires_grad_()`` help?
 # ------------------------------------
 # The error goes away, and no parameter gets a gradient: the loss is now a leaf, and
