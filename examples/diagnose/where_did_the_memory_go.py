@@ -197,7 +197,8 @@ assert list(sizes.values()) == [131072, 131072, 2048, 4096]
 #   smaller where the samples are long.
 # - *It stays, and the message says that much is* ``reserved by PyTorch but
 #   unallocated``: fragmentation, which batches of varying shape cause. Set
-#   ``PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True``, as the message says.
+#   the variable that the message names, ``PYTORCH_CUDA_ALLOC_CONF`` or
+#   ``PYTORCH_ALLOC_CONF``, to ``expandable_segments:True``.
 #
 # ``empty_cache()`` only gives unused memory back to the driver; no tensor becomes free
 # (:torch:`Memory management <notes/cuda.html#memory-management>`, read, not run: no GPU
