@@ -239,6 +239,67 @@ print(type(converted).__name__, converted.training, converted.weight.requires_gr
 assert not converted.training
 assert not converted.weight.requires_grad
 
+
+# %%
+# LoRA: ``Parameters which did not receive grad``, and find_unused_parameters=True
+# --------------------------------------------------------------------------------
+# The listed adapters get no gradient because nothing that they compute reaches the
+# loss. Often they sit in the last block of a model with two streams, image and text:
+# only the image is decoded, so the text branch of this block is computed for nothing.
+# They would learn nothing on one GPU either; there, nobody waits for them.
+#
+# - ``find_unused_parameters=True`` (in the ``Trainer``: ``ddp_find_unused_parameters``)
+#   looks in each step which parameters the output of the forward does not depend on,
+#   and does not wait for them. The gradients of the others stay the same, and so does
+#   the result; it costs time. With reentrant checkpointing there may be :doc:`another
+#   error </reference/errors/expected_to_mark_a_variable_ready_only_once>`.
+# - Cheaper: leave these layers out of ``target_modules`` (``exclude_modules`` in peft),
+#   or freeze their adapters before the wrapping, and leave the option off.
+# - If the list names layers that should learn, in the middle of the model for instance,
+#   a ``detach()``, a ``no_grad()`` or a loss that is not added cuts them off: repair
+#   that.
+class TwoStreams(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.image = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+        self.text = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+
+    def forward(self, image):
+        text = image
+        for for_image, for_text in zip(self.image, self.text, strict=True):
+            image, text = for_image(image + text), for_text(text)
+        return image
+
+
+def gradients(*, freeze=(), **options):
+    model = TwoStreams()
+    for name in freeze:
+        model.get_parameter(name).requires_grad_(False)
+    wrapped = nn.parallel.DistributedDataParallel(model, **options)
+    for _ in range(2):
+        wrapped.zero_grad()
+        wrapped(x).sum().backward()
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+store = dist.HashStore()
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+alone = TwoStreams()
+alone(x).sum().backward()
+unused = [name for name, p in alone.named_parameters() if p.grad is None]
+print(unused)
+assert unused == ["text.1.weight", "text.1.bias"]
+with_option = gradients(find_unused_parameters=True)
+left_out = gradients(freeze=unused)
+for name, p in alone.named_parameters():
+    if name in unused:
+        assert with_option[name] is left_out[name] is None
+    else:
+        assert with_option[name].equal(p.grad)
+        assert left_out[name].equal(p.grad)
+dist.destroy_process_group()
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -177,6 +177,52 @@ found = {
 print(found)
 assert list(found.values()) == [True, False, False, True]
 
+
+# %%
+# ``grad_norm`` is nan or inf: when is it normal, and when not?
+# -------------------------------------------------------------
+# *Now and then it is normal*: at the beginning, and later whenever the scaler tries a
+# larger scale, by default after 2000 steps without inf. Then the scaled gradients
+# overflow float16, the norm is inf or nan, the step is left out, and the scale is
+# halved. The weights stay as they are.
+#
+# *Again and again it is not*, even if the loss fell for thousands of steps. Print
+# ``scaler.get_scale()``: if it falls and falls, there is an inf or a nan without any
+# scale, because a value became larger than 65504, or a weight is nan already (then
+# start again from a clean checkpoint).
+#
+# - Use bfloat16, if the GPU can. It needs no scaler.
+# - Compute in float32 what overflows (scores of an attention, ``exp``, a norm, the
+#   loss), with ``float()`` and ``autocast(..., enabled=False)``. Which it is:
+#   :doc:`/reference/errors/returned_nan_values_in_its_0th_output`.
+# - Lower the learning rate, and clip after ``scaler.unscale_(optimizer)``. Before it,
+#   the norm is that of the scaled gradients.
+#
+# With transformers, peft, DeepSpeed:
+# :doc:`/gallery/frameworks/trainable_parameters_in_fp16`. Below, the scaler tries a
+# larger scale after two steps; each mark says whether the norm was finite.
+def finite_norms(factor, dtype=torch.float16):
+    weight = torch.nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=1e-9)
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0, growth_interval=2)
+    found = []
+    for _ in range(9):
+        optimizer.zero_grad()
+        scaler.scale((weight.to(dtype) * factor).square().float().sum()).backward()
+        scaler.unscale_(optimizer)
+        norm = torch.nn.utils.clip_grad_norm_([weight], 1.0)
+        found.append(norm.isfinite().item())
+        scaler.step(optimizer)
+        scaler.update()
+    return "".join("+" if finite else "-" for finite in found), scaler.get_scale()
+
+
+normal, endless = finite_norms(1.4), finite_norms(300)
+print(normal, endless, finite_norms(300, torch.bfloat16)[0])
+assert normal == ("--++-++-+", 32768 / 2)
+assert endless == ("-" * 9, 65536 / 2**9)
+assert finite_norms(300, torch.bfloat16)[0] == "+" * 9
+
 # %%
 # Does autocast change what is frozen?
 # ------------------------------------

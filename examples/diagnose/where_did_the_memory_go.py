@@ -184,6 +184,35 @@ assert all(t.grad_fn is None for t in kept.values())
 assert list(sizes.values()) == [131072, 131072, 2048, 4096]
 
 # %%
+# CUDA out of memory in the middle of an epoch, and nothing holds a graph
+# -----------------------------------------------------------------------
+# Print ``torch.cuda.memory_allocated()`` after each ``zero_grad()``, and the peak of
+# the step, ``max_memory_allocated()`` (reset it by ``reset_peak_memory_stats()``):
+#
+# - *The first one climbs*: something is kept, see the sections above. That it climbs in
+#   the first step, in which Adam makes its state, is normal.
+# - *It stays, and the peak jumps*: a batch is larger. What a step saves grows with the
+#   longest sequence or the largest image, and the rarest batch decides. Run it first:
+#   if it fits, the epoch fits. Else cut long samples, sort by length, or make the batch
+#   smaller where the samples are long.
+# - *It stays, and the message says that much is* ``reserved by PyTorch but
+#   unallocated``: fragmentation, which batches of varying shape cause. Set
+#   the variable that the message names, ``PYTORCH_CUDA_ALLOC_CONF`` or
+#   ``PYTORCH_ALLOC_CONF``, to ``expandable_segments:True``.
+#
+# ``empty_cache()`` only gives unused memory back to the driver; no tensor becomes free
+# (:torch:`Memory management <notes/cuda.html#memory-management>`, read, not run: no GPU
+# here). What one step saves, in KiB, for one layer of attention and batches of varying
+# length:
+attention = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+of_length = {
+    length: saved(attention(torch.ones(4, length, 16)).mean(), attention).bytes // 1024
+    for length in (16, 24, 128)
+}
+print(of_length)
+assert of_length[128] > 7 * of_length[16]
+
+# %%
 # Does freezing make it less?
 # ---------------------------
 # Freeze a part, run the forward again, and measure. It depends on which part. Why, and

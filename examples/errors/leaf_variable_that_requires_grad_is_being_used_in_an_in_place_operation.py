@@ -138,6 +138,56 @@ print(x.grad)
 assert x.grad.tolist() == [0, 1]
 
 # %%
+# ``inputs_embeds``: image features are written into the embeddings
+# -----------------------------------------------------------------
+# The embedding is frozen, and ``enable_input_require_grads()``, which is called for
+# gradient checkpointing, sets ``requires_grad_(True)`` on its output. So the output is
+# a leaf, and ``inputs_embeds[mask] = features`` is refused; with a slice in place of a
+# mask the error begins with ``a view of a leaf Variable``. Without this call, the same
+# line runs. Write into
+# ``inputs_embeds.clone()``, or use ``masked_scatter()`` or ``torch.where()``: the
+# gradient then passes through the features to the projector and the vision tower.
+#
+# ``no_grad()`` and ``.data`` are wrong here. They raise no error, and the projector
+# gets no gradient.
+embedding = torch.nn.Embedding(6, 4).requires_grad_(False)
+projector, tokens = torch.nn.Linear(3, 4), torch.tensor([[1, 0, 0, 2]])
+mask = (tokens == 0)[..., None].expand(1, 4, 4)
+
+
+def embedded():
+    projector.zero_grad()
+    return embedding(tokens).requires_grad_(True), projector(torch.ones(2, 3))
+
+
+inputs_embeds, features = embedded()
+try:
+    # Wrong: writes into the leaf.
+    inputs_embeds[tokens == 0] = features
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("features were written into a leaf")
+assert message.startswith("a leaf Variable that requires grad")
+with torch.no_grad():
+    # Wrong: the features are cut off.
+    inputs_embeds[tokens == 0] = features
+inputs_embeds.sum().backward()
+print(projector.weight.grad)
+assert projector.weight.grad is None
+# Right: writes into a copy, or returns a new tensor.
+for way in ("clone()", "masked_scatter()"):
+    inputs_embeds, features = embedded()
+    if way == "clone()":
+        inputs_embeds = inputs_embeds.clone()
+        inputs_embeds[tokens == 0] = features
+    else:
+        inputs_embeds = inputs_embeds.masked_scatter(mask, features)
+    inputs_embeds.sum().backward()
+    print(way, projector.weight.grad.any())
+    assert projector.weight.grad.any()
+
+# %%
 # Under ``no_grad()``, in ``dist.broadcast(p, 0)``
 # ------------------------------------------------
 # ``no_grad()`` holds for its own thread. The backend ``gloo``, which is used on

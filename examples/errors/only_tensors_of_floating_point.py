@@ -87,6 +87,42 @@ print([name for name, _ in module.named_parameters()])
 assert not module.codes.requires_grad
 
 # %%
+# Only with two GPUs: ``DataParallel``, ``replicate.py``, ``Parameter(param)``
+# ----------------------------------------------------------------------------
+# The model keeps integers, such as indices, as a parameter. ``replicate()`` of an old
+# PyTorch makes each parameter anew on each GPU, by ``Parameter(param)``, which requires
+# a gradient, even where ``requires_grad=False`` was set (the traceback of `a report
+# <https://github.com/kchengiva/Shift-GCN/issues/29>`__; in PyTorch 2.13 this line is
+# gone; read, not run: no GPU here). On one GPU nothing is replicated. Other code that
+# makes parameters anew can do the same, as `FSDP2 did
+# <https://github.com/pytorch/pytorch/issues/177844>`__.
+#
+# Make a buffer of each integer parameter. A buffer is copied as it is, moves with
+# ``to()``, and keeps its name in the ``state_dict()``, so old checkpoints of the model
+# still load. This finds and replaces them:
+net = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Module())
+net[1].index = torch.nn.Parameter(counts, requires_grad=False)
+before = net.state_dict()
+try:
+    # Wrong: as replicate() did it.
+    torch.nn.Parameter(net[1].index.detach())
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an integer parameter requires a gradient")
+assert "can require gradients" in message
+# Right: buffers.
+for part in net.modules():
+    for name, p in list(part.named_parameters(recurse=False)):
+        if not (p.is_floating_point() or p.is_complex()):
+            delattr(part, name)
+            part.register_buffer(name, p.detach())
+print([name for name, _ in net.named_buffers()])
+assert [name for name, _ in net.named_buffers()] == ["1.index"]
+assert all(p.is_floating_point() for p in net.parameters())
+net.load_state_dict(before)
+
+# %%
 # Unfreeze a quantised model
 # --------------------------
 # Its weights can be integers. Unfreeze only floating and complex parameters. If the

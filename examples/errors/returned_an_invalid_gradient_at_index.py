@@ -193,6 +193,44 @@ print(first.weight.grad.shape, second.weight.grad.shape)
 assert first.weight.grad.shape == (3, 2)
 
 # %%
+# DeepSpeed ZeRO-3: ``SumBackward0 ... got [0] but expected shape compatible with``
+# ---------------------------------------------------------------------------------
+# Under ZeRO-3 a parameter is an empty tensor of shape ``[0]``, unless it is small or
+# its own module is computing. A term that reads it elsewhere, such as ``0.0 *
+# sum(p.sum() for p in part.parameters())``, which is added so that DDP finds no unused
+# parameter, or a penalty on the weights, gets a gradient of shape ``[0]`` (reported in
+# `DeepSpeed 7078
+# <https://github.com/deepspeedai/DeepSpeed/issues/7078>`__; DeepSpeed was not run).
+# With ZeRO-2, which leaves the parameters whole, the same code runs, and if the part is
+# frozen, the term needs no gradient.
+#
+# - Remove the term. In that report, ZeRO-3 did not need it.
+# - If only some processes use the part, pass a dummy input through it in the others,
+#   and add ``0.0 * part(dummy).sum()``: the module itself gathers its parameters.
+# - In place of a penalty, use the ``weight_decay`` of the optimizer.
+#
+# Below, an emptied parameter stands for ZeRO-3. The hook, as DeepSpeed has one, keeps
+# the whole shape.
+part = torch.nn.Linear(4, 1, bias=False)
+hook = part.weight.expand_as(part.weight).grad_fn.next_functions[0][0]
+whole, part.weight.data = part.weight.data, torch.empty(0)
+try:
+    # Wrong: reads the parameter outside its module.
+    (0.0 * sum(p.sum() for p in part.parameters())).backward()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("an empty gradient was accepted")
+print(message)
+assert "Function SumBackward0 returned an invalid gradient at index 0" in message
+assert "got [0] but expected shape compatible with [1, 4]" in message
+# Right: through the module, for which the parameter is gathered.
+part.weight.data = whole
+(0.0 * part(torch.zeros(1, 4)).sum()).backward()
+print(part.weight.grad)
+assert part.weight.grad.tolist() == [[0, 0, 0, 0]]
+
+# %%
 # What is not checked
 # -------------------
 # A gradient in the shape that broadcasting gives is summed for you, one in another real

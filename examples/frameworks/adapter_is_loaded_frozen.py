@@ -95,6 +95,8 @@ assert not lora.inference_mode
 #   ``get_peft_model()``: call it before.
 # - peft before 0.8.0 with another ``adapter_name`` than ``default``: upgrade (`an issue
 #   <https://github.com/huggingface/peft/issues/1410>`__, read).
+# - No layer has a name from ``target_modules``, so there is no adapter at all: see the
+#   next section.
 #
 # A ``grad_norm`` above 0 is no proof. In `an issue of TRL
 # <https://github.com/huggingface/trl/issues/6700>`__ of 2026, ``GRPOTrainer`` made an
@@ -113,6 +115,32 @@ later.requires_grad_(False)
 copied = get_peft_model(base(), LoraConfig(**options, inference_mode=True))
 assert [shown(model) for model in (wrong, copied, later)] == [0, 0, 0]
 assert shown(get_peft_model(base(), LoraConfig(**options))) == 16
+
+# %%
+# LoRA: 0 trainable parameters, since ``target_modules`` matches no layer
+# -----------------------------------------------------------------------
+# The base is frozen and no adapter was made. peft raises an error then
+# (:doc:`/reference/errors/not_found_in_the_base_model`), but LoRA code of a tool of its
+# own may go on. The causes: names of another architecture, such as ``q_proj`` for
+# CodeGen; a list that arrives as one string, ``"[q_proj,v_proj]"``; a search for linear
+# layers of one class, such as the 8-bit one of bitsandbytes, in a model that was loaded
+# without it; or ``all``, which is a word of some tools. In peft it is ``all-linear``.
+#
+# Print the names of the linear layers, pass them as a list, and look at
+# ``print_trainable_parameters()``. Here, the names that CodeGen has:
+names = ["qkv_proj", "out_proj", "fc_in", "fc_out"]
+block = torch.nn.ModuleDict({name: torch.nn.Linear(4, 4) for name in names})
+linear = [n for n, m in block.named_modules() if isinstance(m, torch.nn.Linear)]
+print(linear)
+for unmatched in (["q_proj", "v_proj"], "[qkv_proj,out_proj]", "all"):
+    try:
+        get_peft_model(block, LoraConfig(target_modules=unmatched))
+    except ValueError as error:
+        message = str(error)
+    else:
+        raise AssertionError("a layer was found")
+    assert "not found in the base model" in message
+assert shown(get_peft_model(block, LoraConfig(r=2, target_modules=linear))) == 64
 
 # %%
 # Several adapters: the active one is trainable

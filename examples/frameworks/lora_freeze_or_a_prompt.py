@@ -262,6 +262,32 @@ for name, count in trained.items():
 assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1]
 
 # %%
+# ``trainable%``: why does LoRA train more parameters than before?
+# ----------------------------------------------------------------
+# The number is the sum of ``r * (in_features + out_features)`` over the layers in
+# ``target_modules``. It grows with ``r``, and with the number of layers: adapters in
+# all linear layers, as `QLoRA <https://arxiv.org/abs/2305.14314>`__ recommends, are
+# about five times as many in Llama as in ``q_proj`` and ``v_proj`` alone. So after an
+# update of a tool, the default of one of the two has mostly changed. Set both yourself
+# to get the old number back, and compare ``print_trainable_parameters()``. More is not
+# wrong: it takes more memory, and often learns better. Embeddings in
+# ``modules_to_save`` count in full. Two 4-bit weights are stored in one number: a count
+# that forgets it gives too high a percentage; that of peft does not. Llama with
+# 7 billion, in millions and per cent:
+with torch.device("meta"):
+    layers = [m for m in large.model.layers.modules() if isinstance(m, nn.Linear)]
+    by_hand = sum(8 * (m.in_features + m.out_features) for m in layers) / 1e6
+    shares = {
+        "r=8, q and v": trained["LoRA, r=8, q and v"],
+        "r=8, all-linear": 32 * adapted(LoraConfig, r=8, target_modules="all-linear"),
+        "r=64, all-linear": trained["LoRA, r=64, all-linear"],
+    }
+for name, count in shares.items():
+    print(f"{name:17}{count:6.1f} {100 * count / (trained['full'] + count):5.2f}%")
+assert abs(shares["r=8, all-linear"] - by_hand) < 1e-6
+assert 4.7 < shares["r=8, all-linear"] / shares["r=8, q and v"] < 4.8
+
+# %%
 # Everything is frozen: why does the model forget (catastrophic forgetting)?
 # --------------------------------------------------------------------------
 # After P-tuning it answers every question as in the new data, and the old conversation

@@ -344,6 +344,45 @@ print(*names)
 assert names == ["lora_A.weight", "lora_B.weight"]
 
 # %%
+# LoRA, and beside it the last four blocks of the vision tower (ViT) in full
+# --------------------------------------------------------------------------
+# With LoRA, peft freezes the whole base, and lists such as ``trainable_parameters``
+# mostly have no effect. There are two ways:
+#
+# - ``modules_to_save`` with the names of the blocks (in LLaMA-Factory
+#   ``additional_target``): they train in full and are saved with the adapter. A name
+#   fits if it is the end of the module's name, so write ``visual.blocks.2``.
+# - ``requires_grad_(True)`` by name, after ``get_peft_model()`` and before the
+#   optimizer is made. You save these weights yourself.
+#
+# Either way, leave these blocks out of ``target_modules``, give them a smaller learning
+# rate than the adapters, and print the names that require a gradient.
+from peft import LoraConfig, get_peft_model
+
+
+def towers():
+    blocks = (nn.Sequential(nn.Linear(4, 4), nn.GELU()) for _ in range(4))
+    visual = nn.ModuleDict({"blocks": nn.ModuleList(blocks)})
+    llm = nn.ModuleDict({"q_proj": nn.Linear(4, 4)})
+    return nn.ModuleDict({"visual": visual, "llm": llm})
+
+
+last = ["visual.blocks.2", "visual.blocks.3"]
+by_option = get_peft_model(
+    towers(), LoraConfig(target_modules=["q_proj"], modules_to_save=last)
+)
+by_hand = get_peft_model(towers(), LoraConfig(target_modules=["q_proj"]))
+for name, p in by_hand.named_parameters():
+    if any(f"{part}." in name for part in last):
+        p.requires_grad_(True)
+for model_with_lora in (by_option, by_hand):
+    names = [n for n, p in model_with_lora.named_parameters() if p.requires_grad]
+    print(*(name.removeprefix("base_model.model.") for name in names))
+    assert [any(part in name for part in last) for name in names].count(True) == 4
+    assert ["lora_" in name for name in names].count(True) == 2
+    assert len(names) == 6
+
+# %%
 # The code freezes all parameters: what is trained at all?
 # --------------------------------------------------------
 # ``requires_grad_(False)`` on the whole model is often only the first half. Look for

@@ -38,6 +38,12 @@ assert not isinstance(Wrong, type)
 # Both work for ``no_grad``, ``enable_grad`` and ``inference_mode``, `since PyTorch 2.1
 # <https://github.com/pytorch/pytorch/pull/107086>`_. Before, the parentheses were
 # required. A ``with`` statement needs them in any version.
+#
+# ``TypeError: 'no_grad' object is not callable`` at ``@torch.no_grad()`` comes from
+# PyTorch 0.4.0, where ``no_grad`` was a context manager only. It is a decorator `since
+# 0.4.1 <https://github.com/pytorch/pytorch/pull/7737>`__ (read, not run). Upgrade, or
+# write ``with torch.no_grad():`` inside the function. If you only delete the line, the
+# results stay the same, but the evaluation records a graph and needs more memory.
 
 
 @torch.no_grad

@@ -32,6 +32,10 @@ assert w.requires_grad
 # it would no longer be a leaf, and ``backward()`` would not fill its ``.grad``. So
 # autograd refuses. Setting one element changes ``w`` through a view, and fails in the
 # same way.
+#
+# Is the leaf no weight but an input, such as ``inputs_embeds``, into which a model
+# writes image features? Then ``no_grad()`` would cut off their gradient. Write into
+# ``inputs_embeds.clone()``, as the page of this error shows (:doc:`/reference/errors`).
 
 
 def loss_of(w):

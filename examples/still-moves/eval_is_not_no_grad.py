@@ -278,17 +278,56 @@ print(moved)
 assert moved == [name for name, _ in net.named_parameters()]
 
 # %%
+# ``cudnn RNN backward can only be called in training mode``: RNN, LSTM, GRU
+# --------------------------------------------------------------------------
+# The forward pass of the RNN ran in ``eval()``. On a GPU, its backward pass then raises
+# this error (quoted from `issue 15788
+# <https://github.com/pytorch/pytorch/issues/15788>`__, not run); on the CPU it runs.
+# The loss is not the cause: two losses may be added, and one ``backward()`` of the sum
+# is right. Mostly ``train()`` stands before the loop and the evaluation after the first
+# epoch has called ``eval()``. Call ``model.train()`` at the start of each epoch.
+# Between the forward pass and ``backward()`` it is too late.
+#
+# If you want the gradient in ``eval()``, as for a frozen RNN, put that layer alone into
+# ``train()``, with ``dropout=0``, or switch cuDNN off for its forward pass, with
+# ``torch.backends.cudnn.flags(enabled=False)``, as in `captum 564
+# <https://github.com/meta-pytorch/captum/issues/564>`__.
+lstm, sequence = nn.LSTM(2, 3), torch.ones(4, 1, 2, requires_grad=True)
+
+
+def modes_of(*, each_epoch):
+    lstm.train()
+    modes = []
+    for _ in range(3):
+        if each_epoch:
+            lstm.train()
+        modes.append(lstm.training)
+        out, (hidden, _) = lstm(sequence)
+        loss = out.square().mean() + hidden.abs().mean()
+        loss.backward()
+        lstm.eval()
+        with torch.no_grad():
+            lstm(sequence)
+    return modes
+
+
+wrong, right = modes_of(each_epoch=False), modes_of(each_epoch=True)
+print(wrong, right)
+assert wrong == [True, False, False]
+assert right == [True] * 3
+
+in_eval, _ = lstm.eval()(sequence)
+assert lstm.train()(sequence)[0].equal(in_eval)
+with torch.backends.cudnn.flags(enabled=False):
+    assert lstm.eval()(sequence)[0].equal(in_eval)
+
+# %%
 # Where it ends
 # -------------
 # - ``no_grad()`` does not stop an optimizer: a gradient from before still moves the
 #   weight, see :doc:`stale_gradients`.
 # - ``nn.TransformerEncoder`` looks at both switches: in ``eval()`` it may compute in
 #   another way where no gradient is needed, see :doc:`freezing_changed_my_transformer`.
-# - On a GPU, the backward pass of an RNN, LSTM or GRU in ``eval()`` raises ``cudnn RNN
-#   backward can only be called in training mode`` (quoted from `issue 15788
-#   <https://github.com/pytorch/pytorch/issues/15788>`__, not run). On the CPU it runs.
-#   Put that layer alone into ``train()``, with ``dropout=0``, or switch cuDNN off for
-#   it, as in `captum 564 <https://github.com/meta-pytorch/captum/issues/564>`__.
 linear = nn.Linear(2, 1)
 linear(x).sum().backward()
 before = linear.weight.detach().clone()
@@ -296,14 +335,6 @@ with torch.no_grad():
     linear(x)
 torch.optim.SGD(linear.parameters(), lr=0.1).step()
 assert not torch.equal(linear.weight, before)
-
-lstm, sequence = nn.LSTM(2, 3).eval(), torch.ones(4, 1, 2, requires_grad=True)
-in_eval, _ = lstm(sequence)
-in_eval.sum().backward()
-assert sequence.grad.any()
-assert lstm.train()(sequence)[0].equal(in_eval)
-with torch.backends.cudnn.flags(enabled=False):
-    assert lstm(sequence)[0].equal(in_eval)
 
 # %%
 # Evaluate with ``model.eval()`` and ``torch.no_grad()`` or ``torch.inference_mode()``
