@@ -104,6 +104,29 @@ FAULTS = (
         pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
             "[mistakes/remarks/clips_before_unscaling.py]"), "clips gradients at",
         Replace("src/gradguide/_watch/scaling.py", "elif _clips():", "elif False:")),
+    fault("a remark that is missing", "a term for another network is overlooked",
+        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
+            "[mistakes/remarks/adversarial_term_is_detached.py]"), "what the steps",
+        Replace("src/gradguide/_watch/terms.py",
+            "mask & self._moved", "False")),
+    fault("a remark that is missing", "entries that decay are overlooked",
+        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
+            "[mistakes/remarks/old_words_decay.py]"), "sets entries of its gradient",
+        Replace("src/gradguide/_watch/zeroed.py",
+            "is_zero & write.had", "is_zero & False")),
+    fault("a remark that is missing", "what a later optimizer forgets is overlooked",
+        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
+            "[mistakes/remarks/filter_is_used_up.py]"), "trained by an earlier Adam",
+        Replace("src/gradguide/_watch/remarks.py",
+            "is_after and reached & record.bit", "False")),
+    fault("a remark that is missing", "a rate that falls too early is overlooked",
+        pytest("tests/watch/test_watch.py::"
+            "test_a_rate_that_falls_too_early_is_named"), "assert",
+        Replace("src/gradguide/_watch/rates.py", "rate > TINY * largest", "True")),
+    missed("unregistered", "the line that uses a new tensor is not told",
+        "orphan/made_in_forward", "Expected(verdict='unregistered'",
+        Replace(JUDGE, 'return Judgement("unregistered", why, record.read)',
+            'return Judgement("unregistered", why)')),
     missed("frozen, and never updated", "a copy that is not updated looks like another",
         "remarks/average_forgets_the_head", "Expected(verdict='frozen'",
         Replace("src/gradguide/_watch/sources.py",

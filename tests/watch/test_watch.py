@@ -33,6 +33,19 @@ def test_a_block() -> None:
     assert not report.notes
 
 
+def test_a_rate_that_falls_too_early_is_named() -> None:
+    """A schedule that ends with a small rate is none."""
+    for factor, falls in ((0.1, True), (0.7, False)):
+        encoder, head, optimizer = make()
+        with gradguide.watch() as report:
+            for _ in range(20):
+                train(encoder, head, optimizer)
+                for group in optimizer.param_groups:
+                    group["lr"] *= factor
+        names = [note for note in report.notes if "the learning rate of" in note]
+        assert bool(names) == falls, report.notes
+
+
 def test_blocks_may_nest_and_end_in_any_order() -> None:
     """Each sees what ran in it."""
     encoder, head, optimizer = make()

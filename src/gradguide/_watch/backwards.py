@@ -43,6 +43,7 @@ class Backwards:
         self.first = 0
         self.reached: Origins = {}
         self._before: dict[int, Origins] = {}
+        self._last: dict[int, Origins] = {}
         self._since_step: Origins = {}
         self._has_stepped = False
         self._compared = 0
@@ -100,11 +101,16 @@ class Backwards:
             self._ledger.note_gradients()  # of a backward that was not seen whole
         parts = self._before.get(optimizer, {}), self._since_step
         self._before[optimizer] = merged(parts)
+        self._last[optimizer] = self._since_step
         self._has_stepped = True
 
     def reached_before(self, optimizer: int) -> Origins:
         """Return where the data of the losses before the steps of one came from."""
         return self._before.get(optimizer, {})
+
+    def connected_at_last(self, optimizer: int) -> int:
+        """Return the sources with a gradient before the last step of one, as a mask."""
+        return _connected(self._last.get(optimizer, {}))
 
 
 def _connected(reached: Origins) -> int:

@@ -158,7 +158,7 @@ class Judge:
             return Judgement("not in optimizer", why)
         if isinstance(tensor, nn.Parameter) or id(tensor) in self.attributes:
             why = "reached by the loss, but not a parameter of the model"
-            return Judgement("unregistered", why)
+            return Judgement("unregistered", why, record.read)
         why = "gets a gradient that nobody applies: an input?"
         return Judgement("unknown", why)
 

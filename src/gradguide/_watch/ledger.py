@@ -27,6 +27,7 @@ class Record:
         tensor: The tensor.
         bit: Its bit as a source on the tape; 0 if it is none.
         required_grad: Whether it ever required grad.
+        read: Where it was first read as a leaf that requires grad.
         read_frozen: Where it was read while it did not require grad.
         has_gradient: Whether it ever had a gradient.
         nonzero: Whether such a gradient was not zero everywhere.
@@ -53,6 +54,7 @@ class Record:
     tensor: ref[Tensor]
     bit: int = 0
     required_grad: bool = False
+    read: Place | None = None
     read_frozen: Place | None = None
     has_gradient: bool = False
     nonzero: bool = False

@@ -53,7 +53,7 @@ class Observer(Tape):
         forwards: How many forwards of outermost modules ran.
         backwards: What the backwards reached.
         factors: What each source was multiplied with.
-        terms: The terms of losses that give no gradient.
+        terms: The terms of losses that give none or a useless gradient.
         flags: Where tensors were frozen and unfrozen.
         scaling: Where gradients were clipped that are still scaled.
         failed: Whether the run ended by an error.
@@ -192,11 +192,13 @@ class Observer(Tape):
             self.add_alias(tensor, record.bit)
         else:
             record.bit = self.add_source(tensor, origins)
+            record.read = here()
         return record.bit
 
     def before_write(self, tensor: Tensor) -> None:
         """Note that something is written to by hand."""
         self.ledger.before_write(tensor, in_forward=self.hooks.in_forward)
+        self.steps.zeroed.before_write(tensor)
 
     def flag_changed(self, tensor: Tensor) -> None:
         """Note where a tensor was frozen or unfrozen."""
@@ -229,6 +231,7 @@ class Observer(Tape):
         with self._noting():
             with unseen():
                 self.steps.leftovers.after_backward()
+                self.steps.zeroed.after_backward(one for one, _ in self.ledger)
             self.backwards.end(roots)
             self.after_backward()
         return result
@@ -236,6 +239,7 @@ class Observer(Tape):
     def _backward_begins(self, roots: list[Tensor]) -> None:
         with unseen():
             self.steps.leftovers.before_backward()
+        self.terms.before_backward(roots)
         self.backwards.begin(roots)
 
     def _autograd_grad(
@@ -273,6 +277,7 @@ class Observer(Tape):
             self.backwards.before_step(id(optimizer))
             is_nested = self.steps.is_running(optimizer)
             self.steps.begin(optimizer)
+            self.terms.before_step(self.steps.sources_of(optimizer))
         return is_nested
 
 

@@ -21,6 +21,8 @@ def remarks(observer: Observer) -> Iterator[str]:
     """Yield what is no problem of one parameter, but may be a mistake."""
     yield from _terms(observer)
     yield from _steps(observer)
+    yield from _zeroed(observer)
+    yield from _left_behind(observer)
     yield from _of_two_optimizers(observer)
     yield from _unfrozen(observer)
     yield from _in_eval(observer)
@@ -37,6 +39,11 @@ def remarks(observer: Observer) -> Iterator[str]:
 def _terms(observer: Observer) -> Iterator[str]:
     for (place, why), cut in observer.terms.cut.items():
         yield f"a term that is added{_at(place)} gives no gradient: {why}{_at(cut)}"
+    for (place, why), cut in observer.terms.elsewhere.items():
+        yield (
+            f"a term that is added{_at(place)} gives no gradient to what the steps "
+            f"after it move: {why}{_at(cut)}"
+        )
 
 
 def _steps(observer: Observer) -> Iterator[str]:
@@ -53,6 +60,47 @@ def _steps(observer: Observer) -> Iterator[str]:
         yield (
             f"the gradients for {one.name} of {one.lost} backwards were cleared before "
             f"its step(){_at(one.where)}"
+        )
+
+    for fall in observer.steps.rates.falls():
+        yield (
+            f"the learning rate of {fall.optimizer} falls from {fall.largest:.2g} to "
+            f"{fall.last:.2g} within {fall.steps} steps"
+        )
+
+
+def _zeroed(observer: Observer) -> Iterator[str]:
+    for one in observer.steps.zeroed.moved.values():
+        tensor = one.tensor()
+        if tensor is not None:
+            by = "a hook" if one.place is None else "the script"
+            force = "weight decay" if one.decays else "momentum"
+            yield (
+                f"{observer.roots.name_of(tensor)}: {by} sets entries of its gradient "
+                f"to 0{_at(one.place)}, and {one.optimizer} moves these by {force}"
+            )
+
+
+def _left_behind(observer: Observer) -> Iterator[str]:
+    """Say what trained until another optimizer took the place of its own."""
+    order = observer.steps.order
+    left: dict[tuple[str, str], list[str]] = {}
+    for tensor, record in observer.ledger:
+        own = order.get(record.holder)
+        if own is None or not record.trained or not tensor.requires_grad:
+            continue
+        for one, later in order.items():
+            reached = observer.backwards.connected_at_last(one)
+            is_after = own.last < later.first < later.last
+            if is_after and reached & record.bit:
+                name = observer.roots.name_of(tensor)
+                left.setdefault((own.optimizer, later.optimizer), []).append(name)
+                break
+    for (own_kind, kind), names in left.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield (
+            f"{names[0]}{more}: trained by an earlier {own_kind}; the {kind} that "
+            "steps since gets their gradients, but does not hold them"
         )
 
 

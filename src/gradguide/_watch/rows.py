@@ -108,6 +108,7 @@ class _Rows:
             for tensor, record in others
             if id(tensor) in paths or (tensor.shape in orphans and not record.holder)
         }
+        made_anew: dict[tuple[str, ...], list[Row]] = {}
         for number, (tensor, record) in enumerate(others):
             if not record.holder and not self._is_of_interest(tensor, record):
                 continue
@@ -120,7 +121,13 @@ class _Rows:
             if record.holder and self._judge.is_orphan(tensor, record):
                 why = "held by the optimizer, not by the model"
                 row = row._replace(verdict="orphan", why=why, where="")
+            elif row.verdict == "unregistered" and name.startswith("tensor "):
+                line = row.where.partition(" in ")[0]
+                made_anew.setdefault((row.why, line), []).append(row)
+                continue
             yield row
+        for (_, line), alike in made_anew.items():
+            yield _joined(alike, line)
 
     def _is_of_interest(self, tensor: Tensor, record: Record) -> bool:
         """Whether a tensor in no module and no optimizer is worth a row."""
@@ -203,6 +210,16 @@ class _Rows:
         ):
             why = "no parameter moved by its gradient in what was watched"
             yield Row("*", "nothing trains", why, "", 0, "run")
+
+
+def _joined(alike: list[Row], line: str) -> Row:
+    """Return one row for tensors without names that one line of the forward reads."""
+    first = alike[0]
+    if len(alike) == 1:
+        return first
+    more = f"{first.name} and {len(alike) - 1} more"
+    numel = sum(row.numel for row in alike)
+    return first._replace(name=more, where=line, numel=numel)
 
 
 _NEVER = {"frozen", "cut", "unused"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import ref
 
 import torch
@@ -16,21 +16,43 @@ from gradguide._memory import is_zero, local
 from gradguide._watch.fingerprint import fingerprint, has_changed
 from gradguide._watch.ledger import Held, Ledger, Record, held_by
 from gradguide._watch.leftovers import Leftovers
+from gradguide._watch.rates import Rates
+from gradguide._watch.zeroed import Zeroed
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
+class Span(NamedTuple):
+    """The class of an optimizer, and the numbers of its first and last step."""
+
+    optimizer: str
+    first: int
+    last: int
+
+
 class Steps:
-    """The steps of all optimizers that are watched."""
+    """The steps of all optimizers that are watched.
+
+    Attributes:
+        leftovers: The gradients that no step used, or one too many.
+        zeroed: The gradients that the script set to zero before a step.
+        rates: The learning rates of the steps.
+        counts: The optimizers and how many steps each made, by their ids.
+        skips: How many steps a ``GradScaler`` skipped, by the ids of optimizers.
+        order: When each optimizer stepped first and last, by their ids.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         """Write into a ledger."""
         self._ledger = ledger
         self._running: dict[int, _Step] = {}
         self.leftovers = Leftovers()
+        self.zeroed = Zeroed()
+        self.rates = Rates()
         self.counts: dict[int, tuple[ref[Optimizer], int]] = {}
         self.skips: dict[int, int] = {}
+        self.order: dict[int, Span] = {}
 
     def is_running(self, optimizer: Optimizer) -> bool:
         """Whether a step of an optimizer runs."""
@@ -61,6 +83,7 @@ class Steps:
                 record.has_own_gradient = True
             before[id(tensor)] = _Before(held, record, optimizer)
         self._running[id(optimizer)] = _Step(before)
+        self.zeroed.before_step(optimizer)
 
     def end(self, optimizer: Optimizer) -> bool:
         """Compare the tensors of an optimizer after its step.
@@ -76,6 +99,10 @@ class Steps:
         del self._running[id(optimizer)]
         _, count = self.counts.get(id(optimizer), (None, 0))
         self.counts[id(optimizer)] = (ref(optimizer), count + 1)
+        number = sum(steps for _, steps in self.counts.values())
+        span = self.order.get(id(optimizer))
+        first = span.first if span is not None else number
+        self.order[id(optimizer)] = Span(type(optimizer).__name__, first, number)
         all_held = list(held_by(optimizer))
         had_gradients = any(held.tensor.grad is not None for held in all_held)
         for held in all_held:
@@ -83,6 +110,8 @@ class Steps:
             if known is not None:
                 known.compare(optimizer, had_gradients=had_gradients)
         self.leftovers.after_step(optimizer)
+        self.zeroed.after_step(optimizer)
+        self.rates.after_step(optimizer)
         return not self._running
 
     def skip(self, optimizer: Optimizer) -> None:
@@ -92,6 +121,14 @@ class Steps:
             record = self._record_of(held, optimizer)
             record.has_gradient = record.has_gradient or held.tensor.grad is not None
             record.still = _SKIPPED
+
+    def sources_of(self, optimizer: Optimizer) -> int:
+        """Return the tensors of an optimizer that are sources, as a mask of bits."""
+        mask = 0
+        for held in held_by(optimizer):
+            record = self._ledger.get(held.tensor)
+            mask |= record.bit if record is not None else 0
+        return mask
 
     def names_of(self, *optimizers: int) -> list[str]:
         """Return the classes of optimizers that have stepped, given by their ids."""

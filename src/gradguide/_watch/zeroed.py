@@ -1,0 +1,132 @@
+"""Finds entries whose gradient the script sets to zero, and that a step moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import ref
+
+import torch
+from torch import Tensor
+
+from gradguide._memory import has_memory
+from gradguide._origins.values import address_of
+from gradguide._origins.where import Place, line_here
+from gradguide._watch.ledger import held_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch.optim import Optimizer
+
+SAMPLE = 1 << 16
+"""About how many entries of a tensor are looked at."""
+
+FEW = 0.01
+"""The part of these entries that may become zero by chance, as by underflow."""
+
+
+class Moved(NamedTuple):
+    """Entries without a gradient that a step has moved.
+
+    Attributes:
+        tensor: The tensor.
+        optimizer: The class of the optimizer.
+        decays: Whether it has weight decay.
+        place: The line that set the gradient to zero; None for a hook.
+    """
+
+    tensor: ref[Tensor]
+    optimizer: str
+    decays: bool
+    place: Place | None
+
+
+class _Write(NamedTuple):
+    """The first write of the script to a gradient, and which entries it had then."""
+
+    had: Tensor
+    place: Place | None
+
+
+class _Entries(NamedTuple):
+    """Entries of a tensor whose gradient was set to zero, before a step."""
+
+    tensor: Tensor
+    chosen: Tensor
+    values: Tensor
+    decays: bool
+    place: Place | None
+
+
+class Zeroed:
+    """The gradients that the script writes to between a backward and a step.
+
+    Attributes:
+        moved: What steps moved all the same, by the id of the tensor.
+    """
+
+    def __init__(self) -> None:
+        """Know of none."""
+        self.moved: dict[int, Moved] = {}
+        self._by_address: dict[int, ref[Tensor]] = {}
+        self._writes: dict[int, _Write] = {}
+        self._entries: list[_Entries] = []
+
+    def after_backward(self, tensors: Iterable[Tensor]) -> None:
+        """Note which gradients there are now."""
+        with_gradient = [tensor for tensor in tensors if _is_plain(tensor.grad)]
+        self._by_address = {
+            address_of(tensor.grad): ref(tensor)
+            for tensor in with_gradient
+            if tensor.grad is not None
+        }
+        self._writes = {}
+
+    def before_write(self, written: Tensor) -> None:
+        """Note which entries a gradient has before it is written to."""
+        known = self._by_address.get(address_of(written)) if self._by_address else None
+        tensor = known() if known is not None else None
+        if tensor is None or id(tensor) in self._writes or not _is_plain(tensor.grad):
+            return
+        self._writes[id(tensor)] = _Write(_sample(tensor.grad) != 0, line_here())
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Note the entries of its tensors whose gradient was set to zero."""
+        self._entries = []
+        all_held = [held for held in held_by(optimizer) if _is_plain(held.tensor.grad)]
+        every = all(held.tensor._backward_hooks for held in all_held)  # noqa: SLF001
+        for tensor, _, group in all_held:
+            write = self._writes.get(id(tensor))
+            is_masked = tensor._backward_hooks and not every  # noqa: SLF001
+            if id(tensor) in self.moved or (write is None and not is_masked):
+                continue
+            is_zero = _sample(tensor.grad) == 0
+            chosen = is_zero if write is None else is_zero & write.had
+            if FEW <= float(chosen.float().mean()) < 1:
+                values = _sample(tensor)[chosen].clone()
+                decays = bool(group.get("weight_decay"))
+                place = write.place if write is not None else None
+                self._entries.append(_Entries(tensor, chosen, values, decays, place))
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Note which of these entries have moved."""
+        for tensor, chosen, values, decays, place in self._entries:
+            if not torch.equal(_sample(tensor)[chosen], values):
+                kind = type(optimizer).__name__
+                self.moved[id(tensor)] = Moved(ref(tensor), kind, decays, place)
+        self._entries = []
+
+
+def _is_plain(grad: Tensor | None) -> bool:
+    """Whether entries of a gradient can be chosen by their place in memory."""
+    if grad is None or hasattr(grad, "to_local"):
+        return False
+    return grad.layout is torch.strided and not grad.is_nested and has_memory(grad)
+
+
+def _sample(tensor: Tensor | None) -> Tensor:
+    """Return entries of a tensor, at equal distances."""
+    if tensor is None:
+        return torch.empty(0)
+    flat = tensor.detach().reshape(-1)
+    return flat[:: max(1, len(flat) // SAMPLE)]
