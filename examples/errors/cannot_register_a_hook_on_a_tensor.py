@@ -30,10 +30,10 @@ assert gradients[0].tolist() == [[1, 1]]
 # %%
 # GradCAM does not work with a frozen backbone
 # --------------------------------------------
-# Grad-CAM needs the gradient of the feature maps, and none of a weight, so the backbone may
-# stay frozen. Let the image require a gradient (a finished tool takes it, too:
-# ``cam(image.requires_grad_())``), and ask ``autograd.grad`` for the maps alone: no
-# ``.grad`` is written, and the result is that of a network that is not frozen.
+# Grad-CAM needs the gradient of the feature maps, and none of a weight, so the backbone
+# may stay frozen. Let the image require a gradient, also for a finished tool, and ask
+# ``autograd.grad`` for the maps alone: no ``.grad`` is written, and the result is that
+# of a network that is not frozen.
 
 
 class Network(nn.Module):

@@ -65,12 +65,13 @@ kept = [
 print(kept)
 assert kept == ["table"]
 
+
 # %%
 # A function of the model is decorated with ``@torch.inference_mode()``
 # ---------------------------------------------------------------------
 # The backbone's method for features, or a ``with`` block inside a ``forward()``, runs
-# in the mode, and the head behind it has to save what comes out. In DINOv2's depth and
-# segmentation models `readers removed such a decorator
+# in the mode, and the head behind it has to save what comes out. In the depth model of
+# DINOv2, `a reader removed such a decorator
 # <https://github.com/facebookresearch/dinov2/issues/472>`__ (not run). To find it, give
 # each module a forward hook: the first output that ``is_inference()`` is behind the
 # place. A decorated function also has an attribute ``__wrapped__``, but a ``with``
@@ -129,7 +130,11 @@ for mend in (original, clone, without_decorator):
 head = ["head.weight", "head.bias"]
 assert found["original"] == "Inference tensors cannot be saved for backward"
 assert found["clone"] == head
-assert found["without_decorator"] == ["backbone.layer.weight", "backbone.layer.bias", *head]
+assert found["without_decorator"] == [
+    "backbone.layer.weight",
+    "backbone.layer.bias",
+    *head,
+]
 
 # %%
 # GRPO, PPO: the rollout ran under ``inference_mode()``

@@ -115,6 +115,7 @@ slope.sum().backward()
 print([round(value, 3) for value in at.grad.tolist()])
 assert torch.allclose(at.grad, x.grad.double())
 
+
 # %%
 # MAML, higher: it runs with ``track_higher_grads=False``. Is the result the same?
 # --------------------------------------------------------------------------------
@@ -139,14 +140,15 @@ def outer(function, *, track):
         function.apply(adapted).backward()
     except RuntimeError as error:
         return str(error)[:35]
-    return [p.grad if p.grad is None else round(p.grad.item(), 2) for p in (weight, rate)]
+    return [
+        p.grad if p.grad is None else round(p.grad.item(), 2) for p in (weight, rate)
+    ]
 
 
 for function, track in ((Wrong, True), (Wrong, False), (Right, True)):
     print(function.__name__, track, outer(function, track=track))
 assert outer(Wrong, track=True) == "trying to differentiate twice a fun"
 assert outer(Wrong, track=False) == [None, None]
-# of (weight - rate * 4 * weight**3)**2
 assert outer(Right, track=True) == [-0.24, -4.8]
 
 # %%
