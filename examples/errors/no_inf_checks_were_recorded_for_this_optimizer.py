@@ -152,8 +152,8 @@ assert found == ("No inf checks were recorded for this optimizer.", "stepped")
 # %%
 # A custom loss ends in ``torch.tensor(..., requires_grad=True)``
 # ---------------------------------------------------------------
-# ``torch.tensor()``, also ``torch.FloatTensor()`` and ``torch.from_numpy()``, copy
-# numbers. The result is a new leaf without a way to the model, and
+# ``torch.tensor()`` takes the numbers alone, and so do ``torch.FloatTensor()`` and
+# ``torch.from_numpy()``. The result is a new leaf without a way to the model, and
 # ``requires_grad=True`` only lets ``backward()`` run. Compute the loss from the
 # prediction with operations of PyTorch: ``torch.stack()`` makes a tensor of a list of
 # losses, ``torch.zeros(())`` is the beginning of a sum, and ``where()``, masks and

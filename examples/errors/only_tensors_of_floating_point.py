@@ -186,18 +186,18 @@ assert up.weight.grad.any()
 # %%
 # Quantised ChatGLM, ``loss.backward()``: ``shape '[4096, 8192]' is invalid``
 # ---------------------------------------------------------------------------
-# "… for input of size 67108864". The output is right, and ``backward()`` raises: the
-# quantised linear layer is a custom function that was written for inference. In 4 bits
-# two values are packed into one byte, so the weight of shape ``[4096, 16384]`` is kept
-# as ``[4096, 8192]``. ``backward()`` of such a function views the gradient of the
-# unpacked weight, 4096 · 16384 = 67108864 values, in the shape of the packed one (read
-# in `the function W8A16Linear of CodeGeeX
+# The text goes on ``for input of size 67108864``. The output is right, and
+# ``backward()`` raises: the quantised linear layer is a custom function that was
+# written for inference. In 4 bits two values are packed into one byte, so the weight of
+# shape ``[4096, 16384]`` is kept as ``[4096, 8192]``. ``backward()`` of such a function
+# views the gradient of the unpacked weight, 4096 · 16384 = 67108864 values, in the
+# shape of the packed one (read in `the function W8A16Linear of CodeGeeX
 # <https://github.com/THUDM/CodeGeeX/blob/main/codegeex/quantization/quantize.py>`__,
-# not run). Packed integers can't be trained in any case. Load the original
-# weights and quantise them for training as above, or use P-Tuning as the authors
-# `advise <https://github.com/zai-org/ChatGLM-6B/issues/164>`__, or fine-tune the
-# original model and quantise the result. If you keep the layer frozen below an
-# adapter, its ``backward()`` needs the gradient of the input alone.
+# not run). Packed integers can't be trained in any case. Load the original weights and
+# quantise them for training as above, or use P-Tuning as the authors `advise
+# <https://github.com/zai-org/ChatGLM-6B/issues/164>`__, or fine-tune the original model
+# and quantise the result. If you keep the layer frozen below an adapter, its
+# ``backward()`` needs the gradient of the input alone.
 
 
 def unpacked(packed):
