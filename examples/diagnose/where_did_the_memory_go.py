@@ -107,6 +107,53 @@ assert sums[True, "loss"][1] > 200
 assert sums[False, "item()"] == sums[True, "item()"] == (0, 0)
 
 # %%
+# Memory grows in each iteration and is not freed: reset the state of the network
+# --------------------------------------------------------------------------------
+# The loop keeps nothing, but a module does: the membrane potential of a spiking
+# neuron, a trace, a memory, a cache, the output that a hook has recorded. With each
+# batch its graph becomes longer, and all earlier batches stay. Reset the state after
+# each batch, or ``detach()`` it to keep the values. If ``backward()`` goes through the
+# state, there is an error instead:
+# :doc:`/reference/errors/trying_to_backward_through_the_graph_a_second_time`.
+#
+# In spikingjelly, call ``functional.reset_net(net)``, and for STDP ``reset()`` of each
+# learner, too: an ``STDPLearner`` is no part of the net, records spikes with their
+# graph, and keeps traces of them. Run the part that STDP trains under ``no_grad()``, as
+# in its documentation, and only the part behind it with gradients (read in `the source
+# <https://github.com/fangwei123456/spikingjelly/blob/master/spikingjelly/activation_based/learning.py>`__,
+# not run; a version from after `July 2026
+# <https://github.com/fangwei123456/spikingjelly/pull/703>`__ detaches what it records).
+
+
+class Learner:
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.trace = torch.zeros(512, 64)
+
+    def step(self, spikes):
+        self.trace = (0.5 * self.trace + spikes).sigmoid()
+
+
+def growth(way):
+    learner, held = Learner(), []
+    for _ in range(3):
+        with torch.set_grad_enabled(way != "no_grad()"):
+            learner.step(model(images))
+        if way == "reset()":
+            learner.reset()
+        held.append(saved(learner.trace, model).bytes // 1024)
+    return held
+
+
+for way in ("nothing", "reset()", "no_grad()"):
+    print(f"{way:10}", *growth(way))
+first, second, third = growth("nothing")
+assert first < second < third
+assert growth("reset()") == growth("no_grad()") == [0, 0, 0]
+
+# %%
 # ``loss += loss_part`` in a loop, then one ``backward()``: GPU memory grows
 # --------------------------------------------------------------------------
 # The sum keeps the graph of each part, with all activations, until the one

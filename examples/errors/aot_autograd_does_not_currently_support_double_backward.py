@@ -89,7 +89,8 @@ assert "does not currently support double backward" in message
 # through it once. So the forces of a potential, and losses of them, can be compiled.
 # ``torch.autograd.grad`` inside the compiled function is no cure: it raises the same
 # error, or ``This backward function was compiled with non-empty donated buffers which
-# requires create_graph=False``, which has the same cure.
+# requires create_graph=False``, which has the same cure here. If that text comes of
+# ``retain_graph=True``, see :doc:`compiled_with_non_empty_donated_buffers`.
 
 
 def slope_of(x):

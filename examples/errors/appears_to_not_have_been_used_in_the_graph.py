@@ -82,6 +82,47 @@ assert by_t.allclose(by_data[:, 1:])
 assert second.any()
 
 # %%
+# ``autograd.grad`` returns None for a slice of stacked parameters (``vmap``)
+# ---------------------------------------------------------------------------
+# ``for weight in params["weight"]`` makes new tensors, behind the forward pass. The
+# losses were computed from the stack, so ``allow_unused=True`` gives None for each
+# slice. Ask for the stack. The loss of one model does not depend on the weights of
+# another one, so row ``i`` of the gradient of the summed losses is the gradient of
+# model ``i``. Or take the slices first and stack them for the forward pass. Or let
+# ``torch.func.grad`` inside ``vmap`` compute them, one model at a time.
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+torch.manual_seed(0)
+ensemble = [torch.nn.Linear(2, 1) for _ in range(3)]
+params, buffers = stack_module_state(ensemble)
+
+
+def loss_of(params, buffers, x):
+    return functional_call(ensemble[0], (params, buffers), (x,)).square().sum()
+
+
+each = vmap(loss_of, in_dims=(0, 0, None))
+losses = each(params, buffers, x)
+# Wrong: slices that were made after the forward pass.
+wrong = [
+    torch.autograd.grad(loss, weight, retain_graph=True, allow_unused=True)[0]
+    for loss, weight in zip(losses, params["weight"], strict=True)
+]
+# Right: the stack, and its rows.
+(right,) = torch.autograd.grad(losses.sum(), params["weight"])
+print(wrong, right.shape)
+assert wrong == [None, None, None]
+# Right, too: slices from before the forward pass.
+slices = [weight.detach().requires_grad_() for weight in params["weight"]]
+losses = each({**params, "weight": torch.stack(slices)}, buffers, x)
+for loss, weight, row in zip(losses, slices, right, strict=True):
+    (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
+    assert gradient.allclose(row)
+# Right, too: the gradient of each model inside vmap.
+inside = vmap(grad(loss_of), in_dims=(0, 0, None))(params, buffers, x)
+assert inside["weight"].allclose(right)
+
+# %%
 # A list of parameters, of which one is unused
 # --------------------------------------------
 # As in meta-learning, with ``model.parameters()``: one layer takes no part in this

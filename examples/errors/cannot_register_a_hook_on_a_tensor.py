@@ -28,11 +28,12 @@ print(gradients)
 assert gradients[0].tolist() == [[1, 1]]
 
 # %%
-# Grad-CAM on a frozen network
-# ----------------------------
-# The picture needs the gradient of the feature maps, and none of a weight. Let the
-# image require a gradient, and ask ``autograd.grad`` for the maps alone: no ``.grad``
-# is written, and the result is that of a network that is not frozen.
+# GradCAM does not work with a frozen backbone
+# --------------------------------------------
+# Grad-CAM needs the gradient of the feature maps, and none of a weight, so the backbone
+# may stay frozen. Let the image require a gradient, also for a finished tool, and ask
+# ``autograd.grad`` for the maps alone: no ``.grad`` is written, and the result is that
+# of a network that is not frozen.
 
 
 class Network(nn.Module):
@@ -68,20 +69,51 @@ assert image.grad is None
 
 # %%
 # Under ``no_grad()``, ``requires_grad_()`` of the image does not help, because nothing
-# is recorded. Switch recording on for this call with ``enable_grad()``. A program that
-# runs your code under ``inference_mode()``, as `ComfyUI
-# <https://github.com/Comfy-Org/ComfyUI/issues/4246>`__ does, needs
-# ``inference_mode(False)`` instead, and a ``clone()`` of the image inside it.
+# is recorded. Switch recording on for this call with ``enable_grad()``.
 with torch.no_grad():
     assert not model(image.requires_grad_()).requires_grad
     with torch.enable_grad():
         assert grad_cam(model, image, target=1).equal(trainable)
+
+# %%
+# It runs alone, but not in a ComfyUI node or a server: ``inference_mode()``
+# --------------------------------------------------------------------------
+# Such a program calls your code under ``torch.inference_mode()`` (`reported for ComfyUI
+# <https://github.com/Comfy-Org/ComfyUI/issues/4246>`__, not run). ``enable_grad()``
+# does not undo that. Write ``with torch.inference_mode(False):`` around your code,
+# which records again, and do three things inside it:
+#
+# - ``clone()`` the image. What comes from outside is an inference tensor.
+# - Load the model there. If it was loaded outside, its weights are inference tensors,
+#   too, and the next error is :doc:`inference_tensors_cannot_be_saved_for_backward`. A
+#   ``copy.deepcopy()`` inside gives ordinary weights, which ``requires_grad_()`` does
+#   not.
+# - ``detach()`` what you return.
+import copy
+
 with torch.inference_mode():
-    image = image.detach() * 1
+    image, loaded_outside = image.detach() * 1, Network().eval()
+    # Wrong: enable_grad().
     with torch.enable_grad():
         assert not model(image).requires_grad
     with torch.inference_mode(False):
+        # Right: the image is cloned, and the model was loaded outside of the mode.
         assert grad_cam(model, image.clone(), target=1).equal(trainable)
+        # Wrong: the weights are inference tensors.
+        try:
+            grad_cam(loaded_outside, image.clone(), target=1)
+        except RuntimeError as error:
+            message = str(error)
+        else:
+            raise AssertionError("inference tensors were saved")
+        # Right: a deep copy inside.
+        copied = copy.deepcopy(loaded_outside)
+        copied.load_state_dict(model.state_dict())
+        print(message)
+        print(grad_cam(copied, image.clone(), target=1).equal(trainable))
+        assert grad_cam(copied, image.clone(), target=1).equal(trainable)
+assert message.startswith("Inference tensors cannot be saved for backward")
+
 
 # %%
 # A forward hook that registers a hook

@@ -172,6 +172,22 @@ for choice in ("sdpa", "eager"):
 # operations of your own, here bilinear with zeros outside and
 # ``align_corners=False``, or apply ``grid_sample()`` outside of the part whose gradient
 # the loss contains. Neither ``retain_graph`` nor ``requires_grad`` helps.
+#
+# The second derivative comes of a penalty with ``create_graph=True``. In StyleGAN2-ADA
+# and models built on it, it is R1: the gradient of the discriminator by the real image
+# goes through the augmentation, which rotates with ``grid_sample()`` (`loss.py
+# <https://github.com/NVlabs/stylegan2-ada-pytorch/blob/main/training/loss.py>`__, read,
+# not run). If you can't upgrade:
+#
+# - ``--aug=noaug``, or ``--augpipe=color``, which moves no pixel. ``--gamma=0``
+#   switches R1 off, which makes the training less stable.
+# - ``grid_sample_gradfix not supported on PyTorch 1.10. Falling back``: their file
+#   `grid_sample_gradfix.py
+#   <https://github.com/NVlabs/stylegan3/blob/main/torch_utils/ops/grid_sample_gradfix.py>`__
+#   has a second derivative, but the old one asks for 1.7 to 1.9. That of StyleGAN3
+#   knows 1.11, too. If a newer version says ``'tuple' object is not callable``, write
+#   ``op, _ = torch._C._jit_get_operation(...)`` in it. To add your version to the list
+#   is not enough, because ``grid_sampler_2d_backward`` has an argument more since 1.11.
 from torch.nn.functional import grid_sample
 
 

@@ -41,4 +41,38 @@ assert swapped.param_groups[0]["params"][0] is body.weight
 assert swapped.param_groups[0]["lr"] == 0.1
 
 # %%
+# The optimizer got more parameter groups during training, and its checkpoint fails
+# ---------------------------------------------------------------------------------
+# ``add_param_group()`` during the run (gradual unfreezing, adapters whose rank grows,
+# new classes) changes what the checkpoint contains, and the start of the script builds
+# the optimizer as it was at the beginning. So save beside the state what has been
+# added, and when you resume, do the same in the same order, first in the model, then in
+# the optimizer, and load at the end. Without this note: the saved state has the number
+# of groups and their sizes, which show how many parameters each group had. If you can't
+# build the same model, load the weights alone and begin with a new optimizer.
+layers = torch.nn.ModuleDict({"head": torch.nn.Linear(2, 1)})
+
+
+def grow(layers, optimizer, name):
+    layers[name] = torch.nn.Linear(2, 2)
+    optimizer.add_param_group({"params": layers[name].parameters(), "lr": 0.01})
+
+
+optimizer = torch.optim.Adam(layers.parameters())
+added = ["first", "second"]
+for name in added:
+    grow(layers, optimizer, name)
+checkpoint = {"added": added, "model": layers.state_dict()}
+checkpoint["optimizer"] = optimizer.state_dict()
+print([len(group["params"]) for group in checkpoint["optimizer"]["param_groups"]])
+# Right: the same groups in the same order, then load.
+layers = torch.nn.ModuleDict({"head": torch.nn.Linear(2, 1)})
+optimizer = torch.optim.Adam(layers.parameters())
+for name in checkpoint["added"]:
+    grow(layers, optimizer, name)
+layers.load_state_dict(checkpoint["model"])
+optimizer.load_state_dict(checkpoint["optimizer"])
+assert [group["lr"] for group in optimizer.param_groups] == [0.001, 0.01, 0.01]
+
+# %%
 # Read on: :doc:`/gallery/beyond/add_param_group_errors`.

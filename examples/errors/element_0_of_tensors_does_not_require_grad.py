@@ -130,6 +130,43 @@ print(found)
 assert found == [False, True, True]
 
 # %%
+# BAdam, ``BlockOptimizer``: an optimizer that trains one block at a time
+# -----------------------------------------------------------------------
+# Such an optimizer freezes all parameters but those of the active block, from the
+# moment when it is made, and the embedding is usually among the frozen ones. So the
+# case above is yours, even without LoRA: with ``gradient_checkpointing=True``, call
+# ``model.enable_input_require_grads()`` or pass ``"use_reentrant": False`` (BAdam was
+# not run; `the question <https://github.com/Ledzy/BAdam/issues/2>`__).
+#
+# Without checkpointing, look at what is active. BAdam compares prefixes with the names
+# of ``named_parameters()``: pass the names of the model that is trained, after peft, a
+# wrapper or ``torch.compile`` has changed them. A prefix that no name contains trains
+# nothing, for as long as it is active (read in `its source
+# <https://github.com/Ledzy/BAdam/blob/main/src/badam/block_optim.py>`__, not run). In
+# plain PyTorch:
+blocks = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(3))
+model = torch.nn.ModuleDict({"embed": torch.nn.Embedding(5, 2), "layers": blocks})
+
+
+def has_graph(active, *, use_reentrant):
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(active in name)
+    hidden = model["embed"](torch.tensor([1, 2]))
+    for layer in model["layers"]:
+        hidden = checkpoint(layer, hidden, use_reentrant=use_reentrant)
+    return hidden.requires_grad
+
+
+# Wrong: reentrant. Right: not reentrant. Wrong: a name that does not occur.
+found = [
+    has_graph("layers.2.", use_reentrant=True),
+    has_graph("layers.2.", use_reentrant=False),
+    has_graph("decoder.block.2.", use_reentrant=False),
+]
+print(found)
+assert found == [False, True, False]
+
+# %%
 # It trains with one dataset, and with my own dataset it raises
 # -------------------------------------------------------------
 # Compare the two runs first: the number of trainable parameters, and the options for

@@ -40,6 +40,55 @@ else:
     raise AssertionError("the layer accepted another dtype")
 
 # %%
+# ``self and mat2 must have the same dtype``: QLoRA, ``quantization_bit 4``, int8 model
+# --------------------------------------------------------------------------------------
+# ``self`` is the bias and ``mat2`` the weight of a linear layer. If they are float and
+# half, or Half and BFloat16, use ``autocast``. ``Byte``, ``Char`` or ``Int`` is a
+# quantised weight: code that does not know the layer multiplies by its codes. Don't
+# convert these, which gives wrong numbers
+# (:doc:`only_tensors_of_floating_point`). Which of them do you have?
+#
+# - bitsandbytes, ``--quantization_bit 4`` or ``load_in_4bit``, while 8 bits work: a
+#   peft from before QLoRA takes ``Linear4bit`` for ``nn.Linear``. `Upgrade peft
+#   <https://github.com/hiyouga/LlamaFactory/issues/13>`__, with transformers and
+#   bitsandbytes, set ``bnb_4bit_compute_dtype`` to the dtype of the training, and call
+#   ``prepare_model_for_kbit_training()`` before ``get_peft_model()``.
+# - A checkpoint that is quantised already by code of its own, such as
+#   ``chatglm-6b-int8`` or ``-int4``: its layer is a kind of ``nn.Linear``, and LoRA
+#   took its place (`ChatGLM-Tuning 214
+#   <https://github.com/mymusise/ChatGLM-Tuning/issues/214>`__). Load the original
+#   weights, let bitsandbytes quantise them (``BitsAndBytesConfig``), then the two calls
+#   above. GPTQ and AWQ need a peft that has a class for them.
+#
+# The libraries were not run. To see what you have, print the layers whose weight is no
+# floating-point tensor, and their class:
+from torch.nn.functional import linear
+
+layer = torch.nn.Linear(2, 2)
+layer.weight = torch.nn.Parameter(
+    torch.ones(2, 2, dtype=torch.int8), requires_grad=False
+)
+try:
+    # Wrong: multiplies by the codes.
+    linear(x, layer.weight, layer.bias)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("the codes were accepted")
+print(message)
+assert message == "self and mat2 must have the same dtype, but got Float and Char"
+integers = [
+    (name, type(part).__name__, part.weight.dtype)
+    for name, part in torch.nn.Sequential(layer).named_modules()
+    if hasattr(part, "weight") and not part.weight.is_floating_point()
+]
+print(integers)
+assert integers == [("0", "Linear", torch.int8)]
+# Right: the codes times their scale, which the layer's own forward() does.
+scale = torch.full((2, 1), 0.5)
+assert linear(x, layer.weight * scale, layer.bias).dtype == torch.float32
+
+# %%
 # The same mistake in other layers: ``Input type (float) and bias type (c10::Half)``
 # ----------------------------------------------------------------------------------
 # Each operation has words of its own. The cure is the same: ``x.to(model.dtype)``, or

@@ -65,6 +65,77 @@ kept = [
 print(kept)
 assert kept == ["table"]
 
+
+# %%
+# A function of the model is decorated with ``@torch.inference_mode()``
+# ---------------------------------------------------------------------
+# The backbone's method for features, or a ``with`` block inside a ``forward()``, runs
+# in the mode, and the head behind it has to save what comes out. In the depth model of
+# DINOv2, `a reader removed such a decorator
+# <https://github.com/facebookresearch/dinov2/issues/472>`__ (not run). To find it, give
+# each module a forward hook: the first output that ``is_inference()`` is behind the
+# place. A decorated function also has an attribute ``__wrapped__``, but a ``with``
+# block or a ``functools.partial`` has not. Only without the decorator the backbone gets
+# gradients. ``no_grad()`` in its place, or a ``clone()`` of the output, trains the head
+# alone, which is enough if the backbone is frozen.
+class Backbone(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+    @torch.inference_mode()
+    def get_features(self, x):
+        return self.layer(x)
+
+
+class Depth(torch.nn.Module):
+    def __init__(self, mend):
+        super().__init__()
+        self.backbone, self.head = Backbone(), torch.nn.Conv1d(2, 1, 1)
+        self.mend = mend
+
+    def forward(self, x):
+        return self.head(self.mend(self.backbone, x)[..., None])
+
+
+def original(backbone, x):
+    return backbone.get_features(x)
+
+
+def clone(backbone, x):
+    return backbone.get_features(x).clone()
+
+
+def without_decorator(backbone, x):
+    return Backbone.get_features.__wrapped__(backbone, x)
+
+
+found = {}
+for mend in (original, clone, without_decorator):
+    model, inference = Depth(mend), []
+    for name, module in model.named_modules():
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name, inference=inference: (
+                inference.append(name) if output.is_inference() else None
+            )
+        )
+    try:
+        model(torch.ones(1, 2)).sum().backward()
+        trained = [n for n, p in model.named_parameters() if p.grad is not None]
+    except RuntimeError as error:
+        trained = str(error).split(". ")[0]
+    found[mend.__name__] = trained
+    print(f"{mend.__name__:18}", inference, trained)
+    assert (inference == ["backbone.layer"]) == (mend is not without_decorator)
+head = ["head.weight", "head.bias"]
+assert found["original"] == "Inference tensors cannot be saved for backward"
+assert found["clone"] == head
+assert found["without_decorator"] == [
+    "backbone.layer.weight",
+    "backbone.layer.bias",
+    *head,
+]
+
 # %%
 # GRPO, PPO: the rollout ran under ``inference_mode()``
 # -----------------------------------------------------

@@ -108,6 +108,19 @@ assert trained == [False, False, True, True]
 dist.destroy_process_group()
 
 # %%
+# fairscale: ``AssertionError: expects all parameters to have same requires_grad``
+# ---------------------------------------------------------------------------------
+# The same cause in the older library, whose FSDP has no ``use_orig_params``. Wrap the
+# frozen part in an FSDP of its own, then the whole: what is wrapped already is left out
+# of the outer flat tensor. Or pass ``flatten_parameters=False`` (read in `its source
+# <https://github.com/facebookresearch/fairscale/blob/main/fairscale/nn/data_parallel/fully_sharded_data_parallel.py>`__,
+# not run). For new code, take the FSDP of PyTorch.
+#
+# FSDP takes the place of ``DistributedDataParallel``: don't wrap one in the other, as
+# in `the question <https://github.com/facebookresearch/fairscale/issues/1047>`__. DDP
+# keeps whole parameters and averages whole gradients, and FSDP splits both.
+
+# %%
 # PyTorch 2.0 says ```FlatParameter` requires uniform `requires_grad``` (quoted from an
 # `issue <https://github.com/pytorch/pytorch/issues/104690>`__, not run); there,
 # ``use_orig_params=True`` does not help.

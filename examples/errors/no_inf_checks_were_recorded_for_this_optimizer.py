@@ -150,6 +150,41 @@ print(*found, sep="\n")
 assert found == ("No inf checks were recorded for this optimizer.", "stepped")
 
 # %%
+# A custom loss ends in ``torch.tensor(..., requires_grad=True)``
+# ---------------------------------------------------------------
+# ``torch.tensor()`` takes the numbers alone, and so do ``torch.FloatTensor()`` and
+# ``torch.from_numpy()``. The result is a new leaf without a way to the model, and
+# ``requires_grad=True`` only lets ``backward()`` run. Compute the loss from the
+# prediction with operations of PyTorch: ``torch.stack()`` makes a tensor of a list of
+# losses, ``torch.zeros(())`` is the beginning of a sum, and ``where()``, masks and
+# ``gather()`` replace a loop with NumPy. Never set ``requires_grad`` on a loss. What
+# has no gradient at all, such as a count, a threshold or ``argmax()``, needs another
+# loss, for instance a soft Dice for an IoU.
+target = torch.tensor([[1.0], [0.0]])
+
+
+def weighted(predicted):
+    losses = [(p - t).square().sum() for p, t in zip(predicted, target, strict=True)]
+    # Wrong: new numbers. Right: the same losses, stacked.
+    if is_right:
+        return torch.stack(losses).mean()
+    return torch.tensor([loss.item() for loss in losses], requires_grad=True).mean()
+
+
+for is_right in (False, True):
+    net.zero_grad()
+    scaler = torch.amp.GradScaler("cpu")
+    scaler.scale(weighted(net(torch.ones(2, 2)))).backward()
+    try:
+        scaler.step(torch.optim.SGD(net.parameters(), lr=0.1))
+        outcome = "stepped"
+    except AssertionError as error:
+        outcome = str(error)
+    print(outcome)
+    assert (outcome == "stepped") == is_right
+    assert (net[0].weight.grad is not None) == is_right
+
+# %%
 # LoRA, PEFT, ``fp16``, ``load_in_8bit``: no parameter has a gradient
 # -------------------------------------------------------------------
 # Here the optimizer is the only one, so skipping its step is no cure. After

@@ -77,6 +77,63 @@ for names in (["query_key_value", "v_proj"], r".*\.query_key_value"):
     assert found == trainable
 
 # %%
+# Training works, and inference raises: a layer was replaced before LoRA
+# ----------------------------------------------------------------------
+# ``Target modules ['q', 'k', 'v'] not found in the base model``, with the same
+# configuration. The training script first replaced ``query_key_value`` by a layer that
+# is split into three, as in `ChatGLM-finetune-LoRA
+# <https://github.com/lich99/ChatGLM-finetune-LoRA/blob/main/train.py>`__ (read, not
+# run), and the names are those of its parts. Do the same replacement, by the same
+# function, on the model that is freshly loaded for inference, then make the LoRA model,
+# then load the adapter. It is the same with layers that were added, merged or renamed.
+#
+# There the names are ``linear_q``, ``linear_k`` and ``linear_v``. An old peft compared
+# the end of the name, so ``"q"`` was enough; now it has to be the whole name after a
+# dot.
+
+
+class Split(torch.nn.Module):
+    def __init__(self, fused):
+        super().__init__()
+        rows = zip(fused.weight.chunk(3), fused.bias.chunk(3), strict=True)
+        for name, (weight, bias) in zip("qkv", rows, strict=True):
+            part = torch.nn.Linear(fused.in_features, fused.out_features // 3)
+            part.load_state_dict({"weight": weight, "bias": bias})
+            self.add_module(f"linear_{name}", part)
+
+    def forward(self, x):
+        return torch.cat([part(x) for part in self.children()], -1)
+
+
+class Attention(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query_key_value = torch.nn.Linear(2, 6)
+
+    def forward(self, x):
+        return self.query_key_value(x)
+
+
+def split(model):
+    model.query_key_value = Split(model.query_key_value)
+    return model
+
+
+names, x, outcomes = ["linear_q", "linear_k", "linear_v"], torch.ones(1, 2), []
+# Wrong: not split. Wrong: the end of a name. Right: split, and whole names.
+cases = (Attention(), names), (split(Attention()), ["q", "k", "v"])
+for base, targets in (*cases, (split(Attention()), names)):
+    expected = base(x)
+    try:
+        adapted = get_peft_model(base, LoraConfig(target_modules=targets))
+        outcomes.append("found")
+    except ValueError as error:
+        outcomes.append("not found" if "not found in the base" in str(error) else error)
+print(outcomes, adapted(x).equal(expected))
+assert outcomes == ["not found", "not found", "found"]
+assert adapted(x).equal(expected)
+
+# %%
 # Attention only, or the feed-forward layers, too?
 # ------------------------------------------------
 # Without ``target_modules``, peft takes its own choice for the models that it knows,

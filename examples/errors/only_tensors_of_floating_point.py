@@ -184,6 +184,54 @@ right.square().sum().backward()
 assert up.weight.grad.any()
 
 # %%
+# Quantised ChatGLM, ``loss.backward()``: ``shape '[4096, 8192]' is invalid``
+# ---------------------------------------------------------------------------
+# The text goes on ``for input of size 67108864``. The output is right, and
+# ``backward()`` raises: the quantised linear layer is a custom function that was
+# written for inference. In 4 bits two values are packed into one byte, so the weight of
+# shape ``[4096, 16384]`` is kept as ``[4096, 8192]``. ``backward()`` of such a function
+# views the gradient of the unpacked weight, 4096 · 16384 = 67108864 values, in the
+# shape of the packed one (read in `the function W8A16Linear of CodeGeeX
+# <https://github.com/THUDM/CodeGeeX/blob/main/codegeex/quantization/quantize.py>`__,
+# not run). Packed integers can't be trained in any case. Load the original weights and
+# quantise them for training as above, or use P-Tuning as the authors `advise
+# <https://github.com/zai-org/ChatGLM-6B/issues/164>`__, or fine-tune the original model
+# and quantise the result. If you keep the layer frozen below an adapter, its
+# ``backward()`` needs the gradient of the input alone.
+
+
+def unpacked(packed):
+    return torch.stack([packed >> 4, packed & 15], -1).flatten(1).float() - 8
+
+
+class QuantisedLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, packed):
+        ctx.save_for_backward(x, packed)
+        return x @ unpacked(packed).T
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, packed = ctx.saved_tensors
+        for_x = gradient @ unpacked(packed)
+        # Right: None for the codes.
+        if is_right:
+            return for_x, None
+        # Wrong: a gradient of the weight, in the shape of the codes.
+        return for_x, (gradient.T @ x).view(packed.shape)
+
+
+packed = torch.randint(256, (4, 8), dtype=torch.uint8)
+x = torch.ones(1, 16, requires_grad=True)
+for is_right in (False, True):
+    try:
+        QuantisedLinear.apply(x, packed).sum().backward()
+    except RuntimeError as error:
+        print(f"RuntimeError: {error}")
+    assert (x.grad is not None) == is_right
+assert x.grad.equal(unpacked(packed).sum(0, keepdim=True))
+
+# %%
 # PyTorch 0.4.1 does not name complex dtypes: ``Only Tensors of floating point dtype can
 # require gradients`` (quoted from `NeuralBabyTalk 26
 # <https://github.com/jiasenlu/NeuralBabyTalk/issues/26>`__).

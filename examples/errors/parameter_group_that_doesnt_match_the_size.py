@@ -203,6 +203,27 @@ step(adamw)
 assert adamw.state[head.bias]["step"] == 2
 
 # %%
+# ``accelerator.load_state()``: ``KeyError: 'step'``, ``override_attributes``
+# ---------------------------------------------------------------------------
+# Upgrade Accelerate to 0.34.2 or newer. When 0.32 and 0.33 resume training, the line
+# ``self.step = override_attributes["step"]`` needs an entry of the file
+# ``random_states_0.pkl``, and nothing of ``train_state.json``, which belongs to the
+# training script. If the file can't be read, the exception is swallowed (``Could not
+# load random states``), and the entry is missing. This was run beside this page, with
+# PyTorch 2.13 and Accelerate 0.31 to 1.15:
+#
+# - 0.33 can't load the state that it has saved itself, because ``torch.load()`` accepts
+#   weights only since PyTorch 2.6. With the environment variable
+#   ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``, for files that you trust, it can.
+# - A state of 0.31 has no such entry, nor has a folder without this file.
+# - 0.34.2 and newer load all of these. Without the entry, ``accelerator.step`` begins
+#   at 0: it counts the batches of ``gradient_accumulation_steps``, nothing else.
+#
+# Model, optimizer and scheduler were loaded before the error. So if you can't upgrade,
+# catch the ``KeyError`` around ``load_state()``, and raise it again unless its ``args``
+# are ``("step",)``. What registered objects have saved is not loaded then.
+
+# %%
 # Schedulers, ``LBFGS`` and the order of the parameters
 # -----------------------------------------------------
 # Create a learning rate scheduler after ``add_param_group()``: it makes an entry for

@@ -65,6 +65,56 @@ assert loaded.is_leaf
 assert loaded.requires_grad
 
 # %%
+# A trainer starts processes (``--devices 4``, ``ddp_spawn``): the model holds a result
+# --------------------------------------------------------------------------------------
+# On several devices, also CPUs, such a trainer sends the model to processes that it
+# starts with ``spawn``. The model then must not hold a tensor with a graph. With
+# ``nn.utils.weight_norm``, as in a vocoder or VITS (`piper 472
+# <https://github.com/rhasspy/piper/issues/472>`__), ``layer.weight`` is a result; with
+# ``spectral_norm`` it is one after the first forward pass; in a module of your own it
+# may be an output that was kept in ``self``. What helps, the simplest first:
+#
+# - one device, ``--devices 1``;
+# - ``torchrun``, or ``strategy="ddp"`` of Lightning: each process runs the script and
+#   builds the model, and nothing is sent (not run here);
+# - a forward pass of all parts under ``no_grad()`` before ``fit()``: the weight is
+#   computed anew, without a graph, and in training again with one;
+# - ``detach()`` what you keep in ``self``.
+#
+# The newer ``nn.utils.parametrizations.weight_norm`` keeps no result, but can't be
+# pickled either: ``Serialization of parametrized modules is only supported through
+# state_dict()``. There, too, the processes have to build the model.
+import io
+import warnings
+from multiprocessing.reduction import ForkingPickler
+
+
+def can_be_sent(module):
+    try:
+        ForkingPickler(io.BytesIO()).dump(module)
+    except RuntimeError as error:
+        return str(error).split(" which")[0]
+    return True
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)
+    normed = torch.nn.utils.weight_norm(torch.nn.Linear(2, 2))
+# Wrong: the weight that weight_norm computed has a graph.
+print(can_be_sent(normed))
+assert can_be_sent(normed).startswith("Cowardly refusing to serialize non-leaf tensor")
+# Right: the weight is computed without one.
+with torch.no_grad():
+    normed(torch.ones(1, 2))
+print(can_be_sent(normed))
+assert can_be_sent(normed) is True
+normed(torch.ones(1, 2)).sum().backward()
+assert normed.weight_g.grad.any()
+newer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(2, 2))
+assert can_be_sent(newer).startswith("Serialization of parametrized modules")
+
+
+# %%
 # ``Can't pickle local object``: a hook or a ``lambda`` in the model
 # ------------------------------------------------------------------
 # ``torch.save(model)`` and processes that are started with ``spawn`` pickle what the
@@ -73,9 +123,6 @@ assert loaded.requires_grad
 # functions, but no generator.) Save ``model.state_dict()``. Or remove the hook before
 # with ``handle.remove()``, or define the function at the top of the file. Hooks of a
 # tensor are left out, with a warning.
-import warnings
-
-
 def hooked():
     layer = torch.nn.Linear(2, 1)
 

@@ -89,11 +89,18 @@ assert results["None"] == [None, *too_few]
 assert results["len(needs_input_grad)"] == [[3, 3]] * 3
 
 # %%
-# The number is right, and the gradient is wrong
-# ----------------------------------------------
-# A gradient in the place of a number raises an error that counts from 1: ``returned a
-# gradient different than None at position 2``. ``None`` for a tensor that trains raises
-# nothing, and this tensor gets no gradient. ``gradcheck`` finds it.
+# ``returned a gradient different than None at position 2``
+# ---------------------------------------------------------
+# The text goes on ``but the corresponding forward input was not a Variable``. The
+# number of values is right now, and a gradient stands in the place of an argument that
+# is no tensor, such as a function, a number or a flag. The position counts from 1.
+# Don't drop or add a ``None`` at the front until the number fits, which moves all
+# gradients by one place. Write the arguments of ``forward()`` behind ``ctx`` in a line,
+# and below each one its value: for ``forward(ctx, run_function, length, *args)`` of a
+# checkpoint function this is ``return (None, None, *input_grads)``.
+#
+# ``None`` for a tensor that trains raises nothing, and this tensor gets no gradient.
+# ``gradcheck`` finds it.
 
 
 class Product(torch.autograd.Function):

@@ -115,6 +115,42 @@ slope.sum().backward()
 print([round(value, 3) for value in at.grad.tolist()])
 assert torch.allclose(at.grad, x.grad.double())
 
+
+# %%
+# MAML, higher: it runs with ``track_higher_grads=False``. Is the result the same?
+# --------------------------------------------------------------------------------
+# No. ``diffopt.step()`` of higher makes an inner step whose gradient has a graph, and
+# the outer ``backward()``, or a later loss that contains this gradient, differentiates
+# it once more. With a function that is marked, it raises. ``track_higher_grads=False``
+# detaches the weights after each inner step (`source
+# <https://github.com/facebookresearch/higher/blob/main/higher/optim.py>`__, read, not
+# run). Then nothing is differentiated twice, but the outer gradient ends at the adapted
+# weights: what the inner steps should teach, such as an initialisation, a learned
+# learning rate or learned data, gets no gradient from them. That is first order at
+# best (:doc:`/gallery/recipes/meta_learning`). For the exact gradient, replace the
+# marked operation by one that has a second derivative. Below, one inner step with a
+# learned rate:
+def outer(function, *, track):
+    weight, rate = (torch.tensor(value, requires_grad=True) for value in (1.0, 0.1))
+    (slope,) = grad(function.apply(weight).square(), weight, create_graph=track)
+    adapted = weight - rate * slope
+    if not track:
+        adapted = adapted.detach().requires_grad_()
+    try:
+        function.apply(adapted).backward()
+    except RuntimeError as error:
+        return str(error)[:35]
+    return [
+        p.grad if p.grad is None else round(p.grad.item(), 2) for p in (weight, rate)
+    ]
+
+
+for function, track in ((Wrong, True), (Wrong, False), (Right, True)):
+    print(function.__name__, track, outer(function, track=track))
+assert outer(Wrong, track=True) == "trying to differentiate twice a fun"
+assert outer(Wrong, track=False) == [None, None]
+assert outer(Right, track=True) == [-0.24, -4.8]
+
 # %%
 # Where the mark raises nothing
 # -----------------------------

@@ -104,6 +104,7 @@ NAMES = (
     "does_not_support_sparse_gradients",
     "attempting_to_assign_a_gradient",
     "does_not_have_a_deterministic_implementation",
+    "compiled_with_non_empty_donated_buffers",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
