@@ -81,9 +81,9 @@ ax.axis("off")
 plt.show()
 
 # %%
-# Do the input and the labels need ``requires_grad=True``?
-# --------------------------------------------------------
-# Not for training. The gradients of the weights are the same without it. With it,
+# Do the input and the labels need ``requires_grad=True`` in training?
+# --------------------------------------------------------------------
+# No. The weights require a gradient, so the output has a graph anyway. The gradients of the weights are the same without it. With it,
 # ``backward()`` also computes the gradient of the input, which costs time and memory: a
 # frozen backbone behind the input is then recorded, too. Since PyTorch 0.4,
 # ``Variable(images)`` is not needed, either.
