@@ -134,7 +134,7 @@ class Tokens(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer, self.drop = nn.Linear(8, 4), nn.Dropout(0.5)
-        self.register_buffer("codebook", torch.randn(6, 4))
+        self.register_buffer("codebook", torch.randn(6, 4) / 2)
 
     def forward(self, x):
         z = self.drop(self.layer(x))
@@ -163,8 +163,8 @@ assert found == {False: (True, True), True: (False, False)}
 
 torch.manual_seed(0)
 encoder, of_encoder = Tokens().eval(), nn.Linear(4, 2)
-optimizer = torch.optim.SGD(encoder.parameters(), lr=1.0)
-for _ in range(50):  # an encoder that was left trainable in the training
+optimizer = torch.optim.Adam(encoder.parameters(), lr=0.1)
+for _ in range(30):  # an encoder that was left trainable in the training
     optimizer.zero_grad()
     nn.functional.cross_entropy(of_encoder(encoder.layer(images)), labels).backward()
     optimizer.step()
