@@ -134,7 +134,7 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 
 # %%
 # ``param.register_hook``: in the hook, ``param.grad`` is None or that of the last step
-# --------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------
 # A hook of :torch:`register_hook <generated/torch.Tensor.register_hook.html>` gets the
 # new gradient as its argument and runs *before* it is added to ``.grad``. Only
 # ``register_post_accumulate_grad_hook`` runs after that. To update a weight in the

@@ -147,8 +147,8 @@ else:
 # your own, use ``no_grad()`` as a context or a decorator.
 #
 # silero-vad did so when it loaded its model, which broke `a training like this
-# <https://github.com/snakers4/silero-vad/issues/192>`__, until `June 2024
-# <https://github.com/snakers4/silero-vad/pull/467>`__ (read, not run).
+# <https://github.com/snakers4/silero-vad/issues/192>`__, until `a pull request of June
+# 2024 <https://github.com/snakers4/silero-vad/pull/467>`__ (read, not run).
 import threading
 
 

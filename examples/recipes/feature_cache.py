@@ -118,8 +118,8 @@ assert cache.grad_fn is None
 #
 # - *Training mode* during the extraction: dropout, batch norm, and a codebook that is a
 #   moving average (EMA), which each forward updates, frozen or not, under ``no_grad()``
-#   too. Then the features differ, and the encoder has changed. Call ``eval()``, load
-#   the encoder anew and extract again
+#   too. Then the features differ, and the encoder has changed. Load the encoder anew,
+#   call ``eval()``, and extract again
 #   (:doc:`/gallery/recipes/straight_through_and_vq`).
 # - *An encoder that was trainable while something was trained*: its features or tokens
 #   are no longer those that the other model has learned. Extract again with the

@@ -105,7 +105,7 @@ assert frozen.equal(trains)
 
 # %%
 # QLoRA, LoRA: why does the backward pass need the frozen ``W``? The gradients derived
-# -----------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------
 # To pass the gradient on to the layers before this one. With
 # ``Y = X @ W + s * X @ L1 @ L2``, let ``dY`` be the gradient of the loss with respect
 # to ``Y``. A product ``A @ B`` gives ``A`` the gradient ``dY @ B.T``, and ``B`` the
