@@ -231,7 +231,7 @@ assert norms["1.bias"] == 2
 # the same. Over many steps they follow. If there is no fp32 copy, small updates are
 # lost: :doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`.
 torch.manual_seed(0)
-master = nn.Parameter(0.02 * torch.randn(10000))  # what ZeRO keeps in fp32
+master = nn.Parameter(0.02 * torch.randn(2000))  # what ZeRO keeps in fp32
 optimizer = torch.optim.AdamW([master], lr=1e-5)
 start = master.detach().clone()
 changed, means = {}, []
@@ -243,7 +243,7 @@ for step in range(101):
         for name, (now, old) in pairs.items():
             changed[name, step] = (now != old).float().mean().item()
             print(f"after {step:3} steps, {name} changed: {changed[name, step]:.0%}")
-    master.grad = torch.randn(10000)
+    master.grad = torch.randn(2000)
     optimizer.step()
 print("mean of the bf16 weights:", *means[:2])
 assert means[0] == means[1]

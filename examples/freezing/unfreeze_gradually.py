@@ -191,7 +191,8 @@ assert frozen in torch.optim.Adagrad([frozen]).state
 # versions of that code
 # <https://github.com/bubbliiiing/yolov4-pytorch/blob/13d240b985a915420906b701d9499e88de4e9a42/train.py>`__,
 # leaves 0.5% of the learning rate after 50 epochs. In newer ones,
-# ``Freeze_Epoch = UnFreeze_Epoch`` leaves out the second phase (read, not run). In KiB:
+# ``Freeze_Epoch = UnFreeze_Epoch`` leaves out the second phase (read, not run). In
+# KiB, with 8, 6 and none of the 8 blocks frozen:
 import gradguide
 
 
