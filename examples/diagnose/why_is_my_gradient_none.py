@@ -215,6 +215,42 @@ assert sorted(norms) == ["1.bias", "1.weight"]
 assert norms["1.bias"] == 2
 
 # %%
+# All gradients are None under DeepSpeed ZeRO: are the weights updated?
+# ---------------------------------------------------------------------
+# The None does not answer that: ZeRO keeps the gradients in buffers of its own, and
+# ``GatheredParameters`` collects weights, not gradients. Compare the weights, before
+# and after ``engine.step()``, in fp32: ``safe_get_full_fp32_param(parameter)`` of
+# ``deepspeed.utils``, cloned. Call it on all processes, or it waits forever. For a
+# frozen parameter it returns None (`DeepSpeed's documentation
+# <https://deepspeed.readthedocs.io/en/latest/zero3.html>`__ and `tests
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/tests/unit/v1/zero/test_zero_tensor_fragment.py>`__,
+# read, not run).
+#
+# Do not judge by the bf16 weights, and not by their mean or norm. A step with a small
+# learning rate changes each fp32 weight, and few of the bf16 ones, so their mean looks
+# the same. Over many steps they follow. If there is no fp32 copy, small updates are
+# lost: :doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`.
+torch.manual_seed(0)
+master = nn.Parameter(0.02 * torch.randn(2000))  # what ZeRO keeps in fp32
+optimizer = torch.optim.AdamW([master], lr=1e-5)
+start = master.detach().clone()
+changed, means = {}, []
+for step in range(101):
+    weight = master.detach().bfloat16()  # what the model computes with
+    means.append(f"{weight.float().mean():.5f}")
+    if step in {1, 100}:
+        pairs = {"fp32": (master, start), "bf16": (weight, start.bfloat16())}
+        for name, (now, old) in pairs.items():
+            changed[name, step] = (now != old).float().mean().item()
+            print(f"after {step:3} steps, {name} changed: {changed[name, step]:.0%}")
+    master.grad = torch.randn(2000)
+    optimizer.step()
+print("mean of the bf16 weights:", *means[:2])
+assert means[0] == means[1]
+assert changed["fp32", 1] > 0.99
+assert changed["bf16", 1] < 0.5 < changed["bf16", 100]
+
+# %%
 # How do I pass my model to ``explain()``?
 # ----------------------------------------
 # The second argument computes the loss of one batch, as your training step does:

@@ -134,6 +134,69 @@ for kind in (GAN, Untoggled):
     assert changed == [True, True, kind is GAN, kind is GAN]
 
 # %%
+# A gradient penalty through both networks: ``requires_grad`` of the other one is False
+# -------------------------------------------------------------------------------------
+# Leave out ``toggled_optimizer()`` in this step, and name the parameters that each
+# backward pass is for: ``manual_backward(loss, inputs=parameters)``. In the turn of the
+# generator, toggling freezes the critic. The gradient still passes through it to the
+# fakes, so the generator trains. But a penalty that differentiates a loss with respect
+# to the weights of the critic raises ``One of the differentiated Tensors does not
+# require grad``, and any other gives the critic no gradient. The freezing is not needed
+# to keep the critic as it is: each optimizer changes only what it holds.
+#
+# Before Lightning 2.0, automatic optimization took several optimizers, and toggled them
+# by itself (`an issue about such a penalty
+# <https://github.com/Lightning-AI/pytorch-lightning/issues/5368>`__). Here is the
+# penalty of that issue, from `The Numerics of GANs
+# <https://arxiv.org/abs/1705.10461>`__: the norm of the gradients of both losses.
+from contextlib import nullcontext
+
+
+class Consensus(Pair):
+    def __init__(self, *, toggle):
+        super().__init__()
+        self.critic = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 1))
+        self.toggle = toggle
+
+    def losses(self, real):
+        fake = self.fake(real)
+        of_generator = softplus(-self.critic(fake)).mean()
+        of_critic = (softplus(self.critic(fake)) + softplus(-self.critic(real))).mean()
+        return of_generator, of_critic
+
+    def training_step(self, batch, index):
+        of_generator, of_critic = self.optimizers()
+        with self.toggled_optimizer(of_generator) if self.toggle else nullcontext():
+            held = [list(net.parameters()) for net in (self.generator, self.critic)]
+            losses, penalty = self.losses(batch[0]), 0
+            for loss, parameters in zip(losses, held, strict=True):
+                slopes = torch.autograd.grad(loss, parameters, create_graph=True)
+                penalty = penalty + 0.1 * sum(slope.square().sum() for slope in slopes)
+            for loss, parameters, last in zip(losses, held, (False, True), strict=True):
+                self.manual_backward(
+                    loss + penalty, inputs=parameters, retain_graph=not last
+                )
+        self.seen = [p.grad is not None for p in self.parameters()]
+        for optimizer in (of_generator, of_critic):
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+for toggle in (True, False):
+    model = Consensus(toggle=toggle)
+    before = [p.detach().clone() for p in model.parameters()]
+    try:
+        fit(model, limit_train_batches=1)
+        result = model.seen
+    except RuntimeError as error:
+        result = str(error)
+    print(f"{toggle=!s:6} {result}")
+    if toggle:
+        assert result.startswith("One of the differentiated Tensors does not require")
+assert result == 6 * [True]
+assert not any(map(torch.equal, model.parameters(), before))
+
+# %%
 # Suspend one of two optimizers for some steps
 # --------------------------------------------
 # Leave out its whole turn: its ``manual_backward()`` and its ``step()``. Nothing has to

@@ -171,6 +171,63 @@ print("the frozen encoder stays:", encoder.weight.equal(before))
 assert not encoder.weight.equal(before)
 
 # %%
+# One module called twice in ``forward()``: do the two branches share the weights?
+# --------------------------------------------------------------------------------
+# Yes. ``self.att`` is one module with one set of parameters, no matter how often
+# ``forward()`` calls it. The ``.grad`` of a weight is the sum over all calls, the
+# optimizer updates it once, and freezing it freezes both branches. In train mode, a
+# batch norm in it updates the same running statistics from both inputs. For separate
+# weights, make two modules: call the constructor twice, or ``copy.deepcopy()`` for the
+# same initial values. ``[block] * 3`` is one block three times, in ``nn.ModuleList``,
+# too; ``[make_block() for _ in range(3)]`` are three blocks.
+#
+# Look at the order, too: after ``fre = self.att(fre, spa) + fre``, the next line reads
+# the new ``fre``. For the old one, compute both results before you assign them.
+import copy
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, query, other):
+        return self.layer(torch.cat([query, other], 1)).sigmoid() * other
+
+
+class Branches(nn.Module):
+    def __init__(self, att, other_att):
+        super().__init__()
+        self.att, self.other_att = att, other_att
+
+    def forward(self, fre, spa):
+        fre = self.att(fre, spa) + fre
+        return fre, self.other_att(spa, fre) + spa
+
+
+fre, spa = torch.randn(2, 8, 2)
+att = Attention()
+shared, separate = Branches(att, att), Branches(att, copy.deepcopy(att))
+numbers, outputs = {}, {}
+for name, module in {"shared": shared, "separate": separate}.items():
+    numbers[name] = [p_name for p_name, _ in module.named_parameters()]
+    module.zero_grad()
+    outputs[name] = module(fre, spa)
+    sum(output.square().sum() for output in outputs[name]).backward()
+    if name == "shared":
+        of_both = att.layer.weight.grad.clone()
+    print(f"{name:9}{numbers[name]}")
+assert list(map(len, numbers.values())) == [2, 4]
+torch.testing.assert_close(outputs["shared"], outputs["separate"])
+two_parts = att.layer.weight.grad + separate.other_att.layer.weight.grad
+torch.testing.assert_close(of_both, two_parts)
+assert len(list(nn.ModuleList([att] * 3).parameters())) == 2
+with_old_fre = att(spa, fre) + spa
+assert not with_old_fre.allclose(outputs["shared"][1])
+shared.other_att.requires_grad_(False)
+assert not any(p.requires_grad for p in shared.att.parameters())
+
+# %%
 # Siamese network: only one branch trains the weights
 # ---------------------------------------------------
 # ``net(one)`` and ``net(two)`` share all weights. These should learn from the first
@@ -221,8 +278,6 @@ assert outcomes["weights detached"] == outcomes["frozen meanwhile"] == [True, Tr
 # does not reach the other.
 #
 # Give a shared parameter to the optimizer once.
-import copy
-
 WAYS = (
     "second.weight = first.weight",
     "nn.Parameter(first.weight)",

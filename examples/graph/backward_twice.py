@@ -173,6 +173,8 @@ assert second_gradient(fused=True) > 0.05
 # - *Features of another network*, such as the text embeddings of the classes or
 #   prototypes: compute them in each step if that network trains, and once, under
 #   ``no_grad()``, if it is frozen.
+import re
+
 from torch.nn import functional
 
 raw = nn.Parameter(torch.ones(2))
@@ -218,6 +220,73 @@ for name, pair in steps_of.items():
             outcomes.append("right")
     print(f"{name:14} {outcomes}")
     assert outcomes == ["Trying to backward through the graph a second ti", "right"]
+
+# %%
+# BatchNorm written by hand, a moving average in ``forward()``: the same error
+# ----------------------------------------------------------------------------
+# Make the moving mean and variance buffers, and update them under ``no_grad()``.
+# ``self.mean = 0.9 * self.mean + 0.1 * mean`` hangs the graph of each batch on the next
+# one. In training mode this raises nothing, because the output is computed from the
+# batch. It raises at the first ``backward()`` through a moving average: after an
+# ``eval()`` without a ``train()`` behind it (then the first epoch runs, and the second
+# fails), or where you keep the layer in ``eval()`` to freeze it. With
+# ``retain_graph=True`` in each step, the next error follows,
+# ``modified by an inplace operation``. Any statistic of a batch that is kept needs
+# ``no_grad()`` or ``detach()``: the center in DINO, a running maximum, the mean and
+# scale of returns.
+
+
+class Norm(nn.Module):
+    def __init__(self, size, *, right):
+        super().__init__()
+        self.right = right
+        for name, start in {"mean": torch.zeros(size), "var": torch.ones(size)}.items():
+            if right:
+                self.register_buffer(name, start)
+            else:
+                setattr(self, name, start)
+
+    def forward(self, x):
+        mean, var = self.mean, self.var
+        if self.training:
+            mean, var = x.mean(0), x.var(0, unbiased=False)
+            if self.right:
+                with torch.no_grad():
+                    self.mean.lerp_(mean, 0.1)
+                    self.var.lerp_(var, 0.1)
+            else:  # wrong: with the graph of the batch
+                self.mean = 0.9 * self.mean + 0.1 * mean
+                self.var = 0.9 * self.var + 0.1 * var
+        return (x - mean) / (var + 1e-5).sqrt()
+
+
+def epochs(retain_graph=None, *, right):
+    net = nn.Sequential(nn.Linear(2, 4), nn.Linear(4, 4), Norm(4, right=right))
+    optimizer, done = torch.optim.SGD(net.parameters(), lr=0.1), []
+    for mode in (True, False):  # as if train() were forgotten after eval()
+        net.train(mode)
+        for _ in range(2):
+            try:
+                optimizer.zero_grad()
+                loss = net(torch.randn(8, 2)).exp().mean()
+                loss.backward(retain_graph=retain_graph)
+                optimizer.step()
+                done.append("right")
+            except RuntimeError as error:
+                done.append(re.search("second time|inplace operation", str(error))[0])
+    return done, [name for name in net.state_dict() if name.startswith("2.")]
+
+
+wrong, retained, right = (
+    epochs(right=False),
+    epochs(retain_graph=True, right=False),
+    epochs(right=True),
+)
+for name, (done, saved) in {"wrong": wrong, "retain": retained, "right": right}.items():
+    print(f"{name:7}{done} in the state_dict: {saved}")
+assert wrong == (["right"] * 2 + ["second time"] * 2, [])
+assert retained == (["right"] * 2 + ["inplace operation"] * 2, [])
+assert right == (["right"] * 4, ["2.mean", "2.var"])
 
 # %% tags=["hide-input"]
 # Where it ends

@@ -319,6 +319,45 @@ assert not both[0].allclose(of_loss_2)
 assert both[1].allclose(of_loss_2)
 
 # %%
+# Does the loss of an intermediate layer also train the layers after it? Distillation
+# -----------------------------------------------------------------------------------
+# No. A loss on the output of layer 2, as in distillation of hidden states, a deep
+# supervision or an auxiliary loss, trains the embedding and layers 1 and 2. It is not
+# computed from layers 3 and 4, and their ``.grad`` stays None. It does not matter that
+# ``total_loss.backward()`` is called on one number: the graph of the sum still leads
+# through each term for itself.
+#
+# If the later layers change all the same, look at ``p.grad`` before the step. If it is
+# not None, another term of the sum reaches them, also one with the factor 0. Then the
+# gradient is zero, and with it weight decay or an old momentum moves them. Or they
+# share their weights with earlier ones, as the layers of ALBERT do.
+x, teacher_states = torch.randn(16, 4), torch.randn(16, 4)
+chain_losses = {
+    "layer 2": lambda states: (states[2] - teacher_states).square().mean(),
+    "layer 4": lambda states: states[4].square().mean(),
+}
+sums = {
+    "layer 2": lambda one, _: one,
+    "layer 2 + 0 * layer 4": lambda one, last: one + 0 * last,
+    "layer 2 + layer 4": lambda one, last: one + last,
+}
+outcome = {}
+for name, add in sums.items():
+    chain = nn.ModuleList(nn.Linear(4, 4) for _ in range(4))
+    optimizer = optim.AdamW(chain.parameters(), lr=0.01, weight_decay=0.1)
+    before, states = [layer.weight.detach().clone() for layer in chain], [x]
+    for layer in chain:
+        states.append(layer(states[-1]).tanh())
+    add(*(loss(states) for loss in chain_losses.values())).backward()
+    optimizer.step()
+    has_gradient = [layer.weight.grad is not None for layer in chain]
+    moved = [not p.weight.equal(old) for p, old in zip(chain, before, strict=True)]
+    outcome[name] = has_gradient, moved
+    print(f"{name:22} .grad: {has_gradient}\n{'':22} moved: {moved}")
+assert outcome.pop("layer 2") == 2 * ([True, True, False, False],)
+assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
+
+# %%
 # A regularization term (L1, L2) on some layers only
 # --------------------------------------------------
 # Build the term from the parameters of these layers, add it to the loss, and call

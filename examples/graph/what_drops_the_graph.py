@@ -280,6 +280,42 @@ for loss in (1 - soft, weighted):
     assert (gradient[:, 0] < 0).all()
 
 # %%
+# The penalty has no effect, whatever its weight: ``argmax`` in a term of the loss
+# --------------------------------------------------------------------------------
+# Print ``penalty.requires_grad``. If it is False, the penalty was computed from
+# ``argmax``, a comparison, ``.item()`` or a new tensor. It is a constant that is added:
+# the reported loss changes, the gradients don't, with any ``beta``. Nothing raises,
+# because the other term has a graph. Write the penalty with probabilities. Here is one
+# for classes of two levels, where the parent of the predicted child should be the
+# predicted parent: in place of "it is not", take the probability that it is not.
+#
+# A constant as a *factor*, ``loss * (1 + penalty)``, does scale the gradient of this
+# loss, but trains nothing by itself.
+torch.manual_seed(0)
+network, parent_of = torch.nn.Linear(3, 2 + 4), torch.tensor([0, 0, 1, 1])
+x, children = torch.randn(16, 3), torch.arange(16) % 4
+
+
+def gradient_with(beta, kind):
+    parent, child = network(x).split([2, 4], 1)
+    loss = torch.nn.functional.cross_entropy(child, children)
+    if kind == "argmax":
+        penalty = (parent_of[child.argmax(1)] != parent.argmax(1)).float().mean()
+    else:
+        likely = parent.softmax(1)[:, parent_of]  # the parent of each child
+        penalty = (1 - (child.softmax(1) * likely).sum(1)).mean()
+    (found,) = torch.autograd.grad(loss + beta * penalty, network.weight)
+    return penalty, found
+
+
+for kind in ("argmax", "softmax"):
+    _, without = gradient_with(0.0, kind)
+    penalty, found = gradient_with(100.0, kind)
+    print(f"{kind:8} {penalty:.2f}", penalty.requires_grad, not found.equal(without))
+    assert penalty > 0.2
+    assert penalty.requires_grad == (not found.equal(without)) == (kind == "softmax")
+
+# %%
 # argmax is not differentiable: does what it selects get a gradient?
 # ------------------------------------------------------------------
 # Yes. The index has no gradient, but what you read with it has: ``x[index]``,

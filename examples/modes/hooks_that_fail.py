@@ -134,7 +134,7 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 
 # %%
 # ``param.register_hook``: in the hook, ``param.grad`` is None or that of the last step
-# --------------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------------
 # A hook of :torch:`register_hook <generated/torch.Tensor.register_hook.html>` gets the
 # new gradient as its argument and runs *before* it is added to ``.grad``. Only
 # ``register_post_accumulate_grad_hook`` runs after that. To update a weight in the
@@ -255,6 +255,82 @@ ran.clear()
 layer.weight.requires_grad_(False)
 layer(x).sum().backward()
 assert len(ran) == 1
+
+# %%
+# The hook on ``mixer.conv1d`` never runs, its gradient is None: Mamba, fused layers
+# ----------------------------------------------------------------------------------
+# The fused code takes ``conv1d.weight`` and does not call ``conv1d``, so a hook of the
+# module never runs. The weight still has a gradient: read ``conv1d.weight.grad`` after
+# ``backward()``, or put the hook on the weight. In the block of Mamba, the training
+# never calls ``in_proj`` and ``dt_proj``, and with the fast path it calls none of the
+# others, either. ``use_fast_path=False`` brings back the calls of ``x_proj`` and
+# ``out_proj``, and that of ``conv1d`` only without the package ``causal_conv1d`` (read
+# in `its source
+# <https://github.com/state-spaces/mamba/blob/main/mamba_ssm/modules/mamba_simple.py>`__,
+# not run).
+#
+# What changes the *call* of such a layer is passed over in the same way, without an
+# error: a forward hook, a wrapper, a LoRA adapter around it. PEFT refuses ``conv1d``
+# and ``out_proj`` of Mamba: ``is incompatible with Mamba-based models`` (`source
+# <https://github.com/huggingface/peft/blob/main/src/peft/tuners/tuners_utils.py>`__,
+# read). What changes the *weight*, such as a parametrization, still works.
+from torch.nn.utils import parametrize
+
+
+class Mixer(nn.Module):
+    def __init__(self, *, fused):
+        super().__init__()
+        self.conv1d, self.fused = nn.Conv1d(2, 2, 3, padding=2, groups=2), fused
+
+    def forward(self, x):
+        if self.fused:
+            y = nn.functional.conv1d(x, self.conv1d.weight, padding=2, groups=2)
+        else:
+            y = self.conv1d(x)
+        return nn.functional.silu(y[..., : x.shape[-1]])
+
+
+class Adapter(nn.Module):
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.scale = base, nn.Parameter(torch.ones(1))
+
+    @property
+    def weight(self):
+        return self.base.weight
+
+    def forward(self, x):
+        return self.base(x) * self.scale
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, weight):
+        return weight * self.scale
+
+
+signal, reached = torch.randn(1, 2, 5), {}
+for fused in (True, False):
+    mixer, ran = Mixer(fused=fused), []
+    mixer.conv1d.register_forward_hook(lambda *_, ran=ran: ran.append("module"))
+    mixer.conv1d.weight.register_hook(lambda _, ran=ran: ran.append("weight"))
+    mixer(signal).sum().backward()
+    reached[fused] = [sorted(ran), mixer.conv1d.weight.grad is not None]
+    mixer.conv1d = Adapter(mixer.conv1d)
+    mixer(signal).sum().backward()
+    reached[fused].append(mixer.conv1d.scale.grad is not None)
+    mixer = Mixer(fused=fused)
+    parametrize.register_parametrization(mixer.conv1d, "weight", Scaled())
+    mixer(signal).sum().backward()
+    scale = mixer.conv1d.parametrizations.weight[0].scale
+    reached[fused].append(scale.grad is not None)
+    print(f"{fused=!s:6} [hooks, weight.grad, adapter, parametrization]")
+    print(f"{'':12} {reached[fused]}")
+assert reached[True] == [["weight"], True, False, True]
+assert reached[False] == [["module", "weight"], True, True, True]
 
 # %%
 # Does a hook survive ``deepcopy()``, ``.to()``, ``load_state_dict()``?

@@ -134,6 +134,51 @@ else:
     raise AssertionError("a class served as a context manager")
 
 # %%
+# Training breaks after loading another model: ``torch.hub.load``, an import
+# --------------------------------------------------------------------------
+# ``loss.backward()`` worked, then you load a second model, and it raises ``element 0 of
+# tensors does not require grad``, although all parameters require a gradient. Print
+# ``torch.is_grad_enabled()`` after the load. If it is False, the code that you called
+# has a ``torch.set_grad_enabled(False)`` alone on a line, and recording stays off in
+# your thread. Call ``torch.set_grad_enabled(True)`` after the load, or load inside
+# ``with torch.enable_grad():``, which restores the mode at its end. If the other model
+# switches recording off in each forward, put the same ``with`` around its call. To find
+# the line, print ``is_grad_enabled()`` after each import and each call. In a package of
+# your own, use ``no_grad()`` as a context or a decorator.
+#
+# silero-vad did so when it loaded its model, which broke `a training like this
+# <https://github.com/snakers4/silero-vad/issues/192>`__, until `a pull request of June
+# 2024 <https://github.com/snakers4/silero-vad/pull/467>`__ (read, not run).
+import threading
+
+
+def load():  # somebody else's code
+    torch.set_grad_enabled(False)
+    return torch.nn.Linear(2, 2).eval()
+
+
+other = load()
+enabled, of_thread = [torch.is_grad_enabled()], []
+thread = threading.Thread(target=lambda: of_thread.append(torch.is_grad_enabled()))
+thread.start()
+thread.join()
+try:
+    model(torch.ones(3, 2)).sum().backward()
+except RuntimeError as error:
+    print(f"{type(error).__name__}: {error}")
+else:
+    raise AssertionError("the loss had a graph")
+torch.set_grad_enabled(True)
+with torch.enable_grad():
+    other = load()
+enabled.append(torch.is_grad_enabled())
+print(enabled, of_thread)
+assert enabled == [False, True]
+assert of_thread == [True]
+assert all(p.requires_grad for p in [*model.parameters(), *other.parameters()])
+model(torch.ones(3, 2)).sum().backward()
+
+# %%
 # Where it ends
 # -------------
 # - A view of an ordinary tensor is an ordinary tensor, even under ``inference_mode()``.

@@ -110,6 +110,69 @@ with torch.no_grad():
 assert cache.grad_fn is None
 
 # %%
+# I forgot to freeze the encoder while I extracted features: does it matter?
+# --------------------------------------------------------------------------
+# Not for the values. ``requires_grad`` does not change what a forward returns, and
+# without ``backward()`` and ``step()`` no weight changes. It only costs memory.
+# This does matter:
+#
+# - *Training mode* during the extraction: dropout, batch norm, and a codebook that is a
+#   moving average (EMA), which each forward updates, frozen or not, under ``no_grad()``
+#   too. Then the features differ, and the encoder has changed. Load the encoder anew,
+#   call ``eval()``, and extract again
+#   (:doc:`/gallery/recipes/straight_through_and_vq`).
+# - *An encoder that was trainable while something was trained*: its features or tokens
+#   are no longer those that the other model has learned. Extract again with the
+#   trained encoder, and train the other model on that. In GPT-SoVITS the encoder and
+#   its codebook are frozen during fine-tuning, so the order of the two trainings does
+#   not matter; if you unfreeze them, `its author says
+#   <https://github.com/RVC-Boss/GPT-SoVITS/issues/1181>`__, train SoVITS before GPT
+#   (read, not run).
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.drop = nn.Linear(8, 4), nn.Dropout(0.5)
+        self.register_buffer("codebook", torch.randn(6, 4) / 2)
+
+    def forward(self, x):
+        z = self.drop(self.layer(x))
+        tokens = torch.cdist(z, self.codebook).argmin(1)
+        if self.training:
+            with torch.no_grad():
+                self.codebook[tokens] += 0.1 * (z - self.codebook[tokens])
+        return tokens
+
+
+def extracted(*, frozen, mode):
+    torch.manual_seed(0)
+    encoder = Tokens().requires_grad_(not frozen).train(mode)
+    before = encoder.codebook.clone()
+    tokens = encoder(images)
+    return tokens, encoder.codebook.equal(before)
+
+
+wanted, _ = extracted(frozen=True, mode=False)
+found = {}
+for frozen, mode in ((False, False), (True, True)):
+    tokens, same_codebook = extracted(frozen=frozen, mode=mode)
+    found[frozen] = tokens.equal(wanted), same_codebook
+    print(f"{frozen=!s:6} training={mode!s:6} same tokens, codebook: {found[frozen]}")
+assert found == {False: (True, True), True: (False, False)}
+
+torch.manual_seed(0)
+encoder, of_encoder = Tokens().eval(), nn.Linear(4, 2)
+optimizer = torch.optim.SGD(encoder.parameters(), lr=10.0)
+for _ in range(10):  # an encoder that was left trainable in the training
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(of_encoder(encoder.layer(images)), labels).backward()
+    optimizer.step()
+kept = (encoder(images) == wanted).float().mean().item()
+print(f"tokens after training the encoder: {kept:.0%} are the same")
+assert kept < 0.9
+
+# %%
 # SAM: one image embedding, many boxes, and ``backward()`` for each
 # -----------------------------------------------------------------
 # Run the frozen image encoder once for each image, in ``eval()`` and under

@@ -289,7 +289,10 @@ assert not added.allclose(own)
 # require a gradient, and its value is the right one. But its ``backward()`` gives the
 # weights of the discriminator no gradient.
 # Unfreeze the discriminator before the forward of the penalty: ``requires_grad_(True)``
-# behind it is too late. WGAN-GP and R1 (StyleGAN) have such a penalty.
+# behind it is too late. WGAN-GP and R1 (StyleGAN) have such a penalty. In Lightning,
+# ``toggle_optimizer()`` freezes it for you; a penalty that is to train both networks
+# needs a step without that:
+# :doc:`/gallery/frameworks/lightning_manual_optimization`.
 
 
 def gradient_penalty():
@@ -375,6 +378,64 @@ for critic in (discriminator, smooth):
     left = any(p.grad is not None and p.grad.any() for p in generator.parameters())
     print(type(critic[1]).__name__, left)
     assert left == (critic is smooth)
+
+# %%
+# Relativistic GAN (RaGAN, ESRGAN): why ``detach()`` the discriminator's output?
+# ------------------------------------------------------------------------------
+# To call ``backward()`` for each half of the loss. A relativistic loss compares the
+# verdict on real points with the mean verdict on fakes, and the other way round. If you
+# add the halves and call ``backward()`` once, you need ``fake.detach()`` alone, which
+# spares the generator.
+#
+# ESRGAN in `mmagic
+# <https://github.com/open-mmlab/mmagic/blob/main/mmagic/models/editors/esrgan/esrgan.py>`__
+# (read, not run) detaches the verdict on the fakes in the real half: there it is only
+# the reference. In the fake half, the discriminator runs on the detached fakes once
+# more, and the verdict on the real points is the detached reference. So the fakes do
+# train the discriminator. No ``retain_graph=True`` is needed, and the two graphs are
+# not in memory at the same time.
+#
+# The gradients through the references are dropped. If real and fake points are compared
+# in pairs, exactly half of the gradient is left, and with means about half, in nearly
+# the same direction. Adam hardly notices such a factor: it is a choice, and no mistake.
+# In the generator's step, do not detach the verdict on the fakes. The one on the real
+# points gives the generator no gradient anyway.
+discriminator.requires_grad_(True)
+weights = list(discriminator.parameters())
+fake, real = generator(noise), 2 * F.normalize(torch.randn(300, 2))
+
+
+def halves(of_real, of_fake, *, pairs, detach):
+    reference = [of_fake, of_real] if pairs else [of_fake.mean(), of_real.mean()]
+    if detach:
+        reference = [one.detach() for one in reference]
+    return bce(of_real - reference[0], 1.0), bce(of_fake - reference[1], 0.0)
+
+
+def flat(gradients):
+    return torch.cat([gradient.flatten() for gradient in gradients])
+
+
+for pairs in (True, False):
+    found = {}
+    for detach in (False, True):
+        verdicts = discriminator(real), discriminator(fake.detach())
+        loss = sum(halves(*verdicts, pairs=pairs, detach=detach))
+        found[detach] = flat(torch.autograd.grad(loss, weights))
+    ratio = (found[True].norm() / found[False].norm()).item()
+    cosine = F.cosine_similarity(found[True], found[False], dim=0).item()
+    print(f"{pairs=!s:6} length {ratio:.2f}, cosine {cosine:.2f}")
+    assert abs(ratio - 0.5) < (1e-4 if pairs else 0.2)
+    assert cosine > (0.9999 if pairs else 0.8)
+
+discriminator.zero_grad()
+generator.zero_grad()
+reference = discriminator(fake).detach().mean()
+of_real = discriminator(real)
+bce(of_real - reference, 1.0).backward()
+bce(discriminator(fake.detach()) - of_real.detach().mean(), 0.0).backward()
+torch.testing.assert_close(flat(p.grad for p in weights), found[True])
+assert all(p.grad is None for p in generator.parameters())
 
 # %%
 # FreezeD: ``requires_grad_(True)`` also unfreezes what should stay frozen

@@ -371,6 +371,50 @@ print(score.requires_grad)
 assert not score.requires_grad
 
 # %%
+# MAML with one inner update: ``element 0 of tensors does not require grad``
+# --------------------------------------------------------------------------
+# Compute the query loss after the *last* inner step outside of ``no_grad()``, whatever
+# the number of inner updates is. In such code the query losses before and after the
+# first update are only reported, so they are computed under ``no_grad()``, and the loss
+# that trains comes from a loop over the further updates. With ``update_step=1`` this
+# loop is empty, and the last query loss has no graph. With two or more there is no
+# error. MAML-Pytorch is written `like this
+# <https://github.com/dragen1860/MAML-Pytorch/blob/master/meta.py>`__ (read, not run).
+# ``no_grad()`` saves the memory of these two graphs, and nothing else: a batch norm in
+# training mode still updates its statistics.
+
+
+def query_loss(number, *, right):
+    weights = dict(model.named_parameters())
+    for step in range(1, number + 1):
+        loss = F.mse_loss(functional_call(model, weights, inputs[0]), targets[0])
+        gradients = torch.autograd.grad(loss, weights.values(), create_graph=True)
+        pairs = zip(weights.items(), gradients, strict=True)
+        weights = {name: weight - 0.3 * gradient for (name, weight), gradient in pairs}
+        # Wrong: step > 1. Right: the last step has a graph.
+        recorded = step == number if right else step > 1
+        with torch.set_grad_enabled(recorded):
+            query = F.mse_loss(functional_call(model, weights, inputs[1]), targets[1])
+    return query
+
+
+outcome = {}
+for right in (False, True):
+    for number in (1, 2):
+        try:
+            query_loss(number, right=right).backward()
+            outcome[right, number] = "trains"
+        except RuntimeError as error:
+            outcome[right, number] = str(error)
+        print(f"{right=!s:6} {number=}: {outcome[right, number]}")
+assert outcome.pop((False, 1)).startswith("element 0 of tensors does not require grad")
+assert set(outcome.values()) == {"trains"}
+norm = nn.BatchNorm1d(1)
+with torch.no_grad():
+    norm(inputs[0] + 5)
+assert norm.running_mean > 0.1
+
+# %%
 # Hypernetwork, merged models: no gradient for what makes the weights
 # -------------------------------------------------------------------
 # One network makes the weights of another, or learned coefficients mix those of two

@@ -89,6 +89,32 @@ assert spreads["detach()"] > 0.5
 assert spreads["without"] < 0.1
 
 # %%
+# Are the weights of both branches the same? SimSiam shares one encoder
+# ---------------------------------------------------------------------
+# Always, with ``detach()`` or without it: there is one encoder, and it is called twice.
+# Nothing is copied from one branch to the other. ``detach()`` makes a constant of *this
+# output*. The weights get their gradient from the branch with the predictor alone, as
+# if the target came from a frozen copy, and after ``step()`` the second call uses the
+# new weights, too. In the other half of the loss, the views change places. The weights
+# would also be the same without ``detach()``: it is there against the collapse.
+two_views = torch.randn(2, 64, 8)
+one, head = make_encoder(), make_predictor()
+frozen_copy = make_encoder().requires_grad_(False)  # the same seed, the same weights
+found = []
+for target in (one(two_views[1]).detach(), frozen_copy(two_views[1])):
+    half = distance(head(one(two_views[0])), target)
+    found.append(torch.autograd.grad(half, list(one.parameters())))
+for own, with_copy in zip(*found, strict=True):
+    torch.testing.assert_close(own, with_copy)
+before = one(two_views[1]).detach()
+optimizer = torch.optim.SGD([*one.parameters(), *head.parameters()], lr=0.1)
+distance(head(one(two_views[0])), before).backward()
+optimizer.step()
+after = one(two_views[1])
+print("new weights in the detached branch, too:", not after.allclose(before))
+assert not after.allclose(before)
+
+# %%
 # Can I see the collapse in the loss?
 # -----------------------------------
 # No: here it is even lower. Without ``detach()`` the loss comes close to its minimum of
@@ -186,6 +212,55 @@ except RuntimeError as error:
 else:
     raise AssertionError("the queue was not saved")
 assert "has been modified by an inplace operation" in message
+
+# %%
+# MoCo, ESimCSE: should the queue hold embeddings or samples? Memory and time
+# ---------------------------------------------------------------------------
+# Embeddings: the outputs of the momentum encoder, under ``no_grad()``. They are
+# constants. They cost no activations and get no gradient, and each step encodes only
+# its own batch. Old keys come from older weights, and because the momentum encoder
+# changes slowly, they still fit.
+#
+# A queue of *samples* has to be encoded anew in each step. With gradients that is a
+# larger batch, and the activations of the whole queue are in memory. Under
+# ``no_grad()`` nothing is kept for the backward pass, but each step takes the time of a
+# forward of the whole queue. All keys then come from the current weights, so no
+# momentum encoder is needed to keep them consistent.
+#
+# The momentum encoder is not in the optimizer: only the average updates it.
+import copy
+
+from gradguide import saved
+
+query_encoder, stored = make_encoder(), torch.randn(512, 8)
+momentum_encoder = copy.deepcopy(query_encoder).requires_grad_(False)
+with torch.no_grad():
+    stored_keys = momentum_encoder(stored)
+
+
+def encode_again(*, recorded):
+    with torch.set_grad_enabled(recorded):
+        return query_encoder(stored)
+
+
+negatives = {
+    "embeddings": lambda: stored_keys,
+    "samples": lambda: encode_again(recorded=True),
+    "samples, no_grad()": lambda: encode_again(recorded=False),
+}
+kept, encoded = {}, {}
+for name, keys_of in negatives.items():
+    calls = []
+    handle = query_encoder.register_forward_hook(
+        lambda _, inputs, output, calls=calls: calls.append(len(inputs[0]))
+    )
+    logits = query_encoder(views[0, :16]) @ keys_of().T
+    handle.remove()
+    kept[name], encoded[name] = saved(logits.logsumexp(1).mean()).bytes, sum(calls)
+    print(f"{name:19}{kept[name] // 1024:4} KiB, {encoded[name]} samples encoded")
+assert kept["samples"] > 2 * kept["embeddings"]
+assert kept["samples, no_grad()"] == kept["embeddings"]
+assert list(encoded.values()) == [16, 16 + 512, 16 + 512]
 
 # %%
 # The contrastive loss stays at log(N): SimCLR, MoCo, CLIP, InfoNCE

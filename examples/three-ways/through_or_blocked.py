@@ -104,6 +104,55 @@ norm.requires_grad_(False)
 assert frozen.equal(trains)
 
 # %%
+# QLoRA, LoRA: why does the backward pass need the frozen ``W``? The gradients derived
+# ------------------------------------------------------------------------------------
+# To pass the gradient on to the layers before this one. With
+# ``Y = X @ W + s * X @ L1 @ L2``, let ``dY`` be the gradient of the loss with respect
+# to ``Y``. A product ``A @ B`` gives ``A`` the gradient ``dY @ B.T``, and ``B`` the
+# gradient ``A.T @ dY``. So:
+#
+# - ``dL2 = s * (X @ L1).T @ dY`` and ``dL1 = s * X.T @ dY @ L2.T``: without ``W``.
+# - ``dX = dY @ W.T + s * dY @ (L1 @ L2).T``: with ``W``. ``X`` comes from the layers
+#   before, and their adapters get their gradient through ``dX`` alone.
+# - ``dW = X.T @ dY`` would be the gradient *of* ``W``. It is not computed.
+#
+# ``W`` is thus needed where an adapter, or anything else that trains, comes before the
+# layer, and not where ``X`` requires no gradient. In QLoRA, ``W`` is stored in 4 bits.
+# bitsandbytes saves it like that, dequantizes it in the forward, and once more in the
+# backward pass for ``dY @ W.T`` (read in `its source
+# <https://github.com/bitsandbytes-foundation/bitsandbytes/blob/main/bitsandbytes/autograd/_functions.py>`__,
+# not run). The 4-bit numbers get no gradient.
+double = {"dtype": torch.float64}
+W, scale = torch.randn(4, 3, **double), 0.5
+X, L1, L2 = (
+    torch.randn(*shape, **double, requires_grad=True)
+    for shape in ((5, 4), (4, 2), (2, 3))
+)
+
+
+def layer_saves_w():
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, id):
+        X @ W + scale * X @ L1 @ L2
+    return any(tensor.data_ptr() == W.data_ptr() for tensor in saved)
+
+
+Y = X @ W + scale * X @ L1 @ L2
+Y.square().sum().backward()
+dY = 2 * Y.detach()
+with torch.no_grad():
+    torch.testing.assert_close(L2.grad, scale * (X @ L1).T @ dY)
+    torch.testing.assert_close(L1.grad, scale * X.T @ dY @ L2.T)
+    torch.testing.assert_close(X.grad, dY @ W.T + scale * dY @ (L1 @ L2).T)
+needs_w = {}
+for asked in (True, False):
+    X.requires_grad_(asked)
+    needs_w[asked] = layer_saves_w()
+print("X requires a gradient: W is saved:", needs_w, "W.grad:", W.grad)
+assert needs_w == {True: True, False: False}
+assert W.grad is None
+
+# %%
 # Can I run a frozen network under ``no_grad()``?
 # -----------------------------------------------
 # Not if something before it must learn, be it a layer or the input itself:

@@ -81,12 +81,12 @@ ax.axis("off")
 plt.show()
 
 # %%
-# Do the input and the labels need ``requires_grad=True``?
-# --------------------------------------------------------
-# Not for training. The gradients of the weights are the same without it. With it,
-# ``backward()`` also computes the gradient of the input, which costs time and memory: a
-# frozen backbone behind the input is then recorded, too. Since PyTorch 0.4,
-# ``Variable(images)`` is not needed, either.
+# Do the input and the labels need ``requires_grad=True`` in training?
+# --------------------------------------------------------------------
+# No. The weights require a gradient, so the output has a graph anyway, and the
+# gradients of the weights are the same. With it, ``backward()`` also computes the
+# gradient of the input, which costs time and memory: a frozen backbone behind the input
+# is then recorded, too. Since PyTorch 0.4, ``Variable(images)`` is not needed, either.
 #
 # It is needed where the gradient of the input is what you want: a saliency map, an
 # adversarial example, a gradient penalty, or the derivative of the output with respect
