@@ -139,12 +139,12 @@ assert counts == [1, 2, 2, 2]
 # A hook registered after torch.compile does not run: module hooks are not checked
 # --------------------------------------------------------------------------------
 # Register the hooks of modules before the first call of the compiled function. A hook
-# that you register later is ignored without an error, be it a forward hook, a pre-hook
-# or a backward hook, until something else makes ``torch.compile`` compile again: the
-# compiled code does not check whether the modules in it have new hooks. If it has to be
-# later, call ``torch.compiler.reset()`` after it, or set
-# ``torch._dynamo.config.skip_nnmodule_hook_guards = False`` at the beginning, so that
-# the hooks are checked in each call (`issue 117265
+# that you register later on a module inside of it is ignored without an error, be it a
+# forward hook, a pre-hook or a backward hook, until something else makes
+# ``torch.compile`` compile again: the compiled code does not check whether the modules
+# in it have new hooks. If it has to be later, call ``torch.compiler.reset()`` after it,
+# or set ``torch._dynamo.config.skip_nnmodule_hook_guards = False`` at the beginning, so
+# that the hooks are checked in each call (`issue 117265
 # <https://github.com/pytorch/pytorch/issues/117265>`__). A hook on a parameter, or on
 # the output of the compiled function, runs also if you register it later.
 register_names = (

@@ -328,11 +328,11 @@ plt.show()
 # ``Casting complex values to real discards the imaginary part``: the gradient, too
 # ---------------------------------------------------------------------------------
 # ``z.float()``, ``z.to(torch.float32)``, or writing complex values into a real tensor
-# keeps the real part, and warns once. Nothing behind it depends on the imaginary part,
-# so that part gets no gradient and does not learn. Say what you mean: ``z.abs()``,
-# ``z.real``, or both parts as two channels with ``torch.view_as_real(z)``. A real
-# weight that is multiplied by complex values needs none of this: its gradient is real,
-# and complete.
+# keeps the real part, and warns once. Nothing behind it depends on the imaginary part
+# of ``z``, so that part gets no gradient, and does not learn if ``z`` is a parameter.
+# Say what you mean: ``z.abs()``, ``z.real``, or both parts as two channels with
+# ``torch.view_as_real(z)``. A real weight that is multiplied by complex values needs
+# none of this: its gradient is real, and complete.
 import warnings
 
 spectrum = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)

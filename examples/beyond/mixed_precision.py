@@ -188,10 +188,12 @@ assert list(found.values()) == [True, False, False, True]
 #
 # *Again and again it is not*, even if the loss fell for thousands of steps. Print
 # ``scaler.get_scale()``: if it falls and falls, there is an inf or a nan without any
-# scale, because a value became larger than 65504, or a weight is nan already (then
-# start again from a clean checkpoint).
+# scale, because a value became larger than 65504, ``sqrt`` or ``log`` got a 0, where
+# the derivative is infinite, or a weight is nan already (then start again from a clean
+# checkpoint).
 #
-# - Use bfloat16, if the GPU can. It needs no scaler.
+# - Use bfloat16 against large values, if the GPU can. It needs no scaler. At a 0, no
+#   dtype helps: add a small number inside of the root or the logarithm.
 # - Compute in float32 what overflows (scores of an attention, ``exp``, a norm, the
 #   loss), with ``float()`` and ``autocast(..., enabled=False)``. Which it is:
 #   :doc:`/reference/errors/returned_nan_values_in_its_0th_output`.
@@ -222,6 +224,9 @@ print(normal, endless, finite_norms(300, torch.bfloat16)[0])
 assert normal == ("--++-++-+", 32768 / 2)
 assert endless == ("-" * 9, 65536 / 2**9)
 assert finite_norms(300, torch.bfloat16)[0] == "+" * 9
+for dtype in (torch.float32, torch.bfloat16):
+    zero = torch.zeros((), dtype=dtype, requires_grad=True)
+    assert torch.autograd.grad(zero.sqrt(), zero)[0].isinf()
 
 # %%
 # Does autocast change what is frozen?

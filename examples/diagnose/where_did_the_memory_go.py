@@ -239,9 +239,10 @@ assert list(sizes.values()) == [131072, 131072, 2048, 4096]
 # - *The first one climbs*: something is kept, see the sections above. That it climbs in
 #   the first step, in which Adam makes its state, is normal.
 # - *It stays, and the peak jumps*: a batch is larger. What a step saves grows with the
-#   longest sequence or the largest image, and the rarest batch decides. Run it first:
-#   if it fits, the epoch fits. Else cut long samples, sort by length, or make the batch
-#   smaller where the samples are long.
+#   longest sequence or the largest image, and the rarest batch decides. Run it first,
+#   and twice, because in the first step Adam does not have its state yet: if both fit,
+#   the epoch fits. Else cut long samples, sort by length, or make the batch smaller
+#   where the samples are long.
 # - *It stays, and the message says that much is* ``reserved by PyTorch but
 #   unallocated``: fragmentation, which batches of varying shape cause. Set
 #   the variable that the message names, ``PYTORCH_CUDA_ALLOC_CONF`` or
@@ -258,6 +259,12 @@ of_length = {
 }
 print(of_length)
 assert of_length[128] > 7 * of_length[16]
+optimizer, states = torch.optim.Adam(attention.parameters()), []
+for _ in range(2):
+    attention(torch.ones(4, 16, 16)).mean().backward()
+    states.append(len(optimizer.state))  # during the peak of this step
+    optimizer.step()
+assert states == [0, len(list(attention.parameters()))]
 
 # %%
 # Does freezing make it less?

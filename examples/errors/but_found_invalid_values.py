@@ -34,8 +34,8 @@ for name in ("wrong", "right"):
 # %%
 # The observation is fine, and the network returns nan: stop at the first nan
 # ---------------------------------------------------------------------------
-# Once a weight is nan, each later output is nan, so the line that raises is not the
-# cause. Check the gradients before each step: ``clip_grad_norm_(...,
+# Once a weight is nan, each output that uses it is nan, so the line that raises is not
+# the cause. Check the gradients before each step: ``clip_grad_norm_(...,
 # error_if_nonfinite=True)`` raises while the weights are still good. Then
 # ``torch.autograd.set_detect_anomaly(True)`` names the operation:
 # :doc:`/reference/errors/returned_nan_values_in_its_0th_output`. If the weights and the

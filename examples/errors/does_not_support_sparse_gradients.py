@@ -37,7 +37,8 @@ assert not embedding.weight.grad.is_sparse
 # ``SparseAdam does not support dense gradients``: two optimizers
 # ---------------------------------------------------------------
 # ``SparseAdam`` takes the embedding alone. All other layers go to a second optimizer.
-# ``SGD`` and ``Adagrad`` take both kinds, as long as they have no weight decay.
+# ``SGD`` and ``Adagrad`` take both kinds, as long as they have no weight decay and no
+# ``fused=True``.
 model = nn.Sequential(nn.Embedding(4, 2, sparse=True), nn.Linear(2, 1))
 model(words).sum().backward()
 try:
@@ -56,6 +57,13 @@ both = (
 )
 for optimizer in both:
     optimizer.step()
+try:
+    torch.optim.SGD(model.parameters(), lr=0.1, fused=True).step()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a fused optimizer took a sparse gradient")
+assert "not support sparse" in message
 
 # %%
 # Clipping and weight decay fail: ``SparseCPU``, ``add(sparse, dense)``

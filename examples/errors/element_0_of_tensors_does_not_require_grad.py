@@ -181,8 +181,11 @@ assert found == [False, True, False]
 #   (:doc:`/gallery/three-ways/backward_without_a_graph`).
 #
 # Leave such a batch out, or add ``0 * projector(zeros).sum()`` to its loss. Labels that
-# are all -100 are another problem: the loss is nan, but has a graph. Without any
-# labels, many models return None: :doc:`nonetype_object_has_no_attribute`.
+# are all -100 are another problem: the mean is nan, but has a graph. (With
+# ``num_items_in_batch``, which the ``Trainer`` passes, transformers divides a sum by
+# the labels of all accumulated batches, and the loss is 0 if another of them has
+# labels.) Without any labels, many models return None:
+# :doc:`nonetype_object_has_no_attribute`.
 words = torch.nn.Embedding(5, 2).requires_grad_(False)
 projector, scores = torch.nn.Linear(3, 2), torch.nn.Linear(2, 5).requires_grad_(False)
 
@@ -209,6 +212,8 @@ for name, loss in losses.items():
     print(f"{name:15}", loss.requires_grad, loss.isnan().item())
 assert [loss.requires_grad for loss in losses.values()] == [True, False, False, True]
 assert losses["labels of -100"].isnan()
+left_out, hidden = torch.tensor([-100, -100]), scores(torch.ones(2, 2))
+assert not torch.nn.functional.cross_entropy(hidden, left_out, reduction="sum")
 # Right: each loss depends on the projector.
 loss = losses["text alone"] + 0 * projector(torch.zeros(1, 3)).sum()
 loss.backward()

@@ -79,12 +79,13 @@ assert block.bias.grad.tolist() == [1, 1]
 # %%
 # The vision tower is unfrozen: may the warning still come?
 # ---------------------------------------------------------
-# No, if the tower trains from its first layer on: then the input of its first
-# checkpoint requires a gradient. If the warning still comes from the tower, an option
-# such as ``unfreeze_vision_tower=True`` had no effect, or the patch embedding is still
-# frozen, and the blocks behind it get no gradient. A need of memory that does not grow
-# is a sign of both, but a weak one: ZeRO divides what is added among the processes, and
-# offloading moves it to the main memory.
+# No, if the tower trains from its first layer on, and this layer is outside of the
+# checkpoints: then the input of its first checkpoint requires a gradient. (Inside of
+# one, it gets the image, and its own weights get no gradient.) If the warning still
+# comes from the tower, an option such as ``unfreeze_vision_tower=True`` had no effect,
+# or the patch embedding is still frozen, and the blocks behind it get no gradient. A
+# need of memory that does not grow is a sign of both, but a weak one: ZeRO divides what
+# is added among the processes, and offloading moves it to the main memory.
 #
 # It can also come from the language model, whose embedding is frozen. By default Python
 # shows the warning only once, so the harmless one of a frozen tower hides it. Don't
@@ -114,6 +115,12 @@ assert found[False, True, True] == (1, False)  # wrong: the blocks should train
 assert found[True, True, True] == (0, True)  # right
 right = tower(patches_train=False, blocks_train=True, reentrant=False)
 assert right == (0, True)
+# Wrong: the first layer is inside of the checkpoint.
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    hidden = checkpoint(torch.nn.Linear(2, 2), torch.ones(1, 2), use_reentrant=True)
+assert len(caught) == 1
+assert not hidden.requires_grad
 
 # %%
 # DeepSpeed pipeline: assert buffer.grad is not None in _exec_send_grads

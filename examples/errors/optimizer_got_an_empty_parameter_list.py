@@ -30,8 +30,8 @@ assert trainable == [model.bias]
 # ``list(model.parameters())`` does not help: the model has no parameters
 # -----------------------------------------------------------------------
 # Print ``len(list(model.parameters()))`` in the line before the optimizer. If it is 0,
-# ``list()`` can't help, because no layer was registered. Look at the class of this
-# ``model``:
+# ``list()`` can't help, because no layer with parameters was registered (those that
+# ``quantize_dynamic()`` makes have none). Look at the class of this ``model``:
 #
 # - ``__init__`` is misspelt, as ``_init_`` or ``__int__``, or indented so far that it
 #   is inside another function. Python never calls it. If the class takes no arguments,

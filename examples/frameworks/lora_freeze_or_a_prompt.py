@@ -264,16 +264,17 @@ assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1
 # %%
 # ``trainable%``: why does LoRA train more parameters than before?
 # ----------------------------------------------------------------
-# The number is the sum of ``r * (in_features + out_features)`` over the layers in
-# ``target_modules``. It grows with ``r``, and with the number of layers: adapters in
-# all linear layers, as `QLoRA <https://arxiv.org/abs/2305.14314>`__ recommends, are
-# about five times as many in Llama as in ``q_proj`` and ``v_proj`` alone. So after an
-# update of a tool, the default of one of the two has mostly changed. Set both yourself
-# to get the old number back, and compare ``print_trainable_parameters()``. More is not
-# wrong: it takes more memory, and often learns better. Embeddings in
-# ``modules_to_save`` count in full. Two 4-bit weights are stored in one number: a count
-# that forgets it gives too high a percentage; that of peft does not. Llama with
-# 7 billion, in millions and per cent:
+# The number is the sum of ``r * (in_features + out_features)`` over the linear layers
+# in ``target_modules``; DoRA (``use_dora``) and a trained ``bias`` each add
+# ``out_features``. It grows with ``r``, and with the number of layers: adapters in all
+# linear layers, as `QLoRA <https://arxiv.org/abs/2305.14314>`__ recommends, are about
+# five times as many in Llama as in ``q_proj`` and ``v_proj`` alone. So after an update
+# of a tool, the default of one of the two has mostly changed. Set both yourself to get
+# the old number back, and compare ``print_trainable_parameters()``. More is not wrong:
+# it takes more memory, and often learns better. Embeddings in ``modules_to_save`` count
+# in full. Two 4-bit weights are stored in one number: a count that forgets it gives too
+# high a percentage; that of peft does not. Llama with 7 billion, in millions and per
+# cent:
 with torch.device("meta"):
     layers = [m for m in large.model.layers.modules() if isinstance(m, nn.Linear)]
     by_hand = sum(8 * (m.in_features + m.out_features) for m in layers) / 1e6
@@ -285,6 +286,11 @@ with torch.device("meta"):
 for name, count in shares.items():
     print(f"{name:17}{count:6.1f} {100 * count / (trained['full'] + count):5.2f}%")
 assert abs(shares["r=8, all-linear"] - by_hand) < 1e-6
+for options, more in (({}, 0), ({"use_dora": True}, 6), ({"bias": "lora_only"}, 6)):
+    one_layer = LoraConfig(r=2, target_modules=["0"], **options)
+    one_layer = get_peft_model(nn.Sequential(nn.Linear(10, 6)), one_layer)
+    count = sum(p.numel() for p in one_layer.parameters() if p.requires_grad)
+    assert count == 2 * (10 + 6) + more
 assert 4.7 < shares["r=8, all-linear"] / shares["r=8, q and v"] < 4.8
 
 # %%

@@ -149,9 +149,10 @@ for when, parts in found.items():
 # transformers 5; other versions may have other names, which ``print(model)`` shows.
 #
 # ``model.base_model`` is mostly the part without the head, whatever its name is. In T5
-# and CLIP it is the whole model, so ``base_model.requires_grad_(False)`` freezes all.
-# Methods such as ``freeze_encoder()`` of Whisper or ``freeze_feature_encoder()`` of
-# Wav2Vec2 set ``requires_grad`` and no mode; a model without such a method raises
+# and CLIP it is the whole model, so ``base_model.requires_grad_(False)`` freezes all;
+# in GPT-2 it does, too, because ``lm_head`` shares the weight of the embedding. Methods
+# such as ``freeze_encoder()`` of Whisper or ``freeze_feature_encoder()`` of Wav2Vec2
+# set ``requires_grad`` and no mode; a model without such a method raises
 # ``AttributeError``.
 import transformers
 
@@ -184,6 +185,9 @@ for name, (sizes, path) in paths.items():
     assert trains == [False, False, True]
     if name.startswith("T5"):
         assert model.base_model is model
+    if name.startswith("GPT2"):
+        model.base_model.requires_grad_(False)
+        assert not any(p.requires_grad for p in model.parameters())
     if name.startswith("Whisper"):
         model.freeze_encoder()
         assert not any(p.requires_grad for p in model.model.encoder.parameters())

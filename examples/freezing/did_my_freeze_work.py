@@ -360,7 +360,9 @@ assert drift["head, encoder in eval()"] == 0
 # ``deepcopy`` or a parametrization: they all leave it as it is. What does is a call of
 # ``requires_grad_(True)`` in code that you did not write (a trainer, ``unfreeze()``,
 # ``enable_...``), and *new* parameters: a layer that is replaced, ``nn.Parameter(...)``
-# around a frozen weight, a model that is built again. A new model from the same
+# around a frozen weight, a model that is built again, ``nn.utils.weight_norm()``,
+# ``remove_weight_norm()`` and ``remove_spectral_norm()`` of older code (those in
+# ``nn.utils.parametrizations`` keep ``requires_grad``). A new model from the same
 # checkpoint is not frozen either, because a ``state_dict()`` has no ``requires_grad``.
 # To find the line, compare after each call, or look for the ``id()`` of the parameter:
 # if it is another one, it was replaced. Trainers that do this:
@@ -374,6 +376,9 @@ CALLS = {
     ),
     "reset_parameters()": lambda m: m.reset_parameters(),
     "weight_norm(m)": nn.utils.parametrizations.weight_norm,
+    "remove_spectral_norm(m)": lambda m: nn.utils.remove_spectral_norm(
+        nn.utils.spectral_norm(m)
+    ),
     "nn.Parameter(m.weight)": lambda m: setattr(m, "weight", nn.Parameter(m.weight)),
 }
 for line, call in CALLS.items():
@@ -381,7 +386,7 @@ for line, call in CALLS.items():
     call(m)
     is_back = any(p.requires_grad for p in m.parameters())
     print(f"{line:29}{is_back}")
-    assert is_back == line.startswith("nn.Parameter")
+    assert is_back == line.startswith(("nn.Parameter", "remove_spectral_norm"))
 
 # %%
 # Where it ends

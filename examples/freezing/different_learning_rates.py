@@ -377,7 +377,8 @@ assert optimizer.param_groups[0]["lr"] == 1e-4
 # Most logs show ``scheduler.get_last_lr()[0]`` or ``optimizer.param_groups[0]["lr"]``:
 # the rate of the *first* group. If that is the frozen backbone, with 0 or a tiny rate,
 # the head may train well all the same. Print all groups, with the number of their
-# parameters that train, and give them names: a key of your own in the group is kept.
+# parameters that train, and give them names: a key of your own in the group is kept,
+# until ``load_state_dict()`` takes the keys of the file in its place.
 named = [
     {
         "params": backbone.requires_grad_(False).parameters(),
@@ -392,6 +393,9 @@ print(scheduler.get_last_lr()[0])
 for group in optimizer.param_groups:
     print(group["part"], group["lr"], sum(p.requires_grad for p in group["params"]))
 assert scheduler.get_last_lr() == [0.0, 0.1]
+groups = [{"params": group["params"]} for group in optimizer.param_groups]
+optimizer.load_state_dict(torch.optim.AdamW(groups).state_dict())
+assert "part" not in optimizer.param_groups[0]
 backbone.requires_grad_(True)
 
 # %% tags=["hide-input"]

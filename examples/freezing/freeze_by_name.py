@@ -91,9 +91,10 @@ assert message == "optimizer got an empty parameter list"
 #   it is ``model.blocks``, in torchvision ``model.encoder.layers``.
 #
 # ``model.base_model.requires_grad_(False)`` freezes all but the head in BERT, GPT-2,
-# LLaMA and ViT. In T5 and CLIP ``base_model`` is the whole model, so this freezes
-# everything, and in a model of peft it also freezes the adapters. In a model that is
-# not listed here, look for the longest ``nn.ModuleList``.
+# LLaMA and ViT. If the head of a language model shares the weight of the embedding, as
+# in GPT-2, nothing is left to train. In T5 and CLIP ``base_model`` is the whole model,
+# so this freezes everything, and in a model of peft it also freezes the adapters. In a
+# model that is not listed here, look for the longest ``nn.ModuleList``.
 blocks = nn.ModuleList(nn.Linear(4, 4) for _ in range(12))
 bert = nn.ModuleDict(
     {
@@ -121,6 +122,10 @@ assert frozen_layers() == list(range(8))
 assert classifier.classifier.weight.requires_grad
 lists = [module for module in classifier.modules() if isinstance(module, nn.ModuleList)]
 assert max(lists, key=len) is bert.encoder.layer
+lm_head = nn.Linear(4, 9, bias=False)
+lm_head.weight = bert.embeddings.weight
+bert.requires_grad_(False)
+assert not lm_head.weight.requires_grad
 
 # %%
 # ``ct < 7``: what does a counter over ``children()`` or ``parameters()`` count?

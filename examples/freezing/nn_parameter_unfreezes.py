@@ -81,14 +81,14 @@ plt.show()
 # %%
 # My learnable parameter does not change: is it in ``parameters()``?
 # ------------------------------------------------------------------
-# A module registers an attribute only if it is an ``nn.Parameter`` or a module. A plain
-# tensor with ``requires_grad=True`` gets a gradient, but no optimizer that is made from
-# ``model.parameters()`` holds it, and it is not saved. The same goes for a list of
-# parameters (use ``nn.ParameterList``), and for ``nn.Parameter(...)`` followed by
-# ``.cuda()``, ``.to(device)`` or ``* 0.1``, which is a result. Move the whole model, or
-# write ``nn.Parameter(torch.ones(1, device=device))``. Where ``.to()`` changes nothing,
-# it returns the parameter itself, so the mistake appears only on the GPU; here
-# ``.double()`` stands for it.
+# A module registers an attribute only if it is an ``nn.Parameter``, an ``nn.Buffer`` or
+# a module. A plain tensor with ``requires_grad=True`` gets a gradient, but no optimizer
+# that is made from ``model.parameters()`` holds it, and it is not saved. The same goes
+# for a list of parameters (use ``nn.ParameterList``), and for ``nn.Parameter(...)``
+# followed by ``.cuda()``, ``.to(device)`` or ``* 0.1``, which is a result. Move the
+# whole model, or write ``nn.Parameter(torch.ones(1, device=device))``. Where ``.to()``
+# changes nothing, it returns the parameter itself, so the mistake appears only on the
+# GPU; here ``.double()`` stands for it.
 ATTRIBUTES = {
     "nn.Parameter(w)": nn.Parameter,
     "nn.ParameterList([w])": lambda w: nn.ParameterList([w]),
@@ -194,8 +194,9 @@ assert named["scale"].is_leaf
 # Assign an ``nn.Parameter`` to the name, and the buffer becomes a parameter. The other
 # way round, delete the parameter first. ``register_parameter()`` and
 # ``register_buffer()`` refuse a name that is taken. The key in the ``state_dict()``
-# stays the same, so old files can be loaded. An optimizer that was made before does not
-# know the new parameter.
+# stays the same, so old files can be loaded, unless the buffer was left out of them
+# (``persistent=False``). An optimizer that was made before does not know the new
+# parameter.
 module = nn.Module()
 module.register_buffer("anchors", torch.ones(2))
 try:
@@ -215,6 +216,10 @@ del module.anchors
 module.register_buffer("anchors", value)  # and back
 assert [n for n, _ in module.named_buffers()] == ["anchors"]
 assert list(module.state_dict()) == ["anchors"]
+module.register_buffer("left_out", torch.ones(2), persistent=False)
+assert list(module.state_dict()) == ["anchors"]
+module.left_out = nn.Parameter(module.left_out.clone())
+assert "left_out" in module.state_dict()
 
 # %%
 # A tensor of my module stays on the CPU after ``model.to(device)``, and is not saved

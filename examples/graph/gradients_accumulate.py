@@ -138,8 +138,9 @@ assert kept.item() == copy.item() + 6
 # Anywhere between ``step()`` and the next ``backward()``: at the start of the loop,
 # directly before ``backward()``, or at the end, after ``step()``. The weights are the
 # same. Between ``backward()`` and ``step()`` it deletes the gradient that ``step()``
-# needs: nothing trains, and there is no error. Without it, or with one call per epoch,
-# the gradients of all batches add up.
+# needs: nothing trains, and there is no error, unless you use a ``GradScaler``. Without
+# it, or with one call per epoch, the gradients of all batches add up. With ``LBFGS`` it
+# belongs into the closure, because one ``step()`` calls that several times.
 
 
 def trained(*order):
@@ -169,6 +170,27 @@ for order in (
     kinds.append((weight == right, weight == untrained))
     print(*order, "right:", kinds[-1][0], "untrained:", kinds[-1][1])
 assert kinds == [(True, False), (True, False), (False, True), (False, False)]
+
+
+def error_of_lbfgs(*, in_closure):
+    weight = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+    optimizer = torch.optim.LBFGS([weight], max_iter=5)
+
+    def closure():
+        if in_closure:
+            optimizer.zero_grad()
+        loss = (torch.tensor([1.0, 10.0]) * (weight - 1).square()).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        optimizer.zero_grad()
+        optimizer.step(closure)
+    return (weight - 1).abs().max().item()
+
+
+assert error_of_lbfgs(in_closure=True) < 0.001
+assert error_of_lbfgs(in_closure=False) > 1
 
 # %%
 # This code has no ``optimizer.zero_grad()`` and is right: why does mine get worse?

@@ -273,8 +273,9 @@ torch.testing.assert_close(found, alone * other.item())
 #
 # - *only what comes after*: give the decoder ``code.detach()``.
 # - *only what comes before*, through the decoder:
-#   ``loss.backward(inputs=list(encoder.parameters()))``. ``manual_backward()`` of
-#   Lightning and ``backward()`` of Accelerate hand ``inputs=`` on (read, not run).
+#   ``loss.backward(inputs=list(encoder.parameters()))``; leave out what is frozen in
+#   the encoder, which raises an error. ``manual_backward()`` of Lightning and
+#   ``backward()`` of Accelerate hand ``inputs=`` on (read, not run).
 # - *nothing in this part, from any loss*: freeze it.
 #
 # Call ``zero_grad()`` of all optimizers first, and ``step()`` of all after the last

@@ -200,11 +200,12 @@ assert slopes[2] > 0
 # ``word_embeddings.weight.grad`` is all zeros, and the other layers have gradients
 # ---------------------------------------------------------------------------------
 # An embedding has a gradient only in the rows that were looked up, and ``print()``
-# shows only the first and the last three rows of a large table. Look at the rows of
-# your tokens: ``weight.grad[ids.unique()]``, or ask which rows are not zero. If these
-# rows are zero as well,
+# shows only the first and the last three rows of a large table. (If an output layer
+# shares the weight, it adds a gradient to each row.) Look at the rows of your tokens:
+# ``weight.grad[ids.unique()]``, or ask which rows are not zero. If these rows are zero
+# as well,
 #
-# - the token is the ``padding_idx``, whose gradient is always zero,
+# - the token is the ``padding_idx``, whose lookup gives no gradient,
 # - or the values are too small for half precision, as behind a ``softmax``. Compute the
 #   loss from the logits (``cross_entropy``) and in float32, or scale it with a
 #   ``GradScaler``.
@@ -219,6 +220,11 @@ print(ids.unique().tolist(), found.tolist())
 assert not vocabulary.weight.grad[:3].any()
 assert not vocabulary.weight.grad[-3:].any()
 assert found.tolist() == [801, 802]
+# A shared output layer gives the row of padding_idx a gradient, too.
+output_layer = nn.Linear(4, 2000, bias=False)
+output_layer.weight = vocabulary.weight
+output_layer(vocabulary(ids)).logsumexp(-1).sum().backward()
+assert vocabulary.weight.grad[700].any()
 # The same gradient in half precision and in float32:
 small = {}
 for dtype in (torch.float16, torch.float32):

@@ -225,14 +225,14 @@ assert domain_loss > 100
 # %%
 # Multiply the gradient of a branch by 0.1: a hook, or a sum with ``detach()``
 # ----------------------------------------------------------------------------
-# ``h.detach() + s * (h - h.detach())`` has the value of ``h``, and sends ``s`` times
-# the gradient back. Use it for an auxiliary head that is to change the backbone only a
-# little, or for the unrolled steps of MuZero. The head itself gets its whole gradient,
-# which a smaller weight of its loss would not give it.
+# ``h.detach() + s * (h - h.detach())`` has the value of ``h``, if that is finite, and
+# sends ``s`` times the gradient back. Use it for an auxiliary head that is to change
+# the backbone only a little, or for the unrolled steps of MuZero. The head itself gets
+# its whole gradient, which a smaller weight of its loss would not give it.
 #
-# A hook does the same. But on ``features`` it scales the gradient of *all* branches
-# that read them: put it on ``features.view_as(features)``, which only this branch
-# reads.
+# A hook does the same, and keeps infinite values, such as masked scores. But on
+# ``features`` it scales the gradient of *all* branches that read them: put it on
+# ``features.view_as(features)``, which only this branch reads.
 
 
 def scale_by_sum(features):
@@ -258,12 +258,17 @@ for change in (scale_by_sum, scale_by_hook):
     loss = head(change(features)).sum() + other_head(features).sum()
     (of_both,) = torch.autograd.grad(loss, backbone.weight, retain_graph=True)
     torch.testing.assert_close(of_both, 0.1 * plain[0] + of_other)
+masked = torch.tensor([-torch.inf], requires_grad=True)
+assert scale_by_sum(masked).isnan().all()
+assert scale_by_hook(masked).equal(masked)
 
 # %%
 # A hook multiplies the gradient by 10, and Adam takes the same step
 # ------------------------------------------------------------------
 # Adam, AdamW, RMSprop and Adagrad divide by the size of the gradient, so a constant
-# factor has nearly no effect. (In Adam, a ``weight_decay`` is added to the gradient,
+# factor has nearly no effect, unless the gradient is as small as ``eps``. If it begins
+# in the middle of the training, the steps are larger until the averages have followed:
+# with Adam for about 1000 steps. (In Adam, a ``weight_decay`` is added to the gradient,
 # and counts for less then.) Give the layer a parameter group with an ``lr`` of its own.
 # In SGD the factor acts like a larger ``lr``.
 #
@@ -289,6 +294,21 @@ for make in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad):
     moved = [first_step(make, factor) for factor in (1, 2)]
     print(f"{make.__name__:8} {moved[0]:.3f} {moved[1]:.3f}")
     assert (abs(moved[0] - moved[1]) > 1e-3) == (make is optim.SGD)
+
+
+def late_step(make):
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = make([weight], lr=0.1)
+    steps = []
+    for factor in 100 * [1.0] + 5 * [10.0]:
+        before, weight.grad = weight.item(), torch.full((1,), factor)
+        optimizer.step()
+        steps.append(before - weight.item())
+    return steps[-1] / steps[99]
+
+
+assert late_step(optim.Adam) > 1.5
+assert late_step(optim.Adagrad) > 1.5
 
 scaler, seen = torch.amp.GradScaler("cpu", init_scale=1024.0), []
 weight = nn.Parameter(torch.ones(1))

@@ -136,14 +136,14 @@ assert grads_in_hook(asked=True, times=2) == ([None, 2], [2])
 # ``param.register_hook``: in the hook, ``param.grad`` is None or that of the last step
 # -------------------------------------------------------------------------------------
 # A hook of :torch:`register_hook <generated/torch.Tensor.register_hook.html>` gets the
-# new gradient as its argument and runs *before* it is added to ``.grad``. Only
-# ``register_post_accumulate_grad_hook`` runs after that. To update a weight in the
-# backward pass and free its gradient at once, use the second, with one optimizer for
-# each parameter: ``step()`` in the hook, then set ``.grad`` to None. With the first, a
-# hook that updates its own parameter uses the gradient of the step before. LOMO (read,
-# not run) uses the first, too, but its hook goes over all parameters and updates those
-# whose ``.grad`` is already there. The last one of the pass has no hook after it, so
-# LOMO calls the update once more after ``backward()``.
+# new gradient as its argument and runs *before* it is added to ``.grad``. Of the hooks
+# of a tensor, only ``register_post_accumulate_grad_hook`` runs after that. To update a
+# weight in the backward pass and free its gradient at once, use the second, with one
+# optimizer for each parameter: ``step()`` in the hook, then set ``.grad`` to None. With
+# the first, a hook that updates its own parameter uses the gradient of the step before.
+# LOMO (read, not run) uses the first, too, but its hook goes over all parameters and
+# updates those whose ``.grad`` is already there. The last one of the pass has no hook
+# after it, so LOMO calls the update once more after ``backward()``.
 #
 # Such an update does not go together with gradient accumulation, with
 # ``clip_grad_norm_()`` over all parameters, or with a second ``backward()`` before the
@@ -338,9 +338,12 @@ assert reached[False] == [["module", "weight"], True, True, True]
 # Register them last, after you have copied the model and loaded its weights. Then count
 # the calls in one backward pass.
 #
-# - ``copy.deepcopy(model)`` copies the hooks of a module, and both copies call the same
-#   function. It loses the hooks of a parameter, such as a mask of the gradient.
-# - ``.to()``, ``.half()`` and ``load_state_dict()`` keep both kinds.
+# - ``copy.deepcopy(model)`` copies the hooks of a module. If a hook is a function, both
+#   copies call the same one. If it is a method, its object is copied, too, and the hook
+#   of the copy writes to that. It loses the hooks of a parameter, such as a mask of the
+#   gradient.
+# - ``.to()``, ``.half()`` and ``load_state_dict()`` keep both kinds. Only to and from
+#   the device ``meta`` the parameters are new ones, without theirs.
 #   ``load_state_dict(..., assign=True)`` replaces the parameters, and so loses theirs.
 # - ``state_dict()`` has no hooks: register them again in the new process.
 import copy
@@ -370,6 +373,22 @@ for name, ran in survived.items():
     print(f"{name:18}{ran}")
     kept = name not in {"deepcopy()", "assign=True"}
     assert ran == (["module", "weight"] if kept else ["module"])
+
+
+class Calls:
+    number = 0
+
+    def count(self, *_):
+        self.number += 1
+
+
+calls, model = Calls(), nn.Linear(2, 1)
+model.register_forward_hook(calls.count)
+copy.deepcopy(model)(torch.ones(1, 2))
+assert calls.number == 0
+weight = model.weight
+assert model.double().weight is weight
+assert model.to("meta").weight is not weight
 
 # %%
 # A full backward hook and in-place operations

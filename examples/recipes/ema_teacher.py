@@ -379,9 +379,11 @@ assert tuned.get_parameter("1.weight") is tuned[1].weight
 # --------------------------------------------------------------------
 # - Update after each ``optimizer.step()``, not after each micro-batch: with 4 of them,
 #   the average would forget the past nearly 4 times as fast.
-# - Under DDP each process updates its own copy from ``model.module``, and all stay
-#   equal. The average is not wrapped. The names of a wrapped model begin with
-#   ``module.``, those of a compiled one with ``_orig_mod.``: unwrap both.
+# - Under DDP each process updates its own copy from ``model.module``, and the averaged
+#   parameters stay equal. The statistics of batch norm don't, if you average or copy
+#   them: each process has updated them by its own batches. Save those of one process.
+#   The average is not wrapped. The names of a wrapped model begin with ``module.``,
+#   those of a compiled one with ``_orig_mod.``: unwrap both.
 # - Save the counter of updates as well. The decay is the share of the old average that
 #   an update keeps, and with the warm-up from above it is small at first and grows with
 #   the counter. If the counter starts at 0 again, the first update replaces nine tenths

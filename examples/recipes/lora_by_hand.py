@@ -132,8 +132,9 @@ assert zero[:2] == [True, False]
 # - ``B.grad`` is not zero, and ``B`` is: it is not in the optimizer, ``step()`` is not
 #   called yet (gradient accumulation), the rate is 0 (the first step of a warm-up), or
 #   the ``GradScaler`` skips each step because a gradient is ``inf`` or ``nan``.
-# - ``B.grad`` is zero: the gradient that arrives at the layer is zero, or ``A`` was
-#   initialised to zero as well. If both are zero, neither ever gets a gradient.
+# - ``B.grad`` is zero: the gradient that arrives at the layer or its input is zero,
+#   ``alpha`` is 0, or ``A`` was initialised to zero as well. If ``A`` and
+#   ``B`` are zero, neither ever gets a gradient.
 #
 # With peft, such a ``lora_B`` may also be one that was loaded wrongly:
 # :doc:`/gallery/frameworks/adapter_is_loaded_frozen`. Below: all is right, ``B`` is not
@@ -173,6 +174,9 @@ nn.init.zeros_(both_zero.A)
 both_zero(x).square().sum().backward()
 assert not both_zero.A.grad.any()
 assert not both_zero.B.grad.any()
+no_input = LoRA(nn.Linear(8, 4))
+no_input(torch.zeros(1, 8)).sum().backward()
+assert not no_input.B.grad.any()
 
 
 # %%

@@ -258,15 +258,16 @@ assert list(equal.values()) == [False] * 5 + [True] * 5
 # %%
 # Is it wrong to train in eval()? from_pretrained() returns a model in eval()
 # ---------------------------------------------------------------------------
-# The gradients are right, and all weights train that require a gradient. But dropout is
-# off, so it overfits sooner, and batch norm normalizes with its running statistics and
-# does not update them. For a pretrained network with small batches this can even be
-# what you want. From scratch it is wrong, because the statistics stay 0 and 1. Models
-# of transformers come out of ``from_pretrained()`` in ``eval()``, and those of
-# torchvision and timm in ``train()``. ``Trainer`` calls ``train()`` itself. Lightning
-# leaves the modes as they are since version 2.2
-# (:doc:`/gallery/frameworks/lightning_eval_mode`), and a loop of your own has to call
-# ``train()`` at the start of each epoch.
+# The gradients are right, and all weights train that the forward uses in ``eval()``:
+# not an auxiliary head that is called in ``train()`` only. (An RNN on a GPU raises an
+# error, see the next section.) But dropout is off, so it overfits sooner, and batch
+# norm normalizes with its running statistics and does not update them. For a pretrained
+# network with small batches this can even be what you want. From scratch it is wrong,
+# because the statistics stay 0 and 1. Models of transformers come out of
+# ``from_pretrained()`` in ``eval()``, and those of torchvision and timm in ``train()``.
+# ``Trainer`` calls ``train()`` itself. Lightning leaves the modes as they are since
+# version 2.2 (:doc:`/gallery/frameworks/lightning_eval_mode`), and a loop of your own
+# has to call ``train()`` at the start of each epoch.
 net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5)).eval()
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
 before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -276,6 +277,21 @@ state = net.state_dict()
 moved = [name for name in before if not state[name].equal(before[name])]
 print(moved)
 assert moved == [name for name, _ in net.named_parameters()]
+
+
+class WithAuxiliary(nn.Linear):
+    def forward(self, x):
+        out = super().forward(x)
+        return out + self.auxiliary(x) if self.training else out
+
+
+of_auxiliary = []
+for mode in (True, False):
+    net = WithAuxiliary(2, 1).train(mode)
+    net.auxiliary = nn.Linear(2, 1)
+    net(torch.ones(1, 2)).sum().backward()
+    of_auxiliary.append(net.auxiliary.weight.grad is not None)
+assert of_auxiliary == [True, False]
 
 # %%
 # ``cudnn RNN backward can only be called in training mode``: RNN, LSTM, GRU
