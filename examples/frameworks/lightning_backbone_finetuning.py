@@ -190,7 +190,7 @@ assert torch.equal(model.backbone[0].weight, first)
 
 # %%
 # The learning rate is divided by 10 after unfreezing: ``initial_denom_lr``
-# ------------------------------------------------------------------------
+# -------------------------------------------------------------------------
 # ``unfreeze_and_add_param_group()`` gives the new group the rate of the *first* group
 # at that moment, divided by ``initial_denom_lr``, which is 10 by default. The rate of
 # the head stays what it is: a logger shows two groups, and the second one is the tenth.

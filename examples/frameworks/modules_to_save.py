@@ -94,7 +94,7 @@ assert any("classifier" in name for name in get_peft_model_state_dict(model))
 
 # %%
 # A reward model or ``SEQ_CLS`` with LoRA: after loading, the scores are random
-# ------------------------------------------------------------------------------
+# -----------------------------------------------------------------------------
 # The new head, ``score``, was neither trained nor saved, because the adapter was made
 # without a ``task_type``. Each loading draws another head, and transformers says that
 # ``score.weight`` is newly initialized. Take ``SEQ_CLS``, or name the head in
@@ -149,7 +149,7 @@ assert message.endswith("object has no attribute 'prepare_inputs_for_generation'
 
 # %%
 # ``Some weights of ... were not initialized``: ``['score.weight']``, with LoRA
-# ----------------------------------------------------------------------------
+# -----------------------------------------------------------------------------
 # At inference with LoRA: ``Some weights of MistralForSequenceClassification were not
 # initialized from the model checkpoint and are newly initialized: ['score.weight']``
 # comes while the *base* is loaded, whose file has no head. The adapter comes after it:

@@ -276,7 +276,7 @@ assert changed == [False, True]
 
 # %%
 # Faster R-CNN from scratch: poor AP, because random layers of the backbone are frozen
-# ----------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------
 # Frozen random layers never become better. List what is frozen, as below, and unfreeze
 # all of it: ``trainable_backbone_layers=5``, in your own call ``trainable_layers=5``.
 # In torchvision (0.6.1, 0.7, 0.12 and 0.13 were read, 0.28 was run, not on this page):
@@ -289,8 +289,8 @@ assert changed == [False, True]
 #   does nothing (`pull request 5443 <https://github.com/pytorch/vision/pull/5443>`__).
 # - Since 0.13, it is an ordinary batch norm then, and everything trains.
 # - In every version, ``resnet_fpn_backbone()`` called by yourself freezes ``conv1`` and
-#   ``layer1`` and takes ``FrozenBatchNorm2d``, even with ``weights=None``. Pass
-#   ``trainable_layers=5, norm_layer=torch.nn.BatchNorm2d``.
+#   ``layer1`` and takes ``FrozenBatchNorm2d``, even with ``weights=None``. Since 0.7,
+#   you can pass ``trainable_layers=5, norm_layer=torch.nn.BatchNorm2d``.
 #
 # ``pretrained=False`` or ``weights=None`` alone is not from scratch, since the backbone
 # is pretrained by default: also pass ``pretrained_backbone=False`` or
@@ -426,7 +426,7 @@ for model_with_lora in (by_option, by_hand):
 
 # %%
 # LoRA layers are frozen by ``model.requires_grad_(False)`` after ``get_peft_model()``
-# ----------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------
 # The adapters were there already, so the line freezes them, too. If a projector
 # (``mm_projector``, ``mm_mlp_adapter``) is unfrozen after it, there is no error, and
 # the projector trains alone. Call ``requires_grad_(False)`` before

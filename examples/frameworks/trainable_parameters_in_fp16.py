@@ -176,12 +176,12 @@ assert (torch.tensor(300.0).half() ** 2).isinf()
 # ``bf16=True``: ``MatMul8bitLt: inputs will be cast from torch.bfloat16 to float16
 # during quantization`` (`LlamaFactory 2132
 # <https://github.com/hiyouga/LlamaFactory/issues/2132>`__, read, not run). The values
-# of a model that was trained in bfloat16, such as Qwen 1.5, need not fit: what is near
-# 65504 gives a huge loss, what is above gives inf and nan, and the ``Trainer`` logs a
-# nan as 0. Load it in bfloat16 or in 4 bits with
-# ``bnb_4bit_compute_dtype=torch.bfloat16``, keep the LoRA weights in float32, and start
-# again from clean weights. Without a nan, a large first loss is a wrong template or
-# labels, or the quantisation has broken the model: compute the loss without training.
+# of a model that was trained in bfloat16 need not fit: what is near 65504 gives a huge
+# loss, what is above gives inf and nan, and the ``Trainer`` logs a nan as 0. Load it in
+# bfloat16 or in 4 bits with ``bnb_4bit_compute_dtype=torch.bfloat16``, keep the LoRA
+# weights in float32, and start again from clean weights. Without a nan, a large first
+# loss is a wrong template or labels, or the quantisation has broken the model: compute
+# the loss without training.
 #
 # The same scores in both dtypes, growing from step to step:
 for size in (2e4, 6e4, 7e4):
