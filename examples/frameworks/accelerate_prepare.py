@@ -33,11 +33,32 @@ def network():
     return nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
 
 
-def run(worker):
+def two_models(accelerator):
+    x = torch.full((1, 2), accelerator.process_index + 1.0)
+    for way in ("one call", "two calls"):
+        models = network(), network()
+        optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in models]
+        if way == "one call":
+            first, second, *optimizers = accelerator.prepare(*models, *optimizers)
+        else:
+            first, one = accelerator.prepare(models[0], optimizers[0])
+            second, other = accelerator.prepare(models[1], optimizers[1])
+            optimizers = [one, other]
+        accelerator.backward(first(x).sum())
+        accelerator.backward(second(2 * x).sum())
+        for optimizer in optimizers:
+            optimizer.step()
+        rows = [accelerator.gather(m[0].weight.detach()[:1]) for m in models]
+        equal = [torch.equal(row[0], row[1]) for row in rows]
+        print(way, equal, [round(row[0, 0].item(), 4) for row in rows], sep=": ")
+
+
+def run(*workers):
     # os._exit does not wait for threads that a failed step has left behind
     end = "import os; print(flush=True); os._exit(0)"
-    source = "\n".join(map(inspect.getsource, (network, worker)))
-    code = f"{START}\n{source}\n{worker.__name__}(Accelerator(cpu=True))\n{end}"
+    source = "\n".join(map(inspect.getsource, (network, *workers)))
+    calls = "\n".join(f"{worker.__name__}(accelerator)" for worker in workers)
+    code = f"{START}\n{source}\naccelerator = Accelerator(cpu=True)\n{calls}\n{end}"
     with tempfile.TemporaryDirectory() as folder:
         shared = os.environ | {
             "MEET": Path(folder, "meet").as_uri(),
@@ -88,7 +109,7 @@ def orders(accelerator):
             print(f"prepare, freeze: {type(error).__name__}", error, sep="\n")
 
 
-lines = run(orders)
+one_call, two_calls, *lines = run(two_models, orders)
 print(*lines[:4], sep="\n")
 
 # %%
@@ -198,6 +219,34 @@ for place in ("top", "end"):
     steps[place] = round(before - layer.weight.item(), 3)
 print(steps)
 assert steps == {"top": 10 / 2, "end": (1 + 10) / 2}
+
+# %%
+# Two models: call ``prepare()`` separately, or only once?
+# --------------------------------------------------------
+# Both are right on one device and with DDP: ``prepare()`` handles each object for
+# itself. Prepare each model that trains, together with its optimizer, and call
+# ``accelerator.backward()`` for each loss or for their sum. Not so (read in the source
+# of Accelerate 1.15, not run):
+#
+# - *DeepSpeed*: a model and its optimizer have to be in one call, and one
+#   ``Accelerator`` takes one model:
+#   :doc:`/reference/errors/cant_use_same_accelerator_instance_with_multiple_models`.
+# - *FSDP2*: one model in each call, together with its optimizer, or ``Only one model is
+#   supported when using FSDP2`` comes.
+#
+# A frozen model that only computes needs no ``prepare()``: move it to
+# ``accelerator.device``, choose its dtype, call ``eval()``, and use it under
+# ``no_grad()`` (:doc:`frozen_second_network`). In the two processes of above: are the
+# updated weights of each model the same in both, and what are they?
+print(one_call, two_calls, sep="\n")
+assert one_call.split(": ")[1:] == two_calls.split(": ")[1:]
+assert one_call.split(": ")[1] == "[True, True]"
+accelerator = Accelerator(cpu=True)
+models = network(), network()
+optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in models]
+pairs = zip(models, optimizers, strict=True)
+prepared = [accelerator.prepare(*pair) for pair in pairs]  # two calls
+assert [model for model, _ in prepared] == [*models]
 
 # %%
 # Two models and two optimizers: a GAN with Accelerate

@@ -92,7 +92,8 @@ assert not lora.inference_mode
 # - ``LoraConfig(inference_mode=True)``, for example copied from a saved
 #   ``adapter_config.json``: leave it out.
 # - ``requires_grad_(False)`` or ``prepare_model_for_kbit_training()`` after
-#   ``get_peft_model()``: call it before.
+#   ``get_peft_model()``: call it before. A projector that is unfrozen afterwards trains
+#   alone, without an error: :doc:`options_that_freeze`.
 # - peft before 0.8.0 with another ``adapter_name`` than ``default``: upgrade (`an issue
 #   <https://github.com/huggingface/peft/issues/1410>`__, read).
 # - No layer has a name from ``target_modules``, so there is no adapter at all: see the
@@ -368,7 +369,8 @@ with torch.no_grad(), warnings.catch_warnings():
 #   weights were not loaded, because their names don't fit the model. Then peft warns of
 #   *missing adapter keys*.
 # - If they are not zero, the weights are there. ``model.get_model_status()`` tells
-#   whether the adapter is enabled and active.
+#   whether the adapter is enabled and active. If it is, the training was too weak, or
+#   dropout is on: :doc:`lora_for_inference`.
 import warnings
 
 
@@ -500,42 +502,11 @@ assert model.base_model.model[0].lora_B["default"].weight.grad.any()
 # Results differ before and after merging LoRA: ``load_in_4bit``
 # --------------------------------------------------------------
 # If they differ from run to run as well, that is sampling or dropout: set
-# ``do_sample=False`` and call ``eval()`` before you compare anything.
-#
-# Then compare at one precision. In the same float32 base, merged and unmerged agree up
-# to rounding. But an adapter that was trained on a base in 4 bits corrects the rounded
-# weights. Merged into the 16-bit weights it meets others, and if the sum is loaded with
-# ``load_in_4bit`` again, it is rounded anew, and most of a small adapter is lost.
-# Neither is the model that you tested. So:
-#
-# - Keep the adapter beside the base in 4 bits, as in the training, or
-# - merge into the unquantised base, use it in 16 bits and test this model, or
-# - quantise the merged model, and use it only if a test of exactly this model is good
-#   enough.
-#
-# ``merge_and_unload()`` on a base in 4 bits rounds, too, and peft warns ``Merge lora
-# module to 4-bit linear may get different generations due to rounding errors`` (from
-# its source). The bitsandbytes library was not run here: a function that rounds to 15
-# values stands for it. The first two lines: the difference from the tested weights, in
-# units of a small adapter. The last line: the share of weights whose 4 bits are the
-# same as without an adapter:
-
-
-def in_4_bits(weight, step):
-    return (weight / step).round() * step
-
-
-weight, delta = torch.randn(64, 64), torch.randn(64, 64) * 1e-2
-step = weight.abs().max() / 7
-tested = in_4_bits(weight, step) + delta  # the adapter beside the base in 4 bits
-merged_in_4_bits = in_4_bits(weight + delta, step)
-for name, other in (("merged", weight + delta), ("in 4 bits", merged_in_4_bits)):
-    error = (other - tested).norm() / delta.norm()
-    print(f"{name:10}{error:.1f}")
-    assert error > 0.9
-lost = (merged_in_4_bits == in_4_bits(weight, step)).float().mean().item()
-print(f"{lost:.0%}")
-assert lost > 0.9
+# ``do_sample=False`` and call ``eval()`` before you compare anything. In float32,
+# merged and unmerged agree up to rounding. An adapter that was trained on a base in 4
+# bits corrects the rounded weights: keep it beside this base, or merge it into the
+# unquantised one and test that model. Numbers for 4 and for 16 bits, and whether you
+# have to merge at all: :doc:`lora_for_inference`.
 
 # %%
 # ``AutoModelForCausalLM.from_pretrained()`` on an adapter folder

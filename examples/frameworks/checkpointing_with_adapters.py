@@ -118,15 +118,34 @@ print(found)
 assert found == {"enabled after": 0, "with the hook": 2, "enabled before": 2}
 
 # %%
-# The hook does not run if you pass ``inputs_embeds`` in place of ``input_ids``, as
-# models do that put images between words: the embedding is not called.
+# Does ``enable_input_require_grads()`` train the embedding?
+# ----------------------------------------------------------
+# No. Its hook sets ``requires_grad`` of the *output* of the embedding. The weight stays
+# frozen, gets no gradient and does not change, so there is nothing to save: that it is
+# missing from the file of the adapter is right. Only a reentrant checkpoint needs the
+# hook; with ``use_reentrant=False`` leave it out. To train the embedding, name it in
+# ``modules_to_save`` (:doc:`modules_to_save`).
+from peft import get_peft_model_state_dict
 from transformers import LlamaConfig, LlamaForCausalLM
 
 words = LlamaConfig(vocab_size=31, num_hidden_layers=1, use_cache=False, **small)
 adapters = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])
+ids = torch.tensor([[3, 4, 5]])
+model = get_peft_model(LlamaForCausalLM(words), adapters)
+model.enable_input_require_grads()
+embedding = model.get_input_embeddings()
+print(embedding(ids).requires_grad, embedding.weight.requires_grad)
+assert embedding(ids).requires_grad
+assert not embedding.weight.requires_grad
+assert reached(model, input_ids=ids) == 2
+assert embedding.weight.grad is None
+assert not any("embed" in name for name in get_peft_model_state_dict(model))
+
+# %%
+# The hook does not run if you pass ``inputs_embeds`` in place of ``input_ids``, as
+# models do that put images between words: the embedding is not called.
 model = get_peft_model(LlamaForCausalLM(words), adapters)
 model.activation_checkpointing_enable(reentrant)
-ids = torch.tensor([[3, 4, 5]])
 print(reached(model, input_ids=ids))
 assert reached(model, input_ids=ids) == 2
 embedded = torch.ones(1, 3, 16)

@@ -240,6 +240,40 @@ assert latents.grad.any()
 assert network.conv_in.weight.grad is None
 
 # %%
+# CLIP guidance: a gradient through ``vae.decode()`` to the latents
+# -----------------------------------------------------------------
+# After the VAE, ``requires_grad`` is False, since everything inside the ``__call__()``
+# of a pipeline runs under ``no_grad()``, a callback such as ``callback_on_step_end``,
+# too. Wrap the part that needs a gradient in ``torch.enable_grad()``, make the latents
+# leaves there, and call ``vae.decode(latents / scaling_factor)`` yourself: it records.
+# (Some VAEs also have a ``shift_factor``, which is added.) Helpers of the pipeline
+# convert to NumPy or PIL images, which carry no gradient. The VAE and CLIP may be
+# frozen by ``requires_grad_(False)``: the gradient passes through them. If it has to
+# pass through the UNet as well, call the UNet inside the block, too. In float16, the
+# VAE of SDXL overflows: use float32 for it.
+from diffusers import AutoencoderKL
+
+blocks = ["DownEncoderBlock2D"], ["UpDecoderBlock2D"]
+vae = AutoencoderKL(3, 3, *blocks, (4,), latent_channels=2, norm_num_groups=2)
+vae.requires_grad_(False).eval()
+latents, factor = torch.randn(1, 2, 8, 8), vae.config.scaling_factor
+with torch.no_grad():  # as in the pipeline
+    # Wrong: decoded without recording.
+    wrong = vae.decode(latents.clone().requires_grad_() / factor).sample
+    with torch.enable_grad():
+        # Right: leaves, and the decoding inside of the block.
+        leaves = latents.detach().requires_grad_()
+        loss = vae.decode(leaves / factor).sample.square().mean()  # CLIP comes here
+        (gradient,) = torch.autograd.grad(loss, leaves)
+    guided = latents - 0.1 * gradient
+print(wrong.requires_grad, loss.requires_grad, guided.equal(latents))
+assert not wrong.requires_grad
+assert loss.requires_grad
+assert gradient.any()
+assert not guided.equal(latents)
+assert all(p.grad is None for p in vae.parameters())
+
+# %%
 # Freeze, add the adapter, unfreeze what else should train, and make the optimizer last,
 # from the parameters that require a gradient. `The documentation of diffusers
 # <https://huggingface.co/docs/diffusers/api/loaders/peft>`__ describes the methods.

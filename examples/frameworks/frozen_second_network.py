@@ -382,7 +382,7 @@ assert list(saved) == ["student.weight", "student.bias"]
 
 # %%
 # A checkpoint without the teacher is loaded with ``strict_loading = False`` in the
-# module.
+# module. Save only an adapter, and resume: :doc:`lightning_resume_after_unfreezing`.
 #
 # Related: :doc:`accelerate_prepare`, :doc:`lightning_eval_mode`,
 # :doc:`/gallery/recipes/ema_teacher`,

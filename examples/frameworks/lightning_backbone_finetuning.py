@@ -189,6 +189,28 @@ assert model.backbone[0].weight.requires_grad
 assert torch.equal(model.backbone[0].weight, first)
 
 # %%
+# The learning rate is divided by 10 after unfreezing: ``initial_denom_lr``
+# -------------------------------------------------------------------------
+# ``unfreeze_and_add_param_group()`` gives the new group the rate of the *first* group
+# at that moment, divided by ``initial_denom_lr``, which is 10 by default. The rate of
+# the head stays what it is: a logger shows two groups, and the second one is the tenth.
+# No scheduler did that. Pass ``lr=``, or ``initial_denom_lr=1`` for the same rate.
+# ``BackboneFinetuning`` has both, as ``backbone_initial_lr`` and ``initial_denom_lr``,
+# and raises the rate afterwards, as above.
+#
+# ``IndexError: list index out of range`` with ``ReduceLROnPlateau``: before PyTorch
+# 2.6, it has no minimum for the new group
+# (:doc:`/reference/errors/differs_from_when_reducelronplateau_was_initialized`).
+added = {}
+for options in ({}, {"initial_denom_lr": 1}, {"lr": 0.02}):
+    head, backbone = nn.Linear(8, 3), nn.Linear(4, 8).requires_grad_(False)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+    BaseFinetuning.unfreeze_and_add_param_group(backbone, optimizer, **options)
+    added[str(options)] = [group["lr"] for group in optimizer.param_groups]
+    print(f"{options!s:24}{added[str(options)]}")
+assert [*added.values()] == [[0.01, 0.001], [0.01, 0.01], [0.01, 0.02]]
+
+# %%
 # BackboneFinetuning with DDP: the unfrozen backbone differs between the GPUs
 # ---------------------------------------------------------------------------
 # The callback freezes before Lightning wraps the module in DDP, and DDP averages only

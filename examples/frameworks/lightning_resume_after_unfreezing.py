@@ -247,6 +247,76 @@ assert model.backbone[0].weight.equal(pretrained.backbone[0].weight)
 assert not model.backbone[0].weight.requires_grad
 
 # %%
+# Save only the adapter, and resume: ``strict_loading = False``
+# -------------------------------------------------------------
+# A frozen base of many gigabytes need not be in each checkpoint:
+#
+# - Load its pretrained weights in ``__init__()``, so that each run has them.
+# - In ``on_save_checkpoint()``, take the frozen parameters out of
+#   ``checkpoint["state_dict"]``. Buffers stay in: batch norm changes its statistics.
+# - Set ``strict_loading = False`` in the module (since Lightning 2.2). Otherwise
+#   ``fit(ckpt_path=...)`` raises ``Missing key(s) in state_dict``, and it has no
+#   argument ``strict``. ``load_from_checkpoint()`` obeys the attribute, too.
+#
+# With ``strict_loading = False``, a misspelt name raises no error. The state of the
+# optimizer must fit: give it the trainable parameters only, and the same ones. Below,
+# the last value says whether the weights are those of a training without interruption.
+pretrained = nn.Linear(4, 8).state_dict()
+
+
+class Adapted(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.base, self.adapter = nn.Linear(4, 8), nn.Linear(4, 8)
+        self.norm, self.head = nn.BatchNorm1d(8), nn.Linear(8, 3)
+        self.base.load_state_dict(pretrained)
+        self.base.requires_grad_(False)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        hidden = self.norm(self.base(x) + self.adapter(x))
+        return nn.functional.cross_entropy(self.head(hidden), y)
+
+    def configure_optimizers(self):
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=0.01)
+
+    def on_save_checkpoint(self, checkpoint):
+        frozen = {n for n, p in self.named_parameters() if not p.requires_grad}
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {n: state[n] for n in state if n not in frozen}
+
+
+class NotStrict(Adapted):
+    def __init__(self):
+        super().__init__()
+        self.strict_loading = False
+
+
+wanted = fit(epochs=3, kind=NotStrict)[1].state_dict()
+fit(epochs=2, kind=NotStrict)[0].save_checkpoint(saved)
+names = list(torch.load(saved, weights_only=False)["state_dict"])
+print(sorted({name.split(".")[0] for name in names}), "norm.running_mean" in names)
+assert not any(name.startswith("base.") for name in names)
+assert "norm.running_mean" in names
+try:
+    # Wrong: all keys are demanded.
+    fit(epochs=3, resume=saved, kind=Adapted)
+except RuntimeError as error:
+    message = str(error).splitlines()[1].strip()
+else:
+    raise AssertionError("a checkpoint without the base was loaded")
+print(message)
+assert message.startswith("Missing key(s) in state_dict")
+# Right: what is not in the file keeps the value from __init__().
+trainer, model = fit(epochs=3, resume=saved, kind=NotStrict)
+same = all(value.equal(wanted[name]) for name, value in model.state_dict().items())
+print(trainer.global_step, same)
+assert trainer.global_step == 6
+assert same
+
+# %%
 # Where it ends
 # -------------
 # - A checkpoint from before the unfreezing resumes well without the second callback.

@@ -94,7 +94,7 @@ assert any("classifier" in name for name in get_peft_model_state_dict(model))
 
 # %%
 # A reward model or ``SEQ_CLS`` with LoRA: after loading, the scores are random
-# ------------------------------------------------------------------------------
+# -----------------------------------------------------------------------------
 # The new head, ``score``, was neither trained nor saved, because the adapter was made
 # without a ``task_type``. Each loading draws another head, and transformers says that
 # ``score.weight`` is newly initialized. Take ``SEQ_CLS``, or name the head in
@@ -147,6 +147,50 @@ else:
 print(message.split("' ", 1)[1])
 assert message.endswith("object has no attribute 'prepare_inputs_for_generation'")
 
+# %%
+# ``Some weights of ... were not initialized``: ``['score.weight']``, with LoRA
+# -----------------------------------------------------------------------------
+# At inference with LoRA: ``Some weights of MistralForSequenceClassification were not
+# initialized from the model checkpoint and are newly initialized: ['score.weight']``
+# comes while the *base* is loaded, whose file has no head. The adapter comes after it:
+# if its file has the head, ``PeftModel.from_pretrained()`` puts it in, and the warning
+# is harmless. Look into the file: with ``SEQ_CLS`` or ``modules_to_save=["score"]`` in
+# the training, ``score.weight`` is there. If it is not, the head is random, and the
+# results are another in each run: train again. transformers 5 prints a table with
+# ``MISSING`` in place of the sentence. For BERT, the name is ``classifier.weight``.
+#
+# If you merge and save the model, its folder has the head, and no warning comes.
+from safetensors.torch import load_file
+from transformers.utils import logging
+
+logging.disable_progress_bar()
+verbosity = logging.get_verbosity()
+logging.set_verbosity_error()
+kind, how = LlamaForSequenceClassification, {"output_loading_info": True}
+lora = LoraConfig(r=2, target_modules=["q_proj"], task_type="SEQ_CLS")
+with tempfile.TemporaryDirectory() as folder:
+    of_base, of_lora, of_merged = (f"{folder}/{n}" for n in ("base", "lora", "merged"))
+    LlamaForCausalLM(reward_config).save_pretrained(of_base)
+    trained = get_peft_model(kind.from_pretrained(of_base, num_labels=1), lora).eval()
+    trained.save_pretrained(of_lora)
+    # While the base is loaded, the head is missing ...
+    plain, info = kind.from_pretrained(of_base, num_labels=1, **how)
+    heads = [plain.score.weight.detach().clone()]
+    # ... and the adapter puts it in.
+    loaded = PeftModel.from_pretrained(plain, of_lora).eval()
+    saved = load_file(f"{of_lora}/adapter_model.safetensors")
+    in_file = [name for name in saved if "score" in name]
+    merged = loaded.merge_and_unload()
+    merged.save_pretrained(of_merged)
+    heads.append(merged.score.weight)
+    _, info_merged = kind.from_pretrained(of_merged, **how)
+logging.set_verbosity(verbosity)
+right = [head.equal(saved[in_file[0]]) for head in heads]
+print(sorted(info["missing_keys"]), in_file, right)
+assert set(info["missing_keys"]) == {"score.weight"}
+assert in_file == ["base_model.model.score.weight"]
+assert right == [False, True]
+assert not info_merged["missing_keys"]
 # %%
 # No new tokens: do ``embed_tokens`` and ``lm_head`` have to be trained?
 # ----------------------------------------------------------------------

@@ -192,7 +192,7 @@ assert both == ["aligner"]
 #
 # - ``trainable_backbone_layers`` counts from the end: 3, the default, trains ``layer2``
 #   to ``layer4`` of a ResNet, 5 all of it, 0 nothing. Without pretrained weights it has
-#   no effect, and everything trains.
+#   no effect, and everything trains (since 0.7, see below).
 # - With pretrained weights, batch norm in this backbone is ``FrozenBatchNorm2d``, which
 #   has no parameters and does not move.
 #
@@ -273,6 +273,48 @@ optimizer.step()
 changed = [encoder.bias.tolist() != old[0], unet.bias.tolist() != old[1]]
 print(changed)
 assert changed == [False, True]
+
+# %%
+# Faster R-CNN from scratch: poor AP, because random layers of the backbone are frozen
+# ------------------------------------------------------------------------------------
+# Frozen random layers never become better. List what is frozen, as below, and unfreeze
+# all of it: ``trainable_backbone_layers=5``, in your own call ``trainable_layers=5``.
+# In torchvision (0.6.1, 0.7, 0.12 and 0.13 were read, 0.28 was run, not on this page):
+#
+# - 0.6 and before: the stem and ``layer1`` are always frozen, and there is no option
+#   (`issue 2164 <https://github.com/pytorch/vision/issues/2164>`__). Unfreeze
+#   ``model.backbone.body`` by hand, or upgrade.
+# - 0.7 to 0.12: ``fasterrcnn_resnet50_fpn()`` without pretrained weights trains the
+#   convolutions. But batch norm is ``FrozenBatchNorm2d`` with its initial values, which
+#   does nothing (`pull request 5443 <https://github.com/pytorch/vision/pull/5443>`__).
+# - Since 0.13, it is an ordinary batch norm then, and everything trains.
+# - In every version, ``resnet_fpn_backbone()`` called by yourself freezes ``conv1`` and
+#   ``layer1`` and takes ``FrozenBatchNorm2d``, even with ``weights=None``. Since 0.7,
+#   you can pass ``trainable_layers=5, norm_layer=torch.nn.BatchNorm2d``.
+#
+# ``pretrained=False`` or ``weights=None`` alone is not from scratch, since the backbone
+# is pretrained by default: also pass ``pretrained_backbone=False`` or
+# ``weights_backbone=None``. RetinaNet and Mask R-CNN are alike. What such a builder
+# freezes, with a linear layer for each stage:
+
+
+def frozen_parts(backbone):
+    named = backbone.named_parameters()
+    return sorted({n.split(".")[0] for n, p in named if not p.requires_grad})
+
+
+def fpn_backbone(trainable_layers=3):
+    names = ["layer4", "layer3", "layer2", "layer1", "conv1"]
+    body = nn.ModuleDict({name: nn.Linear(2, 2) for name in reversed(names)})
+    for name, p in body.named_parameters():
+        if not name.startswith(tuple(names[:trainable_layers])):
+            p.requires_grad_(False)
+    return body
+
+
+print(frozen_parts(fpn_backbone()), frozen_parts(fpn_backbone(trainable_layers=5)))
+assert frozen_parts(fpn_backbone()) == ["conv1", "layer1"]
+assert frozen_parts(fpn_backbone(trainable_layers=5)) == []
 
 # %%
 # ``frozen_stages=4``, and the backbone has changed in the checkpoint: which keys?
@@ -381,6 +423,46 @@ for model_with_lora in (by_option, by_hand):
     assert [any(part in name for part in last) for name in names].count(True) == 4
     assert ["lora_" in name for name in names].count(True) == 2
     assert len(names) == 6
+
+# %%
+# LoRA layers are frozen by ``model.requires_grad_(False)`` after ``get_peft_model()``
+# ------------------------------------------------------------------------------------
+# The adapters were there already, so the line freezes them, too. If a projector
+# (``mm_projector``, ``mm_mlp_adapter``) is unfrozen after it, there is no error, and
+# the projector trains alone. Call ``requires_grad_(False)`` before
+# ``get_peft_model()``, and unfreeze the projector after it. Or set what has ``lora_``
+# in its name back to True, before the optimizer is made.
+# ``print_trainable_parameters()`` must show more than the projector. Copies from
+# ``modules_to_save`` are frozen by the line as well.
+
+
+class Projected(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mm_projector, self.q_proj = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.q_proj(self.mm_projector(x))
+
+
+trains = {}
+for way in ("frozen after", "lora_ back to True", "frozen before"):
+    vlm = Projected()
+    if way == "frozen before":
+        vlm.requires_grad_(False)
+    vlm = get_peft_model(vlm, LoraConfig(r=2, target_modules=["q_proj"]))
+    if way != "frozen before":
+        vlm.requires_grad_(False)  # wrong: the adapters, too
+    for name, p in vlm.named_parameters():
+        is_lora = way == "lora_ back to True" and "lora_" in name
+        if "mm_projector" in name or is_lora:
+            p.requires_grad_(True)
+    vlm(torch.ones(2, 4)).sum().backward()
+    names = [name for name, p in vlm.named_parameters() if p.grad is not None]
+    trains[way] = sorted({"lora" if "lora_" in n else "mm_projector" for n in names})
+    print(f"{way:20}", *trains[way])
+assert trains.pop("frozen after") == ["mm_projector"]
+assert all(parts == ["lora", "mm_projector"] for parts in trains.values())
 
 # %%
 # The code freezes all parameters: what is trained at all?

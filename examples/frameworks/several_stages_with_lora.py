@@ -146,6 +146,54 @@ print(changed)
 assert changed == {"resume": False, "weights": True}
 
 # %%
+# The epoch starts from 0 again after a LoRA checkpoint was loaded: did it continue?
+# ----------------------------------------------------------------------------------
+# The weights did, the count did not. An option that loads the adapter alone
+# (``is_trainable=True``, ``--checkpoint_dir`` with ``--resume_lora_training``,
+# ``adapter_name_or_path``) begins a new training on these weights: epoch 0, step 0, a
+# new warm-up and schedule, an optimizer without its averages. The first loss shows it:
+# it is where the last run ended, not at that of the base. Either is all right:
+#
+# - For an interrupted run, call ``train(resume_from_checkpoint=...)`` with a
+#   ``checkpoint-...`` folder that has ``optimizer.pt``, ``scheduler.pt`` and
+#   ``trainer_state.json``. A folder with the adapter alone does not suffice.
+# - Otherwise train only the epochs that are missing, with a smaller learning rate.
+
+
+def losses_of(model, output, *, saves=False, **resume):
+    options = {"use_cpu": True, "disable_tqdm": True, "max_steps": 3, "save_steps": 2}
+    options |= {"logging_steps": 1, "learning_rate": 0.02, "report_to": []}
+    options["save_strategy"] = "steps" if saves else "no"
+    arguments = TrainingArguments(output, **options)
+    trainer = Trainer(model, arguments, train_dataset=rows * 2)
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(**resume)
+    log = [line for line in trainer.state.log_history if "loss" in line]
+    return {line["step"]: (line["epoch"], line["loss"]) for line in log}
+
+
+def started():
+    torch.manual_seed(0)
+    return Network()
+
+
+lora = LoraConfig(r=2, target_modules=["net"])
+with tempfile.TemporaryDirectory() as output:
+    whole = losses_of(get_peft_model(started(), lora), output, saves=True)
+    last, logs = f"{output}/checkpoint-2", {}
+    for way in ("weights", "resume"):
+        model = PeftModel.from_pretrained(started(), last, is_trainable=True)
+        resume = {"resume_from_checkpoint": last} if way == "resume" else {}
+        logs[way] = losses_of(model, f"{output}/{way}", **resume)
+for way, log in {"first run": whole, **logs}.items():
+    step, (epoch, loss) = next((s, log[s]) for s in log if way != "resume" or s == 3)
+    print(f"{way:10} step {step} epoch {epoch:.1f} loss {loss:.3f}")
+assert logs["resume"][3] == whole[3]
+assert logs["weights"][1][0] == whole[1][0]
+assert abs(logs["weights"][1][1] - whole[3][1]) < 1e-4
+assert whole[1][1] > 1.2 * whole[3][1]
+
+# %%
 # Freeze the first adapter and train a second one beside it
 # ---------------------------------------------------------
 # ``model.set_adapter()`` takes one name. The method of the model inside,

@@ -170,6 +170,32 @@ print((torch.tensor(300.0).half() ** 2).item())
 assert (torch.tensor(300.0).half() ** 2).isinf()
 
 # %%
+# int8 LoRA: the loss of the first step is very large, and then it is 0
+# ---------------------------------------------------------------------
+# ``load_in_8bit`` with bitsandbytes computes its products in float16, also with
+# ``bf16=True``: ``MatMul8bitLt: inputs will be cast from torch.bfloat16 to float16
+# during quantization`` (`LlamaFactory 2132
+# <https://github.com/hiyouga/LlamaFactory/issues/2132>`__, read, not run). The values
+# of a model that was trained in bfloat16 need not fit: what is near 65504 gives a huge
+# loss, what is above gives inf and nan, and the ``Trainer`` logs a nan as 0. Load it in
+# bfloat16 or in 4 bits with ``bnb_4bit_compute_dtype=torch.bfloat16``, keep the LoRA
+# weights in float32, and start again from clean weights. Without a nan, a large first
+# loss is a wrong template or labels, or the quantisation has broken the model: compute
+# the loss without training.
+#
+# The same scores in both dtypes, growing from step to step:
+for size in (2e4, 6e4, 7e4):
+    scores = torch.tensor([[size, 0.0, -size]])
+    found = []
+    for dtype in (torch.float16, torch.bfloat16):
+        rounded = scores.to(dtype).float()
+        loss = torch.nn.functional.cross_entropy(rounded, torch.tensor([1]))
+        found.append(loss.item())
+    print(f"{size:.0f}:", *found)
+    assert (found[0] != found[0]) == (size > 65504)
+    assert abs(found[1] / size - 1) < 0.01
+
+# %%
 # OVERFLOW! Skipping step. Attempted loss scale: 65536, reducing to 32768
 # -----------------------------------------------------------------------
 # A few of these lines are normal. In float16, DeepSpeed, apex (``Gradient overflow.
