@@ -242,7 +242,7 @@ torch.compiler.reset()
 # ---------------------------------------------------------------------------------
 # The ``requires_grad`` of each tensor that the function gets is checked, even under
 # ``no_grad()`` or ``inference_mode()``, where the result does not depend on it. So a
-# call with another pattern compiles again, as if it were training. Each input can
+# call with another pattern compiles again. Each input can
 # double the number of patterns, and after eight of them new ones run uncompiled. Keep
 # it the same from call to call: hand in ``x.detach()``, which copies nothing. It has
 # to be outside of the compiled function; a ``detach()`` or ``no_grad()`` inside comes
@@ -255,7 +255,7 @@ def doubled(x):
     return (x * 2).clip(0)
 
 
-trained, counts = torch.nn.Parameter(torch.ones(4)), {}
+trained, counts = batch.clone().requires_grad_(), {}
 ways = {
     "as it is": lambda x, compiled: compiled(x),
     "detach()": lambda x, compiled: compiled(x.detach()),
@@ -266,7 +266,7 @@ for mode in (torch.no_grad, torch.inference_mode):
         graphs.clear()
         compiled = torch.compile(doubled, backend=count)
         with mode():
-            for value in (trained.data, trained.detach().requires_grad_(), trained.data):
+            for value in (batch, trained, batch):
                 call(value, compiled)
         counts[mode.__name__, way] = len(graphs)
 print(list(counts.values()))
