@@ -294,10 +294,10 @@ assert backbone.weight.grad is None
 # Before PyTorch 2.11, weights lose their gradient if both forward passes are in one
 # ``autocast`` block. Autocast keeps the 16-bit copies of the weights that train until
 # its outermost block ends. A copy made under ``no_grad()`` has no graph, and the second
-# pass takes it. If no trained operation follows, ``backward()`` raises *element 0 of
-# tensors does not require grad*. If one follows that autocast runs in float32, such as
-# a ``LayerNorm``, there is no error: only its weights train. This meets target
-# networks, self-conditioning, recycling, and a ``Trainer`` that wraps your whole loss.
+# pass takes it. If all layers use such copies, ``backward()`` raises *element 0 of
+# tensors does not require grad*. If one is a ``LayerNorm``, whose weights are not
+# converted, there is no error: only it trains. Look for self-conditioning, recycling,
+# a first pass for the targets, and a ``Trainer`` that wraps all of your loss.
 #
 # Upgrade (:since:`2.11`), or give each forward pass a block of its own. An inner block
 # inside an outer one is not enough: there, pass ``cache_enabled=False`` to it, or call

@@ -210,8 +210,8 @@ assert second[2] == "branch        ok"
 # flag that ``dist.all_reduce()`` adds up. For data that end early,
 # ``with wrapped.join():`` answers the other ranks.
 #
-# It stops at some iteration, always another one if the data are shuffled, and no error
-# comes before the timeout. To see where each process waits: ``py-spy dump --pid …``.
+# In which iteration it stops depends on the data, and no error comes before the
+# timeout. To see where each process waits: ``py-spy dump --pid …``.
 def empty(rank, process_group, how):
     model = network()
     wrapped = DistributedDataParallel(
