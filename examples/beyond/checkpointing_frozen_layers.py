@@ -135,6 +135,82 @@ for reentrant in (True, False):
 assert torch.equal(*gradients)
 
 # %%
+# Trying to backward through the graph a second time, only with gradient checkpointing
+# ------------------------------------------------------------------------------------
+# There is one ``backward()``, and no error without checkpointing, or with a frozen ViT.
+# Then the blocks are checkpointed in the reentrant form, and share a tensor with a
+# graph, such as a position embedding that is computed once from trainable weights. Each
+# block runs a backward of its own. A tensor that is an argument of ``checkpoint()`` is
+# detached before. One that comes in a closure, a ``partial()``, a tuple or a dictionary
+# is not: the first of these backwards frees its graph, and the next one raises.
+# transformers puts the keyword arguments of a layer into a ``partial()``. If the tower
+# is frozen, the tensor has no graph, and the error does not come.
+#
+# Pass ``use_reentrant=False``. If you can't change the call, hand in the tensor as an
+# argument of its own, without a keyword, compute it in each block, or switch
+# checkpointing off for this tower (``vit_gradient_checkpointing`` of ms-swift, as in
+# `such a report <https://github.com/modelscope/ms-swift/issues/8353>`__, not run).
+# ``retain_graph=True`` does not help: it does not reach the backward in the checkpoint.
+from functools import partial
+
+table = torch.nn.Linear(2, 2)
+blocks = [torch.nn.Bilinear(2, 2, 2) for _ in range(2)]
+
+
+def shared(way, reentrant, retain_graph=None):
+    table.zero_grad()
+    position = table(torch.ones(1, 2)).exp()
+    x = torch.ones(1, 2, requires_grad=True)
+    for one in blocks:
+        if way == "partial":
+            call = partial(one, input2=position)
+            x = checkpoint(call, x, use_reentrant=reentrant)
+        elif way == "argument":
+            x = checkpoint(one, x, position, use_reentrant=reentrant)
+        else:
+            x = one(x, position)
+    try:
+        x.sum().backward(retain_graph=retain_graph)
+    except RuntimeError as error:
+        return str(error).split(" (")[0]
+    return table.weight.grad
+
+
+message = "Trying to backward through the graph a second time"
+plain = shared("no checkpoint", None).clone()
+for case in (("partial", True), ("partial", False), ("argument", True)):
+    found = shared(*case)
+    wrong = case == ("partial", True)
+    print(*case, found if wrong else found.allclose(plain))
+    assert found == message if wrong else found.allclose(plain)
+assert shared("partial", True, retain_graph=True) == message
+table.requires_grad_(False)
+assert shared("partial", True) is None
+
+# %%
+# A function that reads the variable of the loop, such as ``lambda x: block(x)``, is
+# worse, in both forms: the second run comes after the loop, and computes with the last
+# block. The gradients are wrong, without an error. Hand in ``block`` itself.
+layers = [torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh()) for _ in range(2)]
+
+
+def by_name(x):
+    return layer(x)
+
+
+gradients = {}
+for name in ("layer", "by_name"):
+    x = torch.ones(1, 2, requires_grad=True)
+    for layer in layers:
+        layer.zero_grad()
+        call = layer if name == "layer" else by_name
+        x = checkpoint(call, x, use_reentrant=False)
+    (10 * x).sum().backward()
+    gradients[name] = layers[0][0].weight.grad.clone()
+    print(f"{name:8}{[round(value, 2) for value in gradients[name][0].tolist()]}")
+assert not gradients["by_name"].allclose(gradients["layer"])
+
+# %%
 # ``set_grad_checkpointing()``, ``checkpoint_sequential``: which form do libraries use?
 # -------------------------------------------------------------------------------------
 # - ``torch.utils.checkpoint.checkpoint_sequential(layers, segments, input)`` hands

@@ -238,6 +238,42 @@ assert "requires_grad mismatch. expected requires_grad=0" in reason
 torch.compiler.reset()
 
 # %%
+# torch.compile under no_grad() recompiles: ``requires_grad mismatch`` at inference
+# ---------------------------------------------------------------------------------
+# The ``requires_grad`` of each tensor that the function gets is checked, even under
+# ``no_grad()`` or ``inference_mode()``, where the result does not depend on it. So a
+# call with another pattern compiles again. Each input can
+# double the number of patterns, and after eight of them new ones run uncompiled. Keep
+# it the same from call to call: hand in ``x.detach()``, which copies nothing. It has
+# to be outside of the compiled function; a ``detach()`` or ``no_grad()`` inside comes
+# after the check. Or freeze before the first call, and compile one function for
+# training and one for inference
+# (`issue 131975 <https://github.com/pytorch/pytorch/issues/131975>`__).
+
+
+def doubled(x):
+    return (x * 2).clip(0)
+
+
+trained, counts = batch.clone().requires_grad_(), {}
+ways = {
+    "as it is": lambda x, compiled: compiled(x),
+    "detach()": lambda x, compiled: compiled(x.detach()),
+}
+for mode in (torch.no_grad, torch.inference_mode):
+    for way, call in ways.items():
+        torch.compiler.reset()
+        graphs.clear()
+        compiled = torch.compile(doubled, backend=count)
+        with mode():
+            for value in (batch, trained, batch):
+                call(value, compiled)
+        counts[mode.__name__, way] = len(graphs)
+print(list(counts.values()))
+assert list(counts.values()) == [2, 1, 2, 1]
+torch.compiler.reset()
+
+# %%
 # If you unfreeze layer by layer, you may meet a limit: after eight patterns, new ones
 # run uncompiled, and only the log says so. With ``fullgraph=True`` they raise
 # ``FailOnRecompileLimitHit``. Set the limit to the number of your stages.

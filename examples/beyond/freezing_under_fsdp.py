@@ -475,6 +475,73 @@ assert lines[1] == "full_tensor: (1, 1.0) (1, 1.0)"
 assert lines[2] == "(0, True) (1, False)"
 assert lines[3] == "summon: (1, 1.0) (1, 1.0)"
 
+
+# %%
+# FSDP2: the saved LoRA weights are empty, or only a part
+# -------------------------------------------------------
+# Let *all* processes call ``get_model_state_dict()`` with ``full_state_dict=True`` and
+# ``cpu_offload=True``. It gathers the whole tensors, and only rank 0 gets them: in the
+# others the dictionary is empty. Then rank 0 picks the adapters by their names and
+# saves. With peft, that is ``get_peft_model_state_dict(model, state_dict=full)``, or
+# ``model.save_pretrained(folder, state_dict=full)``. In Accelerate,
+# ``accelerator.get_state_dict(model)`` makes this call.
+#
+# - *Not by* ``requires_grad``. ``ignore_frozen_params=True`` leaves out what is frozen
+#   at this moment. If you set it for the saving by a pattern that matches no name of
+#   this model (``lora_A.weight`` in place of ``lora_A.default.weight``), the result is
+#   empty, without an error.
+# - ``model.state_dict()`` alone has ``DTensor`` values, and each process would write
+#   its own part.
+# - Accelerate with ``FULL_STATE_DICT`` saved only the part of rank 0 in a checkpoint of
+#   adapters, and resuming lost the rest. Upgrade: `a fix of 2026
+#   <https://github.com/huggingface/accelerate/pull/4206>`__ (read, not run).
+def save():
+    import os
+
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.checkpoint.state_dict import (
+        StateDictOptions,
+        get_model_state_dict,
+    )
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    rank = int(os.environ["RANK"])
+    dist.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+    model = torch.nn.Linear(4, 4).requires_grad_(False)
+    model.lora_A = torch.nn.Linear(4, 2, bias=False)
+    fully_shard(model, mesh=init_device_mesh("cpu", (2,)))
+
+    def show(name, state):
+        every = [None, None]
+        shapes = {key: tuple(value.shape) for key, value in state.items()}
+        dist.all_gather_object(every, shapes)
+        print(f"{name:12}", *every)
+
+    options = {"full_state_dict": True, "cpu_offload": True}
+    full = get_model_state_dict(model, options=StateDictOptions(**options))
+    show("right", {key: full[key] for key in full if "lora_" in key})
+
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("lora_A.default" in name)
+    options["ignore_frozen_params"] = True
+    show("no match", get_model_state_dict(model, options=StateDictOptions(**options)))
+
+    part = model.state_dict()["lora_A.weight"]
+    show("state_dict()", {type(part).__name__: part.to_local()})
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+lines = run(save)
+print(*lines, sep="\n")
+assert lines[0] == "right        {'lora_A.weight': (2, 4)} {}"
+assert lines[1] == "no match     {} {}"
+assert lines[2] == "state_dict() {'DTensor': (1, 4)} {'DTensor': (1, 4)}"
+
 # %%
 # weight should have at least three dimensions, 'weight' must be 2-D
 # ------------------------------------------------------------------

@@ -145,6 +145,7 @@ assert scaler.get_scale() == 8
 #
 # The same warning comes if the scheduler belongs to another optimizer, for instance
 # because you made a new one when you unfroze a layer: make the scheduler anew, too.
+import math
 import warnings
 
 
@@ -197,8 +198,22 @@ assert list(found.values()) == [True, False, False, True]
 # - Compute in float32 what overflows (scores of an attention, ``exp``, a norm, the
 #   loss), with ``float()`` and ``autocast(..., enabled=False)``. Which it is:
 #   :doc:`/reference/errors/returned_nan_values_in_its_0th_output`.
-# - Lower the learning rate, and clip after ``scaler.unscale_(optimizer)``. Before it,
-#   the norm is that of the scaled gradients.
+# - If it came after many good steps, restart from the checkpoint before it with a lower
+#   learning rate, and clip after ``scaler.unscale_(optimizer)``. Before it, the norm is
+#   that of the scaled gradients.
+#
+# *From the first step on, a lower learning rate does not help*, nor does clipping: the
+# gradient is nan before the rate multiplies it, and a norm of nan makes all of it nan.
+# Look at the loss of this batch, before ``backward()``:
+#
+# - *The loss is nan:* a nan or inf in the data; a row of an attention that is masked as
+#   a whole; a mean over a mask without an element; or a value overflowed. Print
+#   ``x.isfinite().all()`` for the batch and for the output of each layer. With
+#   ``cross_entropy()``, labels that are all ``-100`` give a loss of nan and a gradient
+#   of 0.
+# - *The loss is finite:* the nan arises in the backward, as with ``sqrt`` at 0, or in a
+#   fused kernel. ``torch.autograd.detect_anomaly()`` names the operation. For an
+#   attention kernel, compare with ``attn_implementation="eager"`` of transformers.
 #
 # With transformers, peft, DeepSpeed:
 # :doc:`/gallery/frameworks/trainable_parameters_in_fp16`. Below, the scaler tries a
@@ -228,6 +243,41 @@ for dtype in (torch.float32, torch.bfloat16):
     zero = torch.zeros((), dtype=dtype, requires_grad=True)
     assert torch.autograd.grad(zero.sqrt(), zero)[0].isinf()
 
+
+# %%
+# Causes in the first step: the loss, the norm after a step with a rate of 1e-9, and
+# whether the weights are nan then.
+def masked_row(weight):
+    return (weight + torch.full_like(weight, -torch.inf)).softmax(0).sum()
+
+
+def masked_mean(weight):
+    mask = torch.zeros(4)
+    return (weight * mask).sum() / mask.sum()
+
+
+def ignored_labels(weight):
+    return torch.nn.functional.cross_entropy(weight[None], torch.tensor([-100]))
+
+
+causes = {
+    "nan in the data": lambda weight: (weight * torch.nan).sum(),
+    "masked row": masked_row,
+    "masked mean": masked_mean,
+    "sqrt at 0": lambda weight: (weight - 1).square().sum().sqrt(),
+    "labels of -100": ignored_labels,
+}
+for name, loss_of in causes.items():
+    weight = torch.nn.Parameter(torch.ones(4))
+    loss = loss_of(weight)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_([weight], 1.0).item()
+    torch.optim.SGD([weight], lr=1e-9).step()
+    is_lost = weight.isnan().any().item()
+    print(f"{name:16}{loss.item():4}{norm:5}  {is_lost}")
+    assert loss.isnan() == (name != "sqrt at 0")
+    assert is_lost == math.isnan(norm) == (name != "labels of -100")
+
 # %%
 # Does autocast change what is frozen?
 # ------------------------------------
@@ -244,18 +294,47 @@ assert head.weight.grad.dtype == torch.float32
 assert backbone.weight.grad is None
 
 # %%
-# Autocast keeps the ``bfloat16`` copies of weights that train until its block ends. If
-# it kept one from a forward under ``no_grad()``, a later forward in the same block
-# would find a weight without a graph. That does not happen (:since:`2.11`; before, the
-# ``backward()`` below raised): the second forward trains.
-head.zero_grad()
-with torch.autocast("cpu", torch.bfloat16):
-    with torch.no_grad():
-        head(x)
-    recorded = head(x)
-assert recorded.requires_grad, "before PyTorch 2.11, autocast kept such a weight"
-recorded.float().sum().backward()
-assert head.weight.grad is not None
+# autocast: a forward under no_grad(), then one with gradients: ``grad_fn`` is None
+# ---------------------------------------------------------------------------------
+# Before PyTorch 2.11, weights lose their gradient if both forward passes are in one
+# ``autocast`` block. Autocast keeps the 16-bit copies of the weights that train until
+# its outermost block ends. A copy made under ``no_grad()`` has no graph, and the second
+# pass takes it. If all layers use such copies, ``backward()`` raises *element 0 of
+# tensors does not require grad*. If one is a ``LayerNorm``, whose weights are not
+# converted, there is no error: only it trains. Look for self-conditioning, recycling,
+# a first pass for the targets, and a ``Trainer`` that wraps all of your loss.
+#
+# Upgrade (:since:`2.11`), or give each forward pass a block of its own. An inner block
+# inside an outer one is not enough: there, pass ``cache_enabled=False`` to it, or call
+# ``torch.clear_autocast_cache()`` between the passes.
+network = torch.nn.Sequential(
+    torch.nn.Linear(4, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 4)
+)
+
+
+def trained(way):
+    network.zero_grad()
+    autocast = torch.autocast("cpu", torch.bfloat16, cache_enabled=way != "no cache")
+    if way == "two blocks":
+        with autocast, torch.no_grad():
+            network(x)
+        with autocast:
+            out = network(x)
+    else:
+        with autocast:
+            with torch.no_grad():
+                network(x)
+            if way == "cleared":
+                torch.clear_autocast_cache()
+            out = network(x)
+    out.float().square().sum().backward()
+    return [layer.weight.grad is not None for layer in network]
+
+
+for way in ("two blocks", "no cache", "cleared", "one block"):
+    print(f"{way:11}{trained(way)}")
+    assert way == "one block" or all(trained(way))
+assert all(trained("one block")), "before PyTorch 2.11, autocast kept such a weight"
 
 # %% tags=["hide-input"]
 # What the scaler finds. Square: an optimizer with gradients, which steps. Cross: one

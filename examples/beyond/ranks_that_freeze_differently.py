@@ -135,8 +135,8 @@ assert first[1] == "[['1.weight', '1.bias'], ['0.weight', '0.bias']]"
 #
 # Rank 0 waits until the timeout, by default 30 minutes with gloo and 10 with NCCL. Here
 # it is one second. ``waited`` stands for the error that comes then.
-def outcome(step, rank):
-    group, result = dist.new_group(timeout=timedelta(seconds=1)), "ok"
+def outcome(step, rank, seconds=1.0):
+    group, result = dist.new_group(timeout=timedelta(seconds=seconds)), "ok"
     try:
         step(rank, process_group=group)
     except RuntimeError as error:
@@ -209,6 +209,9 @@ assert second[2] == "branch        ok"
 # zeros. With a loss of NaN that would send NaN, so let all ranks skip this step, with a
 # flag that ``dist.all_reduce()`` adds up. For data that end early,
 # ``with wrapped.join():`` answers the other ranks.
+#
+# In which iteration it stops depends on the data, and no error comes before the
+# timeout. To see where each process waits: ``py-spy dump --pid …``.
 def empty(rank, process_group, how):
     model = network()
     wrapped = DistributedDataParallel(
@@ -247,6 +250,86 @@ first, second = run(hang_without_target, *needed)
 print(*first, sep="\n")
 assert first == ["skip_backward waited", "zero_loss     ok", "join          ok"]
 assert second[1:] == first[1:]
+
+
+# %%
+# Multi-GPU training hangs at an iteration: one rank lacks a loss term
+# --------------------------------------------------------------------
+# A detector computes some losses only if the batch has positives, such as those of
+# boxes, masks or denoising queries. On a rank without them the term is missing, and
+# with it the gradients of its head, as in *frozen_later*: the other ranks wait. Let
+# every rank compute the same terms, with ``0 * prediction.sum()`` if there is nothing
+# to match (``torch.zeros(())`` has no graph), or pass ``find_unused_parameters=True``.
+#
+# The losses are often averaged for the log as well, one ``all_reduce()`` for each key.
+# With a key less, that rank is one call behind: the others wait, or its next call is
+# added to another value. With the keys in another order nothing hangs, and the log is
+# wrong. So reduce a fixed list of names, in this order, with 0 for what is missing. The
+# number of positives that divides the loss is averaged in the same way, on all ranks,
+# before any ``if``. mmdetection stops with ``loss log variables are different across
+# GPUs!`` in place of waiting (`issue 6495
+# <https://github.com/open-mmlab/mmdetection/issues/6495>`__, read, not run).
+def detector(rank, process_group, how):
+    class Detector(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.classes, self.boxes = network(), network()
+
+        def forward(self, x):
+            return self.classes(x), self.boxes(x)
+
+    find = {"find_unused_parameters": how == "find_unused"}
+    wrapped = DistributedDataParallel(Detector(), process_group=process_group, **find)
+    for has_positives in (True, rank == 0, True):
+        classes, boxes = wrapped(torch.ones(1, 2))
+        losses = {"class": classes.sum()}
+        if has_positives:
+            losses["box"] = boxes.sum()
+        elif how == "zero":
+            losses["box"] = 0 * boxes.sum()
+        sum(losses.values()).backward()
+
+
+def term_missing(rank, process_group):
+    detector(rank, process_group, "missing")
+
+
+def zero_term(rank, process_group):
+    detector(rank, process_group, "zero")
+
+
+def find_unused(rank, process_group):
+    detector(rank, process_group, "find_unused")
+
+
+def log(rank, process_group):
+    found = {"class": 1.0, "box": 10.0}
+    ways = {
+        "other order": found if rank == 0 else dict(reversed(found.items())),
+        "fixed list": {name: found[name] for name in ("class", "box")},
+    }
+    for way, losses in ways.items():
+        reduced = {}
+        for name, value in losses.items():
+            total = torch.tensor(value)
+            dist.all_reduce(total, group=process_group)
+            reduced[name] = total.item() / 2
+        print(f"{way:13}", reduced)
+
+
+def hang_without_term(rank):
+    outcome(term_missing, rank, seconds=0.2)
+    for step in (zero_term, find_unused, log):
+        outcome(step, rank, seconds=60)
+
+
+needed = network, outcome, detector, term_missing, zero_term, find_unused, log
+first, second = run(hang_without_term, *needed)
+print(*first, sep="\n")
+assert [line.split()[1] for line in first[:3]] == ["waited", "ok", "ok"]
+assert second[1:3] == first[1:3]
+assert first[3].endswith("{'class': 5.5, 'box': 5.5}")
+assert first[4].endswith("{'class': 1.0, 'box': 10.0}")
 
 
 # %%

@@ -129,6 +129,17 @@ assert [n for n, p in resumed[0].named_parameters() if not p.requires_grad] == f
 #   small rate.
 # - *Both are equal, and the loss jumps after some steps*: the state of the optimizer
 #   is missing.
+# - *All three are equal, and only the logged loss is higher*: it is that of other
+#   samples. In a second epoch, the loss before the stop was that of samples the model
+#   had learned. New data, another order or another dtype change it, and not the model.
+#
+# Loading the adapter alone, as ``PeftModel.from_pretrained()`` does, is a *new*
+# training: Adam, the warm-up and the order of the data begin again (`LLaMA-Factory 512
+# <https://github.com/hiyouga/LlamaFactory/issues/512>`__, read, not run).
+# ``resume_from_checkpoint`` of the ``Trainer`` restores them, if the folder has
+# ``optimizer.pt``, ``scheduler.pt`` and ``trainer_state.json``. The first steps of a
+# new Adam are about as long as the rate, however small the gradient is, and move
+# converged weights away, as in the second cell.
 import math
 
 
@@ -157,6 +168,37 @@ for total in (100, 200):
 assert rates[100] < 1e-8
 assert abs(rates[200] - 5e-5) < 1e-6
 
+# %%
+# A converged model goes on with the state of its optimizer, and without it.
+data = torch.linspace(-1, 1, 8)[:, None]
+
+
+def fit(model, optimizer, steps):
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        losses.append((model(data) - data - data.cos()).square().mean())
+        losses[-1].backward()
+        optimizer.step()
+    return losses
+
+
+model, highest = torch.nn.Linear(1, 1), {}
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
+before = min(fit(model, optimizer, 150))
+file = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+for way in ("resumed", "weights alone"):
+    model.load_state_dict(file[0])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
+    if way == "resumed":
+        optimizer.load_state_dict(copy.deepcopy(file[1]))
+    highest[way] = (max(fit(model, optimizer, 20)) / before).item()
+    print(f"{way:14}{highest[way]:.2f}")
+assert highest["resumed"] < 1.02
+assert highest["weights alone"] > 1.05
+
+# %%
+# What ``strict=False`` does not say: the head of a reward model is not in the file.
 adapter = {"lora_B.weight": torch.ones(2, 2)}
 reward = torch.nn.ModuleDict(
     {"lora_B": torch.nn.Linear(2, 2, bias=False), "v_head": torch.nn.Linear(2, 1)}
@@ -304,12 +346,36 @@ counter(torch.ones(1))
 assert (counter.calls, counter.assigned) == (1, 1)
 
 # %%
-# The copies have no parameters of their own, either: in ``forward()``, ``parameters()``
-# is empty, ``next(self.parameters())`` raises ``StopIteration``, and
-# ``self.requires_grad_(False)`` freezes nothing. Freeze before the call.
+# nn.DataParallel: ``self.parameters()`` is empty in forward, ``StopIteration``
+# -----------------------------------------------------------------------------
+# Since PyTorch 1.5 the copies have no parameters (`the change
+# <https://github.com/pytorch/pytorch/pull/33907>`__): what they hold as ``self.weight``
+# is the result of a broadcast, no leaf. It can be computed with, and its gradient comes
+# to the original. But in ``forward()`` ``parameters()`` is empty,
+# ``next(self.parameters()).device`` raises ``StopIteration``, a norm of the weights is
+# that of nothing, and ``self.requires_grad_(False)`` freezes nothing, without an error.
+#
+# - Take the device and the dtype from the input, ``x.device``, or from a weight by its
+#   name, ``self.layer.weight.dtype``, or from a buffer.
+# - Freeze, list and penalise the parameters outside, on ``wrapped.module``.
+# - ``DistributedDataParallel`` makes no copies, and ``forward()`` sees its parameters.
 assert list(replica.parameters()) == []
+assert [name for name, _ in replica.named_buffers()] == ["assigned", "in_place"]
+try:
+    next(replica.parameters())
+except StopIteration as error:
+    print(type(error).__name__)
+else:
+    raise AssertionError("the copy had a parameter")
 replica.requires_grad_(False)
 assert counter.weight.requires_grad
+
+# Right: what the copy gets is a result that leads to the original.
+replica.weight = counter.weight * 1  # in place of the broadcast to a second GPU
+print(list(replica.parameters()), replica.weight.is_leaf, replica.weight.dtype)
+replica.weight.sum().backward()
+assert list(replica.parameters()) == []
+assert counter.weight.grad.tolist() == [1, 1]
 
 # %%
 # Save only the trainable parameters: a small file, loaded with ``strict=False``
@@ -347,15 +413,26 @@ for way, small in files.items():
     assert same == (way == "all but frozen") == (not lost)
 
 # %%
-# DeepSpeed: the frozen weights are missing in the checkpoint
-# -----------------------------------------------------------
-# A checkpoint of ZeRO-3 was made of the state of the optimizer, which has no frozen
-# parameters. After resuming they were random, without an error. Upgrade: `a fix of 2023
-# <https://github.com/deepspeedai/DeepSpeed/pull/3205>`__ saves them. With
-# ``exclude_frozen_parameters=True`` they are still left out, and missing ones were
-# reported again in 2024, for `ZeRO-1
-# <https://github.com/deepspeedai/DeepSpeed/issues/5439>`__ and for `bfloat16
-# <https://github.com/deepspeedai/DeepSpeed/issues/5489>`__. All this was read and not
+# DeepSpeed: frozen parameters are not saved in the checkpoint, or not restored
+# -----------------------------------------------------------------------------
+# The state of the optimizer, from which ``zero_to_fp32.py`` builds the weights, has no
+# frozen parameters. ``save_checkpoint()`` writes them in addition only at ZeRO stage 2
+# or 3, and not with ``exclude_frozen_parameters=True``. So:
+#
+# - *Stage 0 or 1:* the script leaves them out (or finds no state of ZeRO at stage 0).
+#   But the file ``mp_rank_00_model_states.pt`` has the whole ``state_dict()`` in the
+#   compute dtype, below ``"module"``. Read that, save ``engine.module.state_dict()`` on
+#   rank 0 yourself, or use stage 2.
+# - *Stage 2 or 3:* they are saved. If not, print ``engine.zero_optimization_stage()``:
+#   the configuration may not be the one that is used. At stage 3, before `a fix of 2023
+#   <https://github.com/deepspeedai/DeepSpeed/pull/3205>`__, they were random after
+#   resuming, without an error: upgrade.
+# - With ``exclude_frozen_parameters=True``, for instance by an option of a trainer,
+#   they are in no file: load them from the base.
+#
+# All this was read in `the source
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/engine.py>`__
+# and in `issue 5439 <https://github.com/deepspeedai/DeepSpeed/issues/5439>`__, and not
 # run.
 #
 # If they are missing, load the pretrained weights of the frozen part first, and then

@@ -178,6 +178,13 @@ else:
 assert "has been modified by an inplace operation" in message
 
 # %%
+# Only with gradient checkpointing
+# --------------------------------
+# With ``use_reentrant=True``, each block has a backward of its own. The blocks share a
+# tensor with a graph, and the first one frees it, although you call ``backward()``
+# once. Pass ``use_reentrant=False``
+# (:doc:`/gallery/beyond/checkpointing_frozen_layers`).
+#
 # Something is computed before the loop
 # -------------------------------------
 # Move it into the loop. ``retain_graph=True`` makes the error go away and hides the
