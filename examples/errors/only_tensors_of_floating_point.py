@@ -227,7 +227,7 @@ for is_right in (False, True):
     try:
         QuantisedLinear.apply(x, packed).sum().backward()
     except RuntimeError as error:
-        print(f"RuntimeError: {error}")
+        print(error)
     assert (x.grad is not None) == is_right
 assert x.grad.equal(unpacked(packed).sum(0, keepdim=True))
 
