@@ -29,14 +29,15 @@ else:
 net.zero_grad()
 first, second = compiled(x).sum(0)
 (first + second).backward()
+
+# %%
+# ``aot_eager`` stands for the default backend here, ``inductor``, which reuses the
+# memory in fact and needs a C++ compiler. ``backend="eager"`` donates nothing.
 right = net[0].weight.grad
 print(right.shape)
 assert right.any()
 
 # %%
-# ``aot_eager`` stands for the default backend here, ``inductor``, which reuses the
-# memory in fact and needs a C++ compiler. ``backend="eager"`` donates nothing.
-#
 # I need retain_graph=True
 # ------------------------
 # Two losses with one gradient each (GradNorm, PCGrad, the adaptive weight of VQGAN), a

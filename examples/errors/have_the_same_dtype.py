@@ -57,8 +57,9 @@ else:
 #   ``chatglm-6b-int8`` or ``-int4``: its layer is a kind of ``nn.Linear``, and LoRA
 #   took its place (`ChatGLM-Tuning 214
 #   <https://github.com/mymusise/ChatGLM-Tuning/issues/214>`__). Load the original
-#   weights, let bitsandbytes quantise them (``BitsAndBytesConfig``), then the two calls
-#   above. GPTQ and AWQ need a peft that has a class for them.
+#   weights, let bitsandbytes quantise them (``BitsAndBytesConfig``), and call
+#   ``prepare_model_for_kbit_training()``, then ``get_peft_model()``. GPTQ and AWQ need
+#   a peft that has a class for them.
 #
 # The libraries were not run. To see what you have, print the layers whose weight is no
 # floating-point tensor, and their class:

@@ -215,13 +215,14 @@ assert adamw.state[head.bias]["step"] == 2
 # - 0.33 can't load the state that it has saved itself, because ``torch.load()`` accepts
 #   weights only since PyTorch 2.6. With the environment variable
 #   ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``, for files that you trust, it can.
-# - A state of 0.31 has no such entry, nor has a folder without this file.
+# - A state of 0.31 has no such entry, nor has a folder without
+#   ``random_states_0.pkl``.
 # - 0.34.2 and newer load all of these. Without the entry, ``accelerator.step`` begins
 #   at 0: it counts the batches of ``gradient_accumulation_steps``, nothing else.
 #
 # Model, optimizer and scheduler were loaded before the error. So if you can't upgrade,
 # catch the ``KeyError`` around ``load_state()``, and raise it again unless its ``args``
-# are ``("step",)``. What registered objects have saved is not loaded then.
+# are ``("step",)``. Objects of ``register_for_checkpointing()`` are not loaded then.
 
 # %%
 # Schedulers, ``LBFGS`` and the order of the parameters

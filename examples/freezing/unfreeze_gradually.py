@@ -181,7 +181,9 @@ assert frozen in torch.optim.Adagrad([frozen]).state
 # ``Unfreeze_batch_size``) with more steps of gradient accumulation. Keep the batch norm
 # of the backbone in ``eval()``, so that the size does not matter to it. Or unfreeze
 # only the last layers, or use activation checkpointing. To know in advance whether the
-# memory suffices, run one step with everything unfrozen before the first epoch.
+# memory suffices, run two steps with everything unfrozen before the first epoch: the
+# first ``step()`` creates the averages, and the peak comes in the second. Then load the
+# weights and freeze again.
 #
 # May you leave out the second loop, and make the first one longer? Yes: the second one
 # only goes on from the weights of the first. On data like that of the pretraining,
