@@ -247,7 +247,9 @@ def test_the_search_page_has_an_address_to_send(open_page, language):
     tab = open_page(f"{language.url}/search.html?q=detach")
     ask(tab, "retain_grad")
     announced = (
-        r"(前 )?\d+.*" if language == CHINESE else r"(The best \d+ of )?\d+ pages"
+        r"\d+ 个页面|共 \d+ 个页面，这里是最相关的 \d+ 个"
+        if language == CHINESE
+        else r"(The best \d+ of )?\d+ pages"
     )
     assert re.fullmatch(announced, status(tab))
     tab.reload()
