@@ -16,6 +16,8 @@ from packaging.requirements import Requirement
 from gradguide_site.chinese import CHARACTER, PUNCTUATION
 from gradguide_site.project import CHINESE, Project
 from gradguide_site.translation import catalogues
+from tests.faults.__main__ import FAULTS
+from tests.faults.fault import Replace
 
 ROOT = Path(__file__).parents[1]
 PROJECT = Project(ROOT)
@@ -284,3 +286,12 @@ def test_every_prompt_is_one_of_a_doctest():
     assert len(shown) > 10
     for file in shown:
         assert any(one.should_parse(file) for one in (docstrings, pages)), file
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_fits_the_sources(fault):
+    """What a fault replaces is there: a fault that can't be planted proves nothing."""
+    for edit in fault.edits:
+        file = PROJECT.root / edit.path
+        if isinstance(edit, Replace) and file.is_file():
+            assert edit.old in file.read_text("utf-8"), edit.path
