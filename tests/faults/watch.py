@@ -118,7 +118,7 @@ FAULTS = (
         pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
             "[mistakes/remarks/filter_is_used_up.py]"), "trained by an earlier Adam",
         Replace("src/gradguide/_watch/remarks.py",
-            "is_after and reached & record.bit", "False")),
+            "is_after and reached[one] & record.bit", "False")),
     fault("a remark that is missing", "a rate that falls too early is overlooked",
         pytest("tests/watch/test_watch.py::"
             "test_a_rate_that_falls_too_early_is_named"), "assert",

@@ -156,3 +156,8 @@ def _parts(value: object) -> list[tuple[object, str]]:
 
 
 _REGISTRIES = {"._modules", "._parameters", "._buffers"}
+
+
+def and_more(name: str, count: int) -> str:
+    """Return the name of the first of some tensors, and how many more there are."""
+    return f"{name} and {count - 1} more" if count > 1 else name

@@ -53,7 +53,7 @@ class Observer(Tape):
         forwards: How many forwards of outermost modules ran.
         backwards: What the backwards reached.
         factors: What each source was multiplied with.
-        terms: The terms of losses that give none or a useless gradient.
+        terms: The terms of losses that give no gradient, or one for nothing.
         flags: Where tensors were frozen and unfrozen.
         scaling: Where gradients were clipped that are still scaled.
         failed: Whether the run ended by an error.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradguide._alive import alive
 from gradguide._origins.where import Place, written
+from gradguide._watch.names import and_more
 from gradguide._watch.wrappers import never_called
 
 if TYPE_CHECKING:
@@ -84,22 +85,22 @@ def _zeroed(observer: Observer) -> Iterator[str]:
 def _left_behind(observer: Observer) -> Iterator[str]:
     """Say what trained until another optimizer took the place of its own."""
     order = observer.steps.order
+    reached = {one: observer.backwards.connected_at_last(one) for one in order}
     left: dict[tuple[str, str], list[str]] = {}
     for tensor, record in observer.ledger:
         own = order.get(record.holder)
         if own is None or not record.trained or not tensor.requires_grad:
             continue
         for one, later in order.items():
-            reached = observer.backwards.connected_at_last(one)
             is_after = own.last < later.first < later.last
-            if is_after and reached & record.bit:
+            if is_after and reached[one] & record.bit:
                 name = observer.roots.name_of(tensor)
                 left.setdefault((own.optimizer, later.optimizer), []).append(name)
                 break
     for (own_kind, kind), names in left.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        name = and_more(names[0], len(names))
         yield (
-            f"{names[0]}{more}: trained by an earlier {own_kind}; the {kind} that "
+            f"{name}: trained by an earlier {own_kind}; the {kind} that "
             "steps since gets their gradients, but does not hold them"
         )
 
@@ -113,8 +114,8 @@ def _of_two_optimizers(observer: Observer) -> Iterator[str]:
             counts[optimizers] += 1
             names.setdefault(optimizers, observer.roots.name_of(tensor))
     for optimizers, count in counts.items():
-        more = f" and {count - 1} more" if count > 1 else ""
-        yield f"{names[optimizers]}{more}: stepped by {' and by '.join(optimizers)}"
+        name = and_more(names[optimizers], count)
+        yield f"{name}: stepped by {' and by '.join(optimizers)}"
 
 
 def _unfrozen(observer: Observer) -> Iterator[str]:

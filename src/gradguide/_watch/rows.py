@@ -16,7 +16,7 @@ from gradguide._report.row import NormalRow, Row
 from gradguide._watch.fingerprint import has_changed
 from gradguide._watch.judge import Judge
 from gradguide._watch.ledger import Record
-from gradguide._watch.names import outermost
+from gradguide._watch.names import and_more, outermost
 from gradguide._watch.observer import Observer
 
 
@@ -217,9 +217,9 @@ def _joined(alike: list[Row], line: str) -> Row:
     first = alike[0]
     if len(alike) == 1:
         return first
-    more = f"{first.name} and {len(alike) - 1} more"
+    name = and_more(first.name, len(alike))
     numel = sum(row.numel for row in alike)
-    return first._replace(name=more, where=line, numel=numel)
+    return first._replace(name=name, where=line, numel=numel)
 
 
 _NEVER = {"frozen", "cut", "unused"}

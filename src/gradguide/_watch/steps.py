@@ -110,7 +110,7 @@ class Steps:
             if known is not None:
                 known.compare(optimizer, had_gradients=had_gradients)
         self.leftovers.after_step(optimizer)
-        self.zeroed.after_step(optimizer)
+        self.zeroed.after_step()
         self.rates.after_step(optimizer)
         return not self._running
 

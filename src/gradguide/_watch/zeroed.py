@@ -49,13 +49,12 @@ class _Write(NamedTuple):
 
 
 class _Entries(NamedTuple):
-    """Entries of a tensor whose gradient was set to zero, before a step."""
+    """Entries whose gradient was set to zero, and their values before a step."""
 
     tensor: Tensor
     chosen: Tensor
     values: Tensor
-    decays: bool
-    place: Place | None
+    moved: Moved
 
 
 class Zeroed:
@@ -74,11 +73,10 @@ class Zeroed:
 
     def after_backward(self, tensors: Iterable[Tensor]) -> None:
         """Note which gradients there are now."""
-        with_gradient = [tensor for tensor in tensors if _is_plain(tensor.grad)]
         self._by_address = {
-            address_of(tensor.grad): ref(tensor)
-            for tensor in with_gradient
-            if tensor.grad is not None
+            address_of(grad): ref(tensor)
+            for tensor in tensors
+            if (grad := _plain_grad(tensor)) is not None
         }
         self._writes = {}
 
@@ -86,47 +84,52 @@ class Zeroed:
         """Note which entries a gradient has before it is written to."""
         known = self._by_address.get(address_of(written)) if self._by_address else None
         tensor = known() if known is not None else None
-        if tensor is None or id(tensor) in self._writes or not _is_plain(tensor.grad):
+        if tensor is None or id(tensor) in self._writes:
             return
-        self._writes[id(tensor)] = _Write(_sample(tensor.grad) != 0, line_here())
+        grad = _plain_grad(tensor)
+        if grad is not None:
+            self._writes[id(tensor)] = _Write(_sample(grad) != 0, line_here())
 
     def before_step(self, optimizer: Optimizer) -> None:
         """Note the entries of its tensors whose gradient was set to zero."""
         self._entries = []
-        all_held = [held for held in held_by(optimizer) if _is_plain(held.tensor.grad)]
-        every = all(held.tensor._backward_hooks for held in all_held)  # noqa: SLF001
-        for tensor, _, group in all_held:
+        with_grad = [
+            (tensor, grad, group)
+            for tensor, _, group in held_by(optimizer)
+            if (grad := _plain_grad(tensor)) is not None
+        ]
+        every = all(tensor._backward_hooks for tensor, _, _ in with_grad)  # noqa: SLF001
+        for tensor, grad, group in with_grad:
             write = self._writes.get(id(tensor))
             is_masked = tensor._backward_hooks and not every  # noqa: SLF001
             if id(tensor) in self.moved or (write is None and not is_masked):
                 continue
-            is_zero = _sample(tensor.grad) == 0
+            is_zero = _sample(grad) == 0
             chosen = is_zero if write is None else is_zero & write.had
             if FEW <= float(chosen.float().mean()) < 1:
-                values = _sample(tensor)[chosen].clone()
                 decays = bool(group.get("weight_decay"))
                 place = write.place if write is not None else None
-                self._entries.append(_Entries(tensor, chosen, values, decays, place))
+                moved = Moved(ref(tensor), type(optimizer).__name__, decays, place)
+                values = _sample(tensor)[chosen].clone()
+                self._entries.append(_Entries(tensor, chosen, values, moved))
 
-    def after_step(self, optimizer: Optimizer) -> None:
+    def after_step(self) -> None:
         """Note which of these entries have moved."""
-        for tensor, chosen, values, decays, place in self._entries:
+        for tensor, chosen, values, moved in self._entries:
             if not torch.equal(_sample(tensor)[chosen], values):
-                kind = type(optimizer).__name__
-                self.moved[id(tensor)] = Moved(ref(tensor), kind, decays, place)
+                self.moved[id(tensor)] = moved
         self._entries = []
 
 
-def _is_plain(grad: Tensor | None) -> bool:
-    """Whether entries of a gradient can be chosen by their place in memory."""
-    if grad is None or hasattr(grad, "to_local"):
-        return False
-    return grad.layout is torch.strided and not grad.is_nested and has_memory(grad)
+def _plain_grad(tensor: Tensor) -> Tensor | None:
+    """Return the gradient if its entries can be chosen by their place in memory."""
+    grad = tensor.grad
+    if grad is None or hasattr(grad, "to_local") or grad.layout is not torch.strided:
+        return None
+    return None if grad.is_nested or not has_memory(grad) else grad
 
 
-def _sample(tensor: Tensor | None) -> Tensor:
+def _sample(tensor: Tensor) -> Tensor:
     """Return entries of a tensor, at equal distances."""
-    if tensor is None:
-        return torch.empty(0)
     flat = tensor.detach().reshape(-1)
     return flat[:: max(1, len(flat) // SAMPLE)]
