@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import ref
 
 from torch.optim import Optimizer
 
@@ -29,6 +30,7 @@ class Iterations:
         self._enough = enough
         self._done = 0
         self._stepped: set[int] = set()
+        self._optimizers: dict[int, ref[Optimizer]] = {}
         self._has_optimizer = False
         observer.after_step = self._after_step
         observer.after_backward = self._after_backward
@@ -48,6 +50,8 @@ class Iterations:
         if id(optimizer) in self._stepped:
             self._end_iteration()
         self._stepped.add(id(optimizer))
+        if id(optimizer) not in self._optimizers:  # looking at each step takes time
+            self._look_for_optimizers()
         if self._expected() <= self._stepped:
             self._end_iteration()
 
@@ -60,6 +64,7 @@ class Iterations:
             or self._has_optimizer
         ):
             return
+        self._look_for_optimizers()
         self._has_optimizer = bool(self._unused_optimizers(set()))
         if not self._has_optimizer:
             observer.ledger.compare()
@@ -80,6 +85,7 @@ class Iterations:
         counts, skips = self._observer.steps.counts, self._observer.steps.skips
         if skips and not counts:
             return True
+        self._look_for_optimizers()
         return bool(self._unused_optimizers(set(counts)))
 
     def _expected(self) -> set[int]:
@@ -91,12 +97,16 @@ class Iterations:
         }
         return known | self._unused_optimizers(known)
 
+    def _look_for_optimizers(self) -> None:
+        self._optimizers = {id(one): ref(one) for one in alive().optimizers}
+
     def _unused_optimizers(self, known: set[int]) -> set[int]:
         """Return the optimizers that hold trainable tensors no other one holds.
 
         Those of wrappers, as accelerate has them, hold the tensors of another one.
         """
-        optimizers = alive().optimizers
+        found = [optimizer() for optimizer in self._optimizers.values()]
+        optimizers = [optimizer for optimizer in found if optimizer is not None]
         taken = {
             id(held.tensor)
             for optimizer in optimizers

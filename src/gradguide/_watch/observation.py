@@ -58,6 +58,7 @@ def end_of(
     After an error of this package there are no rows, as what was seen is not all.
     """
     found: list[Row] = []
+    everything = None
     try:
         everything = pause(observer, frame)
         if everything is not None and observer.trouble is None:
@@ -65,17 +66,17 @@ def end_of(
                 found = rows(observer, everything)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
-    notes = _notes(observer)
+    notes = _notes(observer, everything.modules if everything else [])
     observer.roots.release()
     return found, notes
 
 
-def _notes(observer: Observer) -> list[str]:
+def _notes(observer: Observer, modules: list[nn.Module]) -> list[str]:
     """Return what else there is to say of a watch."""
     found: list[str] = []
     try:
         with unseen():
-            found += remarks(observer)
+            found += remarks(observer, modules)
     except Exception as error:  # noqa: BLE001 it must not cost the run
         observer.on_trouble(error)
     if observer.ran_eagerly:

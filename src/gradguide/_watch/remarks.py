@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gradguide._alive import alive
 from gradguide._origins.where import Place, written
 from gradguide._watch.names import and_more
 from gradguide._watch.wrappers import never_called
@@ -18,8 +17,11 @@ if TYPE_CHECKING:
     from gradguide._watch.observer import Observer
 
 
-def remarks(observer: Observer) -> Iterator[str]:
-    """Yield what is no problem of one parameter, but may be a mistake."""
+def remarks(observer: Observer, modules: list[nn.Module]) -> Iterator[str]:
+    """Yield what is no problem of one parameter, but may be a mistake.
+
+    ``modules`` are all that are alive.
+    """
     yield from _terms(observer)
     yield from _steps(observer)
     yield from _zeroed(observer)
@@ -27,7 +29,7 @@ def remarks(observer: Observer) -> Iterator[str]:
     yield from _of_two_optimizers(observer)
     yield from _unfrozen(observer)
     yield from _in_eval(observer)
-    yield from _outside_ddp(observer)
+    yield from _outside_ddp(observer, modules)
     for place in observer.scaling.clipped:
         yield (
             f"clips gradients{_at(place)} while the scale of GradScaler is in them: "
@@ -137,8 +139,8 @@ def _in_eval(observer: Observer) -> Iterator[str]:
             )
 
 
-def _outside_ddp(observer: Observer) -> Iterator[str]:
-    for module in never_called(alive().modules):
+def _outside_ddp(observer: Observer, modules: list[nn.Module]) -> Iterator[str]:
+    for module in never_called(modules):
         if _trains(observer, module):
             yield (
                 f"{type(module).__name__} trains, but the DistributedDataParallel "

@@ -35,6 +35,7 @@ class Roots:
         self._ledger = ledger
         self._called: dict[int, ref[nn.Module]] = {}
         self._kept: dict[str, object] = {}
+        self._outermost: list[ref[nn.Module]] = []
         self._are_named = False
 
     def note_call(self, module: nn.Module) -> None:
@@ -92,6 +93,7 @@ class Roots:
         """
         frame = frame or sys._getframe(1)  # noqa: SLF001
         roots = self.alive(modules)
+        self._outermost = list(map(ref, roots))
         for root in roots:
             for parameter in root.parameters():
                 self._ledger.of(parameter)
@@ -107,11 +109,20 @@ class Roots:
 
     def name_of(self, tensor: Tensor) -> str:
         """Return the name of a tensor, by its module or its variable."""
-        for root in self.alive():
+        known = [root for one in self._outermost if (root := one()) is not None]
+        return (
+            self.names.get(tensor)
+            or self._name_in(known, tensor)
+            or self._name_in(self.alive(), tensor)  # this takes time
+            or f"a tensor of shape {tuple(tensor.shape)}"
+        )
+
+    def _name_in(self, roots: list[nn.Module], tensor: Tensor) -> str:
+        for root in roots:
             for path, parameter in root.named_parameters():
                 if parameter is tensor:
                     return f"{self.names.get(root) or type(root).__name__}.{path}"
-        return self.names.get(tensor) or f"a tensor of shape {tuple(tensor.shape)}"
+        return ""
 
     def release(self) -> None:
         """Keep nothing alive any more, after the report."""
