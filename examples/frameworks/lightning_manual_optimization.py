@@ -100,8 +100,8 @@ assert model.seen == [on + off, off + on, on + off, off + off]
 # - 2.x: ``self.toggle_optimizer(optimizer)``, ``self.untoggle_optimizer(optimizer)``
 #
 # The context manager of the optimizer itself, ``optimizer.toggle_model()``, works in
-# both. In 2.x, a ``training_step()`` has no ``optimizer_idx`` either:
-# :doc:`/reference/errors/training_with_multiple_optimizers_is_only_supported_with_manual_optimization`.
+# both. In 2.x, take ``optimizer_idx`` out of ``training_step()``, too, or it raises
+# ``Training with multiple optimizers is only supported with manual optimization``.
 
 
 class Old(Pair):
