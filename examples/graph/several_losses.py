@@ -415,24 +415,25 @@ for way, reached in {
 #
 # Add it between ``backward()`` and ``step()``, with a ``GradScaler`` after
 # ``unscale_()``, and with gradient accumulation once for each ``step()``. Leave out
-# ``.data``, and write it under ``torch.no_grad()``.
+# ``.data``, and write it under ``torch.no_grad()``. Here ``gamma`` stands for the
+# weights of a batch norm, and the loss does not need its second channel:
 
 
 def scale_of_an_unused_channel(make, s, where="after unscale_"):
     torch.manual_seed(0)
-    x, norm = torch.randn(32, 2), nn.BatchNorm1d(2)
-    optimizer = make(norm.parameters())
+    x, gamma = torch.randn(32, 2), nn.Parameter(torch.ones(2))
+    optimizer = make([gamma])
     scaler = torch.amp.GradScaler("cpu", init_scale=65536.0)
 
     def add_the_penalty():
         with torch.no_grad():
-            norm.weight.grad += s * norm.weight.sign()
+            gamma.grad += s * gamma.sign()
 
     for _ in range(10):
         optimizer.zero_grad()
-        loss = (norm(x)[:, 0] - x[:, 0]).square().mean()
+        loss = ((gamma * x)[:, 0] - x[:, 0]).square().mean()
         if where == "in the loss":
-            loss = loss + s * norm.weight.abs().sum()
+            loss = loss + s * gamma.abs().sum()
         scaler.scale(loss).backward()
         if where == "before unscale_":
             add_the_penalty()
@@ -441,7 +442,7 @@ def scale_of_an_unused_channel(make, s, where="after unscale_"):
             add_the_penalty()
         scaler.step(optimizer)
         scaler.update()
-    return norm.weight[1].item()
+    return gamma[1].item()
 
 
 def sgd(parameters):
@@ -463,8 +464,8 @@ assert by_place["before unscale_"] > 0.999
 # %%
 # Sparse training: the weights of batch norm hardly change
 # --------------------------------------------------------
-# Above, the last line is one cause: in mixed precision the penalty was divided by the
-# scale of the loss. The other causes:
+# Above, the last line shows one cause: in mixed precision, the penalty was added too
+# early, and divided by the scale of the loss. Other causes:
 #
 # - *Too few steps.* With SGD, the penalty needs about ``(1 - momentum) / (lr * s)``
 #   steps to bring a weight from 1 to 0: 10,000 with 0.9, 0.1 and ``1e-4``, the defaults
@@ -473,11 +474,11 @@ assert by_place["before unscale_"] > 0.999
 #   images in batches of 16 give 800 in 100 epochs. Raise ``s``, up to the point where
 #   the accuracy suffers, or train longer. The schedule of ``lr`` counts, too.
 # - *Adam.* It divides by the size of the gradient, so a step is at most about ``lr``,
-#   and a larger ``s`` brings nothing more (see below). From 1 to 0 it needs ``1 / lr``
-#   steps. Take SGD, or write the L1 as a shrinkage after ``step()``.
+#   and a larger ``s`` makes no step longer (see below). From 1 to 0 it needs at least
+#   ``1 / lr`` steps. Take SGD, or write the L1 as a shrinkage after ``step()``.
 # - *The wrong weights.* The average (EMA) lags behind. Skipped batch norms, such as
-#   those before a shortcut, keep their values. A penalty before ``zero_grad()`` or
-#   after ``step()`` is lost.
+#   those before a shortcut, keep their values. A penalty that is added before
+#   ``zero_grad()``, or between ``step()`` and ``zero_grad()``, is lost.
 # - *An* ``s`` *that falls*, such as ``sr * (1 - 0.9 * epoch / epochs)`` in `yolov5prune
 #   <https://github.com/midasklr/yolov5prune/blob/3ef7adcf2f5e0db4a29d065007b8473642a0a364/train_sparsity.py>`__
 #   (read, not run).
@@ -496,14 +497,11 @@ assert by_size["sgd", 0.2] < 0.5
 assert abs(by_size["adam", 0.1] - by_size["adam", 10.0]) < 1e-3
 assert 0.89 < by_size["adam", 0.1] < 0.91
 
-norm = nn.BatchNorm1d(2)
-with torch.no_grad():
-    norm.weight.copy_(torch.tensor([0.8, 0.002]))
-    weight, amount = norm.weight, 0.1 * 0.05  # lr * s
-    weight.copy_(weight.sign() * (weight.abs() - amount).clamp(min=0))
-print(norm.weight.detach())
-assert norm.weight[1] == 0
-assert norm.weight[0] < 0.8
+gamma, amount = torch.tensor([0.8, 0.002]), 0.1 * 0.05  # lr * s
+gamma = gamma.sign() * (gamma.abs() - amount).clamp(min=0)
+print(gamma)
+assert gamma[1] == 0
+assert 0.7 < gamma[0] < 0.8
 
 # %%
 # Related: :doc:`gradients_accumulate`,
