@@ -477,8 +477,9 @@ assert by_place["before unscale_"] > 0.999
 #   and a larger ``s`` makes no step longer (see below). From 1 to 0 it needs at least
 #   ``1 / lr`` steps. Take SGD, or write the L1 as a shrinkage after ``step()``.
 # - *The wrong weights.* The average (EMA) lags behind. Skipped batch norms, such as
-#   those before a shortcut, keep their values. A penalty that is added before
-#   ``zero_grad()``, or between ``step()`` and ``zero_grad()``, is lost.
+#   those before a shortcut, keep their values.
+# - *The wrong place.* ``zero_grad()`` deletes a penalty that was added after ``step()``
+#   or before ``zero_grad()``.
 # - *An* ``s`` *that falls*, such as ``sr * (1 - 0.9 * epoch / epochs)`` in `yolov5prune
 #   <https://github.com/midasklr/yolov5prune/blob/3ef7adcf2f5e0db4a29d065007b8473642a0a364/train_sparsity.py>`__
 #   (read, not run).
