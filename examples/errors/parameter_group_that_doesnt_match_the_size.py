@@ -40,17 +40,21 @@ assert [len(g["params"]) for g in optimizer.param_groups] == [2, 2]
 # the same options as then. If the weights themselves don't fit, see
 # :doc:`error_s_in_loading_state_dict`.
 #
+# YOLOv5 and YOLOv7 load the optimizer with ``--weights``, if the file has one. A
+# ``best.pt`` of a training that was stopped still has it, as its size shows: remove it
+# with their ``strip_optimizer("best.pt")`` (read, not run; `what an unfinished file
+# holds <https://github.com/ultralytics/yolov5/issues/843>`__).
+#
 # The message is only printed, and the training goes on: does it matter? (VITS)
 # -----------------------------------------------------------------------------
 # Yes, if the weights are loaded *after* the optimizer. In ``load_checkpoint()`` of VITS
-# and Bert-VITS2 they are, and the training script catches every exception and prints
-# it. So it goes on with random weights, also in the networks that come later in the
-# ``try``, and saves these as ``G_0.pth`` and ``D_0.pth``, in place of the pretrained
-# files (`train_ms.py
-# <https://github.com/v3ucn/Bert-VITS2_V202_Train/blob/9cf8f76b383708f853d9bf895aa92fa15bde3edc/train_ms.py>`__, read and
-# not run). Copy the pretrained files again, and set ``"skip_optimizer": true`` in the
-# part ``train`` of ``config.json``. If the weights come first, only the old momentum is
-# missing, which does no harm in fine-tuning.
+# and Bert-VITS2 they are, and `the training script
+# <https://github.com/v3ucn/Bert-VITS2_V202_Train>`__ of the latter catches every
+# exception and prints it (read, not run). So it goes on with random weights, also in
+# the networks that come later in the ``try``, and saves these as ``G_0.pth`` and
+# ``D_0.pth``, in place of the pretrained files. Copy those again, and set
+# ``"skip_optimizer": true`` in the part ``train`` of ``config.json``. If the weights
+# come first, only the old momentum is missing, which does no harm in fine-tuning.
 #
 # To see it: the line ``Loaded checkpoint`` has to come for each file, and the first
 # loss is far below that of a training from scratch. Or compare one weight with the
@@ -255,6 +259,17 @@ assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (
 adamw.param_groups[0].update(lr=0.5, weight_decay=0.1)
 step(adamw)
 assert adamw.state[head.bias]["step"] == 2
+
+# %%
+# After resuming: ``If capturable=False, state_steps should not be CUDA tensors``
+# -------------------------------------------------------------------------------
+# The state fits here, and the first ``step()`` of Adam or AdamW raises this
+# ``AssertionError``. Upgrade PyTorch: in 1.12.0, ``load_state_dict()`` moved the step
+# counts to the GPU, and 1.12.1 has `the fix
+# <https://github.com/pytorch/pytorch/issues/80809>`__. If you can't, set
+# ``group["capturable"] = True`` in each parameter group after loading (`slower
+# <https://github.com/Lightning-AI/pytorch-lightning/issues/13695>`__), or load the
+# weights alone. This was read, and not run.
 
 # %%
 # ``accelerator.load_state()``: ``KeyError: 'step'``, ``override_attributes``

@@ -304,6 +304,10 @@ assert both == ["aligner"]
 # optimizer and get a gradient. A huge learning rate that gives no ``NaN`` shows that
 # something is missing, but not what. Print the table above, or compare the weights of
 # the part before and after some steps.
+#
+# The reverse: no learning rate of its own, such as a missing ``mm_projector_lr`` in
+# LLaVA, freezes nothing. The part then has the general ``learning_rate`` (`an issue
+# <https://github.com/haotian-liu/LLaVA/issues/832>`__).
 encoder, unet = nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1)
 groups = [{"params": encoder.parameters(), "lr": 0.9}, {"params": unet.parameters()}]
 optimizer = torch.optim.AdamW(groups, lr=0.1)

@@ -299,6 +299,41 @@ assert rows == {
 }
 
 # %%
+# Resume with a new learning rate: ``load_state_dict()`` brings the old one back
+# ------------------------------------------------------------------------------
+# ``optimizer.load_state_dict()`` takes the options of the file, ``lr`` and
+# ``weight_decay`` too, and forgets those that the new optimizer was made with. Set them
+# afterwards, in each group. If the file was written with a scheduler, its groups also
+# have an ``initial_lr``, from which a new scheduler would start: set it, too. Don't
+# load the state of the old scheduler, which has the old rates as well.
+
+
+def resumed(*, new_rate=None, set_initial=False):
+    weight = nn.Parameter(torch.ones(1))
+    old = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    torch.optim.lr_scheduler.StepLR(old, step_size=10)
+    optimizer = torch.optim.SGD([weight], lr=0.001, momentum=0.9)
+    optimizer.load_state_dict(old.state_dict())
+    for group in optimizer.param_groups if new_rate else []:
+        group["lr"] = new_rate
+        if set_initial:
+            group["initial_lr"] = new_rate
+    rates = [optimizer.param_groups[0]["lr"]]
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    return [*rates, optimizer.param_groups[0]["lr"]]
+
+
+ways = {
+    "only loaded": resumed(),
+    "lr": resumed(new_rate=0.001),
+    "lr and initial_lr": resumed(new_rate=0.001, set_initial=True),
+}
+print(f"{'':19}loaded  with a new scheduler")
+for way, (loaded, scheduled) in ways.items():
+    print(f"{way:19}{loaded:<8}{scheduled}")
+assert list(ways.values()) == [[0.1, 0.1], [0.001, 0.1], [0.001, 0.001]]
+
+# %%
 # The learning rate is 0, and the loss still falls or changes
 # -----------------------------------------------------------
 # If each group of each optimizer has ``lr=0``, no step moves a weight (``Rprop`` and an
