@@ -269,7 +269,9 @@ assert adamw.state[head.bias]["step"] == 2
 # <https://github.com/pytorch/pytorch/issues/80809>`__. If you can't, set
 # ``group["capturable"] = True`` in each parameter group after loading (`slower
 # <https://github.com/Lightning-AI/pytorch-lightning/issues/13695>`__), or load the
-# weights alone. This was read, and not run.
+# weights alone. In newer versions leave this line out: with step counts on the CPU,
+# they raise ``If capturable=True, params and state_steps must be CUDA tensors``. This
+# was read, and not run.
 
 # %%
 # ``accelerator.load_state()``: ``KeyError: 'step'``, ``override_attributes``

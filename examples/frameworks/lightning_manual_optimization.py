@@ -93,8 +93,8 @@ assert model.seen == [on + off, off + on, on + off, off + off]
 # ``toggle_optimizer(optimizer, optimizer_idx)``. Upgrade, or pass the index, counted
 # from 0 in the order of ``configure_optimizers()``. The reverse, old code in Lightning
 # 2, raises ``got an unexpected keyword argument 'optimizer_idx'`` or ``takes 2
-# positional arguments but 3 were given``: take the index out. These four lines fit (the
-# old ones were run in 1.9.5, not on this page):
+# positional arguments but 3 were given``: take the index out. The calls of each version
+# (those of 1.x were run in 1.9.5, not on this page):
 #
 # - 1.x: ``self.toggle_optimizer(optimizer, 0)``, ``self.untoggle_optimizer(0)``
 # - 2.x: ``self.toggle_optimizer(optimizer)``, ``self.untoggle_optimizer(optimizer)``

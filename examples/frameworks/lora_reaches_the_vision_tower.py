@@ -338,9 +338,9 @@ assert all(p.grad is None for p in network["vision_tower"].parameters())
 #   not learned.
 # - *Trained, too*: the model also learns new answers, formats and knowledge about
 #   images, so the result can be better. It needs much more memory and more data, and it
-#   may forget: mix in text, and take a small learning rate or LoRA. In Idefics2, full
-#   training of a pretrained language model diverged, and LoRA was stable (section 3.2
-#   of `its paper <https://arxiv.org/abs/2405.02246>`__, quoted `here
+#   may forget: mix in text, and take a small learning rate or LoRA. In Idefics2,
+#   training everything in full diverged, and LoRA was stable (section 3.2 of `its paper
+#   <https://arxiv.org/abs/2405.02246>`__, quoted `here
 #   <https://www.emergentmind.com/open-problems/stabilize-full-fine-tuning-fully-autoregressive-vlm>`__).
 # - *Usual*: both, in two stages, as above: first the projector alone, then the language
 #   model, too, with a small rate.

@@ -406,12 +406,12 @@ for way, reached in {
 # %%
 # Sparse training: ``weight.grad.data.add_(s * torch.sign(weight.data))`` is an L1 term
 # -------------------------------------------------------------------------------------
-# The penalty is the sum of ``s * |w|`` (λ and gamma in papers), and ``|w|`` is
-# ``w * sign(w)``. The derivative is ``s * sign(w)``: ``w`` itself is gone, as the
-# derivative of ``3 * w`` is 3. So code that adds ``s * sign(w)`` to the gradient of a
-# batch norm is right. It does the same as ``loss + s * w.abs().sum()``, with every
-# optimizer, because an optimizer sees only ``.grad``. At 0, both have the derivative 0.
-# The logged loss lacks the term.
+# The penalty is the sum of ``s * |w|``, where the papers write lambda and gamma for
+# ``s`` and ``w``, and ``|w|`` is ``w * sign(w)``. The derivative is ``s * sign(w)``:
+# ``w`` itself is gone, as the derivative of ``3 * w`` is 3. So code that adds ``s *
+# sign(w)`` to the gradient of a batch norm is right. It does the same as ``loss + s *
+# w.abs().sum()``, with every optimizer, because an optimizer sees only ``.grad``. At 0,
+# both have the derivative 0. The logged loss lacks the term.
 #
 # Add it between ``backward()`` and ``step()``, with a ``GradScaler`` after
 # ``unscale_()``, and with gradient accumulation once for each ``step()``. Leave out
