@@ -251,6 +251,88 @@ assert fake.scale.item() == before
 assert not list(fake.parameters())
 
 # %%
+# Quantisation-aware training with frozen batch norm: nothing is detected any more
+# --------------------------------------------------------------------------------
+# A frozen batch norm divides by its running statistics, also while training. If these
+# are not the statistics of the quantised network, everything behind it is wrong, and a
+# detector finds nothing. The causes:
+#
+# - The training starts from random weights, or ``load_state_dict(strict=False)`` left
+#   out ``running_mean`` and ``running_var``: then they are 0 and 1.
+# - Batch norm is frozen before the scales have settled, or a scale is bad.
+#
+# So load the trained floating point weights *with* their buffers, train with the
+# observers and batch norm on until the loss is stable, and freeze both for the last
+# epochs. To find the layer, normalise its input with its running statistics: the means
+# should be near 0 and the standard deviations near 1. Two bits stand for a bad scale:
+torch.manual_seed(0)
+images, conv = torch.randn(64, 3, 6, 6) + 2, torch.nn.Conv2d(3, 8, 3, bias=False)
+trained = torch.nn.BatchNorm2d(8, momentum=None)
+trained(conv(images))
+new = torch.nn.BatchNorm2d(8)
+
+
+def quantised_to(bits):
+    weight, top = conv.weight.detach(), 2 ** (bits - 1) - 1
+    scale = weight.abs().max().item() / top
+    return torch.fake_quantize_per_tensor_affine(weight, scale, 0, -top - 1, top)
+
+
+def normalised(weight, norm):
+    with torch.no_grad():
+        values = torch.nn.functional.conv2d(images, weight)
+        shape = 1, -1, 1, 1
+        values -= norm.running_mean.view(shape)
+        values /= norm.running_var.view(shape).sqrt()
+    means, deviations = values.mean((0, 2, 3)), values.std((0, 2, 3))
+    return means.abs().max().item(), (deviations - 1).abs().max().item()
+
+
+cases = {
+    "float": normalised(conv.weight, trained),
+    "8 bits": normalised(quantised_to(8), trained),
+    "2 bits": normalised(quantised_to(2), trained),
+    "8 bits, new statistics": normalised(quantised_to(8), new),
+}
+for case, (mean, deviation) in cases.items():
+    print(f"{case:23}mean {mean:.2f}, deviation - 1 {deviation:.2f}")
+assert max(cases["float"] + cases["8 bits"]) < 0.1
+assert min(case[0] for case in list(cases.values())[2:]) > 0.4
+
+# %%
+# How to freeze it: ``model.apply(freeze_bn_stats)`` acts on the fused layers of
+# ``prepare_qat()``, such as ``ConvBn2d``, and survives ``model.train()``. On an
+# ordinary ``BatchNorm2d`` it does nothing. There, call ``eval()`` on it after each
+# ``model.train()``, which undoes it. ``requires_grad_(False)`` fixes its weight and
+# bias only, not the statistics.
+from torch.ao.nn.intrinsic import qat
+
+
+def moves(layer, norm):
+    before = norm.running_mean.clone()
+    layer.train()
+    layer(images)
+    return not norm.running_mean.equal(before)
+
+
+config = quantization.get_default_qat_qconfig("fbgemm")
+fused, plain = qat.ConvBn2d(3, 8, 3, qconfig=config), torch.nn.BatchNorm2d(3)
+still_moves = {}
+for way in ("eval()", "requires_grad_(False)", "freeze_bn_stats"):
+    for layer, norm in ((fused, fused.bn), (plain, plain)):
+        if way == "eval()":
+            norm.eval()
+        elif way == "requires_grad_(False)":
+            norm.requires_grad_(False)
+        else:
+            layer.apply(qat.freeze_bn_stats)
+        still_moves[way, type(layer).__name__] = moves(layer, norm)
+for key, value in still_moves.items():
+    print(f"{key[0]:23}{key[1]:13}moves: {value}")
+stays = [key for key, value in still_moves.items() if not value]
+assert stays == [("freeze_bn_stats", "ConvBn2d")]
+
+# %%
 # torch.jit.freeze means something else
 # -------------------------------------
 # A scripted module trains as any other; to freeze it, see

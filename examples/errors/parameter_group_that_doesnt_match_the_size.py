@@ -30,6 +30,63 @@ print([len(group["params"]) for group in optimizer.param_groups])
 assert [len(g["params"]) for g in optimizer.param_groups] == [2, 2]
 
 # %%
+# Pretrained weights of somebody else, or of another version of the code
+# ----------------------------------------------------------------------
+# The state of an optimizer is saved by number and order of the parameters, without
+# their names. A file from another version of the model, with other options or other
+# groups, doesn't fit. To fine-tune you don't need it: load the weights of the model,
+# leave out ``optimizer.load_state_dict()``, and train with a new optimizer. Only to
+# resume a training exactly, with its momentum, take the same version of the code and
+# the same options as then. If the weights themselves don't fit, see
+# :doc:`error_s_in_loading_state_dict`.
+#
+# YOLOv5 and YOLOv7 load the optimizer with ``--weights``, if the file has one. A
+# ``best.pt`` of a training that was stopped still has it, as its size shows: remove it
+# with their ``strip_optimizer("best.pt")`` (read, not run; `what an unfinished file
+# holds <https://github.com/ultralytics/yolov5/issues/843>`__).
+#
+# The message is only printed, and the training goes on: does it matter? (VITS)
+# -----------------------------------------------------------------------------
+# Yes, if the weights are loaded *after* the optimizer. In ``load_checkpoint()`` of VITS
+# and Bert-VITS2 they are, and `the training script
+# <https://github.com/v3ucn/Bert-VITS2_V202_Train>`__ of the latter catches every
+# exception and prints it (read, not run). So it goes on with random weights, also in
+# the networks that come later in the ``try``, and saves these as ``G_0.pth`` and
+# ``D_0.pth``, in place of the pretrained files. Copy those again, and set
+# ``"skip_optimizer": true`` in the part ``train`` of ``config.json``. If the weights
+# come first, only the old momentum is missing, which does no harm in fine-tuning.
+#
+# To see it: the line ``Loaded checkpoint`` has to come for each file, and the first
+# loss is far below that of a training from scratch. Or compare one weight with the
+# file.
+from torch import nn
+
+
+def load_checkpoint(checkpoint, model, optimizer, *, skip_optimizer=False):
+    if not skip_optimizer:
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    model.load_state_dict(checkpoint["model"])
+
+
+pretrained, extra = nn.Linear(2, 2), nn.Linear(2, 2)
+both = [*pretrained.parameters(), *extra.parameters()]
+checkpoint = {
+    "model": pretrained.state_dict(),
+    "optimizer": torch.optim.AdamW(both).state_dict(),
+}
+loaded = {}
+for skip_optimizer in (False, True):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    try:
+        load_checkpoint(checkpoint, model, optimizer, skip_optimizer=skip_optimizer)
+    except ValueError as error:  # as the script does
+        print(error)
+    loaded[skip_optimizer] = model.weight.equal(checkpoint["model"]["weight"])
+    print(f"{skip_optimizer=}, weights loaded: {loaded[skip_optimizer]}")
+assert loaded == {False: False, True: True}
+
+# %%
 # Everything was trained, and now a part is frozen
 # ------------------------------------------------
 # The saved state has all parameters, and the new optimizer was created from those that
@@ -102,8 +159,9 @@ body.requires_grad_(True)
 # Compare how many parameters the groups have in the file and in the optimizer, and
 # print the names of what is trainable now. If one group has too few, the adapter is
 # missing. If you changed the set on purpose, load the weights only, and begin with a
-# new optimizer. Leaving the state out in any other case is no cure: momentum and the
-# averages of Adam are lost, and the first steps go wrong.
+# new optimizer. If you resume your own training, and changed nothing, leaving the state
+# out is no cure: momentum and the averages of Adam are lost, and the first steps go
+# wrong.
 base, adapter = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
 model = torch.nn.ModuleDict({"base": base, "lora_B": adapter})
 base.requires_grad_(False)
@@ -201,6 +259,19 @@ assert (adamw.param_groups[0]["lr"], adamw.param_groups[0]["weight_decay"]) == (
 adamw.param_groups[0].update(lr=0.5, weight_decay=0.1)
 step(adamw)
 assert adamw.state[head.bias]["step"] == 2
+
+# %%
+# After resuming: ``If capturable=False, state_steps should not be CUDA tensors``
+# -------------------------------------------------------------------------------
+# The state fits here, and the first ``step()`` of Adam or AdamW raises this
+# ``AssertionError``. Upgrade PyTorch: in 1.12.0, ``load_state_dict()`` moved the step
+# counts to the GPU, and 1.12.1 has `the fix
+# <https://github.com/pytorch/pytorch/issues/80809>`__. If you can't, set
+# ``group["capturable"] = True`` in each parameter group after loading (`slower
+# <https://github.com/Lightning-AI/pytorch-lightning/issues/13695>`__), or load the
+# weights alone. In newer versions leave this line out: with step counts on the CPU,
+# they raise ``If capturable=True, params and state_steps must be CUDA tensors``. This
+# was read, and not run.
 
 # %%
 # ``accelerator.load_state()``: ``KeyError: 'step'``, ``override_attributes``

@@ -70,6 +70,59 @@ else:
     raise AssertionError("the test recorded a graph")
 
 # %%
+# Training works, validation raises ``does not require grad``: autograd.grad in a PINN
+# -------------------------------------------------------------------------------------
+# If the network differentiates its own output, as in a PINN, ``training_step()`` works,
+# and ``validation_step()`` raises ``element 0 of tensors does not require grad and does
+# not have a grad_fn``. Lightning turns recording off there. Two things are needed:
+#
+# - ``with torch.enable_grad():`` around the forward and the ``autograd.grad()``, and
+#   ``requires_grad_()`` on the input. This is enough for the validation inside
+#   ``fit()``.
+# - ``Trainer(inference_mode=False)`` for ``validate()``, ``test()`` and ``predict()``.
+#
+# Put the first into ``forward()``, and it holds in each loop.
+
+
+class Slope(Linear):
+    def __init__(self, *, enable):
+        super().__init__()
+        self.enable = enable
+
+    def forward(self, x):
+        with torch.set_grad_enabled(self.enable or torch.is_grad_enabled()):
+            x = x.requires_grad_()
+            return torch.autograd.grad(self.net(x).sum(), x, create_graph=True)[0]
+
+    def training_step(self, batch, index):
+        return self(batch[0]).square().sum()
+
+    def validation_step(self, batch, index):
+        self.seen.append(self(batch[0]).tolist())
+
+
+def outcome(run, *arguments, **options):
+    try:
+        run(*arguments, **options)
+    except RuntimeError as error:
+        return str(error)
+    return "works"
+
+
+results = {}
+for enable, inference_mode in ((False, False), (True, True), (True, False)):
+    model, run = Slope(enable=enable), trainer(inference_mode=inference_mode)
+    results[enable, inference_mode] = [
+        outcome(run.fit, model, loader, loader),
+        outcome(run.validate, model, loader, verbose=False),
+    ]
+    print(f"{enable=} {inference_mode=}", *results[enable, inference_mode], sep="\n  ")
+assert all("does not require grad" in text for text in results[False, False])
+assert results[True, True][0] == "works"
+assert "does not require grad" in results[True, True][1]
+assert results[True, False] == ["works", "works"]
+
+# %%
 # Which loop uses which mode?
 # ---------------------------
 # The validation inside ``fit()`` never uses the inference mode. So a

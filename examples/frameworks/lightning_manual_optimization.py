@@ -87,6 +87,55 @@ on, off = [True, True], [False, False]
 assert model.seen == [on + off, off + on, on + off, off + off]
 
 # %%
+# ``toggle_optimizer() missing 1 required positional argument: 'optimizer_idx'``
+# ------------------------------------------------------------------------------
+# The code was written for Lightning 2, and version 1 is installed. There, the method is
+# ``toggle_optimizer(optimizer, optimizer_idx)``. Upgrade, or pass the index, counted
+# from 0 in the order of ``configure_optimizers()``. The reverse, old code in Lightning
+# 2, raises ``got an unexpected keyword argument 'optimizer_idx'`` or ``takes 2
+# positional arguments but 3 were given``: take the index out. The calls of each version
+# (those of 1.x were run in 1.9.5, not on this page):
+#
+# - 1.x: ``self.toggle_optimizer(optimizer, 0)``, ``self.untoggle_optimizer(0)``
+# - 2.x: ``self.toggle_optimizer(optimizer)``, ``self.untoggle_optimizer(optimizer)``
+#
+# The context manager of the optimizer itself, ``optimizer.toggle_model()``, works in
+# both. In 2.x, take ``optimizer_idx`` out of ``training_step()``, too, or it raises
+# ``Training with multiple optimizers is only supported with manual optimization``.
+
+
+class Old(Pair):
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+
+    def training_step(self, batch, index):
+        _, of_critic = self.optimizers()
+        if self.way == "toggle_model":
+            with of_critic.toggle_model():
+                self.seen.append([p.requires_grad for p in self.parameters()])
+        elif self.way == "keyword":
+            self.toggle_optimizer(of_critic, optimizer_idx=1)
+        else:
+            self.toggle_optimizer(of_critic, 1)
+
+
+fit(model := Old("toggle_model"), limit_train_batches=1)
+assert model.seen == [off + on]
+messages = []
+for way in ("keyword", "positional"):
+    try:
+        # Wrong: the index of Lightning 1.
+        fit(Old(way), limit_train_batches=1)
+    except TypeError as error:
+        messages.append(str(error))
+        print(f"{type(error).__name__}: {error}")
+    else:
+        raise AssertionError("the index was accepted")
+assert "unexpected keyword argument 'optimizer_idx'" in messages[0]
+assert "takes 2 positional arguments but 3 were given" in messages[1]
+
+# %%
 # The whole step of a GAN
 # -----------------------
 # While the generator trains, the critic is frozen, so it gets no gradient. While the

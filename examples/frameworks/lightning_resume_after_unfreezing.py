@@ -98,6 +98,118 @@ assert all(p.grad is None for p in backbone["params"])
 assert all(p.grad is not None for p in head["params"])
 
 # %%
+# ModelCheckpoint saves the frozen encoder, too: save only the adapter, and resume
+# --------------------------------------------------------------------------------
+# The checkpoint is too big and takes long to save, because ``state_dict()`` holds every
+# parameter and buffer, whatever its ``requires_grad``. ``save_weights_only=True``
+# leaves out the state of the optimizer, and not one weight. To save only what trains, a
+# head or an adapter:
+#
+# - Load the pretrained weights in ``__init__()``, so that each run has them.
+# - In ``on_save_checkpoint()``, take the frozen parameters out of
+#   ``checkpoint["state_dict"]``. Buffers stay in: batch norm changes its statistics.
+# - Set ``strict_loading = False`` in the module (since Lightning 2.2). Otherwise
+#   ``fit(ckpt_path=...)`` raises ``Missing key(s) in state_dict``, and it has no
+#   argument ``strict``. ``load_from_checkpoint()`` obeys the attribute, too.
+#
+# With ``strict_loading = False``, a misspelt name raises no error. The state of the
+# optimizer must fit: give it the trainable parameters only, and the same ones. With
+# DeepSpeed, ``DeepSpeedStrategy(exclude_frozen_parameters=True)`` does the same (since
+# Lightning 2.5.3, read and not run). Below, the last value says whether the weights are
+# those of a training without interruption.
+pretrained = nn.Linear(4, 8).state_dict()
+
+
+class Adapted(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.base, self.adapter = nn.Linear(4, 8), nn.Linear(4, 8)
+        self.norm, self.head = nn.BatchNorm1d(8), nn.Linear(8, 3)
+        self.base.load_state_dict(pretrained)
+        self.base.requires_grad_(False)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        hidden = self.norm(self.base(x) + self.adapter(x))
+        return nn.functional.cross_entropy(self.head(hidden), y)
+
+    def configure_optimizers(self):
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=0.01)
+
+
+class Small(Adapted):
+    def on_save_checkpoint(self, checkpoint):
+        frozen = {n for n, p in self.named_parameters() if not p.requires_grad}
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {n: state[n] for n in state if n not in frozen}
+
+
+class NotStrict(Small):
+    def __init__(self):
+        super().__init__()
+        self.strict_loading = False
+
+
+def saved_parts():
+    state = torch.load(saved, weights_only=False)["state_dict"]
+    return sorted({name.split(".")[0] for name in state})
+
+
+wanted = fit(epochs=3, kind=NotStrict)[1].state_dict()
+contents = {}
+for kind, weights_only in ((Adapted, False), (Adapted, True), (NotStrict, False)):
+    fit(epochs=2, kind=kind)[0].save_checkpoint(saved, weights_only=weights_only)
+    contents[kind.__name__, weights_only] = saved_parts()
+    print(f"{kind.__name__:10}{weights_only=!s:6}", *saved_parts())
+assert "base" in contents["Adapted", False]
+assert contents["Adapted", True] == contents["Adapted", False]
+assert contents["NotStrict", False] == ["adapter", "head", "norm"]
+state = torch.load(saved, weights_only=False)["state_dict"]
+assert "norm.running_mean" in state
+try:
+    # Wrong: all keys are demanded.
+    fit(epochs=3, resume=saved, kind=Small)
+except RuntimeError as error:
+    message = str(error).splitlines()[1].strip()
+else:
+    raise AssertionError("a checkpoint without the base was loaded")
+print(message)
+assert message.startswith("Missing key(s) in state_dict")
+# Right: what is not in the file keeps the value from __init__().
+trainer, model = fit(epochs=3, resume=saved, kind=NotStrict)
+same = all(value.equal(wanted[name]) for name, value in model.state_dict().items())
+print(trainer.global_step, same)
+assert trainer.global_step == 6
+assert same
+
+# %%
+# The whole encoder can also stay out of the module's ``state_dict()``: hold it in a
+# tuple, ``self.encoder = (encoder,)``. Then ``parameters()``, ``train()`` and the move
+# to the GPU don't reach it either: call ``eval()``, freeze it, and move it yourself in
+# ``setup()``.
+
+
+class Outside(Classifier):
+    def __init__(self):
+        super().__init__()
+        self.encoder = (self.backbone.eval().requires_grad_(False),)
+        del self.backbone
+
+    def setup(self, stage):
+        self.encoder[0].to(self.trainer.strategy.root_device)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        return nn.functional.cross_entropy(self.head(self.encoder[0](x)), y)
+
+
+fit(epochs=1, kind=Outside)[0].save_checkpoint(saved)
+print(saved_parts())
+assert saved_parts() == ["head"]
+
+# %%
 # With a schedule of your own
 # ---------------------------
 # A subclass of ``BaseFinetuning`` has the same problem and the same cure. The state of
@@ -245,76 +357,6 @@ assert "doesn't match the size of optimizer's group" in errors[0]
 assert "size mismatch for head.weight" in errors[1]
 assert model.backbone[0].weight.equal(pretrained.backbone[0].weight)
 assert not model.backbone[0].weight.requires_grad
-
-# %%
-# Save only the adapter, and resume: ``strict_loading = False``
-# -------------------------------------------------------------
-# A frozen base of many gigabytes need not be in each checkpoint:
-#
-# - Load its pretrained weights in ``__init__()``, so that each run has them.
-# - In ``on_save_checkpoint()``, take the frozen parameters out of
-#   ``checkpoint["state_dict"]``. Buffers stay in: batch norm changes its statistics.
-# - Set ``strict_loading = False`` in the module (since Lightning 2.2). Otherwise
-#   ``fit(ckpt_path=...)`` raises ``Missing key(s) in state_dict``, and it has no
-#   argument ``strict``. ``load_from_checkpoint()`` obeys the attribute, too.
-#
-# With ``strict_loading = False``, a misspelt name raises no error. The state of the
-# optimizer must fit: give it the trainable parameters only, and the same ones. Below,
-# the last value says whether the weights are those of a training without interruption.
-pretrained = nn.Linear(4, 8).state_dict()
-
-
-class Adapted(lightning.LightningModule):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.base, self.adapter = nn.Linear(4, 8), nn.Linear(4, 8)
-        self.norm, self.head = nn.BatchNorm1d(8), nn.Linear(8, 3)
-        self.base.load_state_dict(pretrained)
-        self.base.requires_grad_(False)
-
-    def training_step(self, batch, index):
-        x, y = batch
-        hidden = self.norm(self.base(x) + self.adapter(x))
-        return nn.functional.cross_entropy(self.head(hidden), y)
-
-    def configure_optimizers(self):
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        return torch.optim.Adam(trainable, lr=0.01)
-
-    def on_save_checkpoint(self, checkpoint):
-        frozen = {n for n, p in self.named_parameters() if not p.requires_grad}
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {n: state[n] for n in state if n not in frozen}
-
-
-class NotStrict(Adapted):
-    def __init__(self):
-        super().__init__()
-        self.strict_loading = False
-
-
-wanted = fit(epochs=3, kind=NotStrict)[1].state_dict()
-fit(epochs=2, kind=NotStrict)[0].save_checkpoint(saved)
-names = list(torch.load(saved, weights_only=False)["state_dict"])
-print(sorted({name.split(".")[0] for name in names}), "norm.running_mean" in names)
-assert not any(name.startswith("base.") for name in names)
-assert "norm.running_mean" in names
-try:
-    # Wrong: all keys are demanded.
-    fit(epochs=3, resume=saved, kind=Adapted)
-except RuntimeError as error:
-    message = str(error).splitlines()[1].strip()
-else:
-    raise AssertionError("a checkpoint without the base was loaded")
-print(message)
-assert message.startswith("Missing key(s) in state_dict")
-# Right: what is not in the file keeps the value from __init__().
-trainer, model = fit(epochs=3, resume=saved, kind=NotStrict)
-same = all(value.equal(wanted[name]) for name, value in model.state_dict().items())
-print(trainer.global_step, same)
-assert trainer.global_step == 6
-assert same
 
 # %%
 # Where it ends

@@ -329,6 +329,42 @@ assert trained == [["projector"], ["language_model", "projector"]]
 assert all(p.grad is None for p in network["vision_tower"].parameters())
 
 # %%
+# Freeze the language model (the text module) or not: what is the difference?
+# ---------------------------------------------------------------------------
+# - *Frozen*: its weights stay, and the gradient passes through it to the projector,
+#   which learns to give image features that this model understands. What it can do with
+#   text, in any language, stays the same. It saves the gradients and the optimizer
+#   state of the largest part, and needs less data. What the projector can't express is
+#   not learned.
+# - *Trained, too*: the model also learns new answers, formats and knowledge about
+#   images, so the result can be better. It needs much more memory and more data, and it
+#   may forget: mix in text, and take a small learning rate or LoRA. In Idefics2,
+#   training everything in full diverged, and LoRA was stable (section 3.2 of `its paper
+#   <https://arxiv.org/abs/2405.02246>`__, quoted `here
+#   <https://www.emergentmind.com/open-problems/stabilize-full-fine-tuning-fully-autoregressive-vlm>`__).
+# - *Usual*: both, in two stages, as above: first the projector alone, then the language
+#   model, too, with a small rate.
+#
+# ``torch.no_grad()`` around the language model is not the same as freezing it: nothing
+# before it learns, see below. For a frozen and a trained language model: does the
+# projector get a gradient, and are the answers to text alone the same after a step?
+text, kept = torch.randn(2, 4), {}
+for freeze in (True, False):
+    network = two_towers()
+    network["vision_tower"].requires_grad_(False)
+    network["projector"] = nn.Linear(4, 4)
+    network["language_model"].requires_grad_(not freeze)
+    answers = network["language_model"](text).detach()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    features = network["projector"](network["vision_tower"](x))
+    network["language_model"](features).square().mean().backward()
+    optimizer.step()
+    learns = network["projector"].weight.grad is not None
+    kept[freeze] = learns, network["language_model"](text).equal(answers)
+    print(f"{freeze=!s:6} projector: {learns}, the same answers: {kept[freeze][1]}")
+assert kept == {True: (True, True), False: (True, False)}
+
+# %%
 # Freeze the language model, and train the vision tower and the projector
 # -----------------------------------------------------------------------
 # This is possible and useful for images that the tower does not know, while the

@@ -41,13 +41,53 @@ for part, row in overview(model, optimizer).items():
 # count ``p.ds_numel`` (not run here). ``python -m gradguide train.py`` answers without
 # a change of the script what was updated in the first step, and why the rest was not:
 # :doc:`/gallery/diagnose/one_command_for_your_script`.
+assert [*overview(model, optimizer).values()] == [[40, 0, 0], [18, 18, 18], [27, 27, 0]]
+
+# %%
+# Full fine-tuning of Qwen2-VL: does it train the vision encoder? freeze_vision_tower
+# -----------------------------------------------------------------------------------
+# In LLaMA-Factory and ms-swift it does not. "Full" means that no adapters are used, and
+# their defaults freeze the vision encoder and the projector. So only the language model
+# trains (`LLaMA-Factory's answer
+# <https://github.com/hiyouga/LlamaFactory/issues/5789>`__). To train more, say so:
 #
+# - *LLaMA-Factory*: ``freeze_vision_tower: false``, and for the projector
+#   ``freeze_multi_modal_projector: false``. It has one ``learning_rate`` for all parts,
+#   so choose it for the vision encoder, such as ``1e-5`` or less, or make parameter
+#   groups in its ``trainer_utils.py`` (`how
+#   <https://github.com/hiyouga/LlamaFactory/issues/6705>`__).
+# - *ms-swift*: ``freeze_vit false``, ``freeze_aligner false``, with ``vit_lr`` and
+#   ``aligner_lr``.
+# - *Qwen-VL's own scripts*: ``tune_mm_llm``, ``tune_mm_mlp`` and ``tune_mm_vision`` are
+#   all false by default, with ``vision_tower_lr`` and ``mm_projector_lr``.
+# - *Qwen-VL-Series-Finetune* of 2U1: ``freeze_vision_tower``, ``freeze_merger`` and
+#   ``freeze_llm`` are all false by default, with ``vision_lr`` and ``merger_lr``.
+#
+# This was read in the sources of 2026, and not run. Whether a tower should train at
+# all: :doc:`lora_reaches_the_vision_tower`. To check it, look at the number of
+# trainable parameters in the log, or call ``overview()``. With the defaults of
+# LLaMA-Factory, and without its freezing:
+
+
+def full(*, freeze_vision_tower=True, freeze_multi_modal_projector=True):
+    vlm = nn.ModuleDict({part: nn.Linear(2, 2) for part in ("visual", "merger", "llm")})
+    vlm["visual"].requires_grad_(not freeze_vision_tower)
+    vlm["merger"].requires_grad_(not freeze_multi_modal_projector)
+    rows = overview(vlm, torch.optim.AdamW(vlm.parameters(), lr=1e-5))
+    return [part for part, (_, trainable, _) in rows.items() if trainable]
+
+
+by_default = full()
+everything = full(freeze_vision_tower=False, freeze_multi_modal_projector=False)
+print(by_default, everything)
+assert by_default == ["llm"]
+assert everything == ["visual", "merger", "llm"]
+
+# %%
 # Names that begin alike
 # ----------------------
 # Many options compare the beginning or a part of a name. Then ``layers.1`` stands for
 # ``layers.10``, too. End it with a dot.
-rows = [*overview(model, optimizer).values()]
-assert rows == [[40, 0, 0], [18, 18, 18], [27, 27, 0]]
 names = [f"layers.{i}.weight" for i in range(12)]
 # Wrong: without the last dot
 wrong = [name for name in names if name.startswith("layers.1")]
@@ -264,6 +304,10 @@ assert both == ["aligner"]
 # optimizer and get a gradient. A huge learning rate that gives no ``NaN`` shows that
 # something is missing, but not what. Print the table above, or compare the weights of
 # the part before and after some steps.
+#
+# The reverse: no learning rate of its own, such as a missing ``mm_projector_lr`` in
+# LLaVA, freezes nothing. The part then has the general ``learning_rate`` (`an issue
+# <https://github.com/haotian-liu/LLaVA/issues/832>`__).
 encoder, unet = nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 1)
 groups = [{"params": encoder.parameters(), "lr": 0.9}, {"params": unet.parameters()}]
 optimizer = torch.optim.AdamW(groups, lr=0.1)

@@ -64,6 +64,43 @@ assert "0.weight" not in by_option
 assert by_callback == by_option
 
 # %%
+# YOLO ``freeze=14`` or ``freeze=[14]``: which layers are frozen?
+# ---------------------------------------------------------------
+# ``freeze=14`` freezes the first 14 modules of the list in the ``.yaml`` file, with the
+# indices 0 to 13: all parameters whose names begin with ``model.0.`` to ``model.13.``.
+# Layer 14 is not frozen. In YOLOv8 it is a ``Concat``, which has no parameters. A list
+# means exactly its indices: ``freeze=[14]`` is layer 14 alone, so there nothing. In
+# YOLOv8, 0 to 9 are the backbone, 10 to 21 the neck and 22 the ``Detect`` head:
+# ``freeze=10`` freezes the backbone, ``freeze=22`` leaves the head.
+#
+# - The part ``.dfl`` of the head is always frozen, see below.
+# - ``freeze=23``, everything, raises ``froze the entire model with no trainable
+#   parameters left``.
+# - YOLOv5 and YOLOv7, ``train.py --freeze 10``: one number counts in the same way, two
+#   or more are indices. So ``--freeze 0 1 2`` and ``--freeze 3`` are the same.
+# - To freeze the head and train the rest, list its index: ``freeze=[22]``.
+#
+# Read in the sources of 2026 (of YOLOv5, 2022) and not run here. The log has a line
+# *Freezing layer* for each frozen parameter. The rule, and what is frozen by it:
+parts = {0: 2, 1: 0, 2: 2, 3: 2}  # the number of parameters; 1 is a Concat
+names = [f"model.{i}.{k}" for i, n in parts.items() for k in ("weight", "bias")[:n]]
+
+
+def frozen_layers(freeze):
+    indices = freeze if isinstance(freeze, list) else range(freeze)
+    prefixes = [f"model.{i}." for i in indices]
+    frozen = {name for name in names if any(prefix in name for prefix in prefixes)}
+    return sorted({int(name.split(".")[1]) for name in frozen})
+
+
+for freeze in (1, 2, 3, [1], [2], [0, 3]):
+    print(f"freeze={freeze!s:8}{frozen_layers(freeze)}")
+assert frozen_layers(2) == [0]
+assert frozen_layers(3) == [0, 2]
+assert frozen_layers([1]) == []
+assert frozen_layers([0, 3]) == [0, 3]
+
+# %%
 # Who sets it?
 # ------------
 # Look at the values in the first step, for example with :py:func:`gradguide.watch`, or
@@ -217,10 +254,9 @@ assert held == ["2.weight", "2.bias"]
 #
 # - *ultralytics*, `engine/trainer.py
 #   <https://github.com/ultralytics/ultralytics/blob/main/ultralytics/engine/trainer.py>`__:
-#   ``model.train(freeze=10)`` freezes the first ten layers, ``freeze=[0, 3]`` two of
-#   them. All other parameters get ``requires_grad=True``, with the warning *setting
-#   'requires_grad=True' for frozen layer*. Layers frozen this way have their batch norm
-#   in ``eval()``; layers frozen in the callback ``on_train_start`` do not. The line
+#   what ``freeze=`` does not name gets ``requires_grad=True``, with the warning
+#   *setting 'requires_grad=True' for frozen layer*. Layers frozen this way have their
+#   batch norm in ``eval()``; layers frozen in ``on_train_start`` do not. The line
 #   *Freezing layer 'model.22.dfl.conv.weight'* comes without ``freeze=``, too: the
 #   trainer always freezes ``.dfl``, whose weights are the fixed numbers 0, 1, 2 and so
 #   on. That is intended, and nothing is to be done.

@@ -161,6 +161,51 @@ assert rates == [0.001, 0.0005, 0.00025, 0.000125]
 assert in_no_group(encoder, optimizer) == []
 
 # %%
+# timm ``layer_decay``: ``lr_scale`` is too small, frozen parameters count as layers
+# ----------------------------------------------------------------------------------
+# ``param_groups_layer_decay()`` numbers the layers over *all* parameters, and leaves
+# the frozen ones out only when it makes the groups. A frozen copy inside the model,
+# such as an EMA teacher, counts as the last layers, if ``group_matcher()`` names it
+# last or not at all. So the trainable blocks seem to lie further from the end, and the
+# last one has an ``lr_scale`` below 1 (`an issue
+# <https://github.com/huggingface/pytorch-image-models/issues/2691>`__; the three cases
+# below gave the same numbers in timm 1.0.31, not on this page). You can
+#
+# - keep the copy outside of the model that you pass,
+# - name it first in ``group_matcher()``: then it is the first layer, like a stem.
+#
+# To check it, print the groups: the head, or the last block, must have ``lr_scale`` 1.
+#
+# Frozen first layers, such as the patch embedding, do no harm, since the scale is
+# counted from the end.
+
+
+def lr_scales(names, matcher, decay=0.5):
+    def layer(name):
+        for number, start in enumerate(matcher):
+            if name.startswith(start):
+                is_block = start == "blocks."
+                return number, int(name.split(".")[1]) if is_block else -1
+        return len(matcher), -1
+
+    order = sorted({layer(name) for name in names})
+    trained = [name for name in names if not name.startswith("ema.")]
+    return [decay ** (len(order) - 1 - order.index(layer(name))) for name in trained]
+
+
+blocks = [f"blocks.{i}.weight" for i in range(3)]
+with_copy = blocks + [f"ema.{i}.weight" for i in range(3)]
+cases = {
+    "no copy": lr_scales(blocks, ["blocks."]),
+    "copy last": lr_scales(with_copy, ["blocks.", "ema."]),  # wrong
+    "copy first": lr_scales(with_copy, ["ema.", "blocks."]),  # right
+}
+for case, scales in cases.items():
+    print(f"{case:11}", scales)
+assert cases["copy last"] == [0.125, 0.25, 0.5]
+assert cases["no copy"] == cases["copy first"] == [0.25, 0.5, 1.0]
+
+# %%
 # The scheduler raises it again
 # -----------------------------
 # A schedule with a floor, here ``eta_min``, moves a rate of zero towards the floor, and
@@ -252,6 +297,41 @@ assert rows == {
     "OneCycleLR, list": (True, False),
     "CyclicLR": (False, False),
 }
+
+# %%
+# Resume with a new learning rate: ``load_state_dict()`` brings the old one back
+# ------------------------------------------------------------------------------
+# ``optimizer.load_state_dict()`` takes the options of the file, ``lr`` and
+# ``weight_decay`` too, and forgets those that the new optimizer was made with. Set them
+# afterwards, in each group. If the file was written with a scheduler, its groups also
+# have an ``initial_lr``, from which a new scheduler would start: set it, too. Don't
+# load the state of the old scheduler, which has the old rates as well.
+
+
+def resumed(*, new_rate=None, set_initial=False):
+    weight = nn.Parameter(torch.ones(1))
+    old = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    torch.optim.lr_scheduler.StepLR(old, step_size=10)
+    optimizer = torch.optim.SGD([weight], lr=0.001, momentum=0.9)
+    optimizer.load_state_dict(old.state_dict())
+    for group in optimizer.param_groups if new_rate else []:
+        group["lr"] = new_rate
+        if set_initial:
+            group["initial_lr"] = new_rate
+    rates = [optimizer.param_groups[0]["lr"]]
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    return [*rates, optimizer.param_groups[0]["lr"]]
+
+
+ways = {
+    "only loaded": resumed(),
+    "lr": resumed(new_rate=0.001),
+    "lr and initial_lr": resumed(new_rate=0.001, set_initial=True),
+}
+print(f"{'':19}loaded  with a new scheduler")
+for way, (loaded, scheduled) in ways.items():
+    print(f"{way:19}{loaded:<8}{scheduled}")
+assert list(ways.values()) == [[0.1, 0.1], [0.001, 0.1], [0.001, 0.001]]
 
 # %%
 # The learning rate is 0, and the loss still falls or changes

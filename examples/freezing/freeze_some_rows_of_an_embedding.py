@@ -172,6 +172,56 @@ ax.invert_yaxis()
 plt.show()
 
 # %%
+# Mask some elements of a weight from ``weight_decay``, while the rest decays
+# ---------------------------------------------------------------------------
+# Weight decay belongs to a whole parameter. If ``forward()`` uses only a slice of it,
+# the other elements have a gradient of zero, not None, and the optimizer shrinks them.
+# Put the parameter into a group with ``weight_decay=0``, and write the decay for the
+# used elements yourself, between ``backward()`` and ``step()``:
+#
+# - AdamW decouples the decay: multiply the weight by ``1 - lr * decay * used``, with
+#   the current ``lr`` of the group.
+# - SGD, Adam, RMSprop and others add the decay to the gradient, as an L2 term in the
+#   loss does: ``weight.grad += decay * used * weight``. With a ``GradScaler``, call
+#   ``unscale_()`` before.
+#
+# The used elements then get the same values as with the option. Momentum from a time
+# when an element was used still moves it: in that case write the values back after
+# ``step()``, or split the parameter. If a whole parameter is not used, its ``.grad`` is
+# None, and it does not decay.
+DECAYED = {
+    "SGD": lambda p, decay: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=decay),
+    "Adam": lambda p, decay: optim.Adam(p, lr=0.1, weight_decay=decay),
+    "RMSprop": lambda p, decay: optim.RMSprop(p, lr=0.1, weight_decay=decay),
+    "AdamW": lambda p, decay: optim.AdamW(p, lr=0.1, weight_decay=decay),
+}
+used = torch.tensor([1.0, 1.0, 0.0])
+
+
+def decayed(name, *, by_hand):
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.ones(3))
+    optimizer = DECAYED[name]([weight], 0.0 if by_hand else 0.1)
+    for _ in range(5):
+        optimizer.zero_grad()
+        (weight[:2] * torch.randn(2)).sum().backward()
+        if by_hand:
+            with torch.no_grad():
+                if name == "AdamW":
+                    weight *= 1 - optimizer.param_groups[0]["lr"] * 0.1 * used
+                else:
+                    weight.grad += 0.1 * used * weight
+        optimizer.step()
+    return weight.detach()
+
+
+for name in DECAYED:
+    option, by_hand = (decayed(name, by_hand=by_hand) for by_hand in (False, True))
+    print(f"{name:8}unused: {option[2]:.2f}, by hand {by_hand[2]:.2f}")
+    assert option[2] < 1 == by_hand[2]
+    torch.testing.assert_close(option[:2], by_hand[:2])
+
+# %%
 # New tokens after resize_token_embeddings(): train only their rows
 # -----------------------------------------------------------------
 # Resize, freeze everything, unfreeze the embedding, mask the gradient of the old rows,

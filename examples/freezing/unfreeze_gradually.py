@@ -25,6 +25,37 @@ for optimizer, trains in ((wrong, False), (right, True)):
     assert backbone.weight.equal(before) != trains
 
 # %%
+# What is unfrozen training (the second stage)? Do all layers train?
+# ------------------------------------------------------------------
+# Yes. In the frozen stage (``Freeze_Train``), only the head trains. To unfreeze means
+# that ``requires_grad`` of the frozen layers is True again, so from then on all layers
+# get gradients, and are updated if
+#
+# - the optimizer holds them, as above, and the rate of their group is not zero,
+# - no ``torch.no_grad()`` is left around the backbone in ``forward()``.
+#
+# Running statistics of batch norm go by the mode, not by ``requires_grad``: in
+# ``eval()`` they stay. All layers also means more memory, and a smaller learning rate,
+# as the pretrained weights should change little. Below, how many parameters train, and
+# how many have changed after a step:
+model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1))
+optimizer = torch.optim.AdamW(model.parameters())
+stages = {}
+for stage in ("frozen", "unfrozen"):
+    model[0].requires_grad_(stage == "unfrozen")
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer.zero_grad()
+    model(torch.ones(8, 4)).sum().backward()
+    optimizer.step()
+    trainable = sum(p.requires_grad for p in model.parameters())
+    changed = sum(
+        not p.equal(old) for p, old in zip(model.parameters(), before, strict=True)
+    )
+    stages[stage] = trainable, changed
+    print(f"{stage:9}{trainable=} {changed=}")
+assert stages == {"frozen": (2, 2), "unfrozen": (4, 4)}
+
+# %%
 # The whole training loop
 # -----------------------
 # Each part is a group of its own, with a rate of its own, smaller towards the input.
