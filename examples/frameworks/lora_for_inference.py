@@ -57,6 +57,59 @@ print((beside(x) - plain).abs().max().item() > 1e-3, plain.equal(base()(x)))
 assert plain.equal(base()(x))
 
 # %%
+# ``Cannot merge LORA layers when the model is gptq quantized``: GPTQ, AWQ, int4
+# ------------------------------------------------------------------------------
+# You did nothing wrong, and the adapter is all right. QLoRA saves memory in the
+# *training*; the adapter is a difference in floating point, and the weights of such a
+# base are integers of 4 bits, several packed into one, to which it can't be added. peft
+# refuses GPTQ, and its layers for AWQ have no ``merge()``. LLaMA-Factory says ``Cannot
+# merge adapters to a quantized model.`` for every quantised base. Either:
+#
+# - *Don't merge.* Load the quantised base and the adapter with
+#   ``PeftModel.from_pretrained()``, as in the training. A script from which you delete
+#   the line with ``merge_and_unload()`` does just that, and vLLM serves an adapter with
+#   ``--enable-lora --lora-modules``.
+# - *Merge into the original* in float16 or bfloat16: load it without any quantisation
+#   (in LLaMA-Factory without ``quantization_bit``), on a CPU if the GPU is too small
+#   (``export_device: cpu``), then the same adapter, and ``merge_and_unload()``.
+#
+# If it has to be in 4 bits and merged, quantise the merged model in a second run (in
+# LLaMA-Factory with ``export_quantization_bit`` and without the adapter, otherwise it
+# says ``Please merge adapters before quantizing the model.``). GPTQ and AWQ need
+# calibration data: some hundred samples like those of the fine-tuning, in the template
+# of the chat; LLaMA-Factory takes 128. Test the result, since the adapter was trained
+# beside other rounded weights: see below.
+#
+# *Size mismatch, or modules that don't fit, when merging into the original*: the GPTQ
+# file can have other shapes, such as a padded ``intermediate_size`` (`LlamaFactory 5577
+# <https://github.com/hiyouga/LlamaFactory/issues/5577>`__). For the next training take
+# the original, and quantise while loading: ``quantization_bit: 4`` or ``load_in_4bit``;
+# or train LoRA on the bfloat16 model, if it fits. (Options and messages of
+# LLaMA-Factory and vLLM were read, not run.) The check, with the name that transformers
+# gives to such a model, and eight weights in one integer:
+quantised = base()
+quantised.quantization_method = "gptq"
+adapter = PeftModel.from_pretrained(quantised, folder.name)
+try:
+    adapter.merge_and_unload()
+except ValueError as error:
+    message = str(error)
+    print(message)
+else:
+    raise AssertionError("an adapter was merged into GPTQ")
+assert message == "Cannot merge LORA layers when the model is gptq quantized"
+
+codes = torch.randint(0, 16, (8, 8))  # 64 weights of 4 bits
+packed = (codes << 4 * torch.arange(8)).sum(dim=1)
+delta = adapter.base_model.model[0].get_delta_weight("default")
+print(packed.shape, packed.dtype, delta.shape, delta.dtype)
+assert torch.equal(packed[:, None] >> 4 * torch.arange(8) & 15, codes)
+assert packed.shape != delta.shape
+# Right: the adapter stays beside its base, or goes into the original.
+assert torch.allclose(adapter.eval()(x), beside(x))
+assert torch.allclose(merged(x), beside(x), atol=1e-6)
+
+# %%
 # Base plus LoRA and the merged model differ: float16 or bfloat16
 # ---------------------------------------------------------------
 # Greedy decoding does not help: two words of nearly the same probability change places
