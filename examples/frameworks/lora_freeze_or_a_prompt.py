@@ -270,7 +270,7 @@ assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1
 #   linear layers. `QLoRA <https://arxiv.org/abs/2305.14314>`__ found no difference from
 #   16 bits; against *full* fine-tuning its authors compared only models of up to 3
 #   billion (`issue 189 <https://github.com/artidoro/qlora/issues/189>`__).
-# - *Instructions, a style, a format, little data*: LoRA often comes close. Readers
+# - *Instructions, a style, a format, little data*: LoRA often comes close. Users
 #   report 4 to 6 % less (`peft 622 <https://github.com/huggingface/peft/issues/622>`__),
 #   or 91 against 95 % on known tools and 87 against 78 % on new ones (`FastChat 2624
 #   <https://github.com/lm-sys/FastChat/issues/2624>`__): LoRA forgets less.

@@ -196,14 +196,14 @@ assert whole[1][1] > 1.2 * whole[3][1]
 # %%
 # Resume LoRA training from a ``.safetensors`` file: DiffSynth, diffusers, kohya
 # ------------------------------------------------------------------------------
-# The file has the weights of the adapter and nothing else. In this order:
+# The file has the weights of the adapter and nothing else. Do it in this order:
 #
-# 1. Add a LoRA of the same ``r``, ``lora_alpha`` and ``target_modules`` to the base.
-# 2. Load the file into it, and look at the unexpected keys. In peft's file the name of
-#    the adapter is missing: ``lora_A.weight``, in the model ``lora_A.default.weight``.
-#    So ``load_state_dict(strict=False)`` loads nothing, without an error;
-#    ``set_peft_model_state_dict()`` adds the name.
-# 3. Check that the LoRA requires a gradient, and make the optimizer then.
+# - Add a LoRA of the same ``r``, ``lora_alpha`` and ``target_modules`` to the base.
+# - Load the file into it, and look at the unexpected keys. In peft's file the name of
+#   the adapter is missing: ``lora_A.weight``, in the model ``lora_A.default.weight``.
+#   So ``load_state_dict(strict=False)`` loads nothing, without an error;
+#   ``set_peft_model_state_dict()`` adds the name.
+# - Check that the LoRA requires a gradient, and make the optimizer then.
 #
 # The loss goes on where it ended, but the averages of the optimizer and the schedule
 # begin anew. To go on exactly, the whole state has to be saved *before* the training
@@ -211,7 +211,7 @@ assert whole[1][1] > 1.2 * whole[3][1]
 # scheduler and random numbers, those too). What scripts call it (read, not run):
 #
 # - *DiffSynth-Studio*: ``--lora_checkpoint`` with the same ``--lora_rank`` and
-#   ``--lora_target_modules`` does steps 1 and 2 (`training_module.py
+#   ``--lora_target_modules`` does the first two (`training_module.py
 #   <https://github.com/modelscope/DiffSynth-Studio/blob/main/diffsynth/diffusion/training_module.py>`__).
 #   It prints a warning about unexpected keys.
 # - *diffusers*: ``--checkpointing_steps`` saves the whole state, and
