@@ -43,8 +43,12 @@ assert {converted.dtype, automatic.dtype} == {torch.bfloat16}
 # - ``torch.autocast`` and ``torch.no_grad()`` around this part only. Training stays as
 #   it was; a second ``autocast`` around it is not needed.
 # - After the training: ``model.half().eval()`` or ``model.bfloat16().eval()``, so that
-#   all has one dtype.
+#   all has one dtype. (A model that bitsandbytes has quantised refuses ``half()``.)
 # - ``merge_and_unload()``, then convert as well: merging converts no head and no norm.
+#
+# It is the same with the validation images of a diffusers script, ``Input type (float)
+# and bias type (c10::Half) should be the same``: call the pipeline under ``autocast``
+# (`diffusers 6259 <https://github.com/huggingface/diffusers/pull/6259>`__).
 #
 # Don't call ``half()`` while the adapter still trains:
 # :doc:`trainable_parameters_in_fp16`.
