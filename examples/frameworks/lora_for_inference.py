@@ -297,15 +297,15 @@ assert effect(beside)[0] > 0.01
 assert effect(new)[0] == 0
 
 # %%
-# ``probability tensor contains either inf, nan or element < 0`` after LoRA or its merge
-# --------------------------------------------------------------------------------------
+# ``probability tensor contains either inf, nan or element < 0`` after merging LoRA
+# --------------------------------------------------------------------------------
 # ``generate()`` samples from nan. Look for it from the back:
 #
-# - *The adapter file*: one step with nan has made it useless. Count its tensors that are
-#   not finite, take an earlier checkpoint, and see why the training broke:
+# - *The adapter file*: one step with nan has made it useless. Count its tensors that
+#   are not finite, take an earlier checkpoint, and see why the training broke:
 #   :doc:`trainable_parameters_in_fp16`.
-# - *The merged weights*: ``merge_and_unload(safe_merge=True)`` refuses a sum that is not
-#   finite, in float16 also one above 65504. Merge in float32 or bfloat16 then.
+# - *The merged weights*: ``merge_and_unload(safe_merge=True)`` refuses a sum that is
+#   not finite, in float16 also one above 65504. Merge in float32 or bfloat16 then.
 # - *Neither*: the model overflows in float16. If it was trained in bfloat16, load it
 #   with ``dtype=torch.bfloat16``, and do the same without the adapter, to see whether
 #   the base alone has it: :doc:`/reference/errors/but_found_invalid_values`.
