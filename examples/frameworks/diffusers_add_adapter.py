@@ -71,12 +71,13 @@ else:
 #
 # ``train_text_to_image_lora.py``: element 0 of tensors does not require grad
 # ---------------------------------------------------------------------------
-# If you did not change the script, it fits another version of diffusers. Scripts of
-# 2023, and projects with a copy of one, call ``set_attn_processor()`` with a
+# If you did not change the script, it mostly fits another version of diffusers. Scripts
+# of 2023, and projects with a copy of one, call ``set_attn_processor()`` with a
 # ``LoRAAttnProcessor``. With diffusers 0.24 or 0.25, and peft installed, the forward
-# pass leaves these layers out: 64 parameters require a gradient, the optimizer has
-# them, and still the loss has no graph. (This was run apart from this page, with
-# 0.24.0, 0.25.1 and peft 0.7.1. With 0.21.4, or without peft, it trains.) Either:
+# pass leaves these layers out: they require a gradient, the optimizer has them, and
+# still the loss has no graph (`issue 6277
+# <https://github.com/huggingface/diffusers/issues/6277>`__; run apart from this page
+# with 0.24.0, 0.25.1 and peft 0.7.1. With 0.21.4, or without peft, it trains). Either:
 #
 # - take the script of your version, from the branch or tag of that name in the
 #   repository of diffusers,

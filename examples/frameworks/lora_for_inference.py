@@ -72,8 +72,8 @@ assert plain.equal(base()(x))
 # - *Merge into the original* in float16 or bfloat16: load it without any quantisation
 #   (in LLaMA-Factory without ``quantization_bit``), on a CPU if the GPU is too small
 #   (``export_device: cpu``), then the same adapter, and ``merge_and_unload()``. The
-#   outputs differ a little from those that you tested; the section about
-#   ``load_in_4bit`` below shows how much, and a closer way for bitsandbytes.
+#   outputs are not those that you tested; the section about ``load_in_4bit`` below
+#   shows how much they differ, and a closer way for bitsandbytes.
 #
 # If it has to be in 4 bits and merged, quantise the merged model in a second run (in
 # LLaMA-Factory with ``export_quantization_bit`` and without the adapter, otherwise it

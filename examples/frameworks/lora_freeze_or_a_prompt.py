@@ -270,19 +270,20 @@ assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1
 #   linear layers. `QLoRA <https://arxiv.org/abs/2305.14314>`__ found no difference from
 #   16 bits; against *full* fine-tuning its authors compared only models of up to 3
 #   billion (`issue 189 <https://github.com/artidoro/qlora/issues/189>`__).
-# - *Instructions, a style, a format, little data*: LoRA often comes close. Users
-#   report 4 to 6 % less (`peft 622 <https://github.com/huggingface/peft/issues/622>`__),
-#   or 91 against 95 % on known tools and 87 against 78 % on new ones (`FastChat 2624
-#   <https://github.com/lm-sys/FastChat/issues/2624>`__): LoRA forgets less.
+# - *Instructions, a style, a format, little data*: LoRA often comes close. One user
+#   reports 4 to 6 points less (`peft 622
+#   <https://github.com/huggingface/peft/issues/622>`__), another that LoRA was worse on
+#   the tools of the training, 91 against 95 %, and better on new ones, 87 against 78 %
+#   (`FastChat 2624 <https://github.com/lm-sys/FastChat/issues/2624>`__).
 # - *Much that is new* (a language, continued pretraining, code, mathematics): full
 #   fine-tuning is better, as above.
 #
-# In the same memory, a model ten times as large fits with QLoRA. It mostly begins with
-# more knowledge, so for few data it is the first choice. A small model, fully
-# fine-tuned, is faster, and can win in a narrow task with much data. Compare both on
-# your own validation set, each at its own rate. What is stored in GB without the
-# activations: full in mixed precision with Adam 16 bytes for each weight, a frozen
-# weight 2 bytes, or 0.5 in 4 bits:
+# In the memory that full fine-tuning of a small model takes, a model ten times as large
+# fits with QLoRA. With few data, try that first, since it begins with more knowledge.
+# The small one is faster, and can win in a narrow task with much data. No rule replaces
+# a comparison on your own validation set, each at its own rate. What is stored in GB
+# without the activations: full in mixed precision with Adam 16 bytes for each weight, a
+# frozen weight 2 bytes, or 0.5 in 4 bits:
 share = 32 * adapted(LoraConfig, r=8, target_modules="all-linear") / trained["full"]
 gigabytes = {
     (billions, way): billions * (frozen_bytes + 16 * share_of_trained)
