@@ -298,7 +298,7 @@ assert effect(new)[0] == 0
 
 # %%
 # ``probability tensor contains either inf, nan or element < 0`` after merging LoRA
-# --------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------
 # ``generate()`` samples from nan. Look for it from the back:
 #
 # - *The adapter file*: one step with nan has made it useless. Count its tensors that
