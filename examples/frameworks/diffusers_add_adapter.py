@@ -69,6 +69,44 @@ else:
 # %%
 # The numbers are the trainable parameters of the adapter and of the rest.
 #
+# ``train_text_to_image_lora.py``: element 0 of tensors does not require grad
+# ---------------------------------------------------------------------------
+# If you did not change the script, it mostly fits another version of diffusers. Scripts
+# of 2023, and projects with a copy of one, call ``set_attn_processor()`` with a
+# ``LoRAAttnProcessor``. With diffusers 0.24 or 0.25, and peft installed, the forward
+# pass leaves these layers out: they require a gradient, the optimizer has them, and
+# still the loss has no graph (`issue 6277
+# <https://github.com/huggingface/diffusers/issues/6277>`__; run apart from this page
+# with 0.24.0, 0.25.1 and peft 0.7.1. With 0.21.4, or without peft, it trains). Either:
+#
+# - take the script of your version, from the branch or tag of that name in the
+#   repository of diffusers,
+# - replace the block with the processors by the right form above, and give the
+#   optimizer the parameters that require a gradient, or
+# - install the version that the project names, such as ``diffusers==0.21.4``.
+#
+# If the script calls ``add_adapter()``, look for a ``requires_grad_(False)`` behind it,
+# as in the wrong form. Gradient checkpointing is no cause here, as it is not reentrant
+# in diffusers today; for code of your own: :doc:`checkpointing_with_adapters`.
+from diffusers.models.attention_processor import LoRAAttnProcessor
+
+try:
+    LoRAAttnProcessor(hidden_size=4, cross_attention_dim=4, rank=2)
+except TypeError as error:
+    message = str(error)
+    print(message)
+else:
+    raise AssertionError("the old processor was made")
+assert "unexpected keyword argument 'hidden_size'" in message
+right.zero_grad()
+right.train().enable_gradient_checkpointing()
+loss_of(right).backward()
+reached = sum(p.grad is not None for p in right.parameters())
+print(reached, "of", trainable(right)[0])
+assert reached == trainable(right)[0]
+right.disable_gradient_checkpointing()
+
+# %%
 # Which method changes ``requires_grad``?
 # ---------------------------------------
 # Every method for adapters that is called here. ``add_adapter()`` freezes the UNet,

@@ -32,6 +32,160 @@ print(converted.dtype, automatic.dtype)
 assert {converted.dtype, automatic.dtype} == {torch.bfloat16}
 
 # %%
+# Training runs, evaluation or ``generate()`` fails: Half but found Float
+# -----------------------------------------------------------------------
+# Training computes under ``autocast``, generating mostly does not. ``Accelerator``, and
+# with it the ``Trainer``, puts ``autocast`` around ``forward()`` of the model that you
+# gave it. ``PeftModel.generate()`` calls the model *inside*, past it, and a new process
+# that loads the adapter has no ``autocast`` at all. Then what is in float32 (a head,
+# norms, in old versions of peft the adapter) meets the half base. Any one of these:
+#
+# - ``torch.autocast`` and ``torch.no_grad()`` around this part only. Training stays as
+#   it was; a second ``autocast`` around it is not needed.
+# - After the training: ``model.half().eval()`` or ``model.bfloat16().eval()``, so that
+#   all has one dtype. (A model that bitsandbytes has quantised refuses ``half()``.)
+# - ``merge_and_unload()``, then convert as well: merging converts no head and no norm.
+#
+# It is the same with the validation images of a diffusers script, ``Input type (float)
+# and bias type (c10::Half) should be the same``: call the pipeline under ``autocast``
+# (`diffusers 6259 <https://github.com/huggingface/diffusers/pull/6259>`__).
+#
+# Don't call ``half()`` while the adapter still trains:
+# :doc:`trainable_parameters_in_fp16`.
+
+
+class Decoder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 4).half()  # the base
+        self.head = torch.nn.Parameter(torch.ones(1, 4, 5))  # in float32: it trains
+
+    def forward(self, x):
+        return torch.bmm(self.layer(x), self.head)
+
+    def generate(self, x):
+        return self(x).argmax(-1)
+
+
+prompt = torch.ones(1, 2, 4).half()
+model = get_peft_model(Decoder(), LoraConfig(r=2, target_modules=["layer"]))
+# As Accelerator does it.
+model.forward = torch.autocast("cpu", torch.float16)(model.forward)
+assert model(prompt).dtype == torch.float16
+try:
+    # Wrong: forward() of the model inside is called.
+    model.generate(prompt)
+except RuntimeError as error:
+    message = str(error)
+    print(message)
+else:
+    raise AssertionError("generate() ran under autocast")
+assert message == "expected scalar type Half but found Float"
+# Right: autocast around generate() alone, or one dtype.
+with torch.no_grad(), torch.autocast("cpu", torch.float16):
+    words = model.generate(prompt)
+one_dtype = model.half().eval().generate(prompt)
+print(words.shape, one_dtype.shape)
+assert words.shape == one_dtype.shape == (1, 2)
+
+# %%
+# Float but found Half although ``fp16=True`` is set: several GPUs, DeepSpeed
+# ---------------------------------------------------------------------------
+# A script that was started with plain ``python`` and sees several GPUs: the ``Trainer``
+# then wraps the model in ``nn.DataParallel`` and does not prepare it with
+# ``Accelerator``, so nothing runs under ``autocast``, whatever ``fp16`` and ``bf16``
+# say. Start one process for each GPU, ``torchrun --nproc_per_node=4 train.py`` or
+# ``accelerate launch train.py``, or let it see one: ``CUDA_VISIBLE_DEVICES=0``. The
+# fault is not in ``DataParallel``: an ``autocast`` of your own around the call reaches
+# its threads.
+#
+# With DeepSpeed, ``Accelerator`` uses no ``autocast`` either (both read in the sources;
+# DeepSpeed not run). DeepSpeed converts the model to the dtype of its configuration, so
+# convert nothing back to float32, or put ``torch.autocast`` around that part.
+#
+# Does the model run under ``autocast``? With one GPU and with two, which a CPU has to
+# pretend to have:
+import tempfile
+
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+
+class Watched(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(4, 1)
+
+    def forward(self, x):
+        active.append(torch.is_autocast_enabled("cpu"))
+        return {"loss": self.net(x).square().mean()}
+
+
+rows = [{"x": torch.ones(4)}] * 16
+quiet = {"disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
+under_autocast = {}
+for count in (1, 2):
+    active = []
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder, use_cpu=True, bf16=True, max_steps=1, report_to=[], **quiet
+        )
+        arguments._n_gpu = count
+        trainer = Trainer(Watched(), arguments, train_dataset=rows)
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    under_autocast[type(trainer.model_wrapped).__name__] = active
+print(under_autocast)
+assert under_autocast == {"Watched": [True], "DataParallel": [False]}
+
+# %%
+# 4 or 8 bits, LLaVA: BFloat16 but found Float in a ``LayerNorm`` of the vision tower
+# -----------------------------------------------------------------------------------
+# ``prepare_model_for_kbit_training()`` converts every parameter in 16 bits that is not
+# quantised to float32: norms, embeddings, ``lm_head``, and a vision tower. `LLaVA
+# <https://github.com/haotian-liu/LLaVA/blob/main/llava/train/train.py>`__ does the same
+# to each module with ``norm`` in its name, also in CLIP, after it has put the tower in
+# bfloat16. Then features in 16 bits meet weights in float32, or the reverse. On a GPU,
+# ``F.layer_norm`` says ``expected scalar type BFloat16 but found Float`` (`LLaVA 1712
+# <https://github.com/haotian-liu/LLaVA/issues/1712>`__, not run; a CPU computes it); a
+# half layer behind a norm in float32 says ``Float but found Half``.
+#
+# - Train under ``autocast`` (``fp16=True`` or ``bf16=True``), which joins both.
+# - Or convert the frozen tower after the preparation, ``tower.to(torch.bfloat16)``, and
+#   its input: ``pixel_values.to(tower.dtype)``. Leave the LoRA weights in float32.
+# - With a base that is not quantised, leave the preparation out: float32 takes twice
+#   the memory. A half base with LoRA is enough.
+# - Weights that are quantised already (int4, int8, GPTQ) are not quantised again with
+#   ``load_in_8bit`` or ``quantization_bit``.
+from peft import prepare_model_for_kbit_training
+
+tower = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4)).bfloat16()
+language = torch.nn.Linear(4, 4).bfloat16()
+prepare_model_for_kbit_training(torch.nn.ModuleList([tower, language]))
+assert {p.dtype for p in tower.parameters()} == {torch.float32}
+pixels = torch.ones(2, 4).bfloat16()
+try:
+    # Wrong: pixels in bfloat16 for a tower in float32.
+    tower(pixels)
+except RuntimeError as error:
+    message = str(error)
+    print(message)
+else:
+    raise AssertionError("a bfloat16 input was accepted")
+assert message == "mat1 and mat2 must have the same dtype, but got BFloat16 and Float"
+# Right: autocast, or convert the frozen tower again.
+with torch.autocast("cpu", torch.bfloat16):
+    features = tower(pixels)
+again = tower.bfloat16()(pixels)
+print(features.dtype, again.dtype)
+assert again.dtype == torch.bfloat16
+try:
+    # The same words on a CPU.
+    torch.bmm(pixels[None], torch.ones(1, 4, 4))
+except RuntimeError as error:
+    message = str(error)
+assert message == "expected scalar type BFloat16 but found Float"
+
+# %%
 # Which dtype do the trainable parameters have?
 # ---------------------------------------------
 # - LoRA weights: float32 if the base is in float16 or bfloat16. With
@@ -64,8 +218,6 @@ assert half == {"lora": "float32", "modules_to_save": "float16"}
 assert brain == {"lora": "float32", "modules_to_save": "bfloat16"}
 assert kept == {"lora": "bfloat16", "modules_to_save": "bfloat16"}
 assert dtypes(torch.float64)["lora"] == "float64"
-
-import tempfile
 
 from peft import PeftModel
 

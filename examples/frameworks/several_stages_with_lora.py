@@ -194,6 +194,83 @@ assert abs(logs["weights"][1][1] - whole[3][1]) < 1e-4
 assert whole[1][1] > 1.2 * whole[3][1]
 
 # %%
+# Resume LoRA training from a ``.safetensors`` file: DiffSynth, diffusers, kohya
+# ------------------------------------------------------------------------------
+# The file has the weights of the adapter and nothing else. Do it in this order:
+#
+# - Add a LoRA of the same ``r``, ``lora_alpha`` and ``target_modules`` to the base.
+# - Load the file into it, and look at the unexpected keys. In peft's file the name of
+#   the adapter is missing: ``lora_A.weight``, in the model ``lora_A.default.weight``.
+#   So ``load_state_dict(strict=False)`` loads nothing, without an error;
+#   ``set_peft_model_state_dict()`` adds the name.
+# - Check that the LoRA requires a gradient, and make the optimizer then.
+#
+# The loss goes on where it ended, but the averages of the optimizer and the schedule
+# begin anew. To go on exactly, the whole state has to be saved *before* the training
+# breaks off: ``accelerator.save_state()`` and ``load_state()``, or as below (with a
+# scheduler and random numbers, those too). What scripts call it (read, not run):
+#
+# - *DiffSynth-Studio*: ``--lora_checkpoint`` with the same ``--lora_rank`` and
+#   ``--lora_target_modules`` does the first two (`training_module.py
+#   <https://github.com/modelscope/DiffSynth-Studio/blob/main/diffsynth/diffusion/training_module.py>`__).
+#   It prints a warning about unexpected keys.
+# - *diffusers*: ``--checkpointing_steps`` saves the whole state, and
+#   ``--resume_from_checkpoint latest`` loads it. ``pytorch_lora_weights.safetensors``
+#   is the adapter alone.
+# - *kohya sd-scripts*: ``--network_weights`` loads the file, ``--save_state`` and
+#   ``--resume`` the whole state.
+# - *peft*: ``PeftModel.from_pretrained(..., is_trainable=True)``, as above.
+#
+# The losses of two more steps after a break, with the whole state and without:
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+
+def with_lora():
+    lora = LoraConfig(r=2, target_modules=["0"])
+    model = get_peft_model(copy.deepcopy(base), lora)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return model, torch.optim.AdamW(trained, lr=0.02)
+
+
+def train(model, optimizer, steps):
+    losses = []
+    for _ in range(steps):
+        loss = (model(x) - 3).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(round(loss.item(), 3))
+    return losses
+
+
+with tempfile.TemporaryDirectory() as output:
+    model, optimizer = with_lora()
+    train(model, optimizer, 3)
+    save_file(get_peft_model_state_dict(model), f"{output}/lora.safetensors")
+    torch.save(optimizer.state_dict(), f"{output}/optimizer.pt")
+    unbroken, resumed = train(model, optimizer, 2), {}
+    for way in ("strict=False", "weights", "all"):
+        model, optimizer = with_lora()
+        state = load_file(f"{output}/lora.safetensors")
+        if way == "strict=False":
+            # Wrong: no key fits.
+            unexpected = model.load_state_dict(state, strict=False).unexpected_keys
+        else:
+            # Right: with the name of the adapter.
+            assert not set_peft_model_state_dict(model, state).unexpected_keys
+        if way == "all":
+            optimizer.load_state_dict(torch.load(f"{output}/optimizer.pt"))
+        resumed[way] = train(model, optimizer, 2)
+for way, losses in {"unbroken": unbroken, **resumed}.items():
+    print(f"{way:13}", *losses)
+assert len(unexpected) == len(state)
+assert resumed["strict=False"][0] > 1.1 * unbroken[0]
+assert resumed["weights"][0] == unbroken[0]
+assert resumed["weights"][1] != unbroken[1]
+assert resumed["all"] == unbroken
+
+# %%
 # Freeze the first adapter and train a second one beside it
 # ---------------------------------------------------------
 # ``model.set_adapter()`` takes one name. The method of the model inside,

@@ -77,6 +77,47 @@ for model in (adapted(autocast_adapter_dtype=False), adapted().half()):
     assert set(dtypes(model).values()) == {"float16"}
 
 # %%
+# Why do scripts cast the UNet to fp16 only with LoRA (``if use_lora``)?
+# ----------------------------------------------------------------------
+# With LoRA, the UNet is frozen: its weights are only read, and half the bytes are
+# enough, as for the VAE and the text encoder, which are frozen in any case. Without
+# LoRA, the UNet itself trains. Its weights have to stay in float32, because float16
+# loses small updates and ``GradScaler`` refuses its gradients. ``autocast`` computes in
+# 16 bits in both cases, so float32 weights cost memory, and the matrices of LoRA, which
+# stay in float32, cost next to nothing. In ddpo-pytorch the dtype of what is frozen is
+# called ``inference_dtype``, in the scripts of diffusers ``weight_dtype``.
+#
+# Bytes of weights, and whether one small step changes a weight:
+
+
+def unet_step(dtype, *, use_lora):
+    unet = torch.nn.Sequential(torch.nn.Linear(512, 512, bias=False)).to(dtype)
+    torch.nn.init.ones_(unet[0].weight)
+    if use_lora:
+        unet = get_peft_model(unet, LoraConfig(r=2, target_modules=["0"]))
+    size = sum(p.numel() * p.element_size() for p in unet.parameters())
+    trained = [p for p in unet.parameters() if p.requires_grad]
+    before = [p.detach().clone() for p in trained]
+    with torch.autocast("cpu", torch.float16):
+        loss = unet(torch.ones(1, 512)).mean()
+    loss.backward()
+    torch.optim.SGD(trained, lr=1e-3).step()
+    changed = any(not p.equal(old) for p, old in zip(trained, before, strict=True))
+    return size // 1024, changed
+
+
+unets = {
+    "LoRA, UNet in float16": unet_step(torch.float16, use_lora=True),
+    "no LoRA, UNet in float16": unet_step(torch.float16, use_lora=False),
+    "no LoRA, UNet in float32": unet_step(torch.float32, use_lora=False),
+}
+for name, (size, changed) in unets.items():
+    print(f"{name:25}{size:5} KiB {changed}")
+assert [changed for _, changed in unets.values()] == [True, False, True]
+sizes = [size for size, _ in unets.values()]
+assert sizes[0] < 1.1 * sizes[1] < 0.6 * sizes[2]
+
+# %%
 # A checkpoint in float16 is loaded in float16
 # --------------------------------------------
 # ``from_pretrained()`` of transformers 5 takes the dtype from the checkpoint. If you
@@ -236,6 +277,81 @@ print(normal, endless, sep="\n")
 assert [stepped for _, stepped in normal] == [False, False, False, True]
 assert [scale for scale, _ in endless] == [32768, 16384, 8192, 4096]
 assert not any(stepped for _, stepped in endless)
+
+# %%
+# The vision encoder is unfrozen, and the loss becomes nan in full training
+# -------------------------------------------------------------------------
+# Frozen, an encoder (ViT, CLIP, SigLIP) may be in float16. As soon as it trains, it may
+# not, and a smaller rate does not help: see the next section. In this order:
+#
+# - Print the dtype of what trains. Convert the encoder to float32 *before* the
+#   optimizer is made; load it with ``dtype=torch.float32``.
+# - Compute in ``autocast`` with bfloat16 if the GPU can. With float16 use a
+#   ``GradScaler``, and ``unscale_()`` before clipping: otherwise the scaled gradients
+#   are clipped, and the steps are tiny.
+# - Give the encoder a group of its own with a smaller rate, such as a tenth of that of
+#   the projector, and a warm-up.
+# - Still nan: find the first module whose output is not finite, with hooks as below. If
+#   all outputs are finite, it is the backward pass:
+#   :doc:`/reference/errors/returned_nan_values_in_its_0th_output`. A nan that comes
+#   suddenly after many good steps can be one batch, such as labels that are all
+#   ``-100``: compute its loss again without training.
+#
+# Below, the features of a ViT overflow float16 in its second layer:
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x):
+        return x * 300
+
+
+def first_not_finite(model, x):
+    names = []
+
+    def check(name):
+        def hook(module, args, output):
+            outputs = output if isinstance(output, tuple) else (output,)
+            tensors = [one for one in outputs if torch.is_tensor(one)]
+            if not all(tensor.isfinite().all() for tensor in tensors):
+                names.append(name)
+
+        return hook
+
+    hooks = [m.register_forward_hook(check(n)) for n, m in model.named_modules() if n]
+    with torch.no_grad():
+        model(x)
+    for hook in hooks:
+        hook.remove()
+    return names[0] if names else None
+
+
+vit = torch.nn.Sequential(Scaled(), Scaled(), torch.nn.LayerNorm(4))
+pixels = torch.ones(1, 4)
+culprit = first_not_finite(vit.half(), pixels.half())
+print(culprit, first_not_finite(vit.float(), pixels))
+assert culprit == "1"
+assert first_not_finite(vit, pixels) is None
+
+encoder, projector = torch.nn.Linear(4, 4).half(), torch.nn.Linear(4, 1)
+encoder.float()
+groups = [
+    {"params": encoder.parameters(), "lr": 1e-5},
+    {"params": projector.parameters(), "lr": 1e-4},
+]
+optimizer = torch.optim.AdamW(groups)
+warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=10)
+scaler = torch.amp.GradScaler("cpu", init_scale=128.0)
+before = encoder.weight.detach().clone()
+with torch.autocast("cpu", torch.float16):
+    loss = projector(encoder(pixels)).square().mean()
+scaler.scale(loss).backward()
+scaler.unscale_(optimizer)
+torch.nn.utils.clip_grad_norm_([*encoder.parameters(), *projector.parameters()], 1.0)
+scaler.step(optimizer)
+scaler.update()
+warm_up.step()
+assert encoder.weight.isfinite().all()
+assert not encoder.weight.equal(before)
 
 # %%
 # A layer unfrozen in a model in half() becomes nan

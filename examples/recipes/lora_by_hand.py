@@ -115,6 +115,49 @@ merged = nn.Sequential(model[0].merged(), nn.ReLU(), model[2].merged())
 torch.testing.assert_close(merged(x), model(x))
 assert merged.state_dict().keys() == network().state_dict().keys()
 
+
+# %%
+# Garbled output, a loss far too high: LoRA injected after the weights were loaded
+# --------------------------------------------------------------------------------
+# A LoRA layer that is itself an ``nn.Linear`` or ``nn.Embedding``, as in loralib, makes
+# a *new* weight at random. If it replaces a layer whose pretrained weight is loaded
+# already, that weight is gone without an error, LoRA trains beside a frozen random
+# layer, and the merged model speaks nonsense (`fish-speech 1163
+# <https://github.com/fishaudio/fish-speech/issues/1163>`__). Inject first and load with
+# ``strict=False``, or copy weight and bias into the new layer. The test for every way:
+# ``B`` is zero, so right after the injection the output has to be what it was.
+#
+# Garbled only after saving or loading: in loralib, ``eval()`` adds the adapter to the
+# weight. Save in one mode and load in the other, and it counts twice or not at all (run
+# apart with loralib 0.1.2). Do both in ``train()``.
+class Subclass(nn.Linear):  # as in loralib
+    def __init__(self, base, rank=2):
+        super().__init__(base.in_features, base.out_features)
+        self.requires_grad_(False)
+        self.A = nn.Parameter(torch.randn(rank, self.in_features) * 0.1)
+        self.B = nn.Parameter(torch.zeros(self.out_features, rank))
+
+    def forward(self, x):
+        return super().forward(x) + x @ self.A.T @ self.B.T
+
+
+pretrained = network()
+unchanged = {}
+for way in ("after loading", "before loading", "copied"):
+    # Wrong: after loading. Right: before loading, or copied.
+    injected = with_adapters(network(), Subclass)
+    if way == "before loading":
+        result = injected.load_state_dict(pretrained.state_dict(), strict=False)
+        assert not result.unexpected_keys
+        assert all(name[-1] in "AB" for name in result.missing_keys)
+    elif way == "copied":
+        for i in (0, 2):
+            injected[i].weight.data.copy_(pretrained[i].weight)
+            injected[i].bias.data.copy_(pretrained[i].bias)
+    unchanged[way] = torch.equal(injected(x), pretrained(x))
+print(unchanged)
+assert list(unchanged.values()) == [False, True, True]
+
 # %%
 # Why is the gradient of ``A`` (``lora_A``) zero in the first step?
 # -----------------------------------------------------------------
