@@ -128,8 +128,8 @@ assert layer.weight.grad is not None
 # hook: no gradient is saved, and the map fails later, in `pytorch-grad-cam
 # <https://github.com/jacobgil/pytorch-grad-cam/issues/254>`__ (read) with ``axis 2 is
 # out of bounds for array of dimension 0``. Call ``image.requires_grad_()`` before the
-# forward: the gradient then passes through the frozen layers. To call
-# ``layer.requires_grad = True`` on a module does nothing:
+# forward: the gradient then passes through the frozen layers. On a module,
+# ``layer.requires_grad = True`` changes no parameter.
 # :doc:`/reference/errors/cannot_register_a_hook_on_a_tensor` has a whole Grad-CAM.
 conv, classify = torch.nn.Conv2d(1, 2, 3), torch.nn.Linear(2, 3)
 picture = torch.ones(1, 1, 5, 5)
