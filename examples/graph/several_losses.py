@@ -360,7 +360,7 @@ assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
 
 # %%
 # ``detach()`` on side outputs (BDCN, HED): does it freeze the backbone (VGG)?
-# ---------------------------------------------------------------------------
+# ----------------------------------------------------------------------------
 # No. ``o1 = s1.detach()`` is a second tensor, for the loss of another scale. ``s1``
 # itself keeps its graph, and its own loss trains the side branch and the backbone below
 # it. The loss of ``p2 = s2 + o1`` takes ``o1`` as a given prediction, and trains only
@@ -371,6 +371,14 @@ assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
 # their side branches get the sum of all losses, and one backward keeps and runs more of
 # the graph. It is a choice of the paper, not an error either way. A frozen backbone is
 # ``vgg.requires_grad_(False)``.
+#
+# The same ``detach()`` stands between the stages of models that refine a prediction:
+# ``reference_points.detach()`` in the decoder of Deformable DETR and DAB-DETR, or the
+# depth of the coarse level in CasMVSNet. Each stage is trained by its own loss, the
+# next one corrects a given value. The authors found it better (`DAB-DETR
+# <https://github.com/IDEA-Research/DAB-DETR/issues/46>`__, `CasMVSNet
+# <https://github.com/alibaba/cascade-stereo/issues/9>`__, read), and each stage needs a
+# loss of its own for it.
 stage_1, stage_2 = nn.Linear(3, 4), nn.Linear(4, 4)  # the backbone
 side_1, side_2 = nn.Linear(4, 1), nn.Linear(4, 1)
 names = {"stage 1": stage_1, "stage 2": stage_2, "side 1": side_1, "side 2": side_2}

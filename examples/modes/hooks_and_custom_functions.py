@@ -233,14 +233,16 @@ assert domain_loss > 100
 #
 # - Its parameters are not in the optimizer, or their learning rate is too small.
 # - Both domains have the same label, or the labels don't belong to the batch.
-# - A sigmoid stands before ``BCEWithLogitsLoss``, or the reversal is inside the
-#   classifier, whose first layers then get the wrong sign.
+# - A sigmoid stands before ``BCEWithLogitsLoss``.
+# - The reversal is inside the classifier or right before the loss. What stands before
+#   it is trained to be wrong: with the loss right behind it, the loss grows until it is
+#   nan.
 #
 # If it falls there, and stays at 0.69 with the reversal, that is the balance. Judge by
 # the accuracy on the target, and by a *new* classifier that you train on the finished,
 # detached features: if it tells the domains apart, the old one was too weak. A loss
 # that goes to 0 with the reversal means that the backbone does not follow: the factor
-# is too small, or the layer is missing. The `paper
+# is too small or was not handed to the layer, or the layer is missing. The `paper
 # <https://arxiv.org/abs/1505.07818>`__ raises the factor from 0 to 1 by ``2 / (1 +
 # exp(-10 * p)) - 1``, where ``p`` is the finished share of the training.
 cloud = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))

@@ -120,7 +120,7 @@ assert list(ways.values()) == [True, False, False]
 
 # %%
 # T2I-Adapter: why ``unet.train()``, and no ``requires_grad_(False)`` for the UNet?
-# --------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------
 # The UNet is not trained there: the optimizer holds ``adapter.parameters()`` alone.
 # ``unet.train()`` is only a mode (dropout, and in older diffusers a condition for
 # gradient checkpointing). It unfreezes nothing, as ``eval()`` freezes nothing. And the
@@ -135,6 +135,11 @@ assert list(ways.values()) == [True, False, False]
 # ``One of the differentiated Tensors does not require grad``, it is the checkpointing
 # of the older code:
 # :doc:`/reference/errors/one_of_the_differentiated_tensors_does_not_require_grad`.
+#
+# IP-Adapter freezes the UNet first and puts new attention processors into it
+# afterwards: these train. Its ``adapter_modules`` is a list of the same objects, for
+# the optimizer and the file; the forward calls them inside of the UNet (`an answer of
+# its author <https://github.com/tencent-ailab/IP-Adapter/issues/274>`__, read).
 adapter, of_adapter = nn.Linear(4, 4), {}
 for way in ("trainable", "frozen", "no_grad()"):
     unet.requires_grad_(way == "trainable").train().zero_grad()

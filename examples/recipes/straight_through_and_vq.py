@@ -305,6 +305,45 @@ assert before < 4
 assert after > 8
 
 # %%
+# The commitment loss rises, or there is no codebook loss: is that normal?
+# ------------------------------------------------------------------------
+# It can be. The commitment loss is a squared distance in units of ``z``: if the encoder
+# makes ``z`` ten times as large, and the codebook follows, it is a hundred times as
+# large, with the same reconstruction. So divide it by the variance of ``z``, and watch
+# the reconstruction and the perplexity. If it grows without end, raise its weight or
+# normalize ``z``.
+#
+# - A codebook that is a moving average (EMA) has no codebook loss. One that is a
+#   parameter needs one.
+# - FSQ rounds each value to a fixed grid: there is no codebook to train, so the
+#   reconstruction loss is enough.
+# - Residual VQ: with ``residual - quantised.detach()``, each level passes the whole
+#   gradient on, so with three levels the encoder gets that of the task three times.
+#   Without ``detach()`` it gets it once. Under Adam this changes little but the weight
+#   of the commitment loss beside it.
+points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
+relative = {}
+for scale in (1.0, 10.0):
+    z, entries = scale * points, scale * points[:16]
+    distance = F.mse_loss(z, entries[torch.cdist(z, entries).argmin(1)])
+    relative[scale] = (distance / z.var()).item()
+    print(f"scale {scale:4.0f}: {distance:6.2f}, relative {relative[scale]:.3f}")
+assert abs(relative[1.0] - relative[10.0]) < 1e-4
+
+start = points[:8].clone().requires_grad_()
+factors = {}
+for detached in (True, False):
+    residual, out = start, 0.0
+    for level in (points[8:16], points[16:24] / 4, points[24:32] / 16):
+        entry = level[torch.cdist(residual, level).argmin(1)]
+        quantised = residual + (entry - residual).detach()
+        out = out + quantised
+        residual = residual - (quantised.detach() if detached else quantised)
+    factors[detached] = torch.autograd.grad(out.sum(), start)[0].unique().tolist()
+    print(f"{detached=!s:6} gradient of the encoder: {factors[detached]}")
+assert factors == {True: [3], False: [1]}
+
+# %%
 # VAE with a frozen encoder: is the KL loss needed?
 # -------------------------------------------------
 # No. The KL loss depends on ``mu`` and ``logvar`` alone, so with a frozen encoder it is

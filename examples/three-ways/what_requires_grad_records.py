@@ -117,7 +117,7 @@ assert layer.weight.grad is not None
 
 # %%
 # Grad-CAM: does the output of a layer have ``requires_grad``, if it is not a leaf?
-# --------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------
 # Yes, as soon as one weight or input that it was computed from requires a gradient. The
 # image need not. Being a leaf decides only where ``.grad`` is stored, and a tensor hook
 # gets the gradient of a result as well. So ``output.register_hook(...)`` works in a
