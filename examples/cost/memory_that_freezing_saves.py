@@ -140,15 +140,16 @@ assert [by_function[name] for name in names[3:7]] == [(1536, 896)] * 4
 assert by_function["Identity"] == (768, 128)
 
 # %%
-# Why does LoRA save so little memory compared with full fine-tuning?
-# -------------------------------------------------------------------
-# It saves gradients and the state of the optimizer. The weights are all still there.
-# The activations are, too: from the second block on, there are adapters that train in
-# front of each frozen layer, and their gradients come back through all activation
-# functions. With long sequences the activations are the largest part. To save these:
-# activation checkpointing, a shorter sequence or a smaller batch. To save weights: a
-# base in 8 or 4 bits. The time hardly falls, either: backward goes through all frozen
-# layers (:doc:`frozen_and_still_expensive`). In KiB, with rank 4:
+# Adapters in a frozen transformer (LoRA): why is the training memory not reduced?
+# --------------------------------------------------------------------------------
+# LoRA, or any adapter in each block, saves gradients and the state of the optimizer.
+# The weights are all still there. The activations are, too: from the second block on,
+# there are adapters that train in front of each frozen layer, and their gradients come
+# back through all activation functions. With long sequences the activations are the
+# largest part. To save these: activation checkpointing, a shorter sequence, a smaller
+# batch, or adapters in the last blocks only. To save weights: a base in 8 or 4 bits.
+# The time hardly falls, either: backward goes through all frozen layers
+# (:doc:`frozen_and_still_expensive`). In KiB, with rank 4:
 from torch.utils.checkpoint import checkpoint
 
 
@@ -290,6 +291,51 @@ for parts in (1, 4):
 print({parts: size for parts, (size, _) in with_parts.items()}, "KiB")
 assert with_parts[4][0] < with_parts[1][0]
 torch.testing.assert_close(with_parts[4][1], with_parts[1][1])
+
+# %%
+# LoRA for a video model (Wan, HunyuanVideo): how do I reduce the GPU memory (VRAM)?
+# ----------------------------------------------------------------------------------
+# LoRA has removed the optimizer's part already. What is left are the weights of the
+# base and the activations, and these grow with the number of tokens: frames times
+# height times width. Begin with what costs no quality:
+#
+# - *Compute the text encoder and the VAE once*, save latents and text embeddings, and
+#   don't load the two for the training. DiffSynth-Studio does it in two runs, ``--task
+#   sft:data_process`` and then ``sft:train``; in musubi-tuner the cache is required.
+# - *Gradient checkpointing*, and its inputs on the CPU:
+#   ``--use_gradient_checkpointing_offload`` in DiffSynth-Studio,
+#   ``--gradient_checkpointing_cpu_offload`` in musubi-tuner.
+# - *The base in bfloat16, or fp8* (``--fp8_base``), which may cost some quality; blocks
+#   that wait on the CPU (``--blocks_to_swap``), which costs time. Of Wan 2.2, train one
+#   of the two models, low or high noise, at a time. With several GPUs, shard the base:
+#   ZeRO-3.
+# - *Fewer frames and a smaller picture*, batch 1 with accumulation. In the table, half
+#   the frames are about half the tokens, and so half the activations.
+# - An 8-bit Adam or a smaller rank saves little here, since few values train.
+#
+# (Options from the documents of `musubi-tuner
+# <https://github.com/kohya-ss/musubi-tuner/blob/main/docs/hunyuan_video.md>`__ and the
+# answers in `DiffSynth-Studio
+# <https://github.com/modelscope/DiffSynth-Studio/issues/455>`__; read, not run.) Tokens
+# of a clip in Wan 2.1 or the 14B models of 2.2, whose VAE makes one latent of 4 frames
+# and 8 times 8 pixels, of which 2 times 2 are a token:
+
+
+def tokens_of(frames, height, width):
+    return ((frames - 1) // 4 + 1) * (height // 16) * (width // 16)
+
+
+for clip in ((81, 720, 1280), (81, 480, 832), (41, 480, 832), (1, 480, 832)):
+    print(clip, tokens_of(*clip))
+assert tokens_of(81, 480, 832) == 32_760
+assert tokens_of(81, 720, 1280) == 75_600
+assert tokens_of(41, 480, 832) / tokens_of(81, 480, 832) < 0.55
+hidden, per_token = torch.randn(1, 64, 128), []
+for count in (64, 32):
+    states = hidden[:, :count].clone()
+    per_token.append(measure(adapted, lambda: adapted(states))[2] / count)  # noqa: B023
+print("activations in KiB for each token:", [round(size, 1) for size in per_token])
+assert abs(per_token[0] - per_token[1]) < 0.1
 
 # %%
 # Why does LoRA take more memory than I calculated?

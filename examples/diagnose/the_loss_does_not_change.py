@@ -76,8 +76,8 @@ for name, (network, loss_of, rate) in cases.items():
 assert list(first.values()) == ["graph", "gradient", "moved", "lower"]
 
 # %%
-# What do I do then?
-# ------------------
+# The loss on the same images is unchanged after ``optimizer.step()``: what do I do?
+# ----------------------------------------------------------------------------------
 # - *No graph*: ``backward()`` raises, or you wrote ``loss.requires_grad_()``, which
 #   only hides it. Look for ``.detach()``, ``.item()``, ``argmax``,
 #   ``torch.tensor(...)``, NumPy or a ``no_grad()`` around the model:
@@ -92,7 +92,8 @@ assert list(first.values()) == ["graph", "gradient", "moved", "lower"]
 #   rate to 0; a ``GradScaler`` skips all steps because of inf; or the weights are in
 #   ``bfloat16`` and the update is rounded away
 #   (:doc:`/gallery/beyond/bfloat16_updates_are_rounded_away`).
-# - *Not lower on the same batch*: the rate is too large, the optimizer maximises
+# - *Not lower on the same batch*: you compare with the output of before the step (call
+#   the model again), the rate is too large, the optimizer maximises
 #   (``maximize=True``), or dropout and batch norm make two calls differ. Try a tenth of
 #   the rate, in ``eval()``. With momentum, one step can also go up by itself.
 # - *Four times yes*, and the loss stays where it is over epochs: see below. Repeat

@@ -319,22 +319,32 @@ wrong.set_adapter("default", inference_mode=True)
 assert trainable(wrong) == []
 
 # %%
-# DPO needs no second model as the reference
-# ------------------------------------------
+# DPO, GRPO with LoRA: the reference is the base model, and the KL does not start at 0
+# ------------------------------------------------------------------------------------
 # Inside ``with model.disable_adapter()``, a model with LoRA is its frozen base, unless
 # its biases train (``bias="all"``) or a batch norm was in ``train()``. This is the
-# reference. Run it under ``no_grad()``. In TRL, pass ``ref_model=None`` with a
-# ``peft_config`` (read in `an issue <https://github.com/huggingface/trl/issues/624>`__,
-# not run). With both, TRL refuses: ``You passed both a ref_model and a peft_config``.
-# If the model has an adapter already, leave out the ``peft_config``. The newer text for
-# that is ``You passed a `PeftModel` instance together with a `peft_config` to the
-# trainer``.
+# reference, and no second model is needed. Run it under ``no_grad()``. In TRL, pass
+# ``ref_model=None`` with a ``peft_config`` (read in `an issue
+# <https://github.com/huggingface/trl/issues/624>`__, not run). With both, TRL refuses:
+# ``You passed both a ref_model and a peft_config``. If the model has an adapter
+# already, leave out the ``peft_config``. The newer text for that is ``You passed a
+# `PeftModel` instance together with a `peft_config` to the trainer``.
 #
-# If the adapter was trained before, for instance by supervised fine-tuning, the base is
-# not the model that you started from. Merge this adapter into the base first, or load
-# it a second time under another name as the frozen reference. The `source of TRL
-# <https://github.com/huggingface/trl/blob/main/trl/trainer/dpo_trainer.py>`__ of July
-# 2026 makes such a copy itself if it gets a ``PeftModel``.
+# If you go on with an adapter that was trained before, by supervised fine-tuning (SFT),
+# the base is the wrong reference: the KL begins above 0 and pulls the policy back to
+# the base. Check that it is about 0 in the first step. The cures:
+#
+# - Merge the SFT adapter, ``merge_and_unload()``, and train a new one on the result.
+# - Load it a second time as ``"ref"``, frozen. Switch to it with ``set_adapter("ref")``
+#   under ``no_grad()``, and back before the next forward: the policy is unfrozen again
+#   by that. TRL does this itself if it gets a ``PeftModel``: DPO (`source
+#   <https://github.com/huggingface/trl/blob/main/trl/trainer/dpo_trainer.py>`__ of July
+#   2026), and GRPO and RLOO since `pull request 4723
+#   <https://github.com/huggingface/trl/pull/4723>`__. Before, GRPO took the base
+#   (`issue 3194 <https://github.com/huggingface/trl/issues/3194>`__; all read, not
+#   run).
+# - ``beta=0.0``, the default of GRPO in TRL: then no reference is used, and no ``kl``
+#   is logged.
 x, plain = torch.ones(2, 4), base()
 expected = plain(x)
 policy = get_peft_model(plain, lora)
@@ -357,6 +367,45 @@ with torch.no_grad(), warnings.catch_warnings():
     policy.base_model.model[0].base_layer.bias += 1
     with policy.disable_adapter():
         assert not policy(x).equal(expected)
+
+
+# %%
+# The KL in the first step, with an SFT adapter and each of the three references:
+def network():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+
+
+def kl(policy_logits, reference_logits):
+    new, old = policy_logits.log_softmax(1), reference_logits.log_softmax(1)
+    return (new.exp() * (new - old)).sum(1).mean().item()
+
+
+sft = get_peft_model(network(), lora)
+torch.nn.init.ones_(sft.base_model.model[0].lora_B["default"].weight)
+with tempfile.TemporaryDirectory() as sft_folder:
+    sft.save_pretrained(sft_folder)
+    policy = PeftModel.from_pretrained(network(), sft_folder, is_trainable=True)
+    policy.load_adapter(sft_folder, "ref")
+at_start = {}
+with torch.no_grad():
+    with policy.disable_adapter():
+        reference = policy(x)
+    at_start["base"] = kl(policy(x), reference)
+    policy.set_adapter("ref")
+    reference = policy(x)
+    policy.set_adapter("default")
+at_start["ref"] = kl(policy(x), reference)
+print(trainable(policy))
+assert trainable(policy) == policy.active_adapters == ["default"]
+policy = get_peft_model(sft.merge_and_unload(), lora)
+with torch.no_grad(), policy.disable_adapter():
+    reference = policy(x)
+at_start["base, merged"] = kl(policy(x), reference)
+for name, value in at_start.items():
+    print(f"{name:13}KL {value:.3f}")
+assert at_start["base"] > 0.01
+assert max(at_start["ref"], at_start["base, merged"]) < 1e-6
 
 # %%
 # The output equals that of the base

@@ -168,6 +168,73 @@ assert thirty_steps[1] > 60
 assert 2000 * 5e-5 == 0.1
 
 # %%
+# LoRA, DeepSpeed ZeRO-3: the loss does not fall from the first step on. Does it train?
+# -------------------------------------------------------------------------------------
+# Ask in this order. The first "no" is the cause:
+#
+# - *Are there trainable parameters?* ``print_trainable_parameters()``, after the
+#   trainer has been made: :doc:`adapter_is_loaded_frozen`.
+# - *Is* ``grad_norm`` *above 0?* Gradient checkpointing behind a frozen embedding cuts
+#   the adapters off, if it is the reentrant kind. Call
+#   ``model.enable_input_require_grads()``, or pass
+#   ``gradient_checkpointing_kwargs={"use_reentrant": False}``:
+#   :doc:`checkpointing_with_adapters`.
+# - *Is* ``lora_B`` *no longer zero after a few steps?* If it is, there is no step: the
+#   rate is 0 in a warm-up, all steps are skipped for ``inf`` in fp16, as on a 2080 Ti,
+#   which has no bfloat16 (:doc:`trainable_parameters_in_fp16`), or the optimizer holds
+#   other parameters. With ZeRO-3, a weight is empty outside of
+#   ``deepspeed.zero.GatheredParameters(p)``, and ``.grad`` is None, so a look at these
+#   proves nothing: :doc:`/gallery/beyond/freezing_under_fsdp` (not run here).
+# - *Do labels remain?* If all are ``-100``, the loss is nan or 0. That is so when
+#   ``max_length`` cuts the answer off, or when the template does not fit the model,
+#   such as a chat template on a base model, and the mask finds no answer. Decode
+#   ``input_ids`` and ``labels`` of one example.
+# - *Is the rate one for LoRA?* See above: about ``1e-4``.
+# - *Does the loss of one batch fall*, repeated fifty times? If so, the code is right. A
+#   loss that begins at 1 to 2, as a pretrained model has it, falls slowly and noisily:
+#   look at the mean over an epoch, and at a validation set.
+#
+# At inference, the adapter or the prefix has to be loaded. The questions as code, for a
+# run that trains and for three that do not:
+
+
+model = get_peft_model(LlamaForCausalLM(config), LoraConfig(task_type="CAUSAL_LM"))
+ups = [p for name, p in model.named_parameters() if "lora_B" in name]
+
+
+def answers(*, frozen=False, masked=False, rate=1e-3):
+    with torch.no_grad():
+        for up in ups:
+            up.zero_()
+    model.set_adapter("default", inference_mode=frozen)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained or [torch.zeros(1)], lr=rate)
+    words = torch.tensor([[4, 5, 6, 7]])
+    labels = torch.full_like(words, -100) if masked else words
+    loss = model(input_ids=words, labels=labels).loss
+    if loss.requires_grad:
+        optimizer.zero_grad()
+        loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    if norm.isfinite():
+        optimizer.step()
+    moved = any(up.any().item() for up in ups)
+    return bool(trained), norm.item() > 0, moved, (labels != -100).any().item()
+
+
+print("trainable, grad_norm, lora_B, labels")
+found = []
+for options in ({}, {"frozen": True}, {"rate": 0.0}, {"masked": True}):
+    found.append(answers(**options))
+    print(*found[-1], options)
+assert found == [
+    (True, True, True, True),
+    (False, False, False, True),
+    (True, True, False, True),
+    (True, False, False, False),
+]
+
+# %%
 # Cannot set a prompt learning adapter to trainable: train a prompt further
 # -------------------------------------------------------------------------
 # ``PeftModel.from_pretrained(..., is_trainable=True)`` refuses prompt tuning, P-tuning
@@ -212,17 +279,6 @@ print(message)
 assert message.startswith("Cannot set a prompt learning adapter to trainable")
 
 # %%
-# If the rate is right and the loss still does not fall, see whether anything trains:
-#
-# - ``print_trainable_parameters()``, ``.grad`` after ``backward()``, and whether the
-#   values change in a step: :doc:`adapter_is_loaded_frozen`.
-# - Gradient checkpointing with a frozen base can cut off prompt and adapters:
-#   :doc:`checkpointing_with_adapters`.
-# - In fp16, as on a 2080 Ti, which has no bfloat16: are the trainable parameters in
-#   float32, or are steps skipped because of ``inf`` or ``nan``?
-#   :doc:`trainable_parameters_in_fp16`.
-# - At inference, the adapter or the prefix has to be loaded.
-#
 # LoRA or P-tuning is worse than freeze or full fine-tuning: why?
 # ---------------------------------------------------------------
 # Compare each method at a learning rate of its own. What is left is mostly the number

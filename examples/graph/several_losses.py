@@ -359,6 +359,54 @@ assert outcome.pop("layer 2") == 2 * ([True, True, False, False],)
 assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
 
 # %%
+# ``detach()`` on side outputs (BDCN, HED): does it freeze the backbone (VGG)?
+# ----------------------------------------------------------------------------
+# No. ``o1 = s1.detach()`` is a second tensor, for the loss of another scale. ``s1``
+# itself keeps its graph, and its own loss trains the side branch and the backbone below
+# it. The loss of ``p2 = s2 + o1`` takes ``o1`` as a given prediction, and trains only
+# what ``s2`` adds to it. It still reaches the early layers of the backbone, through the
+# features that ``s2`` was computed from.
+#
+# Without ``detach()``, each scale would also change the predictions of the other ones:
+# their side branches get the sum of all losses, and one backward keeps and runs more of
+# the graph. It is a choice of the paper, not an error either way. A frozen backbone is
+# ``vgg.requires_grad_(False)``.
+#
+# The same ``detach()`` stands between the stages of models that refine a prediction:
+# ``reference_points.detach()`` in the decoder of Deformable DETR and DAB-DETR, or the
+# depth of the coarse level in CasMVSNet. Each stage is trained by its own loss, the
+# next one corrects a given value. The authors found it better (`DAB-DETR
+# <https://github.com/IDEA-Research/DAB-DETR/issues/46>`__, `CasMVSNet
+# <https://github.com/alibaba/cascade-stereo/issues/9>`__, read), and each stage needs a
+# loss of its own for it.
+stage_1, stage_2 = nn.Linear(3, 4), nn.Linear(4, 4)  # the backbone
+side_1, side_2 = nn.Linear(4, 1), nn.Linear(4, 1)
+names = {"stage 1": stage_1, "stage 2": stage_2, "side 1": side_1, "side 2": side_2}
+edges = torch.randn(16, 1)
+
+
+def reached_by_scale(*, detach, scale):
+    low = stage_1(torch.ones(16, 3))
+    s1, s2 = side_1(low), side_2(stage_2(low.tanh()))
+    o1 = s1.detach() if detach else s1
+    prediction = {1: s1, 2: s2 + o1}[scale]
+    found = torch.autograd.grad(
+        (prediction - edges).square().mean(),
+        [part.weight for part in names.values()],
+        allow_unused=True,
+    )
+    pairs = zip(names, found, strict=True)
+    return [name for name, gradient in pairs if gradient is not None]
+
+
+for detach in (True, False):
+    for scale in (1, 2):
+        by_scale = reached_by_scale(detach=detach, scale=scale)
+        print(f"{detach=!s:6} loss {scale}:", ", ".join(by_scale))
+        assert ("side 1" in by_scale) == (scale == 1 or not detach)
+        assert "stage 1" in by_scale
+
+# %%
 # A regularization term (L1, L2) on some layers only
 # --------------------------------------------------
 # Build the term from the parameters of these layers, add it to the loss, and call

@@ -223,6 +223,62 @@ print("domain_loss > 100:", domain_loss.item() > 100)
 assert domain_loss > 100
 
 # %%
+# DANN: the domain classifier's loss stays at 0.69, or goes to 0: is it learning?
+# -------------------------------------------------------------------------------
+# 0.69 is ln 2: the classifier guesses between two domains (1.39, if the losses of
+# source and target are added). It is what the reversal aims at, and also what a
+# classifier shows that never learned. To tell them apart, set the factor of the
+# reversal to 0, or train the classifier on ``features.detach()``, for some hundred
+# steps. The loss must fall far below 0.69. If it stays:
+#
+# - Its parameters are not in the optimizer, or their learning rate is too small.
+# - Both domains have the same label, or the labels don't belong to the batch.
+# - A sigmoid stands before ``BCEWithLogitsLoss``.
+# - The reversal is inside the classifier or right before the loss. What stands before
+#   it is trained to be wrong: with the loss right behind it, the loss grows until it is
+#   nan.
+#
+# If it falls there, and stays at 0.69 with the reversal, that is the balance. Judge by
+# the accuracy on the target, and by a *new* classifier that you train on the finished,
+# detached features: if it tells the domains apart, the old one was too weak. A loss
+# that goes to 0 with the reversal means that the backbone does not follow: the factor
+# is too small or was not handed to the layer, or the layer is missing. The `paper
+# <https://arxiv.org/abs/1505.07818>`__ raises the factor from 0 to 1 by ``2 / (1 +
+# exp(-10 * p)) - 1``, where ``p`` is the finished share of the training.
+cloud = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
+domain = torch.arange(64).remainder(2).float()[:, None]
+cloud[:, :1] += 4 * domain
+
+
+def domain_losses(factor):
+    torch.manual_seed(0)
+    extractor = nn.Linear(3, 2)
+    domain_classifier = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+    learned = [*extractor.parameters(), *domain_classifier.parameters()]
+    optimizer, losses = torch.optim.SGD(learned, lr=0.2), []
+    for _ in range(100):
+        features = Scaled.apply(extractor(cloud), factor, ways["x.view_as(x)"])
+        loss = entropy(domain_classifier(features), domain)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+curves = {
+    "factor 0": domain_losses(0.0),
+    "factor 1": domain_losses(1.0),
+    "no reversal": domain_losses(-1.0),
+}
+for name, losses in curves.items():
+    print(f"{name:12}{losses[0]:.2f} -> {losses[-1]:.2f}")
+assert 0.6 < curves["factor 0"][0] < 0.8
+assert curves["factor 0"][-1] < 0.3
+assert all(0.6 < loss < 0.8 for loss in curves["factor 1"][-20:])
+assert curves["no reversal"][-1] < 0.1
+
+# %%
 # Multiply the gradient of a branch by 0.1: a hook, or a sum with ``detach()``
 # ----------------------------------------------------------------------------
 # ``h.detach() + s * (h - h.detach())`` has the value of ``h``, if that is finite, and

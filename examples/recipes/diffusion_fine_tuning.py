@@ -119,6 +119,45 @@ print(ways)
 assert list(ways.values()) == [True, False, False]
 
 # %%
+# T2I-Adapter: why ``unet.train()``, and no ``requires_grad_(False)`` for the UNet?
+# ---------------------------------------------------------------------------------
+# The UNet is not trained there: the optimizer holds ``adapter.parameters()`` alone.
+# ``unet.train()`` is only a mode (dropout, and in older diffusers a condition for
+# gradient checkpointing). It unfreezes nothing, as ``eval()`` freezes nothing. And the
+# adapter gets its gradient *through* the UNet, so that must not run under
+# ``no_grad()``.
+#
+# ``unet.requires_grad_(False)`` is missing in `the SDXL script
+# <https://github.com/TencentARC/T2I-Adapter/issues/129>`__ (read, not run), and you can
+# add it: the adapter's gradient is the same, and the UNet gets no ``.grad``, which for
+# 2.6 billion parameters in float32 would take 10 GB. That "the gradient of the UNet
+# must be enabled" is often answered, and not true for its weights. If freezing raises
+# ``One of the differentiated Tensors does not require grad``, it is the checkpointing
+# of the older code:
+# :doc:`/reference/errors/one_of_the_differentiated_tensors_does_not_require_grad`.
+#
+# IP-Adapter freezes the UNet first and puts new attention processors into it
+# afterwards: these train. Its ``adapter_modules`` is a list of the same objects, for
+# the optimizer and the file; the forward calls them inside of the UNet (`an answer of
+# its author <https://github.com/tencent-ailab/IP-Adapter/issues/274>`__, read).
+adapter, of_adapter = nn.Linear(4, 4), {}
+for way in ("trainable", "frozen", "no_grad()"):
+    unet.requires_grad_(way == "trainable").train().zero_grad()
+    adapter.zero_grad()
+    with torch.set_grad_enabled(way != "no_grad()"):
+        predicted = unet(torch.cat([noisy, words + adapter(words)], 1))
+    if predicted.requires_grad:
+        (predicted - noise).square().mean().backward()
+    of_adapter[way] = adapter.weight.grad
+    held = unet.weight.grad is not None
+    print(f"{way:10} adapter: {adapter.weight.grad is not None}, .grad of unet: {held}")
+    assert held == (way == "trainable")
+assert of_adapter["trainable"].equal(of_adapter["frozen"])
+assert of_adapter["no_grad()"] is None
+assert round(2.6e9 * 4 / 1e9) == 10
+unet.requires_grad_(True)
+
+# %%
 # A loss on the decoded image: may ``vae.decode()`` run under ``no_grad()``?
 # --------------------------------------------------------------------------
 # No. An LPIPS, identity or pixel loss on the decoded image gets to the UNet only

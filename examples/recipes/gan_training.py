@@ -438,6 +438,47 @@ torch.testing.assert_close(flat(p.grad for p in weights), found[True])
 assert all(p.grad is None for p in generator.parameters())
 
 # %%
+# StarGAN v2, diversity or mode-seeking loss: why ``x_fake2.detach()``?
+# ---------------------------------------------------------------------
+# To save a backward pass through the generator, and its memory. Both fakes come from
+# the same generator and from codes of the same distribution. So the gradient through
+# ``x_fake`` alone has, on average, half the size and the same direction, with
+# ``x_fake2`` as a fixed point to move away from. It is no mistake to leave ``detach()``
+# out: the term then counts twice (halve its weight), and costs a second graph.
+#
+# In one small batch the two differ more, because what both images share no longer
+# cancels. ``no_grad()`` around the second call of the generator gives the same gradient
+# as ``detach()``, and does not even make the graph for a moment. The adversarial and
+# the cycle loss need ``x_fake``, so that one stays attached. With both detached, the
+# term trains nothing.
+from gradguide import saved
+
+images = nn.Sequential(nn.Linear(4, 32), nn.LeakyReLU(0.2), nn.Linear(32, 8))
+codes = torch.randn(2, 4096, 4, generator=torch.Generator().manual_seed(0))
+
+
+def diversity(z1, z2, way):
+    x_fake = images(z1)
+    with torch.set_grad_enabled(way != "no_grad()"):
+        x_fake2 = images(z2)
+    x_fake2 = x_fake2.detach() if way == "detach()" else x_fake2
+    return (x_fake - x_fake2).abs().mean()
+
+
+slopes, kept = {}, {}
+for way in ("attached", "detach()", "no_grad()"):
+    loss = diversity(*codes, way)
+    kept[way] = saved(loss, images).bytes // 1024
+    slopes[way] = flat(torch.autograd.grad(loss, list(images.parameters())))
+    ratio = (slopes[way].norm() / slopes["attached"].norm()).item()
+    cosine = F.cosine_similarity(slopes[way], slopes["attached"], dim=0).item()
+    print(f"{way:10} length {ratio:.2f}, cosine {cosine:.2f}, kept {kept[way]} KiB")
+    assert cosine > 0.98
+    assert abs(ratio - (1 if way == "attached" else 0.5)) < 0.05
+torch.testing.assert_close(slopes["detach()"], slopes["no_grad()"])
+assert kept["detach()"] == kept["no_grad()"] < 0.7 * kept["attached"]
+
+# %%
 # FreezeD: ``requires_grad_(True)`` also unfreezes what should stay frozen
 # ------------------------------------------------------------------------
 # You froze the first layers of a pretrained discriminator, or of the generator, and the

@@ -254,6 +254,76 @@ for create_graph in (False, True):
     assert (model[0].weight.grad is None) == create_graph
 
 # %%
+# MAML: may the inner loop use Adam or RMSprop?
+# ---------------------------------------------
+# Yes, if you write the rule as a function: gradients with ``create_graph=True``,
+# moments and weights as *new* tensors in each step, all part of the graph. ``step()``
+# of ``torch.optim`` is not (above). Ready-made are ``torchopt.MetaAdam`` (`TorchOpt
+# <https://github.com/metaopt/torchopt>`__) and ``higher`` (both read, not run). The
+# *outer* loop may use any optimizer: its step comes after the ``backward()``.
+#
+# - With one inner step it brings little. The first step of Adam is the rate times the
+#   sign of the gradient, which is constant: the second derivatives vanish, and what is
+#   left is first-order. SGD with a learned rate for each parameter (Meta-SGD) is the
+#   usual way to adapt more freely.
+# - ``nan``: the root has an infinite derivative at 0, and a gradient that is exactly 0
+#   (a dead ReLU, an unused row) takes it there (reported for `higher
+#   <https://github.com/facebookresearch/higher/issues/125>`__ and `TorchOpt
+#   <https://github.com/metaopt/torchopt/issues/26>`__). Add a small number *inside* the
+#   root: ``eps_root`` in TorchOpt. The ``eps`` outside does not help.
+# - Start the moments at zero for each task, and correct the bias, or the first steps
+#   have another size than with ``torch.optim.Adam``.
+
+
+def adam_steps(model, number, *, rate=0.1, inside_root=1e-16, create_graph=True):
+    weights = dict(model.named_parameters())
+    mean = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    square = dict(mean)
+    for step in range(1, number + 1):
+        loss = F.mse_loss(functional_call(model, weights, inputs[0]), targets[0])
+        found = torch.autograd.grad(loss, weights.values(), create_graph=create_graph)
+        for (name, weight), gradient in zip(list(weights.items()), found, strict=True):
+            mean[name] = 0.9 * mean[name] + 0.1 * gradient
+            square[name] = 0.999 * square[name] + 0.001 * gradient**2
+            root = (square[name] / (1 - 0.999**step) + inside_root).sqrt()
+            weights[name] = weight - rate * mean[name] / (1 - 0.9**step) / (root + 1e-8)
+    return weights
+
+
+def outer_gradient(model, number, **options):
+    weights = adam_steps(model, number, **options)
+    loss = F.mse_loss(functional_call(model, weights, inputs[1]), targets[1])
+    return torch.cat(
+        [g.flatten() for g in torch.autograd.grad(loss, model.parameters())]
+    )
+
+
+adapted = copy.deepcopy(model)
+inner = torch.optim.Adam(adapted.parameters(), lr=0.1)
+for _ in range(3):
+    inner.zero_grad()
+    F.mse_loss(adapted(inputs[0]), targets[0]).backward()
+    inner.step()
+for weight, expected in zip(
+    adam_steps(model, 3, inside_root=0.0).values(), adapted.parameters(), strict=True
+):
+    torch.testing.assert_close(weight, expected, atol=1e-4, rtol=1e-3)
+
+for number in (1, 5):
+    both = [outer_gradient(model, number, create_graph=c) for c in (True, False)]
+    apart = ((both[0] - both[1]).norm() / both[1].norm()).item()
+    print(f"{number} steps, second-order part: {apart:.3f}")
+    assert apart < 0.1 if number == 1 else apart > 0.3
+
+dead = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
+with torch.no_grad():
+    dead[0].weight[0], dead[0].bias[0] = 0, -50
+for inside_root in (0.0, 1e-16):
+    is_nan = outer_gradient(dead, 2, inside_root=inside_root).isnan().any().item()
+    print(f"{inside_root=}: nan {is_nan}")
+    assert is_nan == (inside_root == 0)
+
+# %%
 # ``load_state_dict(parameters_origin)`` after the inner loop restores nothing
 # ----------------------------------------------------------------------------
 # ``model.state_dict()`` returns the tensors of the model, not copies. The inner steps

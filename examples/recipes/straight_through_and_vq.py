@@ -88,8 +88,8 @@ assert list(found.values()) == [(0, 1), (1, 1), (1, 1.43), (1, 1), (0.7, None), 
 # The ratio in PPO and GRPO, ``exp(log_prob - log_prob.detach())``, is the second line:
 # :doc:`target_network_and_advantage`.
 #
-# The whole loop: a vector-quantised autoencoder
-# ----------------------------------------------
+# The whole loop: a vector-quantised autoencoder (VQ-VAE)
+# -------------------------------------------------------
 # Each ``z`` is replaced by the nearest entry of a codebook. The choice, an ``argmin``,
 # has no gradient. So the decoder's loss goes straight through to the encoder, the
 # codebook has a loss of its own, and a third one holds the encoder to its entry.
@@ -120,8 +120,8 @@ print(f"reconstruction: {losses[0]:.2f} -> {losses[-1]:.2f}")
 assert losses[-1] < 0.2 * losses[0]
 
 # %%
-# Which loss trains what?
-# -----------------------
+# VQ-VAE: which loss trains the encoder, the decoder, the codebook?
+# -----------------------------------------------------------------
 # Straight through, the task trains the encoder, and not the codebook. An entry is not
 # close to ``z``, so here the sum ``z + (entry - z)`` is rounded. With the entry outside
 # of the bracket the value is exact: the bracket is zero, and passes the gradient.
@@ -155,6 +155,94 @@ codebook.weight.grad = None
 print("encoder: ", z.grad is not None, codebook.weight.grad is not None)
 assert z.grad is not None
 assert codebook.weight.grad is None
+
+
+# %%
+# VQ-VAE: the reconstruction loss also updates the codebook (the embedding)
+# -------------------------------------------------------------------------
+# It should not: in the paper, the codebook learns from its own loss alone. Ask for the
+# gradient of the reconstruction loss with respect to ``codebook.weight``: it has to be
+# None, while that of ``z`` is not. The mistakes, as in the table below:
+#
+# - The entry is not inside ``detach()``: ``z + (entry - z.detach())``. The codebook
+#   then gets the gradient of the decoder in addition to its own.
+# - The decoder gets ``entry`` itself: the codebook trains, and the encoder gets nothing
+#   from the reconstruction loss.
+# - A ``torch.autograd.Function`` whose ``backward()`` also returns a gradient for the
+#   codebook. Return None for it, or pass ``codebook.weight.detach()``, as
+#   `pytorch-vqvae <https://github.com/ritheshkumar95/pytorch-vqvae>`__ does: then its
+#   ``backward()`` is right, although it can compute that gradient.
+class Quantize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z, weight):
+        nearest = torch.cdist(z, weight).argmin(1)
+        ctx.save_for_backward(nearest, weight)
+        return weight[nearest]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        nearest, weight = ctx.saved_tensors
+        of_weight = None
+        if ctx.needs_input_grad[1]:
+            of_weight = torch.zeros_like(weight).index_add(0, nearest, gradient)
+        return gradient, of_weight
+
+
+z, target = torch.randn(3, 2, requires_grad=True), torch.randn(3, 2)
+decode = nn.Linear(2, 2)
+entry = codebook(torch.cdist(z, codebook.weight).argmin(1))
+for_decoder = {
+    "z + (entry - z).detach()": z + (entry - z).detach(),
+    "z + (entry - z.detach())": z + (entry - z.detach()),
+    "entry": entry,
+    "Quantize, weight": Quantize.apply(z, codebook.weight),
+    "Quantize, weight.detach()": Quantize.apply(z, codebook.weight.detach()),
+}
+reached = {}
+for code, quantised in for_decoder.items():
+    torch.testing.assert_close(quantised, entry)
+    found = torch.autograd.grad(
+        F.mse_loss(decode(quantised), target),
+        [z, codebook.weight],
+        retain_graph=True,
+        allow_unused=True,
+    )
+    reached[code] = [gradient is not None for gradient in found]
+    print(f"{code:26} encoder, codebook: {reached[code]}")
+assert list(reached.values()) == [
+    [True, False],
+    [True, True],
+    [False, True],
+    [True, True],
+    [True, False],
+]
+
+# %%
+# VQ-VAE: the decoder takes token indices, and the encoder gets no gradient
+# -------------------------------------------------------------------------
+# Indices are integers and have no gradient. A decoder with an embedding of its own for
+# them cuts the encoder off from the reconstruction loss. There is no error: the decoder
+# trains, and the commitment loss still moves the encoder, towards its entries only.
+#
+# - *Stage 1*, while the encoder trains: give the decoder the straight-through vectors,
+#   ``z + (entry - z).detach()``, through a linear layer if the widths differ, and add
+#   the codebook and the commitment loss.
+# - *Stage 2*, a prior or a larger decoder on tokens: encoder and codebook are frozen,
+#   so indices are enough, computed under ``no_grad()`` or once for all data
+#   (:doc:`feature_cache`).
+encode, tokens_of_decoder = nn.Linear(2, 2), nn.Embedding(4, 2)
+data = torch.randn(8, 2)
+for way in ("indices", "straight-through"):
+    encode.zero_grad()
+    z = encode(data)
+    indices = torch.cdist(z, codebook.weight).argmin(1)
+    quantised = z + (codebook(indices) - z).detach()
+    given = tokens_of_decoder(indices) if way == "indices" else quantised
+    F.mse_loss(decode(given), data).backward()
+    print(f"{way:17} encoder: {encode.weight.grad is not None}")
+    assert (encode.weight.grad is None) == (way == "indices")
+F.mse_loss(encode(data), codebook(indices).detach()).backward()
+assert encode.weight.grad.any()
 
 # %%
 # The codebook stays at its initial values, although the reconstruction loss falls
@@ -215,6 +303,45 @@ print(f"perplexity below 4: {before < 4}, replaced, above 8: {after > 8}")
 assert not gradient[dead].any()
 assert before < 4
 assert after > 8
+
+# %%
+# The commitment loss rises, or there is no codebook loss: is that normal?
+# ------------------------------------------------------------------------
+# It can be. The commitment loss is a squared distance in units of ``z``: if the encoder
+# makes ``z`` ten times as large, and the codebook follows, it is a hundred times as
+# large, with the same reconstruction. So divide it by the variance of ``z``, and watch
+# the reconstruction and the perplexity. If it grows without end, raise its weight or
+# normalize ``z``.
+#
+# - A codebook that is a moving average (EMA) has no codebook loss. One that is a
+#   parameter needs one.
+# - FSQ rounds each value to a fixed grid: there is no codebook to train, so the
+#   reconstruction loss is enough.
+# - Residual VQ: with ``residual - quantised.detach()``, each level passes the whole
+#   gradient on, so with three levels the encoder gets that of the task three times.
+#   Without ``detach()`` it gets it once. Under Adam this changes little but the weight
+#   of the commitment loss beside it.
+points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
+relative = {}
+for scale in (1.0, 10.0):
+    z, entries = scale * points, scale * points[:16]
+    distance = F.mse_loss(z, entries[torch.cdist(z, entries).argmin(1)])
+    relative[scale] = (distance / z.var()).item()
+    print(f"scale {scale:4.0f}: {distance:6.2f}, relative {relative[scale]:.3f}")
+assert abs(relative[1.0] - relative[10.0]) < 1e-4
+
+start = points[:8].clone().requires_grad_()
+factors = {}
+for detached in (True, False):
+    residual, out = start, 0.0
+    for level in (points[8:16], points[16:24] / 4, points[24:32] / 16):
+        entry = level[torch.cdist(residual, level).argmin(1)]
+        quantised = residual + (entry - residual).detach()
+        out = out + quantised
+        residual = residual - (quantised.detach() if detached else quantised)
+    factors[detached] = torch.autograd.grad(out.sum(), start)[0].unique().tolist()
+    print(f"{detached=!s:6} gradient of the encoder: {factors[detached]}")
+assert factors == {True: [3], False: [1]}
 
 # %%
 # VAE with a frozen encoder: is the KL loss needed?
