@@ -436,7 +436,7 @@ def vision():
 
 def mixed(rank):
     for how in ("skip", "dummy", "late"):
-        group = dist.new_group(timeout=timedelta(seconds=1 if how == "skip" else 60))
+        group = dist.new_group(timeout=timedelta(seconds=0.4 if how == "skip" else 60))
         mesh = dist.device_mesh.DeviceMesh.from_group(group, "cpu")
         image, model = torch.ones(1, 2) if rank == 0 else None, vision()
         expected = model(torch.ones(1, 2), image, how)
@@ -457,6 +457,79 @@ def mixed(rank):
 first, second = run(mixed, vision)
 print(*first, sep="\n")
 assert first == second == ["skip  waited", "dummy right", "late  wrong"]
+
+
+# %%
+# MoE with ZeRO-3 hangs: experts without tokens, NCCL timeout
+# -----------------------------------------------------------
+# The same happens inside a mixture of experts, often only after some steps. An expert
+# that gets no token on one rank is not called there, so this rank does not join in when
+# the weights of the expert are gathered, and the others wait. Frozen experts hang as
+# well.
+#
+# - *DeepSpeed: make the block a leaf,* so that all its experts are gathered together:
+#   ``deepspeed.utils.set_z3_leaf_modules(model, [MixtralSparseMoeBlock])``, before
+#   ``deepspeed.initialize()``, with the class of the block in your model (`the change
+#   that added it <https://github.com/deepspeedai/DeepSpeed/pull/4966>`__, read, not
+#   run). LLaMA-Factory calls it for the models that it knows: upgrade.
+# - *Or call every expert,* with an empty batch if it has no token. Its gradient is then
+#   zero, not None. This holds for FSDP2, too. There, the whole block as one unit is
+#   enough only if its experts are frozen. If they train, the ranks reduce gradients of
+#   different sizes, which failed here.
+# - *Or ZeRO-2 or DDP,* which gather no weights. DDP needs
+#   ``find_unused_parameters=True``, or every expert called.
+#
+# Here rank 1 has no token for the second expert.
+def mixture(calls_all):
+    class Mixture(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.experts = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+
+        def forward(self, x, chosen):
+            result = x.clone()
+            for number, expert in enumerate(self.experts):
+                mine = chosen == number
+                if calls_all or mine.any():
+                    result = result.index_put((mine,), expert(x[mine]))
+            return result
+
+    return Mixture()
+
+
+def experts(rank):
+    x, chosen = torch.ones(2, 2, requires_grad=True), torch.tensor([0, 1 - rank])
+    for way in ("each expert", "all called", "frozen unit", "DDP"):
+        seconds = 0.2 if way == "each expert" else 60
+        group = dist.new_group(timeout=timedelta(seconds=seconds))
+        mesh = dist.device_mesh.DeviceMesh.from_group(group, "cpu")
+        block = model = mixture(calls_all=way == "all called")
+        if way == "DDP":
+            find = {"find_unused_parameters": True}
+            model = DistributedDataParallel(block, process_group=group, **find)
+        elif way == "frozen unit":
+            fully_shard(block.requires_grad_(False), mesh=mesh)
+        else:
+            for part in (*block.experts, block):
+                fully_shard(part, mesh=mesh)
+        try:
+            for _ in range(2):
+                model(x, chosen).sum().backward()
+            result = "ok"
+        except RuntimeError as error:
+            waited = "gloo" in str(error) or "timeout" in str(error)
+            result = "waited" if waited else str(error)
+        print(f"{way:12}{result}")
+        dist.barrier()
+
+
+first, second = run(experts, mixture)
+print(*first, sep="\n")
+assert [line[12:] for line in first] == ["waited", "ok", "ok", "ok"]
+assert second[1:] == first[1:]
+model = mixture(calls_all=True)
+model(torch.ones(2, 2), torch.tensor([0, 0])).sum().backward()
+assert model.experts[1].weight.grad.eq(0).all()
 
 
 # %% tags=["hide-input"]
