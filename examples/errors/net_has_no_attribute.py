@@ -79,12 +79,12 @@ assert compiled.get_submodule("_orig_mod.head") is model.head
 # trainer has put the model into DDP, which hands on ``forward()`` and nothing else.
 # Layers (``text_encoder.text_model``), the configuration (``unet.config``) and methods
 # (``generate``, ``compute_loss``, ``save_pretrained``) belong to the model in it:
-# ``wrapped.module``, or with Accelerate ``accelerator.unwrap_model(unet).config``, which
-# gives back a model that is not wrapped as it is.
+# ``wrapped.module``. With Accelerate, write ``accelerator.unwrap_model(unet).config``,
+# which works on one GPU, too.
 #
 # - *To read or to save,* take the model in the wrapper.
-# - *To train, call the wrapper.* ``wrapped.module.compute_loss(x).backward()`` runs, but
-#   DDP sends nothing, and each GPU trains a model of its own
+# - *To train, call the wrapper.* ``wrapped.module.compute_loss(x).backward()`` runs,
+#   but DDP sends nothing, and each GPU trains a model of its own
 #   (:doc:`/gallery/beyond/two_backward_passes_under_ddp`). Compute the loss in
 #   ``forward()``, or let ``compute_loss(wrapped, x)`` call the wrapper.
 # - *A frozen network,* such as a text encoder or a VAE, needs no wrapper: leave it out
