@@ -333,6 +333,46 @@ assert first[4].endswith("{'class': 1.0, 'box': 10.0}")
 
 
 # %%
+# DDP hangs in the validation: only rank 0 evaluates
+# --------------------------------------------------
+# DDP sends the buffers of rank 0, such as the statistics of batch norm, at the start of
+# each forward, in ``eval()`` and under ``no_grad()`` as well, and whether the batch
+# norm is frozen or not. If only rank 0 calls the wrapped model, it waits for the
+# others, or they take its buffers for something else. Call ``wrapped.module(x)`` there,
+# which sends nothing, and let the others wait in a ``dist.barrier()``. Or let all ranks
+# evaluate an equal share. FSDP and ZeRO-3 gather weights, so there all ranks must take
+# part.
+def validate(rank, process_group, how):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).requires_grad_(False)
+    model[0].requires_grad_(True)
+    wrapped = DistributedDataParallel(model, process_group=process_group).eval()
+    if rank == 0:
+        with torch.no_grad():
+            (wrapped if how == "wrapped" else wrapped.module)(torch.ones(2, 2))
+    dist.barrier(process_group)
+
+
+def in_wrapper(rank, process_group):
+    validate(rank, process_group, "wrapped")
+
+
+def in_module(rank, process_group):
+    validate(rank, process_group, "module")
+
+
+def validation(rank):
+    outcome(in_wrapper, rank, seconds=0.2)
+    outcome(in_module, rank, seconds=60)
+
+
+needed = network, outcome, validate, in_wrapper, in_module
+first, second = run(validation, *needed)
+print(*first, sep="\n")
+assert [line.split()[1] for line in first] == ["waited", "ok"]
+assert second[1] == first[1]
+
+
+# %%
 # DDP expects same model across all ranks, but Rank 0 has 382 params
 # ------------------------------------------------------------------
 # ``… while rank 1 has inconsistent 0 params``: DDP counts the parameters that require a
