@@ -244,7 +244,7 @@ assert len(set(curves["trained"])) == 3
 # %%
 # On one GPU the loss changes, on several GPUs it stays the same
 # --------------------------------------------------------------
-# DDP averages the gradients, which alone keeps no loss from falling. Ask the four
+# DDP averages the gradients. That alone does not keep a loss from falling. Ask the four
 # questions on each rank, and print the loss of each rank:
 #
 # - *Not moved:* the optimizer holds other parameters. Make it last: after
