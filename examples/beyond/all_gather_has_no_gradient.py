@@ -233,6 +233,98 @@ lines = run(local_loss, *tools)
 print(*lines, sep="\n")
 assert lines == ["own: another direction 1.00", "with a backward: 1.00 1.00"]
 
+
+# %%
+# DDP: ``loss.backward()`` or ``reduce_loss.backward()``?
+# -------------------------------------------------------
+# ``loss.backward()``, with the loss of your own rank. DDP averages the gradients of all
+# ranks in this backward. If the loss is a mean and all ranks have equally many samples,
+# the result is the gradient of the whole batch. ``reduce_loss``, what
+# ``dist.all_reduce()`` has summed up, is a number for the log: reduce a copy,
+# ``reduce_loss = loss.detach().clone()``. Its backward is wrong in three ways:
+#
+# - *of the copy:* ``element 0 of tensors does not require grad``.
+# - *of the loss itself, reduced in place and divided by the number of ranks:* DDP
+#   divides a second time, so with two ranks the gradient is one half of the right one,
+#   with the warning of the next section.
+# - *reduced, but not divided:* the gradient is right only because ``all_reduce()`` has
+#   no backward that adds up. Do not rely on it.
+#
+# Each number is a multiple of the gradient that one process computes from both batches.
+def which_loss(rank):
+    for way in ("loss", "copy", "reduced, divided", "reduced"):
+        layer = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(layer.weight)
+        wrapped = DistributedDataParallel(layer)
+        loss = wrapped(torch.full((1, 1), rank + 1.0)).square().mean()
+        reduce_loss = loss.detach().clone() if way == "copy" else loss
+        if way != "loss":
+            dist.all_reduce(reduce_loss)
+        if way.endswith("divided"):
+            reduce_loss = reduce_loss / dist.get_world_size()
+        try:
+            reduce_loss.backward()
+        except RuntimeError as error:
+            print(f"{way}:", str(error).split(" and ")[0])
+        else:
+            # (1 ** 2 + 2 ** 2) / 2 has the derivative 5 at weight = 1
+            print(f"{way}:", layer.weight.grad.item() / 5)
+    dist.barrier()
+    del wrapped
+    dist.destroy_process_group()
+
+
+lines = run(which_loss)
+print(*lines, sep="\n")
+assert lines == [
+    "loss: 1.0",
+    "copy: element 0 of tensors does not require grad",
+    "reduced, divided: 0.5",
+    "reduced: 1.0",
+]
+
+
+# %%
+# Why is the loss multiplied by ``world_size``? Sums, and ranks of unequal size
+# -----------------------------------------------------------------------------
+# DDP and FSDP divide the sum of the gradients by the number of ranks. That fits a mean
+# over equally many samples, so leave such a loss as it is. In two cases the result is
+# not the gradient of the whole batch:
+#
+# - *A sum,* ``reduction="sum"``: the gradient is too small by the number of ranks. To
+#   undo the division, multiply the loss by ``world_size``.
+# - *Unequal ranks,* such as a mean over tokens or over positives: the mean of the means
+#   gives a sample on a small rank more weight. Take the sum, divide it by the number of
+#   samples on all ranks, which ``dist.all_reduce()`` adds up, and multiply by
+#   ``world_size``.
+#
+# Rank 0 has one sample and rank 1 has three. Each number is a multiple of the gradient
+# of the mean over all four.
+def unequal(rank):
+    x = torch.arange(1.0, 5.0).view(4, 1).split([1, 3])[rank]
+    for way in ("mean", "sum of all, divided", "times world_size"):
+        layer = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(layer.weight)
+        wrapped = DistributedDataParallel(layer)
+        losses = wrapped(x).square()
+        number = torch.tensor(float(len(x)))
+        dist.all_reduce(number)
+        loss = losses.mean() if way == "mean" else losses.sum() / number
+        if way == "times world_size":
+            loss = loss * dist.get_world_size()
+        loss.backward()
+        # (1 + 4 + 9 + 16) / 4 has the derivative 15 at weight = 1
+        print(f"{way}: {layer.weight.grad.item() / 15:.2f}")
+    dist.barrier()
+    del wrapped
+    dist.destroy_process_group()
+
+
+lines = run(unequal)
+print(*lines, sep="\n")
+found = [line.split(": ")[1] for line in lines]
+assert found == ["0.71", "0.50", "1.00"]
+
 # %%
 # ``c10d::allreduce_: an autograd kernel was not registered to the Autograd key(s)``
 # ----------------------------------------------------------------------------------

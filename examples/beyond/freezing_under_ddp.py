@@ -300,6 +300,25 @@ for name, p in alone.named_parameters():
         assert left_out[name].equal(p.grad)
 dist.destroy_process_group()
 
+# %%
+# DeepSpeed ZeRO: layers that are unfrozen during training do not learn
+# ---------------------------------------------------------------------
+# As DDP does, ZeRO notes in ``deepspeed.initialize()``, and so in ``prepare()`` and in
+# the ``Trainer``, what requires a gradient, and joins it into its buffers. What you
+# unfreeze later, in a callback for instance, is not in them and is not updated, without
+# an error. What you freeze later keeps its share of the memory.
+#
+# - Make a new engine for each stage: save the weights, freeze, and call
+#   ``deepspeed.initialize()`` again, with a new optimizer of what trains.
+# - Or let everything train from the start, and put the later layers into a parameter
+#   group with ``lr`` 0, which you raise later. That costs the memory of their states.
+#
+# This was read, not run: `the source
+# <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage_1_and_2.py>`__
+# and reports about `unfreezing
+# <https://github.com/deepspeedai/DeepSpeed/issues/1767>`__ and `memory
+# <https://github.com/deepspeedai/DeepSpeed/issues/5341>`__.
+
 # %% tags=["hide-input"]
 # Where it ends
 # -------------

@@ -184,6 +184,81 @@ assert lines[5] == "use_orig_params: [False, False, True, True]"
 assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 
 # %%
+# got mixed torch.Tensor and DTensor: ``model.generate()``, LoRA, GRPO, clipping
+# ------------------------------------------------------------------------------
+# FSDP2 gathers the weights of a unit for its ``forward()`` only. Everywhere else they
+# are shards (``DTensor``), and together with a plain tensor they raise this error. The
+# cure depends on the line that raises:
+#
+# - *A method other than the call of the model:* ``model.generate()`` in GRPO or in an
+#   evaluation, ``model.encode(x)``, ``model.forward(x)``. Name it after the sharding:
+#   ``register_fsdp_forward_method(model, "generate")``. All ranks must generate equally
+#   often (``synced_gpus=True`` in transformers). The ``Trainer`` of transformers 5.23
+#   names ``generate`` itself, which it did not at the time of `a report for TRL with
+#   LoRA <https://github.com/huggingface/trl/issues/4550>`__ (read, not run): upgrade.
+# - *A part of a unit,* such as ``model.base_model(x)``: shard it as a unit of its own.
+# - *clip_grad_norm_() or an optimizer with foreach=True:* some parameters are not
+#   sharded. LoRA that is added after ``fully_shard()`` trains, but its gradient stays
+#   in its process and is not averaged, without an error. Add adapters, freeze, shard,
+#   and then make the optimizer.
+# - *A mask for the gradient, or your own change of a weight:* take the part,
+#   ``p.grad.to_local()``, or the whole, ``p.grad.full_tensor()``.
+# - *backward() with activation checkpointing,* after several forwards as in DPO: `fixed
+#   in 2026 <https://github.com/pytorch/pytorch/pull/171779>`__ (read, not run).
+from torch.distributed.fsdp import register_fsdp_forward_method
+
+
+class Writer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.base_model = nn.Linear(4, 4).requires_grad_(False)
+        self.head = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.head(self.base_model(x))
+
+    def generate(self, x):
+        return self.head(self.base_model(x))
+
+
+def works(call):
+    try:
+        call()
+    except RuntimeError as error:
+        return str(error).split(", need")[0]
+    return "works"
+
+
+# Wrong: generate() is not the forward of a unit.
+writer = fully_shard(Writer(), mesh=mesh)
+wrong = {
+    "generate": works(lambda: writer.generate(x)),
+    "forward": works(lambda: writer.forward(x)),
+    "base_model": works(lambda: writer.base_model(x)),
+}
+# Wrong: an adapter that is added after the sharding.
+writer.lora_A = nn.Linear(4, 1)
+(writer(x) + writer.lora_A(x)).sum().backward()
+wrong["clipping"] = works(lambda: nn.utils.clip_grad_norm_(writer.parameters(), 1.0))
+print(*wrong.items(), sep="\n")
+for text in wrong.values():
+    assert text.endswith("got mixed torch.Tensor and DTensor")
+# Right: generate() is named. The part is a unit. The adapter comes first.
+writer = Writer()
+writer.lora_A = nn.Linear(4, 1)
+fully_shard(writer.base_model, mesh=mesh)
+fully_shard(writer, mesh=mesh)
+register_fsdp_forward_method(writer, "generate")
+right = {
+    "generate": works(lambda: writer.generate(x)),
+    "base_model": works(lambda: writer.base_model(x)),
+}
+writer(x).sum().backward()
+right["clipping"] = works(lambda: nn.utils.clip_grad_norm_(writer.parameters(), 1.0))
+print(right)
+assert set(right.values()) == {"works"}
+
+# %%
 # Memory of LoRA: wrap what trains by itself
 # ------------------------------------------
 # With FSDP1 and ``use_orig_params=True``, wrap the trainable layers in units of their
@@ -221,6 +296,112 @@ whole, split = held(None), held(partial(lambda_auto_wrap_policy, lambda_fn=train
 print(whole, split)
 assert whole >= 25
 assert split < 10
+
+
+# %%
+# Frozen backbone: avoid the all-gather, replicate instead of shard
+# -----------------------------------------------------------------
+# A frozen weight has no gradient and no state of the optimizer, so sharding saves its
+# own size only. In return it is gathered in each step: in the forward, and again in the
+# backward if something trains in it or before it, as with LoRA. If the model fits on
+# each GPU, replicate it. The table counts the calls of ``all_gather``,
+# ``reduce_scatter`` and ``all_reduce`` in one step with two units, and the elements
+# that rank 0 holds, frozen and trainable. The gradient is the same in all rows.
+#
+# - *sharded:* the least memory, the most gathering.
+# - *no reshard:* ``reshard_after_forward=False`` gathers once. From the forward to the
+#   backward, all weights are whole.
+# - *mesh (2, 1):* replicated over all ranks, sharded over one. Nothing is gathered, and
+#   code that expects ``DTensor``, such as that of a checkpoint, stays.
+# - *ignored:* ``ignored_params=`` keeps the frozen weights whole and shards what
+#   trains. FSDP neither moves nor casts them: with a ``MixedPrecisionPolicy``, convert
+#   them yourself, or ``mat1 and mat2 must have the same dtype`` comes. Never ignore
+#   what trains: its gradient is not averaged.
+# - *DDP* reduces the gradients of what trains and gathers nothing. It is the simplest
+#   choice: ``NO_SHARD`` of FSDP1 warns, with several processes, that it is deprecated,
+#   and recommends DDP.
+#
+# If the frozen part does not fit, or much trains, shard. With several nodes, a mesh of
+# the shape (nodes, GPUs of a node) gathers within a node only. In each row, LoRA is
+# added and the base is frozen before the wrapping.
+def replicate():
+    import os
+
+    import torch
+    import torch.distributed as dist
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor import DTensor
+    from torch.nn.parallel import DistributedDataParallel
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Calls(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            if any("DTensor" in kind.__name__ for kind in types):
+                return NotImplemented
+            calls.append(str(operation))
+            return operation(*args, **kwargs or {})
+
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.base = torch.nn.Linear(8, 8).requires_grad_(False)
+            self.lora = torch.nn.Linear(8, 8, bias=False)
+
+        def forward(self, x):
+            return self.base(x) + self.lora(x)
+
+    rank = int(os.environ["RANK"])
+    dist.init_process_group(
+        "gloo", init_method=os.environ["MEET"], rank=rank, world_size=2
+    )
+    flat = dist.init_device_mesh("cpu", (2,))
+    both = "replicate", "shard"
+    whole = dist.init_device_mesh("cpu", (2, 1), mesh_dim_names=both)
+    ways = {
+        "sharded": {"mesh": flat},
+        "no reshard": {"mesh": flat, "reshard_after_forward": False},
+        "mesh (2, 1)": {"mesh": whole},
+        "ignored": {"mesh": flat},
+        "DDP": None,
+    }
+    for way, options in ways.items():
+        torch.manual_seed(0)
+        model = wrapped = torch.nn.Sequential(Block(), Block())
+        if way == "ignored":
+            frozen = [p for p in model.parameters() if not p.requires_grad]
+            options["ignored_params"] = set(frozen)
+        if options is None:
+            wrapped = DistributedDataParallel(model)
+        for part in (*model, model) if options else ():
+            fully_shard(part, **options)
+        calls = []
+        with Calls():
+            wrapped(torch.full((1, 8), rank + 1.0)).sum().backward()
+        names = "_allgather_base_", "_reduce_scatter_base_", "allreduce_"
+        sent = [sum(f"c10d.{name}." in call for call in calls) for name in names]
+        held = {False: 0, True: 0}
+        for p in model.parameters():
+            part = p.to_local() if isinstance(p, DTensor) else p
+            held[p.requires_grad] += part.numel()
+        grad = model[0].lora.weight.grad
+        grad = grad.full_tensor() if isinstance(grad, DTensor) else grad
+        print(f"{way:12}", *sent, *held.values(), f"{grad.square().sum():.3f}")
+    dist.barrier()
+    del wrapped
+    dist.destroy_process_group()
+
+
+lines = run(replicate)
+head = "gather", "scatter", "reduce", "frozen", "trains", "gradient"
+print(" " * 12, *(f"{name:>8}" for name in head))
+rows = {line[:12].strip(): line[12:].split() for line in lines}
+for way, row in rows.items():
+    print(f"{way:12}", *(f"{number:>8}" for number in row))
+assert [row[0] for row in rows.values()] == ["4", "2", "0", "4", "0"]
+assert rows["sharded"][3:5] == rows["no reshard"][3:5] == ["72", "64"]
+assert rows["mesh (2, 1)"][3:5] == rows["DDP"][3:5] == ["144", "128"]
+assert rows["ignored"][3:5] == ["144", "64"]
+assert len({row[5] for row in rows.values()}) == 1
 
 # %%
 # Warning: has both parameters with requires_grad=True and False
@@ -542,6 +723,71 @@ assert lines[0] == "right        {'lora_A.weight': (2, 4)} {}"
 assert lines[1] == "no match     {} {}"
 assert lines[2] == "state_dict() {'DTensor': (1, 4)} {'DTensor': (1, 4)}"
 
+
+# %%
+# Distributed checkpoint: the optimizer state of frozen parameters is lost after loading
+# --------------------------------------------------------------------------------------
+# ``set_optimizer_state_dict()`` looks at ``requires_grad`` at the time of the loading,
+# with and without sharding. A parameter that trained before the saving and is frozen in
+# the new run loses its averages of Adam, without an error, and starts without them when
+# you unfreeze it. A parameter that was frozen in the old run and trains in the new one
+# raises ``Missing optimizer state for parameter '0.weight' in checkpoint``, and
+# ``dcp.load()`` from a file ``Missing key in checkpoint state_dict:
+# optim.state.0.weight.step`` (run apart).
+#
+# Set ``requires_grad`` as it was when you saved, load, and only then freeze or
+# unfreeze. With ``StateDictOptions(strict=False)`` the second case loads what is there.
+# Save after ``step()`` and ``zero_grad()``: if a gradient is there and no step was
+# made, ``get_optimizer_state_dict()`` has no state. `Reported for PyTorch
+# <https://github.com/pytorch/pytorch/issues/192202>`__, and so in 2.15.
+# ``optimizer.load_state_dict()`` of an unsharded model does not look at
+# ``requires_grad``.
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+
+
+def adam(*, frozen):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+    model[0].requires_grad_(not frozen)
+    fully_shard(model, mesh=mesh)
+    return model, torch.optim.Adam(model.parameters())
+
+
+def saved(*, frozen):
+    model, optimizer = adam(frozen=frozen)
+    model(x).sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    return get_optimizer_state_dict(model, optimizer)
+
+
+def loaded(state, *, frozen, freeze=None, **options):
+    model, optimizer = adam(frozen=frozen)
+    options = StateDictOptions(**options)
+    try:
+        set_optimizer_state_dict(model, optimizer, state, options=options)
+    except RuntimeError as error:
+        return str(error).split(". ")[0]
+    if freeze is not None:
+        model[0].requires_grad_(not freeze)
+    return [bool(optimizer.state[p]) for p in model.parameters()]
+
+
+all_trained, one_frozen = saved(frozen=False), saved(frozen=True)
+# Wrong: frozen or unfrozen before the loading.
+wrong = loaded(all_trained, frozen=True), loaded(one_frozen, frozen=False)
+# Right: as in the saved run, and changed after the loading.
+right = loaded(all_trained, frozen=False, freeze=True)
+print(*wrong, right, sep="\n")
+assert wrong[0] == [False, False, True, True]
+assert wrong[1].startswith("Missing optimizer state for parameter '0.weight'")
+assert right == [True] * 4
+assert loaded(one_frozen, frozen=True, freeze=False) == [False, False, True, True]
+assert loaded(one_frozen, frozen=False, strict=False) == [False, False, True, True]
+
 # %%
 # weight should have at least three dimensions, 'weight' must be 2-D
 # ------------------------------------------------------------------
@@ -550,9 +796,9 @@ assert lines[2] == "state_dict() {'DTensor': (1, 4)} {'DTensor': (1, 4)}"
 # reference model from sharding.
 #
 # - *FSDP:* the ``forward()`` of a unit gathers its weights. If you call a part of it,
-#   or another method such as ``model.encode(x)``, the weights are still shards. In
-#   FSDP2 the error is ``got mixed torch.Tensor and DTensor``. Shard that part as a unit
-#   of its own, or name the method: ``register_fsdp_forward_method(model, "encode")``.
+#   or another method such as ``model.encode(x)``, the weights are still shards. Shard
+#   that part as a unit of its own. FSDP2 raises ``got mixed torch.Tensor and DTensor``
+#   in its place (see that section above).
 # - *DeepSpeed ZeRO-3:* after ``TrainingArguments`` or ``Accelerator`` has read its
 #   configuration, ``from_pretrained()`` shards each model that it loads. Only the
 #   modules of the model that you give to DeepSpeed are gathered, and only after
@@ -565,8 +811,6 @@ assert lines[2] == "state_dict() {'DTensor': (1, 4)} {'DTensor': (1, 4)}"
 #   gathers the weights. This was read, not run: reports for `LLaVA
 #   <https://github.com/haotian-liu/LLaVA/issues/381>`__ and `diffusers
 #   <https://github.com/huggingface/diffusers/issues/989>`__.
-from torch.distributed.fsdp import register_fsdp_forward_method
-
 empty = torch.empty(0)
 calls = {
     "Conv2d": lambda: nn.functional.conv2d(torch.ones(1, 3, 2, 2), empty),
@@ -581,39 +825,6 @@ for name, call in calls.items():
         print(f"{name:10}{error}")
 assert messages[0] == "weight should have at least three dimensions"
 assert messages[1] == "'weight' must be 2-D"
-
-
-class Captioner(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.tower = nn.Linear(4, 2).requires_grad_(False)
-        self.head = nn.Linear(2, 1)
-
-    def encode(self, x):
-        return self.tower(x)
-
-    def forward(self, x):
-        return self.head(self.encode(x))
-
-
-# Wrong: encode() is not the forward of a unit.
-model = fully_shard(Captioner(), mesh=mesh)
-try:
-    model.encode(x)
-except RuntimeError as error:
-    message = str(error)
-else:
-    raise AssertionError("a shard was computed with")
-print(message.split(", need", maxsplit=1)[0])
-assert "got mixed torch.Tensor and DTensor" in message
-# Right: it is named, or what it calls is a unit.
-register_fsdp_forward_method(model, "encode")
-print(model.encode(x).shape)
-assert model.encode(x).shape == (1, 2)
-model = Captioner()
-fully_shard(model.tower, mesh=mesh)
-fully_shard(model, mesh=mesh)
-assert model.encode(x).shape == (1, 2)
 
 
 # %% tags=["hide-input"]

@@ -333,6 +333,46 @@ assert first[4].endswith("{'class': 1.0, 'box': 10.0}")
 
 
 # %%
+# DDP hangs in the validation: only rank 0 evaluates
+# --------------------------------------------------
+# DDP sends the buffers of rank 0, such as the statistics of batch norm, at the start of
+# each forward, in ``eval()`` and under ``no_grad()`` as well, and whether the batch
+# norm is frozen or not. If only rank 0 calls the wrapped model, it waits for the
+# others, or they take its buffers for something else. Call ``wrapped.module(x)`` there,
+# which sends nothing, and let the others wait in a ``dist.barrier()``. Or let all ranks
+# evaluate an equal share. FSDP and ZeRO-3 gather weights, so there all ranks must take
+# part.
+def validate(rank, process_group, how):
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).requires_grad_(False)
+    model[0].requires_grad_(True)
+    wrapped = DistributedDataParallel(model, process_group=process_group).eval()
+    if rank == 0:
+        with torch.no_grad():
+            (wrapped if how == "wrapped" else wrapped.module)(torch.ones(2, 2))
+    dist.barrier(process_group)
+
+
+def in_wrapper(rank, process_group):
+    validate(rank, process_group, "wrapped")
+
+
+def in_module(rank, process_group):
+    validate(rank, process_group, "module")
+
+
+def validation(rank):
+    outcome(in_wrapper, rank, seconds=0.2)
+    outcome(in_module, rank, seconds=60)
+
+
+needed = network, outcome, validate, in_wrapper, in_module
+first, second = run(validation, *needed)
+print(*first, sep="\n")
+assert [line.split()[1] for line in first] == ["waited", "ok"]
+assert second[1] == first[1]
+
+
+# %%
 # DDP expects same model across all ranks, but Rank 0 has 382 params
 # ------------------------------------------------------------------
 # ``… while rank 1 has inconsistent 0 params``: DDP counts the parameters that require a
@@ -436,7 +476,7 @@ def vision():
 
 def mixed(rank):
     for how in ("skip", "dummy", "late"):
-        group = dist.new_group(timeout=timedelta(seconds=1 if how == "skip" else 60))
+        group = dist.new_group(timeout=timedelta(seconds=0.4 if how == "skip" else 60))
         mesh = dist.device_mesh.DeviceMesh.from_group(group, "cpu")
         image, model = torch.ones(1, 2) if rank == 0 else None, vision()
         expected = model(torch.ones(1, 2), image, how)
@@ -457,6 +497,79 @@ def mixed(rank):
 first, second = run(mixed, vision)
 print(*first, sep="\n")
 assert first == second == ["skip  waited", "dummy right", "late  wrong"]
+
+
+# %%
+# MoE with ZeRO-3 hangs: experts without tokens, NCCL timeout
+# -----------------------------------------------------------
+# The same happens inside a mixture of experts, often only after some steps. An expert
+# that gets no token on one rank is not called there, so this rank does not join in when
+# the weights of the expert are gathered, and the others wait. Frozen experts hang as
+# well.
+#
+# - *DeepSpeed: make the block a leaf,* so that all its experts are gathered together:
+#   ``deepspeed.utils.set_z3_leaf_modules(model, [MixtralSparseMoeBlock])``, before
+#   ``deepspeed.initialize()``, with the class of the block in your model (`the change
+#   that added it <https://github.com/deepspeedai/DeepSpeed/pull/4966>`__, read, not
+#   run). LLaMA-Factory calls it for the models that it knows: upgrade.
+# - *Or call every expert,* with an empty batch if it has no token. Its gradient is then
+#   zero, not None. This holds for FSDP2, too. There, the whole block as one unit is
+#   enough only if its experts are frozen. If they train, the ranks reduce gradients of
+#   different sizes, which failed here.
+# - *Or ZeRO-2 or DDP,* which gather no weights. DDP needs
+#   ``find_unused_parameters=True``, or every expert called.
+#
+# Here rank 1 has no token for the second expert.
+def mixture(calls_all):
+    class Mixture(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.experts = nn.ModuleList(nn.Linear(2, 2) for _ in range(2))
+
+        def forward(self, x, chosen):
+            result = x.clone()
+            for number, expert in enumerate(self.experts):
+                mine = chosen == number
+                if calls_all or mine.any():
+                    result = result.index_put((mine,), expert(x[mine]))
+            return result
+
+    return Mixture()
+
+
+def experts(rank):
+    x, chosen = torch.ones(2, 2, requires_grad=True), torch.tensor([0, 1 - rank])
+    for way in ("each expert", "all called", "frozen unit", "DDP"):
+        seconds = 0.2 if way == "each expert" else 60
+        group = dist.new_group(timeout=timedelta(seconds=seconds))
+        mesh = dist.device_mesh.DeviceMesh.from_group(group, "cpu")
+        block = model = mixture(calls_all=way == "all called")
+        if way == "DDP":
+            find = {"find_unused_parameters": True}
+            model = DistributedDataParallel(block, process_group=group, **find)
+        elif way == "frozen unit":
+            fully_shard(block.requires_grad_(False), mesh=mesh)
+        else:
+            for part in (*block.experts, block):
+                fully_shard(part, mesh=mesh)
+        try:
+            for _ in range(2):
+                model(x, chosen).sum().backward()
+            result = "ok"
+        except RuntimeError as error:
+            waited = "gloo" in str(error) or "timeout" in str(error)
+            result = "waited" if waited else str(error)
+        print(f"{way:12}{result}")
+        dist.barrier()
+
+
+first, second = run(experts, mixture)
+print(*first, sep="\n")
+assert [line[12:] for line in first] == ["waited", "ok", "ok", "ok"]
+assert second[1:] == first[1:]
+model = mixture(calls_all=True)
+model(torch.ones(2, 2), torch.tensor([0, 0])).sum().backward()
+assert model.experts[1].weight.grad.eq(0).all()
 
 
 # %% tags=["hide-input"]

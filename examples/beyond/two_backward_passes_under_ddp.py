@@ -104,10 +104,10 @@ processes = [
 
 
 # Compare the steps in both processes, and return what the first one prints.
-def run(*steps, options=""):
+def run(*steps, options="", compare=compare):
     lines = [f"DDP = partial(DistributedDataParallel, {options})\n"]
     lines += map(inspect.getsource, (compare, *steps))
-    lines += [f"compare({', '.join(step.__name__ for step in steps)})"]
+    lines += [f"{compare.__name__}({', '.join(step.__name__ for step in steps)})"]
     for process in processes:
         process.stdin.write(f"{''.join(lines)!r}\n")
         process.stdin.flush()
@@ -207,6 +207,82 @@ assert outcomes[8] == "Expected to mark a variable ready only once"
 # - The error and its other causes, such as reentrant checkpoints, have a page:
 #   :doc:`/reference/errors/expected_to_mark_a_variable_ready_only_once`.
 #
+# DDP: the parameters are different on each GPU. What is synchronised?
+# --------------------------------------------------------------------
+# DDP sends the parameters of rank 0 to all ranks once, when it wraps the model. After
+# that, it averages gradients only, and each rank makes its own ``step()``. From the
+# same start, with the same gradients and the same optimizer, the parameters stay the
+# same. So if they differ, look for one of these:
+#
+# - *Gradients that were not averaged:* a step that is wrong above, ``no_sync()``, a
+#   layer that was unfrozen or added after the wrapping (:doc:`freezing_under_ddp`), or
+#   tensors in a plain list, which are not parameters of the model.
+# - *Something that one rank does differently after* ``backward()``: its own learning
+#   rate or optimizer, noise or a mask on ``.grad``, a step that it skips because of a
+#   nan, a checkpoint that only rank 0 loads after the wrapping.
+# - *Statistics of batch norm,* which are not parameters: each rank computes them from
+#   its own batch, and DDP sends those of rank 0 to all before the next forward. So save
+#   those of rank 0, or take ``SyncBatchNorm`` on GPUs.
+#
+# The loss of each rank differs, because each has its own data. Clipping after
+# ``backward()`` is the same on all ranks. To repair a model, correct the cause and wrap
+# it again, which sends the parameters of rank 0. The first column says whether the
+# parameters are the same after two steps, the second whether the statistics are.
+def weights(*changes):
+    for change in changes:
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1)
+        model, rank = torch.nn.Sequential(*layers), dist.get_rank()
+        wrapped = DDP(model)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            batch = torch.tensor([[1.0, 2.0], [3.0, 5.0]]) * (rank + 1)
+            wrapped(batch).square().sum().backward()
+            change(model, optimizer, rank)
+            optimizer.step()
+        if change.__name__ == "noise_then_wrap":
+            DDP(model)
+        every = [None, None]
+        values = [str([*model.parameters()]), str([*model.buffers()])]
+        dist.all_gather_object(every, values)
+        print(f"{change.__name__:16}", *map(str.__eq__, *every))
+
+
+def nothing(model, optimizer, rank):
+    pass
+
+
+def clipped(model, optimizer, rank):
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+
+
+def own_rate(model, optimizer, rank):
+    optimizer.param_groups[0]["lr"] = 0.1 * (rank + 1)
+
+
+def own_noise(model, optimizer, rank):
+    model[0].weight.grad.add_(rank)
+
+
+def skipped(model, optimizer, rank):
+    if rank == 1:
+        optimizer.zero_grad()
+
+
+def noise_then_wrap(model, optimizer, rank):
+    model[0].weight.grad.add_(rank)
+
+
+changes = nothing, clipped, own_rate, own_noise, skipped, noise_then_wrap
+lines = run(*changes, compare=weights)
+print(*lines, sep="\n")
+same = [line.split()[1] for line in lines]
+assert same == ["True", "True", "False", "False", "False", "True"]
+assert [line.split()[2] for line in lines[:2]] == ["False", "False"]
+
+
+# %%
 # May I freeze between two micro-batches?
 # ---------------------------------------
 # Under ``no_sync()``, DDP sends nothing, and the next backward outside it sends the

@@ -517,6 +517,39 @@ assert of_shards[3] < 6
 assert of_shards[28] > 22
 
 # %%
+# DeepSpeed ZeRO-3: LoRA takes as much GPU memory as full fine-tuning
+# -------------------------------------------------------------------
+# LoRA saves gradients and the state of the optimizer. ZeRO-3 has divided them among the
+# GPUs already, and with ``offload_optimizer`` they are on the CPU: then there is
+# nothing left on the GPU that LoRA could save. Both need the weights, which are divided
+# as well, and the activations, which LoRA does not make smaller and which grow with the
+# batch. With a batch of 16 they are often the largest part.
+#
+# - Compare ``torch.cuda.max_memory_allocated()``. ``nvidia-smi`` also counts what
+#   PyTorch keeps for later, so that two runs often fill the GPU alike. That is also why
+#   ZeRO-2 and ZeRO-3 can look the same.
+# - Look whether only LoRA trains: ``model.print_trainable_parameters()``.
+# - To save memory: gradient checkpointing, a smaller batch, shorter sequences. With
+#   LoRA, offloading the optimizer saves next to nothing and costs time: turn it off.
+#
+# GB on each of 8 GPUs for 13 billion parameters, without activations, by the formulas
+# of `DeepSpeed <https://deepspeed.readthedocs.io/en/latest/memory.html>`__ (calculated,
+# not measured; the adapters and the layer that is gathered are small and left out):
+billions, gpus = 13, 8
+of_zero = {
+    "ZeRO-2": (4 + 16 / gpus, 2),
+    "ZeRO-2, offload_optimizer": (2, 2),
+    "ZeRO-3": (18 / gpus, 2 / gpus),
+    "ZeRO-3, offload_optimizer": (2 / gpus, 2 / gpus),
+    "ZeRO-3, offload_param too": (0, 0),
+}
+print(f"{'':27}full  LoRA")
+for way, bytes_of_one in of_zero.items():
+    full, lora = (billions * size for size in bytes_of_one)
+    print(f"{way:26}{full:5.1f} {lora:5.1f}")
+    assert (full == lora) == ("offload" in way)
+
+# %%
 # Where it ends
 # -------------
 # What an optimizer has stored stays after a later freeze: delete it. And if the input

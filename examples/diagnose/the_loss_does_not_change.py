@@ -243,5 +243,63 @@ assert len(set(curves["kept"])) == 1
 assert len(set(curves["trained"])) == 3
 
 # %%
+# On one GPU the loss changes, on several GPUs it stays the same
+# --------------------------------------------------------------
+# DDP averages the gradients. That alone does not keep a loss from falling. Ask the four
+# questions on each rank, and print the loss of each rank:
+#
+# - *Not moved:* the optimizer holds other parameters. Make it last: after
+#   ``fully_shard()`` the parameters are new ones
+#   (:doc:`/gallery/beyond/freezing_under_fsdp`). With a ``GradScaler``, inf on one rank
+#   makes all ranks skip the step, since the average is inf as well.
+# - *Moved, and different on each rank:* the model is called past its wrapper
+#   (``model.module(x)``), or the backward is always under ``no_sync()``. Then each GPU
+#   learns alone (:doc:`/gallery/beyond/two_backward_passes_under_ddp`). What
+#   ``nn.DataParallel`` writes to ``self`` in the forward is lost with its copies.
+# - *Moved, but the loss hardly falls:* with 8 GPUs, the batch is 8 times as large, and
+#   an epoch has an eighth of the steps. Compare by steps and not by epochs, and try a
+#   larger rate, up to 8 times with SGD (a rule of thumb), with a warmup.
+# - *The same numbers in each epoch:* ``sampler.set_epoch(epoch)`` is missing, so each
+#   epoch has the same order. Or you print a loss that no longer belongs to this batch.
+#
+# The loss after one epoch, and whether two epochs have the same order:
+from torch.utils.data import DistributedSampler
+
+generator = torch.Generator().manual_seed(0)
+inputs = torch.randn(256, 3, generator=generator)
+targets = inputs.sum(1, keepdim=True)
+
+
+def one_epoch(gpus, rate):
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), rate)
+    whole = 4 * gpus
+    for first, second in zip(inputs.split(whole), targets.split(whole), strict=True):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(first), second).backward()
+        optimizer.step()
+    return round(nn.functional.mse_loss(model(inputs), targets).item(), 3)
+
+
+def orders(*, sets_epoch):
+    sampler, found = DistributedSampler(range(32), num_replicas=8, rank=0), []
+    for epoch in range(2):
+        if sets_epoch:
+            sampler.set_epoch(epoch)
+        found.append(list(sampler))
+    return found
+
+
+after = one_epoch(1, 0.01), one_epoch(8, 0.01), one_epoch(8, 0.08)
+print("1 GPU, 8 GPUs, 8 GPUs with 8 times the rate:", *after)
+assert after[1] > 5 * after[0]
+assert after[2] < 2 * after[0]
+wrong, right = orders(sets_epoch=False), orders(sets_epoch=True)
+print("same order:", wrong[0] == wrong[1], right[0] == right[1])
+assert wrong[0] == wrong[1]
+assert right[0] != right[1]
+
+# %%
 # Related: :doc:`watch_a_real_step`, :doc:`why_is_my_gradient_none`,
 # :doc:`/gallery/graph/zero_is_not_none`.

@@ -37,6 +37,59 @@ assert model[1].weight.grad is not None
 # The error comes one step late. In the step before, the gradients in the same bucket as
 # the missing one were not averaged, so the processes already differ.
 #
+# One branch of a multi-task model, or the pooler of BERT: never used in the loss
+# --------------------------------------------------------------------------------
+# On one GPU it works, because nobody waits for the gradient that does not come. Freeze
+# what the loss never uses, before the wrapping, or delete it:
+#
+# - *Only one branch trains,* such as the segmentation of a model that can also detect.
+#   Its loss gives the other heads no gradient. Freeze them, leave them out of the
+#   optimizer, and set them to ``eval()``, or their batch norms move on.
+# - *The pooler of BERT* is the last two parameters of the encoder, number 197 and 198
+#   in ``bert-base``. If you take ``last_hidden_state``, it is not used: write
+#   ``AutoModel.from_pretrained(name, add_pooling_layer=False)``, or
+#   ``model.pooler.requires_grad_(False)``.
+# - *A head of the pretraining,* or the layers behind the last feature that the loss
+#   reads, such as the last block of a UNet whose attention features are read
+#   (:doc:`/gallery/three-ways/through_or_blocked`).
+#
+# Then ``find_unused_parameters`` can stay off. It costs a walk through the graph in
+# each step, and it hides a mistake: if ``detach()`` cuts off a whole part, there is no
+# error, and that part does not train. In Accelerate and in the ``Trainer``, the option
+# has other names: see the end of this page.
+
+
+class Tasks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.detection = nn.Linear(2, 2), nn.Linear(2, 1)
+        self.segmentation = nn.Linear(2, 1)
+
+    def forward(self, x):
+        features = self.body(x)
+        return self.detection(features), self.segmentation(features)
+
+
+def error_of(tasks):
+    wrapped = DDP(tasks)
+    try:
+        for _ in range(2):
+            _, segmentation = wrapped(x)
+            segmentation.sum().backward()
+    except RuntimeError as error:
+        return str(error).splitlines()[-2].strip()
+    return None
+
+
+# Wrong: detection trains, and its loss is missing. Right: it is frozen first.
+wrong, right = Tasks(), Tasks()
+right.detection.requires_grad_(False).eval()
+found = error_of(wrong), error_of(right)
+print(*found, sep="\n")
+text = "Parameter indices which did not receive grad for rank 0: 2 3"
+assert found == (text, None)
+
+# %%
 # frozen_stages with several GPUs: the backbone freezes in train()
 # ----------------------------------------------------------------
 # With one GPU it works, with several this error comes, and you have only set an option
@@ -276,16 +329,8 @@ with warnings.catch_warnings():
     assert stays(in_a_dictionary, static_graph=True)
 
 # %%
-# A part that is never used, and the opposite warning
-# ---------------------------------------------------
-# Freeze a head of the pretraining that nothing uses, or delete it, before you wrap. Do
-# the same with the layers behind the last feature that the loss reads, such as the last
-# block of a UNet whose attention features are read
-# (:doc:`/gallery/three-ways/through_or_blocked`). Then ``find_unused_parameters`` can
-# stay off. It costs a walk through the graph in
-# each step, and it hides a mistake: if ``detach()`` cuts off a whole part, there is no
-# error, and that part does not train.
-#
+# The opposite warning: did not find any unused parameters
+# --------------------------------------------------------
 # If every parameter is used, DDP warns once *find_unused_parameters=True was specified
 # in DDP constructor, but did not find any unused parameters in the forward pass*. If
 # you get the error without the option and the warning with it, a parameter is used in

@@ -73,6 +73,70 @@ assert compiled.get_submodule("head") is model.head
 assert compiled.get_submodule("_orig_mod.head") is model.head
 
 # %%
+# ``'DistributedDataParallel' object has no attribute 'config'``, ``'compute_loss'``
+# ----------------------------------------------------------------------------------
+# It works on one GPU and fails on several: there, ``accelerator.prepare()`` or a
+# trainer has put the model into DDP, which hands on ``forward()`` and nothing else.
+# Layers (``text_encoder.text_model``), the configuration (``unet.config``) and methods
+# (``generate``, ``compute_loss``, ``save_pretrained``) belong to the model in it:
+# ``wrapped.module``. With Accelerate, write ``accelerator.unwrap_model(unet).config``,
+# which works on one GPU, too.
+#
+# - *To read or to save,* take the model in the wrapper.
+# - *To train, call the wrapper.* ``wrapped.module.compute_loss(x).backward()`` runs,
+#   but DDP sends nothing, and each GPU trains a model of its own
+#   (:doc:`/gallery/beyond/two_backward_passes_under_ddp`). Compute the loss in
+#   ``forward()``, or let ``compute_loss(wrapped, x)`` call the wrapper.
+# - *A frozen network,* such as a text encoder or a VAE, needs no wrapper: leave it out
+#   of ``prepare()``, and move it with ``.to(accelerator.device)``
+#   (:doc:`/gallery/frameworks/frozen_second_network`).
+#
+# How often does DDP send gradients in each case?
+import torch.distributed as dist
+from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+from torch.nn.parallel import DistributedDataParallel
+
+
+class Unet(Net):
+    config = "the configuration"
+
+    def forward(self, x):
+        return self.head(x).square().mean()
+
+    def compute_loss(self, x):
+        return self(x)
+
+
+sent = []
+
+
+def count(group, bucket):
+    sent.append(bucket.index())
+    return default_hooks.allreduce_hook(group, bucket)
+
+
+store, x = dist.HashStore(), torch.ones(1, 2)
+dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+unet = DistributedDataParallel(Unet())
+unet.register_comm_hook(None, count)
+for name in ("config", "head", "compute_loss"):
+    try:
+        getattr(unet, name)
+    except AttributeError as error:
+        print(error)
+    else:
+        raise AssertionError(f"{name} was found")
+    assert hasattr(unet.module, name)
+# Wrong: past the wrapper. Right: the loss is computed in forward().
+numbers = []
+for loss_of in (unet.module.compute_loss, unet):
+    loss_of(x).backward()
+    numbers.append(len(sent))
+print(numbers)
+assert numbers == [0, 1]
+dist.destroy_process_group()
+
+# %%
 # ``object has no attribute 'classifier'``; ``'Linear' object is not subscriptable``
 # ----------------------------------------------------------------------------------
 # ``'ResNet' object has no attribute 'classifier'`` and ``'VGG' object has no attribute
