@@ -262,10 +262,10 @@ assert asked == [True]
 # ``item()``, ``float()``, ``numpy()``, ``if`` and ``assert`` (``data-dependent control
 # flow``) raise, as do a slice with a tensor as its bound, a mask as an index, and
 # ``out[0] = x`` into a tensor that does not come from a sample. Write operations on
-# tensors of fixed shape, as on the right. What the function stores outside of itself
-# can't be used later (``your tensor may have escaped``): return it. ``grad`` alone
-# raises nothing at ``item()``: the number is a constant, and the gradient through it is
-# lost.
+# tensors of fixed shape, as in the second function of each pair. What the function
+# stores outside of itself can't be used later (``your tensor may have escaped``):
+# return it. ``grad`` alone raises nothing at ``item()``: the number is a constant, and
+# the gradient through it is lost.
 
 
 def write(out, row):
@@ -318,10 +318,10 @@ assert kept.tolist() == [6, 6]
 # ------------------------------------------------------------------------------------
 # Something in the model is an ``autograd.Function`` whose ``forward()`` takes ``ctx``:
 # of your own, of a library, or the one that PyTorch puts around a layer with a full
-# backward hook. Take ``ctx`` out of ``forward()``, with the neighbouring errors of
-# ``vmap`` and ``jvp``:
-# :doc:`/reference/errors/must_override_the_setup_context_staticmethod`. Remove the
-# hook: :doc:`/gallery/modes/hooks_that_fail`.
+# backward hook. For a function, take ``ctx`` out of ``forward()``:
+# :doc:`/reference/errors/must_override_the_setup_context_staticmethod`, which also has
+# the errors that come next, of ``vmap`` and ``jvp``. Remove a hook:
+# :doc:`/gallery/modes/hooks_that_fail`.
 #
 # Batch norm and dropout: ``would mutate a captured Tensor``, ``randomness error mode``
 # -------------------------------------------------------------------------------------
