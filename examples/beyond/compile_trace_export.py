@@ -481,7 +481,8 @@ torch.compiler.reset()
 #   does not help (``accessing gradient tensor output of CUDAGraphs`` in newer versions;
 #   `issue 169545 <https://github.com/pytorch/pytorch/issues/169545>`__). Allocate each
 #   ``.grad`` as zeros before the first call, and keep it with
-#   ``zero_grad(set_to_none=False)``. Or copy in a hook, ``p.register_hook(torch.clone)``.
+#   ``zero_grad(set_to_none=False)``. Or copy in a hook of each parameter,
+#   ``p.register_hook(torch.clone)``.
 # - Or do without CUDA graphs: the default mode, or ``"max-autotune-no-cudagraphs"``.
 #
 # Without accumulation, ``zero_grad()`` before each ``backward()`` is enough. Some
@@ -489,8 +490,8 @@ torch.compiler.reset()
 # <https://github.com/pytorch/pytorch/issues/96693>`__) or wrong in another way, as with
 # ``torch.cuda.make_graphed_callables`` (`issue 181723
 # <https://github.com/pytorch/pytorch/issues/181723>`__): compare the gradients of two
-# steps with those of eager mode. None of this is run here, without a GPU. What is run is
-# the cause, with a function that returns its gradient in one buffer, as a graph does:
+# steps with those of eager mode. None of this is run here, without a GPU. The cause is,
+# with a function that returns its gradient in one buffer, as a graph does:
 buffer = torch.zeros(2)
 
 

@@ -121,6 +121,7 @@ pairs = {
     ),
     "y += z": (lambda y: y.add_(z), lambda y: y + z),
     "y /= y.sum()": (lambda y: y.div_(y.sum()), lambda y: y / y.sum()),
+    "y /= y.norm()": (lambda y: y.div_(y.norm()), lambda y: y / y.norm()),
     "relu(y, inplace=True)": (
         lambda y: functional.relu(y, inplace=True),
         functional.relu,
