@@ -134,10 +134,10 @@ assert not any(p.is_inference() for p in norm.parameters())
 # ``torch.compile``, CUDA graphs, a cache: the first call ran under inference_mode()
 # ----------------------------------------------------------------------------------
 # Then whatever that call creates and keeps is an inference tensor for ever: a key-value
-# cache, a mask, the static inputs of a backend of your own, and in PyTorch the state of
-# the random generator that a CUDA graph captures. The next call in another mode writes
-# to it and raises, often far from the cause: only if two tests run together, or in the
-# training after a validation.
+# cache, a mask, the static inputs of a backend of your own, what PyTorch allocates
+# while it captures a CUDA graph. The next call in another mode writes to it and raises,
+# often far from the cause: only if two tests run together, or in the training after a
+# validation.
 #
 # - Make the first call (compile, warm up, capture) outside of ``inference_mode()``, or
 #   use ``no_grad()`` everywhere.
@@ -146,10 +146,11 @@ assert not any(p.is_inference() for p in norm.parameters())
 #   ``torch._dynamo.reset()``) drops what was compiled, but not the attributes of your
 #   modules: build these anew.
 #
-# Reported for CUDA graphs of a custom backend (`issue 166792
-# <https://github.com/pytorch/pytorch/issues/166792>`__) and for ``mode="max-autotune"``
-# (`issue 135892 <https://github.com/pytorch/pytorch/issues/135892>`__), not run,
-# without a GPU. The same with a cache, on the CPU:
+# Reported for CUDA graphs in a custom backend (`issue 166792
+# <https://github.com/pytorch/pytorch/issues/166792>`__); with ``mode="max-autotune"``,
+# training after inference fails, too (`issue 135892
+# <https://github.com/pytorch/pytorch/issues/135892>`__; both not run, without a GPU).
+# The same with a cache, on the CPU:
 
 
 class Cached(torch.nn.Module):
