@@ -131,8 +131,8 @@ for _ in range(2):
     neuron(1.0).sum().backward()
 
 # %%
-# A cache in ``forward()``: rotary ``freqs``, a normalised adjacency, an embedding
-# --------------------------------------------------------------------------------
+# The model caches its input or a table: rotary ``freqs``, GNN; ``.grad`` is then None
+# ------------------------------------------------------------------------------------
 # A module computes a table once, with gradients on, and keeps it:
 # ``self.cached_freqs``, the preprocessed graph of a GNN, the features of the classes, a
 # function under ``lru_cache``. From the second step on, the loss leads into the graph
