@@ -408,7 +408,7 @@ for way, transform in transforms.items():
 
 # %%
 # torch.export of a module that calls torch.autograd.grad: forces, scores, penalties
-# ---------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------
 # ``torch.export`` does not capture the backward pass. Depending on the version, the
 # operations and ``strict``, it raises ``element 0 of tensors does not require grad``
 # (the input of the export requires no gradient), ``Unsupported`` (``skip function
@@ -446,7 +446,7 @@ energy = torch.nn.Sequential(
 energy.requires_grad_(False)
 places, other = torch.randn(2, 5, 2)
 expected = Force(energy)(other.clone().requires_grad_())
-# Wrong: the engine inside of the exported module.
+# Wrong: the backward pass is inside of the exported module.
 for asks in (False, True):
     given = (places.clone().requires_grad_(asks),)
     try:
@@ -490,8 +490,8 @@ torch.compiler.reset()
 # <https://github.com/pytorch/pytorch/issues/96693>`__) or wrong in another way, as with
 # ``torch.cuda.make_graphed_callables`` (`issue 181723
 # <https://github.com/pytorch/pytorch/issues/181723>`__): compare the gradients of two
-# steps with those of eager mode. None of this is run here, without a GPU. The cause is,
-# with a function that returns its gradient in one buffer, as a graph does:
+# steps with those of eager mode. CUDA graphs are not run here, without a GPU. What is
+# run is the cause: a function that returns its gradient in one buffer, as a graph does.
 buffer = torch.zeros(2)
 
 

@@ -30,7 +30,7 @@ assert found == [4, 4 + 88]
 # weight ``2 · 11 · 2x = 88``.
 #
 # The loss on ``torch.autograd.grad`` has ``grad_fn`` None: retain_graph is not enough
-# -----------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------
 # ``retain_graph=True`` keeps the graph of the output, so that you can walk it again.
 # Only ``create_graph=True`` gives the gradient a graph of its own; it also retains the
 # old one. Without it, the term with the derivative is a constant: its ``grad_fn`` is

@@ -257,7 +257,7 @@ assert asked == [True]
 
 # %%
 # ``vmap: It looks like you're calling .item() on a Tensor``, ``if`` inside ``vmap``
-# ---------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------
 # Inside ``vmap`` a tensor stands for all samples at once and has no single value. So
 # ``item()``, ``float()``, ``numpy()``, ``if`` and ``assert`` (``data-dependent control
 # flow``) raise, as do a slice with a tensor as its bound, a mask as an index, and

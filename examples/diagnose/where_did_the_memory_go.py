@@ -141,7 +141,7 @@ assert gru.weight_hh_l0.grad is not None
 
 # %%
 # Memory grows in each iteration and is not freed: reset the state of the network
-# --------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------
 # The loop keeps nothing, but a module does: the membrane potential of a spiking
 # neuron, a trace, a memory, a cache, the output that a hook has recorded. With each
 # batch its graph becomes longer, and all earlier batches stay. Reset the state after

@@ -198,7 +198,7 @@ for function in (OnlyForward, Number, Twice):
 
 # %%
 # ``it must override the setup_context staticmethod``: vmap, jacrev, torch.func.grad
-# ---------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------
 # The transforms of ``torch.func`` need ``forward()`` without ``ctx``, and a method
 # ``setup_context(ctx, inputs, output)`` that saves. Under ``vmap``, the class needs
 # ``generate_vmap_rule = True`` or a method ``vmap``, too, and in forward mode

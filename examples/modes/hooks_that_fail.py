@@ -392,7 +392,7 @@ assert model.to("meta").weight is not weight
 
 # %%
 # ``register_full_backward_hook`` under vmap, jacrev: ``setup_context`` is missing
-# -------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------
 # Remove the hook before the transform, with ``handle.remove()``. A full backward hook
 # or pre-hook puts a function of PyTorch's own around the layer, which ``grad``, ``vjp``
 # and ``jacrev`` refuse: ``must override the setup_context staticmethod``
