@@ -223,7 +223,10 @@ class Scale(Function):
     def backward(ctx, gradient):
         x, factor = ctx.saved_tensors
         for_x, for_factor = ctx.needs_input_grad
-        return gradient * factor if for_x else None, gradient * x if for_factor else None
+        return (
+            gradient * factor if for_x else None,
+            gradient * x if for_factor else None,
+        )
 
 
 x, frozen = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
