@@ -407,6 +407,120 @@ for way, transform in transforms.items():
 
 
 # %%
+# torch.export of a module that calls torch.autograd.grad: forces, scores, penalties
+# ----------------------------------------------------------------------------------
+# ``torch.export`` does not capture the backward pass. Depending on the version, the
+# operations and ``strict``, it raises ``element 0 of tensors does not require grad``
+# (the input of the export requires no gradient), ``Unsupported`` (``skip function
+# grad``, or ``using torch.autograd.grad``), or ``We found a fake tensor in the exported
+# program constant's list``, for a tensor that an operation such as ``tanh`` has saved.
+# With ``square`` or ``sin`` it may even work. ``torch.func.grad`` inside the module
+# fails as well in PyTorch 2.13 and 2.15.
+#
+# - Export only the energy or the score, and differentiate the exported module outside.
+# - Where no autograd runs, as in AOTInductor, first turn both passes into plain
+#   operations with ``make_fx``, and export these, as `NequIP does
+#   <https://github.com/pytorch/pytorch/issues/155605>`__. Shapes are constants in it.
+# - ``torch.compile`` needs no change: it interrupts its graph at ``autograd.grad``, and
+#   with ``fullgraph=True`` it compiles ``torch.func.grad``.
+#
+# :torch:`torch.export <user_guide/torch_compiler/export.html>` itself is for inference
+# (`issue 125984 <https://github.com/pytorch/pytorch/issues/125984>`__).
+from torch.fx.experimental.proxy_tensor import make_fx
+
+
+class Force(torch.nn.Module):
+    def __init__(self, energy):
+        super().__init__()
+        self.energy = energy
+
+    def forward(self, x):
+        (slope,) = torch.autograd.grad(self.energy(x).sum(), x)
+        return -slope
+
+
+torch.manual_seed(0)
+energy = torch.nn.Sequential(
+    torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)
+)
+energy.requires_grad_(False)
+places, other = torch.randn(2, 5, 2)
+expected = Force(energy)(other.clone().requires_grad_())
+# Wrong: the backward pass is inside of the exported module.
+for asks in (False, True):
+    given = (places.clone().requires_grad_(asks),)
+    try:
+        torch.export.export(Force(energy), given)
+    except RuntimeError as error:
+        print(str(error)[:70])
+    else:
+        raise AssertionError("the backward pass was exported")
+# Right: export the energy, differentiate outside.
+outside = Force(torch.export.export(energy, (places,)).module())
+torch.testing.assert_close(outside(other.clone().requires_grad_()), expected)
+# Right: both passes as plain operations, which need no autograd.
+plain = make_fx(Force(energy))(places.clone().requires_grad_())
+with torch.no_grad():
+    whole = torch.export.export(plain, (places,)).module()
+    torch.testing.assert_close(whole(other), expected)
+
+# %%
+# ``Error: accessing tensor output of CUDAGraphs that has been overwritten``
+# --------------------------------------------------------------------------
+# (``by a subsequent run``.) With ``mode="reduce-overhead"`` or ``"max-autotune"``, the
+# compiled code replays CUDA graphs, which write their results to the same memory in
+# each run. What you keep from one run to the next is overwritten:
+#
+# - *An output*: ``clone()`` it outside of the compiled function, and call
+#   ``torch.compiler.cudagraph_mark_step_begin()`` before each step.
+# - *The gradients, with gradient accumulation*: where ``.grad`` is None, the first
+#   backward pass makes the memory of the graph ``.grad``, and a ``clone()`` of outputs
+#   does not help (``accessing gradient tensor output of CUDAGraphs`` in newer versions;
+#   `issue 169545 <https://github.com/pytorch/pytorch/issues/169545>`__). Allocate each
+#   ``.grad`` as zeros before the first call, and keep it with
+#   ``zero_grad(set_to_none=False)``. Or copy in a hook of each parameter,
+#   ``p.register_hook(torch.clone)``.
+# - Or do without CUDA graphs: the default mode, or ``"max-autotune-no-cudagraphs"``.
+#
+# Without accumulation, ``zero_grad()`` before each ``backward()`` is enough. Some
+# versions raise nothing, and ``.grad`` is that of the last batch (`issue 96693
+# <https://github.com/pytorch/pytorch/issues/96693>`__) or wrong in another way, as with
+# ``torch.cuda.make_graphed_callables`` (`issue 181723
+# <https://github.com/pytorch/pytorch/issues/181723>`__): compare the gradients of two
+# steps with those of eager mode. CUDA graphs are not run here, without a GPU. What is
+# run is the cause: a function that returns its gradient in one buffer, as a graph does.
+buffer = torch.zeros(2)
+
+
+class Replayed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, weight, scale):
+        ctx.scale = scale
+        return (weight * scale).sum()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        buffer.copy_(gradient * ctx.scale)  # the next run overwrites it
+        return buffer.detach(), None
+
+
+accumulated = {}
+for way in (".grad is None", "zeros first", "register_hook(torch.clone)"):
+    weight = torch.ones(2, requires_grad=True)
+    if way == "zeros first":
+        weight.grad = torch.zeros_like(weight)
+    if way == "register_hook(torch.clone)":
+        weight.register_hook(torch.clone)
+    for scale in (1, 3):
+        Replayed.apply(weight, scale).backward()
+    accumulated[way] = weight.grad.tolist()
+    print(f"{way:28}{accumulated[way]}")
+assert list(accumulated.values()) == [[6, 6], [4, 4], [4, 4]]
+unused = torch.nn.Linear(1, 1)
+torch.optim.SGD(unused.parameters()).zero_grad(set_to_none=False)
+assert unused.weight.grad is None  # None stays None: allocate it yourself
+
+# %%
 # train() and eval() of an exported module: ``Calling eval() is not supported yet``
 # ---------------------------------------------------------------------------------
 # ``torch.export`` writes into the graph what the modes are at that moment: dropout that

@@ -27,11 +27,23 @@ assert found == [4, 4 + 88]
 
 # %%
 # The gradient is ``2wx = 12``, the penalty ``(12 - 1)²``, and its derivative by the
-# weight ``2 · 11 · 2x = 88``. The loss beside it hides the mistake. The penalty alone
-# raises.
-(gradient,) = torch.autograd.grad(weight * x.square(), x)
+# weight ``2 · 11 · 2x = 88``.
+#
+# The loss on ``torch.autograd.grad`` has ``grad_fn`` None: retain_graph is not enough
+# ------------------------------------------------------------------------------------
+# ``retain_graph=True`` keeps the graph of the output, so that you can walk it again.
+# Only ``create_graph=True`` gives the gradient a graph of its own; it also retains the
+# old one. Without it, the term with the derivative is a constant: its ``grad_fn`` is
+# None, ``requires_grad`` False, and it trains nothing. The loss beside it hides the
+# mistake. The penalty alone raises. If a network fits values and derivatives, use a
+# smooth activation, such as ``Tanh`` or ``Softplus``: the derivative of a ReLU network
+# is constant in pieces.
+(gradient,) = torch.autograd.grad(weight * x.square(), x, retain_graph=True)
+penalty = (gradient - 1).square()
+print(penalty.grad_fn)
+assert penalty.grad_fn is None
 try:
-    (gradient - 1).square().backward()
+    penalty.backward()
 except RuntimeError as error:
     print(f"{type(error).__name__}: {error}")
 else:
@@ -39,7 +51,9 @@ else:
 weight.grad = None
 (gradient,) = torch.autograd.grad(weight * x.square(), x, create_graph=True)
 assert gradient == 12
-(gradient - 1).square().backward()
+penalty = (gradient - 1).square()
+penalty.backward()
+print(penalty.grad_fn.name())
 assert weight.grad == 88
 
 # %%
@@ -118,6 +132,54 @@ for way in ("new tensor", "requires_grad_() too late", "right"):
     found[way] = u_x is not None
     print(f"{way:26}{found[way]}")
 assert list(found.values()) == [False, False, True]
+
+# %%
+# The second derivative of a linear function raises, although ``create_graph=True``
+# ---------------------------------------------------------------------------------
+# ``element 0 of tensors does not require grad and does not have a grad_fn``: the first
+# derivative of ``3 * x`` is a constant, which does not depend on ``x``, so it has no
+# graph. The second one is zero, but ``autograd.grad`` can't tell you so, and
+# ``allow_unused=True`` or ``materialize_grads=True`` do not help here. Ask
+# ``first.requires_grad``, and take zeros if it is False, or add ``0 * x**2`` to the
+# function.
+#
+# With a linear layer that trains, the first derivative has a graph, to the weight, but
+# none to ``x``: the error is ``appears to not have been used in the graph``, and
+# ``materialize_grads=True`` gives the zeros. ``torch.func.grad``,
+# ``torch.func.hessian`` and ``torch.autograd.functional.hessian`` return zeros in both
+# cases. In a PINN, a zero where you expect a curvature means that ``u`` is linear in
+# ``x``, as of a ReLU network in pieces.
+
+
+def second_derivative(function, at):
+    (first,) = torch.autograd.grad(function(at).sum(), at, create_graph=True)
+    if not first.requires_grad:
+        return torch.zeros_like(at)
+    (second,) = torch.autograd.grad(first.sum(), at, materialize_grads=True)
+    return second
+
+
+position = torch.tensor([1.0, 2.0], requires_grad=True)
+trained = torch.ones(2, requires_grad=True)
+functions = {
+    "3 * x": lambda x: 3 * x,
+    "3 * x + 0 * x**2": lambda x: 3 * x + 0 * x**2,
+    "x @ weight": lambda x: x @ trained,
+    "x**3": lambda x: x**3,
+}
+for name, function in functions.items():
+    (first,) = torch.autograd.grad(
+        function(position).sum(), position, create_graph=True
+    )
+    try:
+        torch.autograd.grad(first.sum(), position)
+    except RuntimeError as error:
+        print(f"{name:18}{str(error)[:62]}")
+    found = second_derivative(function, position)
+    print(f"{name:18}{found.tolist()}")
+    hessian = torch.func.hessian(lambda x, f=function: f(x).sum())(position)
+    assert hessian.diag().equal(found)
+    assert found.tolist() == ([6, 12] if name == "x**3" else [0, 0])
 
 # %%
 # PINN: normalised inputs, and several outputs ``u, v, p``
@@ -367,7 +429,7 @@ torch.testing.assert_close(scale.grad, torch.tensor(60.0))
 # ``create_graph=True`` records what the backward of each operation does. Sometimes this
 # is nothing:
 #
-# - The gradient of ``3x`` is a constant. It has no graph.
+# - The gradient of ``3x`` is a constant. It has no graph, see above.
 # - A ``Function`` whose backward is ``once_differentiable`` gives a gradient without a
 #   graph, and so a penalty without effect.
 # - A function that ``torch.compile`` has compiled with its default backend, or with any

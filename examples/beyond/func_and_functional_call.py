@@ -256,6 +256,73 @@ assert asked == [True]
 
 
 # %%
+# ``vmap: It looks like you're calling .item() on a Tensor``, ``if`` inside ``vmap``
+# ----------------------------------------------------------------------------------
+# Inside ``vmap`` a tensor stands for all samples at once and has no single value. So
+# ``item()``, ``float()``, ``numpy()``, ``if`` and ``assert`` (``data-dependent control
+# flow``) raise, as do a slice with a tensor as its bound, a mask as an index, and
+# ``out[0] = x`` into a tensor that does not come from a sample. Write operations on
+# tensors of fixed shape, as in the second function of each pair. What the function
+# stores outside of itself can't be used later (``your tensor may have escaped``):
+# return it. ``grad`` alone raises nothing at ``item()``: the number is a constant, and
+# the gradient through it is lost.
+
+
+def write(out, row):
+    out[0] = row[0]
+    return out
+
+
+pairs = {
+    "row.max().item()": (
+        lambda row, i: row / row.max().item(),
+        lambda row, i: row / row.max(),
+    ),
+    "if": (
+        lambda row, i: row if row.sum() > 0 else -row,
+        lambda row, i: torch.where(row.sum() > 0, row, -row),
+    ),
+    "row[i : i + 2]": (
+        lambda row, i: row[i : i + 2],
+        lambda row, i: row[i + torch.arange(2)],
+    ),
+    "row[row > 0]": (
+        lambda row, i: row[row > 0],
+        lambda row, i: torch.where(row > 0, row, 0),
+    ),
+    "torch.zeros(3)": (
+        lambda row, i: write(torch.zeros(3), row),
+        lambda row, i: write(row.new_zeros(3), row),
+    ),
+}
+values, starts = torch.tensor([[1.0, 2.0, 4.0], [-6.0, 4.0, 1.0]]), torch.tensor([0, 1])
+for name, (wrong, right) in pairs.items():
+    try:
+        vmap(wrong)(values, starts)
+    except RuntimeError as error:
+        print(f"{name:18}{str(error)[:48]}")
+    else:
+        raise AssertionError(f"vmap ran {name}")
+    each = [right(row, i) for row, i in zip(values, starts, strict=True)]
+    assert vmap(right)(values, starts).equal(torch.stack(each))
+lost, kept = (
+    grad(lambda x, f=factor: (x * f(x)).sum())(point)
+    for factor in (lambda x: x.sum().item(), torch.sum)
+)
+print(lost, kept)
+assert lost.tolist() == [3, 3]
+assert kept.tolist() == [6, 6]
+
+# %%
+# ``must override the setup_context staticmethod``: a custom function, a backward hook
+# ------------------------------------------------------------------------------------
+# Something in the model is an ``autograd.Function`` whose ``forward()`` takes ``ctx``:
+# of your own, of a library, or the one that PyTorch puts around a layer with a full
+# backward hook. For a function, take ``ctx`` out of ``forward()``:
+# :doc:`/reference/errors/must_override_the_setup_context_staticmethod`, which also has
+# the errors that come next, of ``vmap`` and ``jvp``. Remove a hook:
+# :doc:`/gallery/modes/hooks_that_fail`.
+#
 # Batch norm and dropout: ``would mutate a captured Tensor``, ``randomness error mode``
 # -------------------------------------------------------------------------------------
 # Batch norm in training mode writes its running statistics, and a transform refuses to

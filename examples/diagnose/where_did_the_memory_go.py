@@ -81,8 +81,7 @@ assert saved(losses, model).nodes == 0
 # ``backward()``, it still holds all their nodes: the GPU's memory stays as it is, and
 # the RAM grows from step to step. The second number below counts the nodes. The same
 # holds for whatever outlives the batch: a dictionary of metrics, a moving average of
-# the loss, a replay buffer, ``self.last_output``, the hidden state of an RNN, which you
-# detach between the batches.
+# the loss, a replay buffer, ``self.last_output``.
 def epoch(*, train, add):
     total = 0
     for _ in range(10):
@@ -107,8 +106,42 @@ assert sums[True, "loss"][1] > 200
 assert sums[False, "item()"] == sums[True, "item()"] == (0, 0)
 
 # %%
+# GRU or LSTM in a loop: the hidden state keeps all earlier steps, memory grows
+# -----------------------------------------------------------------------------
+# ``output, hidden = gru(x, hidden)`` makes a state whose graph contains all earlier
+# steps, with what they have saved. Nothing is freed as long as the last ``hidden``
+# lives, and without a ``backward()`` nothing ever is. For inference, generation or a
+# rollout, put ``no_grad()`` or ``inference_mode()`` around the loop: ``eval()`` alone
+# does not help. For training, call ``backward()`` after a window of steps, and go on
+# with ``hidden.detach()`` (for an LSTM both tensors):
+# :doc:`/gallery/recipes/truncated_bptt`. The same holds for each variable that a loop
+# computes from its last value: a position that a physics model moves on, a generated
+# image, ``state = model(state)``.
+gru, step = nn.GRU(64, 64), torch.randn(1, 8, 64)
+
+
+def of_each_step(way):
+    hidden, held = torch.zeros(1, 8, 64), []
+    for _ in range(4):
+        with torch.set_grad_enabled(way != "no_grad()"):
+            _, hidden = gru(step, hidden)
+        if way == "detach()":
+            hidden.mean().backward()
+            hidden = hidden.detach()
+        held.append(saved(hidden, gru).bytes // 1024)
+    return held
+
+
+for way in ("kept", "no_grad()", "detach()"):
+    print(f"{way:10}", *of_each_step(way))
+first, *_, last = of_each_step("kept")
+assert last > 3 * first > 0
+assert of_each_step("no_grad()") == of_each_step("detach()") == [0] * 4
+assert gru.weight_hh_l0.grad is not None
+
+# %%
 # Memory grows in each iteration and is not freed: reset the state of the network
-# --------------------------------------------------------------------------------
+# -------------------------------------------------------------------------------
 # The loop keeps nothing, but a module does: the membrane potential of a spiking
 # neuron, a trace, a memory, a cache, the output that a hook has recorded. With each
 # batch its graph becomes longer, and all earlier batches stay. Reset the state after

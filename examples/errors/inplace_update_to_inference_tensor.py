@@ -131,6 +131,59 @@ assert not norm.num_batches_tracked.is_inference()
 assert not any(p.is_inference() for p in norm.parameters())
 
 # %%
+# ``torch.compile``, CUDA graphs, a cache: the first call ran under inference_mode()
+# ----------------------------------------------------------------------------------
+# Then whatever that call creates and keeps is an inference tensor for ever: a key-value
+# cache, a mask, the static inputs of a backend of your own, what PyTorch allocates
+# while it captures a CUDA graph. The next call in another mode writes to it and raises,
+# often far from the cause: only if two tests run together, or in the training after a
+# validation.
+#
+# - Make the first call (compile, warm up, capture) outside of ``inference_mode()``, or
+#   use ``no_grad()`` everywhere.
+# - Keep one mode for all calls of this object. If you need both, use two of them.
+# - Between tests, drop the state: ``torch.compiler.reset()`` (the same as
+#   ``torch._dynamo.reset()``) drops what was compiled, but not the attributes of your
+#   modules: build these anew.
+#
+# Reported for CUDA graphs in a custom backend (`issue 166792
+# <https://github.com/pytorch/pytorch/issues/166792>`__); with ``mode="max-autotune"``,
+# training after inference fails, too (`issue 135892
+# <https://github.com/pytorch/pytorch/issues/135892>`__; both not run, without a GPU).
+# The same with a cache, on the CPU:
+
+
+class Cached(torch.nn.Module):
+    def forward(self, x):
+        if not hasattr(self, "cache"):
+            self.cache = torch.zeros_like(x)
+        self.cache.add_(x)
+        return 2 * self.cache
+
+
+def second_call(first, second):
+    module = Cached()
+    with first():
+        module(torch.ones(2))
+    try:
+        with second():
+            return module(torch.ones(2)).tolist()
+    except RuntimeError as error:
+        return str(error)[:32]
+
+
+inference, no_grad, grad = torch.inference_mode, torch.no_grad, torch.enable_grad
+wrong = [second_call(inference, no_grad), second_call(inference, grad)]
+right = [
+    second_call(no_grad, inference),
+    second_call(no_grad, grad),
+    second_call(inference, inference),
+]
+print(wrong, right)
+assert set(wrong) == {"Inplace update to inference tens"}
+assert right == [[4, 4]] * 3
+
+# %%
 # Some changes of an inference tensor raise no error: those through ``data`` or
 # ``detach()``, and those of an optimizer with ``fused=True``. They change the values,
 # and nothing checks what was computed from the old ones.

@@ -230,6 +230,10 @@ limited.weight.grad = None
 # - Without ``output 0 of ...`` it is a leaf or data: the weight of a convolution after
 #   ``step()``, that of an embedding with ``max_norm`` after the next lookup, a buffer,
 #   a mask, the input of the network.
+# - ``Error detected in LinalgVectorNormBackward0``, the warning of anomaly detection,
+#   names the operation that has saved the value: here ``x.norm()``, and ``x /=
+#   x.norm(dim=-1, keepdim=True)`` overwrites it. Write ``x = x / x.norm(...)`` or
+#   ``functional.normalize(x, dim=-1)``: :doc:`/gallery/graph/inplace_modified`.
 # - The versions count the writes since the tensor was made: version 2 in place of 1 is
 #   one write too many.
 def write_item(h):
@@ -247,6 +251,16 @@ writes = {
     "ReLU(inplace=True)": torch.nn.ReLU(inplace=True),
     "no_grad()": write_unrecorded,
 }
+of_norm = x * 2
+loss = of_norm.div_(of_norm.norm(dim=-1, keepdim=True)).sum()
+try:
+    loss.backward()
+except RuntimeError as error:
+    text = str(error)
+else:
+    raise AssertionError("the norm has not saved its input")
+assert "output 0 of Div" in text
+torch.nn.functional.normalize(x * 2, dim=-1).sum().backward()
 named = {}
 for name, write in writes.items():
     # The first has saved its result, the second its input.

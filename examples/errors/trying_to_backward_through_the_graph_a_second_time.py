@@ -131,6 +131,67 @@ for _ in range(2):
     neuron(1.0).sum().backward()
 
 # %%
+# The model caches its input or a table: rotary ``freqs``, GNN; ``.grad`` is then None
+# ------------------------------------------------------------------------------------
+# A module computes a table once, with gradients on, and keeps it:
+# ``self.cached_freqs``, the preprocessed graph of a GNN, the features of the classes, a
+# function under ``lru_cache``. From the second step on, the loss leads into the graph
+# of the first. What to do depends on whether something behind the table is trained:
+#
+# - *Nothing*: keep it without a graph. Compute it under ``no_grad()`` or ``detach()``
+#   it, best as a buffer (``register_buffer``).
+# - *A parameter, or an input that you optimise*, such as learned frequencies or the
+#   edge weights of an attack: compute it in each forward, or clear the cache after each
+#   step. Some caches are on only in ``train()``: there is often an option, such as
+#   ``cached=False``. If you called ``train()`` only for dropout or batch norm, call it
+#   on these modules alone.
+#
+# With ``retain_graph=True`` the error goes away, and the gradient goes to what the
+# table was computed from in the first step: a tensor that you make anew in each step
+# has ``.grad`` None, and a parameter that learns gets a gradient of old values.
+
+
+class Cached(torch.nn.Module):
+    def __init__(self, way):
+        super().__init__()
+        self.layer, self.way, self.table = torch.nn.Linear(2, 2), way, None
+
+    def forward(self, edges):
+        if self.table is None or self.way == "each time":
+            self.table = edges / edges.sum(1, keepdim=True)
+        if self.way == "detach()":
+            self.table = self.table.detach()
+        return self.table @ self.layer(torch.eye(2))
+
+
+def two_steps(way, **options):
+    module, seen = Cached(way), []
+    for _ in range(2):
+        edges = torch.ones(2, 2, requires_grad=True)
+        try:
+            module(edges).square().sum().backward(**options)
+        except RuntimeError as error:
+            seen.append(str(error)[:48])
+        else:
+            seen.append("None" if edges.grad is None else "a gradient")
+    assert module.layer.weight.grad.any()
+    return seen
+
+
+found = {
+    "kept": two_steps("kept"),
+    "retain_graph": two_steps("kept", retain_graph=True),
+    "each time": two_steps("each time"),
+    "detach()": two_steps("detach()"),
+}
+for way, seen in found.items():
+    print(f"{way:14}{seen}")
+assert found["kept"][1].startswith("Trying to backward through the graph a second")
+assert found["retain_graph"] == ["a gradient", "None"]
+assert found["each time"] == ["a gradient"] * 2
+assert found["detach()"] == ["None"] * 2
+
+# %%
 # ``reset_net()`` between two forward passes, and one ``backward()`` after them
 # -----------------------------------------------------------------------------
 # For two inputs that have nothing to do with each other, you may reset between their

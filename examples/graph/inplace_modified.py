@@ -159,6 +159,58 @@ for switch_off in (False, True):  # wrong, right
     assert failed != switch_off
 
 # %%
+# ``x /= x.norm(dim=-1, keepdim=True)``: error detected in LinalgVectorNormBackward0
+# ----------------------------------------------------------------------------------
+# The norm has saved ``x``, and ``/=`` overwrites it. Write ``x = x / x.norm(dim=-1,
+# keepdim=True)``, or ``functional.normalize(x, dim=-1)``. The same with ``std()``,
+# ``max()``, ``amax()`` and ``x *= x``. Features of a frozen encoder, such as those of
+# CLIP, belong under ``no_grad()``: there the form in place is right. If training only
+# begins to fail after you have unfrozen the encoder, look for such a line: before,
+# ``x`` required no gradient.
+
+
+def normalised(way):
+    features = z * 2
+    if way == "/=":
+        features /= features.norm(dim=-1, keepdim=True)
+    if way == "x / x.norm()":
+        features = features / features.norm(dim=-1, keepdim=True)
+    if way == "normalize()":
+        features = functional.normalize(features, dim=-1)
+    if way == "no_grad()":
+        with torch.no_grad():
+            features /= features.norm(dim=-1, keepdim=True)
+        features = features.detach()
+    return features
+
+
+found = {}
+for way in ("/=", "x / x.norm()", "normalize()", "no_grad()"):
+    z.grad = None
+    try:
+        (normalised(way) * (z + 1)).sum().backward()
+    except RuntimeError as error:
+        found[way] = str(error).split("]], ")[1].split(";")[0]
+    else:
+        found[way] = z.grad.tolist()
+    print(f"{way:13}", found[way])
+assert "is at version 1" in found["/="]
+torch.testing.assert_close(found["x / x.norm()"], found["normalize()"])
+constant = functional.normalize(z.detach(), dim=-1)
+torch.testing.assert_close(found["no_grad()"], constant.tolist())
+for of in (torch.Tensor.norm, torch.std, torch.max, torch.amax, torch.clone):
+    features, of_frozen = z * 2, z.detach() * 2
+    of_frozen.div_(of(of_frozen))
+    features.mul_(features) if of is torch.clone else features.div_(of(features))
+    try:
+        (features.sum() + of_frozen.sum()).backward()
+    except RuntimeError as error:
+        message = str(error)
+    else:
+        raise AssertionError(f"{of.__name__} has saved nothing")
+    assert "modified by an inplace operation" in message
+
+# %%
 # I change nothing in place, why the error?
 # -----------------------------------------
 # ``optimizer.step()`` does: it writes to the weights. A backward through a forward from

@@ -197,6 +197,46 @@ for function in (OnlyForward, Number, Twice):
         raise AssertionError(f"{function.__name__} was differentiated")
 
 # %%
+# ``it must override the setup_context staticmethod``: vmap, jacrev, torch.func.grad
+# ----------------------------------------------------------------------------------
+# The transforms of ``torch.func`` need ``forward()`` without ``ctx``, and a method
+# ``setup_context(ctx, inputs, output)`` that saves. Under ``vmap``, the class needs
+# ``generate_vmap_rule = True`` or a method ``vmap``, too, and in forward mode
+# (``jacfwd``, ``hessian``) a method ``jvp``. The three errors, each with its cure:
+# :doc:`/reference/errors/must_override_the_setup_context_staticmethod`. Such a function
+# also works everywhere else, and asks ``ctx.needs_input_grad`` as before.
+
+
+class Scale(Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, factor):
+        return x * factor
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, factor = inputs
+        ctx.save_for_backward(x, factor)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, factor = ctx.saved_tensors
+        for_x, for_factor = ctx.needs_input_grad
+        return (
+            gradient * factor if for_x else None,
+            gradient * x if for_factor else None,
+        )
+
+
+x, frozen = torch.ones(2, requires_grad=True), torch.full((2,), 3.0)
+Scale.apply(x, frozen).sum().backward()
+of_each = torch.func.vmap(torch.func.grad(Scale.apply))(x.detach(), frozen)
+print(x.grad, of_each)
+assert x.grad.equal(of_each)
+assert frozen.grad is None
+
+# %%
 # ``backward()`` is not called, and there is no error
 # ---------------------------------------------------
 # It is called if the function ran through ``apply()``, in grad mode, with an input that

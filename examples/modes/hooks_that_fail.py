@@ -391,6 +391,63 @@ assert model.double().weight is weight
 assert model.to("meta").weight is not weight
 
 # %%
+# ``register_full_backward_hook`` under vmap, jacrev: ``setup_context`` is missing
+# --------------------------------------------------------------------------------
+# Remove the hook before the transform, with ``handle.remove()``. A full backward hook
+# or pre-hook puts a function of PyTorch's own around the layer, which ``grad``, ``vjp``
+# and ``jacrev`` refuse: ``must override the setup_context staticmethod``
+# (:doc:`what it means
+# </reference/errors/must_override_the_setup_context_staticmethod>`). It makes no
+# difference whether the layer is frozen, and a deep copy has the hook, too. ``vmap``
+# alone raises nothing, but the hook does not run, not even in a later ``backward()``.
+#
+# In place of the hook, return the activation (``has_aux=True``), and take the gradient
+# of the layer's output as that of zeros that you add to it. A forward hook runs, but a
+# tensor that it stores under ``vmap`` can't be used outside: ``your tensor may have
+# escaped from inside a function being vmapped``.
+from torch.func import grad, jacrev, vmap
+
+network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+rows, ran, stored = torch.randn(4, 2), [], []
+handle = network[0].register_full_backward_hook(lambda *_: ran.append(1))
+try:
+    vmap(jacrev(network))(rows)  # wrong
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a transform ran a full backward hook")
+assert "must override the setup_context staticmethod" in message
+vmap(network)(rows.clone().requires_grad_()).sum().backward()
+assert not ran
+handle.remove()
+print(tuple(vmap(jacrev(network))(rows).shape))  # right
+
+
+def with_zeros(zeros, row):
+    hidden = network[0](row) + zeros
+    return network[1:](hidden).sum(), hidden
+
+
+each = vmap(grad(with_zeros, has_aux=True), in_dims=(None, 0))
+of_output, activations = each(torch.zeros(3), rows)
+expected = network[0](rows)
+expected.retain_grad()
+network[1:](expected).sum().backward()
+torch.testing.assert_close(of_output, expected.grad)
+torch.testing.assert_close(activations, expected)
+
+handle = network[0].register_forward_hook(lambda *args: stored.append(args[2]))
+vmap(network)(rows)
+try:
+    stored[0].sum()
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("a tensor has left vmap")
+print(message.partition(" and this")[0])
+assert "your tensor may have escaped from inside a function being vmapped" in message
+
+# %%
 # A full backward hook and in-place operations
 # --------------------------------------------
 # The hook makes the output of the layer a view, which autograd refuses to change: here

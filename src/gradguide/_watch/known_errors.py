@@ -105,6 +105,7 @@ NAMES = (
     "attempting_to_assign_a_gradient",
     "does_not_have_a_deterministic_implementation",
     "compiled_with_non_empty_donated_buffers",
+    "must_override_the_setup_context_staticmethod",
 )
 """The pages: each name is a part of the error's class and text, with underscores."""
 
