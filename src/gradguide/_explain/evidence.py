@@ -1,7 +1,7 @@
 """Finds the tensors that backward reaches from a loss, and why it misses others."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import is_dead_view, leaf, leaves, nodes, tensors_in
 from gradguide._explain.paths import with_paths
-from gradguide._explain.sharding import UnshardedParameters, sharded_modules
+from gradguide._explain.sharding import Shards, sharded_modules
 from gradguide._explain.threads import Threads
 from gradguide._explain.unchanged import unchanged
 from gradguide._memory import is_zero
@@ -79,13 +79,12 @@ def from_function(
     parameters = _trainable_parameters(model)
     paths = {id(module): path for path, module in model.named_modules()}
     with unchanged(model) as snapshot:
-        unsharded = UnshardedParameters(model, parameters)
-        tape = _FunctionTape(parameters, snapshot.copy_before_write, unsharded)
+        tape = _FunctionTape(model, parameters, snapshot.copy_before_write)
         with eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
-        graph.identify(unsharded, parameters)
+        graph.identify(tape.unsharded)
         known = [*parameters, *model.parameters()]
         leaves_made = {
             id(leaf) for ref in tape.uses.leaves_made if (leaf := ref()) is not None
@@ -126,29 +125,37 @@ def from_function(
 
 
 class _FunctionTape(Tape):
-    """Follows the parameters of a model, which are known before the function runs."""
+    """Follows the parameters of a model, which are known before the function runs.
+
+    Attributes:
+        bits: The bit of each parameter, by its ``id``.
+        unsharded: The parameters that FSDP2 has replaced, by the ``id`` of what is in
+            their place.
+    """
 
     def __init__(
         self,
+        model: nn.Module,
         parameters: list[nn.Parameter],
         copy_before_write: Callable[[Tensor], None],
-        unsharded: UnshardedParameters,
     ) -> None:
         super().__init__()
         self.bits = {id(tensor): self.add_source(tensor) for tensor in parameters}
-        self._all = list(self.bits.values())
+        self.unsharded: dict[int, Tensor] = {}
         self._copy_before_write = copy_before_write
-        self._unsharded = unsharded
+        self._shards = Shards()
+        self._shards.note(model)
 
     def before_write(self, tensor: Tensor) -> None:
         self._copy_before_write(tensor)
 
     def find_source(self, tensor: Tensor, origins: Origins) -> int:  # noqa: ARG002
-        index = self._unsharded.index_of(tensor)
-        if index is None:
-            return 0
-        self.add_alias(tensor, self._all[index])
-        return self._all[index]
+        sharded = self._shards.behind(tensor)
+        bit = self.bits.get(id(sharded), 0)
+        if bit:
+            self.add_alias(tensor, bit)
+            self.unsharded[id(tensor)] = sharded
+        return bit
 
 
 _CHECKPOINT = "CheckpointFunctionBackward"
@@ -184,14 +191,12 @@ class _Graph:
         while self._nodes:
             self._nodes.pop()
 
-    def identify(
-        self, unsharded: UnshardedParameters, parameters: list[nn.Parameter]
-    ) -> None:
+    def identify(self, unsharded: Mapping[int, Tensor]) -> None:
         """Replace unsharded leaves by the sharded parameters that they belong to."""
-        for key, place in unsharded.index_by_id.items():
+        for key, parameter in unsharded.items():
             if self.leaves.pop(key, None) is not None:
-                self.leaves[id(parameters[place])] = parameters[place]
-                self.reached_unsharded.add(id(parameters[place]))
+                self.leaves[id(parameter)] = parameter
+                self.reached_unsharded.add(id(parameter))
 
     def unregistered(self, parameters: Iterable[Tensor]) -> list[Tensor]:
         """Return the leaves that are not parameters."""

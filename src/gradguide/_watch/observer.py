@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
+from gradguide._explain.sharding import Shards
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
 from gradguide._origins.values import Origins
@@ -33,7 +34,6 @@ from gradguide._watch.internals import (
 from gradguide._watch.ledger import Ledger
 from gradguide._watch.roots import Roots
 from gradguide._watch.scaling import SCALES, Scaling
-from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
 from gradguide._watch.terms import Terms
 
