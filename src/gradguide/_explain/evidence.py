@@ -3,7 +3,8 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,39 +17,27 @@ from gradguide._explain.threads import Threads
 from gradguide._explain.unchanged import unchanged
 from gradguide._memory import is_zero
 from gradguide._origins.tape import Tape
+from gradguide._origins.uses import Verdict
 from gradguide._origins.values import Origins, merged
-from gradguide._origins.where import written
 from gradguide._saved import require_tensors
 
 
-class Unreached(NamedTuple):
-    """The verdict on a parameter that backward does not reach."""
-
-    verdict: str
-    why: str = ""
-    where: str = ""
-
-
+@dataclass
 class Evidence:
-    """The facts that a loss shows about tensors, which are keyed by their ``id``.
+    """The facts that a loss shows about tensors.
 
-    ``unreached`` are parameters that backward does not reach, with the reason.
-    ``unregistered`` are leaves that it reaches and that are no parameters, with a path.
-    ``updated`` are names of tensors that the forward changed; None without a run.
-    ``zero`` are parameters whose gradient is zero.
+    Attributes:
+        unreached: The verdicts on parameters that backward does not reach, by ``id``.
+        unregistered: The leaves that it reaches and that are no parameters, and before
+            each its path.
+        updated: The names of tensors that the forward changed; None without a run.
+        zero: The ids of parameters whose gradient is zero.
     """
 
-    def __init__(
-        self,
-        unreached: dict[int, Unreached] | None = None,
-        unregistered: list[tuple[str, Tensor]] | None = None,
-        updated: set[str] | None = None,
-    ) -> None:
-        """Set the evidence of a graph; a backward fills in ``zero``."""
-        self.unreached = unreached or {}
-        self.unregistered = unregistered or []
-        self.updated = updated
-        self.zero: set[int] = set()
+    unreached: dict[int, Verdict] = field(default_factory=dict)
+    unregistered: list[tuple[str, Tensor]] = field(default_factory=list)
+    updated: set[str] | None = None
+    zero: set[int] = field(default_factory=set)
 
 
 def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
@@ -62,10 +51,10 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
         if id(parameter) not in graph.leaves:
             hidden = _CHECKPOINT in graph.kinds
             evidence.unreached[id(parameter)] = (
-                Unreached("unknown", "reentrant checkpoint") if hidden else _UNREACHED
+                Verdict("unknown", "reentrant checkpoint") if hidden else _UNREACHED
             )
         elif id(parameter) in graph.compiled:
-            evidence.unreached[id(parameter)] = Unreached("unknown", _COMPILED)
+            evidence.unreached[id(parameter)] = Verdict("unknown", _COMPILED)
     if gradients:
         graph.backward(parameters, evidence)
     return evidence
@@ -77,7 +66,6 @@ def from_function(
     """Run a function once, and find why backward does not reach parameters."""
     _require_shapes(model)
     parameters = _trainable_parameters(model)
-    paths = {id(module): path for path, module in model.named_modules()}
     with unchanged(model) as snapshot:
         tape = _FunctionTape(model, parameters, snapshot.copy_before_write)
         with eager(), Threads(model) as threads, tape:
@@ -110,12 +98,7 @@ def from_function(
             if id(parameter) not in graph.leaves:
                 verdict = tape.uses.verdict(tape.bits[id(parameter)], reached, copies)
                 doubtful = threads.seen and verdict.verdict == "unused"
-                where = written(verdict.where, paths)
-                evidence.unreached[id(parameter)] = (
-                    _THREADS
-                    if doubtful
-                    else Unreached(verdict.verdict, verdict.why, where)
-                )
+                evidence.unreached[id(parameter)] = _THREADS if doubtful else verdict
         if gradients:
             graph.backward(parameters, evidence)
         del loss
@@ -161,9 +144,9 @@ class _FunctionTape(Tape):
 _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
 _COMPILED = "torch.compile; pass the function to learn more"
-_SHARDED = Unreached("unknown", "FSDP2; pass the function to learn more")
-_THREADS = Unreached("unknown", "the function runs code in other threads")
-_UNREACHED = Unreached(
+_SHARDED = Verdict("unknown", "FSDP2; pass the function to learn more")
+_THREADS = Verdict("unknown", "the function runs code in other threads")
+_UNREACHED = Verdict(
     "unreached", "backward does not reach it; pass the function to learn why"
 )
 
@@ -293,7 +276,7 @@ def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
         if why := hides_operations(module):
             for parameter in module.parameters():
                 if id(parameter) in evidence.unreached:
-                    evidence.unreached[id(parameter)] = Unreached("unknown", why)
+                    evidence.unreached[id(parameter)] = Verdict("unknown", why)
 
 
 def hides_operations(module: nn.Module) -> str:

@@ -138,12 +138,12 @@ class _Rows:
     # What becomes of them
 
     def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
-        judgement = self._judge.judge(tensor, self._ledger.of(tensor))
-        return (NormalRow if judgement.is_normal else Row)(
+        found = self._judge.judge(tensor, self._ledger.of(tensor))
+        return (NormalRow if found.is_normal else Row)(
             name,
-            judgement.verdict,
-            judgement.why,
-            written(judgement.where, self._paths),
+            found.verdict,
+            found.why,
+            written(found.where, self._paths),
             0 if is_lazy(tensor) else tensor.numel(),
             kind,
         )
