@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from types import FrameType, TracebackType
+from traceback import walk_tb
 from typing import NoReturn
 
 from gradguide._report.report import Report
@@ -29,7 +29,6 @@ WAIT = 60.0
 """The seconds after which the command says that it still waits for a backward."""
 
 INTERRUPTED = 130
-USAGE = 2
 
 
 def main() -> NoReturn:
@@ -141,7 +140,8 @@ class _Session:
         self.observer.failed = isinstance(error, Exception)
         self.observer.ended = error is None or isinstance(error, SystemExit)
         trace = error.__traceback__ if error is not None else None
-        found, said = end_of(self.observer, _frame_of(trace))
+        frames = [frame for frame, _ in walk_tb(trace)]
+        found, said = end_of(self.observer, frames[-1] if frames else None)
         address = page_of(error)
         known = [f"The error is explained here: {address}"] if address else []
         if self._is_enough and not Report(found).problems:
@@ -242,12 +242,6 @@ def _time_of_other_processes() -> float:
     """Return the processor time of the processes that this one has started."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-def _frame_of(trace: TracebackType | None) -> FrameType | None:
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace.tb_frame if trace is not None else None
 
 
 def _text(report: Report) -> str:
