@@ -81,7 +81,7 @@ FAULTS = (
         Replace(JUDGE, "record.returns > 1", "record.returns > 9")),
     missed("never cleared", "gradients may stay for ever",
         "never_cleared/one_of_two_optimizers", "Expected(verdict='never cleared'",
-        Replace(ROWS, "in self._seen.steps.leftovers.never_cleared():", "in []:")),
+        Replace(ROWS, "if one.is_never_cleared:", "if False:")),
     missed("a step that never ran", "the end of a script is overlooked",
         "never_stepped/accumulation_never_full", "Expected(verdict='not in optimizer'",
         Replace(COMMAND, "error is None or isinstance(error, SystemExit)", "False")),
@@ -122,7 +122,8 @@ FAULTS = (
     fault("a remark that is missing", "a rate that falls too early is overlooked",
         pytest("tests/watch/test_watch.py::"
             "test_a_rate_that_falls_too_early_is_named"), "assert",
-        Replace("src/gradguide/_watch/rates.py", "rate > TINY * largest", "True")),
+        Replace("src/gradguide/_watch/stepped.py",
+            "rate <= TINY * largest", "False")),
     missed("unregistered", "the line that uses a new tensor is not told",
         "orphan/made_in_forward", "Expected(verdict='unregistered'",
         Replace(JUDGE, 'return Verdict("unregistered", why, record.read)',

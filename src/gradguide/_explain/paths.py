@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gradguide._alive import Alive, alive
 from gradguide._autograd import shape_of
+from gradguide._explain.optimizer import held_by
 
 
 def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tensor]]:
@@ -30,12 +31,7 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
 
 def _second_networks(process: Alive) -> set[int]:
     """Return the ids of the parameters of modules that some optimizer holds."""
-    held = {
-        id(tensor)
-        for optimizer in process.optimizers
-        for group in optimizer.param_groups
-        for tensor in group["params"]
-    }
+    held = {id(held.tensor) for one in process.optimizers for held in held_by(one)}
     modules = process.modules
     return held & {id(p) for m in modules for p in m.parameters(recurse=False)}
 

@@ -170,7 +170,7 @@ class _Session:
 
     def _said(self) -> list[str]:
         seen = self.observer
-        if seen.backwards.count or seen.steps.counts:
+        if seen.backwards.count or seen.steps.count:
             return [self._iterations.summary()]
         said = "The script ended without a backward"
         if seen.saw_threads:
@@ -185,7 +185,7 @@ class _Session:
     def _wait(self) -> None:
         minutes = 0
         while not self._ended.wait(WAIT):
-            if self.observer.backwards.count or self.observer.steps.counts:
+            if self.observer.backwards.count or self.observer.steps.count:
                 return
             minutes += 1
             with suppress(OSError, ValueError):

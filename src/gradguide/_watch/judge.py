@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from gradguide._alive import Alive
 from gradguide._explain.evidence import hides_operations
+from gradguide._explain.optimizer import held_by
 from gradguide._memory import local, pieces
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
-from gradguide._watch.ledger import Record, held_by
+from gradguide._watch.ledger import Record
 from gradguide._watch.misspelt import misspelt_around, misspelt_in
 from gradguide._watch.observer import Observer
 from gradguide._watch.sources import source_of
@@ -107,7 +108,7 @@ class Judge:
             return Verdict("moves", "frozen, but written by hand", record.written)
         if tensor.grad is not None:
             return Verdict("frozen", "stale .grad")
-        if not self._seen.steps.counts:
+        if not self._seen.steps.count:
             return Verdict("frozen")
         source = source_of(tensor, self._seen, self._name_of)
         why = f"copied from {source}, and not changed since" if source else ""
@@ -186,7 +187,7 @@ class Judge:
         return Verdict("frozen", why, reason.where)
 
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:
-        if not self._seen.backwards.count and not self._seen.steps.counts:
+        if not self._seen.backwards.count and not self._seen.steps.count:
             return Verdict("unknown", "no backward has run")
         if self._steps_alone:
             return Verdict("unused", "step() ran, but no backward() before it")
@@ -208,7 +209,7 @@ class Judge:
 
     def _steps_without_gradients(self) -> bool:
         """Whether steps ran, but nothing gave any tensor a gradient."""
-        if self._seen.backwards.count or not self._seen.steps.counts:
+        if self._seen.backwards.count or not self._seen.steps.count:
             return False
         return not any(record.has_gradient for _, record in self._ledger)
 

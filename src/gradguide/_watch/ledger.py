@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from gradguide._memory import has_memory, is_zero, local, pieces
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from torch import Tensor
-    from torch.optim import Optimizer
 
     from gradguide._origins.where import Place
 
@@ -201,24 +200,3 @@ class Ledger:
         """Forget what was written by hand so far, as when a checkpoint was loaded."""
         for _, record in self:
             record.before, record.by_hand = None, False
-
-
-class Held(NamedTuple):
-    """A tensor that an optimizer holds, its name there, and its group."""
-
-    tensor: Tensor
-    name: str
-    group: dict[str, Any]
-
-
-def held_by(optimizer: Optimizer) -> Iterator[Held]:
-    """Yield the tensors in the groups of an optimizer."""
-    for group in optimizer.param_groups:
-        tensors: list[Tensor] = list(group["params"])
-        names = group.get("param_names")
-        name = str(group.get("name", ""))
-        for index, tensor in enumerate(tensors):
-            if isinstance(names, (list, tuple)) and len(names) == len(tensors):
-                yield Held(tensor, str(names[index]), group)
-            else:
-                yield Held(tensor, name if len(tensors) == 1 else "", group)

@@ -119,7 +119,7 @@ class Observer(Tape):
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or two backwards where no step is to be expected."""
-        if self.steps.counts:
+        if self.steps.count:
             return True
         has_more = self.backwards.count > 1 and not self.backwards.failures
         return (by_hand or self.ended) and has_more and not self.failed
@@ -230,15 +230,14 @@ class Observer(Tape):
             self._in_backward = False
         with self._noting():
             with unseen():
-                self.steps.leftovers.after_backward()
-                self.steps.zeroed.after_backward(one for one, _ in self.ledger)
+                self.steps.after_backward()
             self.backwards.end(roots)
             self.after_backward()
         return result
 
     def _backward_begins(self, roots: list[Tensor]) -> None:
         with unseen():
-            self.steps.leftovers.before_backward()
+            self.steps.before_backward()
         self.terms.before_backward(roots)
         self.backwards.begin(roots)
 
@@ -271,7 +270,7 @@ class Observer(Tape):
     def step_begins(self, optimizer: Optimizer) -> bool:
         """Note that a step begins; return whether it is part of another of its own."""
         with unseen():
-            is_first = id(optimizer) not in self.steps.counts
+            is_first = id(optimizer) not in self.steps.optimizers
             if is_first and not self.roots.knows(optimizer):
                 self.roots.look_for_names()
             self.backwards.before_step(id(optimizer))

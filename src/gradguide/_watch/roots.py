@@ -9,7 +9,8 @@ from weakref import ref
 from torch import Tensor, nn
 
 from gradguide._alive import alive
-from gradguide._watch.ledger import Ledger, held_by
+from gradguide._explain.optimizer import held_by
+from gradguide._watch.ledger import Ledger
 from gradguide._watch.modes import Modes
 from gradguide._watch.names import Names, outermost
 

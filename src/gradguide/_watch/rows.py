@@ -190,10 +190,11 @@ class _Rows:
 
     def _never_cleared(self) -> Iterator[Row]:
         """Yield the optimizers whose steps apply old gradients again."""
-        for one in self._seen.steps.leftovers.never_cleared():
-            why = "no zero_grad() between its steps: each applies the old gradients too"
-            where = written(one.where, self._paths)
-            yield Row(one.name, "never cleared", why, where, 0, "run")
+        why = "no zero_grad() between its steps: each applies the old gradients too"
+        for one in self._seen.steps.optimizers.values():
+            if one.is_never_cleared:
+                where = written(one.where, self._paths)
+                yield Row(one.name, "never cleared", why, where, 0, "run")
 
     def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
         """Say that nothing trains, if no parameter moved by its gradient."""

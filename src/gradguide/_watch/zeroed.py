@@ -8,10 +8,10 @@ from weakref import ref
 import torch
 from torch import Tensor
 
+from gradguide._explain.optimizer import held_by
 from gradguide._memory import has_memory
 from gradguide._origins.values import address_of
 from gradguide._origins.where import Place, line_here
-from gradguide._watch.ledger import held_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
