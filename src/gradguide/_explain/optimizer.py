@@ -106,18 +106,13 @@ def rehearse(
     for tensor in tensors:
         if tensor in optimizer.state:
             state = deepcopy(optimizer.state[tensor])
-            if dtype is not None:
-                state = {
-                    name: value.to(dtype)
-                    if isinstance(value, Tensor) and value.dtype == tensor.dtype
-                    else value
-                    for name, value in state.items()
-                }
+            for name, value in state.items():
+                if isinstance(value, Tensor) and value.dtype == tensor.dtype:
+                    state[name] = value.to(dtype or value.dtype)
             twin.state[copies[id(tensor)]] = state
     twin.param_groups = [
-        {**group, "params": [copies[key] for key in keys if key in copies]}
+        {**group, "params": [copies[id(p)] for p in group["params"] if id(p) in copies]}
         for group in optimizer.param_groups
-        for keys in [map(id, group["params"])]
     ]
     try:
         _without_hooks(kind.step)(twin)

@@ -75,11 +75,10 @@ class Flow:
     ) -> None:
         """Note that ``targets`` were computed from ``reads``."""
         for target in targets:
-            if not in_place and name != "detach_":
-                if any(target is read.tensor for read in reads):
-                    continue  # it returned its own input, as x.to(x.dtype) does
-                if not reads:
-                    continue
+            is_new = not in_place and name != "detach_"
+            # An operation may return its own input, as x.to(x.dtype) does.
+            if is_new and (not reads or any(target is read.tensor for read in reads)):
+                continue
             is_detour = in_place and self.values.is_in_source(target)
             causes = [
                 self._cause(name, read, target, in_place=in_place) for read in reads
@@ -181,10 +180,10 @@ class Flow:
         return origins, 0
 
     def _by_graph(self, tensor: Tensor) -> tuple[Origins, int] | None:
-        known = [self.values.of(leaf) for leaf in leaves(nodes([tensor]))]
         mask = 0
-        for entry in known:
-            mask |= entry[1] if entry else 0
+        for leaf in leaves(nodes([tensor])):
+            known = self.values.of(leaf)
+            mask |= known[1] if known else 0
         if not mask:
             return None
         origins = {UNCUT: mask}

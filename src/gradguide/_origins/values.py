@@ -147,13 +147,11 @@ class Values:
 
     def in_memory(self, tensor: Tensor) -> Origins | None:
         """Return the origins of what another tensor put into this memory, or None."""
-        memory = self._put.get(address_of(tensor))
-        return memory.origins if memory and not _is_gone(memory.storage) else None
+        return _origins_at(address_of(tensor), self._put)
 
     def written(self, address: int) -> Origins | None:
         """Return the origins of what was written at an address, or None."""
-        memory = self._written.get(address)
-        return memory.origins if memory and not _is_gone(memory.storage) else None
+        return _origins_at(address, self._written)
 
     def is_in_source(self, tensor: Tensor) -> bool:
         """Whether a tensor is a source or shares memory with one."""
@@ -234,6 +232,11 @@ def covers_its_memory(tensor: Tensor) -> bool:
 def _weak(tensor: Tensor) -> StorageWeakRef:
     # An address alone may belong to another storage later.
     return StorageWeakRef(pieces(tensor)[0])  # type: ignore[no-untyped-call]
+
+
+def _origins_at(address: int, memories: Mapping[int, _Memory]) -> Origins | None:
+    memory = memories.get(address)
+    return memory.origins if memory and not _is_gone(memory.storage) else None
 
 
 def _is_gone(memory: StorageWeakRef) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,12 +45,7 @@ def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
 
 def _count(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
     """Count the rows of each kind in each module."""
-    count: dict[tuple[str, str], int] = {}
-    for row in rows:
-        for prefix in _prefixes(row.name):
-            key = (row.kind, prefix)
-            count[key] = count.get(key, 0) + 1
-    return count
+    return Counter((row.kind, prefix) for row in rows for prefix in _prefixes(row.name))
 
 
 def _star(

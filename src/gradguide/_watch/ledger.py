@@ -141,7 +141,7 @@ class Ledger:
                 ):
                     yield other, record
 
-    def note_copies(self, tensors: Iterable[Tensor]) -> None:
+    def note_own_gradients(self, tensors: Iterable[Tensor]) -> None:
         """Note tensors that the script assigned to a ``.grad``, or copied into."""
         self._own_gradients |= {id(tensor): ref(tensor) for tensor in tensors}
 

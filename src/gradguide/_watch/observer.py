@@ -91,8 +91,7 @@ class Observer(Tape):
         self.thread = threading.get_ident()
         self._in_backward = False
         self._shards = Shards()
-        self._stance = ExitStack()
-        self._has_stance = False
+        self._stance: ExitStack | None = None
 
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
@@ -114,8 +113,9 @@ class Observer(Tape):
         after_steps = self.hooks.remove()
         if not leave(self) or after_steps:  # a mode can't be left in a call of it
             leave_later(self, self.thread, after_steps)
-        self._stance.close()
-        self._has_stance = False
+        if self._stance is not None:
+            self._stance.close()
+            self._stance = None
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or two backwards where no step is to be expected."""
@@ -136,16 +136,15 @@ class Observer(Tape):
         """Run an operation, and note where its results come from."""
         if self.is_over or self.hooks.is_of_step(func):
             return func(*args, **(kwargs or {}))
-        if not self._has_stance and "torch._dynamo" in sys.modules:
-            self._has_stance = True
-            self._stance.enter_context(eager())
+        if self._stance is None and "torch._dynamo" in sys.modules:
+            self._stance = eager()
         if func in SCALES:
             with self._noting():
                 self.scaling.note(func, args)
         if func in _COPIES or func == _SET_GRAD:
             with self._noting():
                 copied = args[:1] if func in _COPIES else args[1:]
-                self.ledger.note_copies(tensors_in(copied))
+                self.ledger.note_own_gradients(tensors_in(copied))
                 if func is Tensor.copy_:
                     self.ledger.note_copy(*tensors_in(args[:2]))
         if func is torch.autograd.grad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from torch import Tensor, nn
@@ -65,13 +66,13 @@ class _Rows:
         """Return the modules to report, with their names."""
         roots = self._seen.roots.alive(self._modules)
         self._seen.roots.names.look_for(roots, None)
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         named = []
         for module in roots:
             if not list(module.parameters()) and not list(module.buffers()):
                 continue
             name = self._seen.roots.names.get(module) or type(module).__name__
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] += 1
             named.append(
                 (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
             )
