@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Layout(NamedTuple):
     """The centre of each part, and the points at which each line bends.
 
-    The key of a line are the indices of the user and of the used part.
+    The key of a line is the pair of the indices of its user and of the used part.
     """
 
     places: list[tuple[float, float]]

@@ -131,7 +131,7 @@ FAULTS = (
     missed("frozen, and never updated", "a copy that is not updated looks like another",
         "remarks/average_forgets_the_head", "Expected(verdict='frozen'",
         Replace("src/gradguide/_watch/sources.py",
-            "mask |= origin if copy() is tensor else 0", "pass")),
+            "mask |= origin if copy is tensor else 0", "pass")),
     missed("frozen after DDP", "DDP is not asked what it waits for",
         "frozen_after_ddp/all_biases", "Expected(verdict='frozen after DDP'",
         Replace("src/gradguide/_watch/wrappers.py",

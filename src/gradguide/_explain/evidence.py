@@ -91,8 +91,8 @@ def from_function(
         reached = merged(tape.origins(root) for root in graph.roots)
         copies = [
             (mask, cause)
-            for copy, mask, cause in tape.flow.copies
-            if (tensor := copy()) is not None and id(tensor) in graph.leaves
+            for copy, mask, cause in tape.flow.copies()
+            if id(copy) in graph.leaves
         ]
         for parameter in parameters:
             if id(parameter) not in graph.leaves:

@@ -1,6 +1,6 @@
 """Follows the data of sources from the inputs of operations to their results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from weakref import ref
 
@@ -38,8 +38,6 @@ class Flow:
 
     Attributes:
         values: The origins of tensors and of memory.
-        copies: The parameters that ``copy.deepcopy`` made of sources, with the mask of
-            these and the cause.
     """
 
     def __init__(
@@ -47,7 +45,7 @@ class Flow:
     ) -> None:
         """Know no source yet; ``find_source`` returns the bit of a new leaf, or 0."""
         self.values = Values()
-        self.copies: list[tuple[ref[Tensor], int, Cause]] = []
+        self._copies: list[tuple[ref[Tensor], int, Cause]] = []
         self._blame = blame
         self._uses = uses
         self._find_source = find_source
@@ -119,6 +117,16 @@ class Flow:
             if address_of(tensor) not in shared:
                 self.values.forget(tensor)
 
+    def copies(self) -> Iterator[tuple[Tensor, int, Cause]]:
+        """Yield the parameters that ``copy.deepcopy`` made of sources.
+
+        Each comes with the mask of its sources, and the cause.
+        """
+        for copy, mask, cause in self._copies:
+            tensor = copy()
+            if tensor is not None:
+                yield tensor, mask, cause
+
     def comes_from(self, tensor: Tensor, inputs: list[Tensor]) -> bool:
         """Whether all data of a tensor comes from sources behind some inputs."""
         mask = mask_of(merged(self.origins(one) for one in inputs))
@@ -161,8 +169,8 @@ class Flow:
         if shared and isinstance(tensor, nn.Parameter):
             copied = {way.cut for way in shared if way.cut and way.cut.why == COPY}
             if copied:
-                alive = [copy for copy in self.copies if copy[0]() is not None]
-                self.copies = [*alive, (ref(tensor), mask_of(shared), copied.pop())]
+                alive = [copy for copy in self._copies if copy[0]() is not None]
+                self._copies = [*alive, (ref(tensor), mask_of(shared), copied.pop())]
             else:
                 cause = Cause("nn.Parameter()", here())
                 origins = through(shared, cause)

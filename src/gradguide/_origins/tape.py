@@ -90,7 +90,7 @@ class Tape(TorchFunctionMode):
 
     def is_copy(self, tensor: Tensor) -> bool:
         """Whether ``copy.deepcopy`` made a parameter of a source."""
-        return any(copy() is tensor for copy, _, _ in self.flow.copies)
+        return any(copy is tensor for copy, _, _ in self.flow.copies())
 
     def __torch_function__(
         self,

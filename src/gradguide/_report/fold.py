@@ -23,7 +23,7 @@ class Line(NamedTuple):
 def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
     """Return the lines for some rows, in the order in which each group begins.
 
-    A group are the rows with the same kind, verdict, reason and line. A module whose
+    The rows of a group have the same kind, verdict, reason and line. A module whose
     rows of a kind are all in one group is written ``module.*``; names that differ in
     one number are written ``{0-31}``. If the rows are a part of a report, ``whole`` is
     that report.

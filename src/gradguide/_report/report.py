@@ -1,4 +1,4 @@
-"""Defines the report of ``explain``."""
+"""Defines the report of ``explain`` and of ``watch``."""
 
 from __future__ import annotations
 

@@ -33,12 +33,13 @@ INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command with the arguments of the process; end the process."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     is_module = options.module is not None
     given = options.module if is_module else options.script
     if not given:
         what = "the module: -m package.module" if is_module else "the script: train.py"
-        _parser().error(f"give {what}")
+        parser.error(f"give {what}")
     try:
         script = Script(given[0], given[1:], is_module=is_module)
     except ScriptError as error:

@@ -51,10 +51,12 @@ class Judge:
         self._trains_no_module = self._names.keys().isdisjoint(
             self._held.keys() | stepped
         ) and any(record.nonzero for record in stepped.values())
-        self._trained: dict[int, Tensor] = {}
-        for tensor, record in self._ledger:
-            if record.trained:
-                self._trained |= {p.data_ptr(): tensor for p in pieces(tensor)}
+        self._trained = {
+            piece.data_ptr(): tensor
+            for tensor, record in self._ledger
+            if record.trained
+            for piece in pieces(tensor)
+        }
 
     def has_iterated(self) -> bool:
         """Whether a step ran or, without optimizers, an update by hand could."""
@@ -224,10 +226,8 @@ class Judge:
         """Return the sources whose copies got gradients."""
         return [
             (mask, cause)
-            for copy, mask, cause in self._seen.flow.copies
-            if (tensor := copy()) is not None
-            and (record := self._ledger.get(tensor))
-            and record.nonzero
+            for copy, mask, cause in self._seen.flow.copies()
+            if (record := self._ledger.get(copy)) and record.nonzero
         ]
 
     def _is_hidden(self, tensor: Tensor) -> bool:

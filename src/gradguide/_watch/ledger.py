@@ -81,7 +81,7 @@ class Record:
     def note_holder(self, optimizer: int) -> None:
         """Note the optimizer, given by its id, that steps with it."""
         if self.holder not in (0, optimizer):
-            self.is_shared = self.is_shared or self.other == optimizer
+            self.is_shared |= self.other == optimizer
             self.other = self.holder
         self.holder = optimizer
 
@@ -90,7 +90,7 @@ class Record:
         if grad is not None:
             self.has_gradient = True
             self.latest = not is_zero(grad)
-            self.nonzero = self.nonzero or self.latest
+            self.nonzero |= self.latest
 
 
 class Ledger:
@@ -172,7 +172,7 @@ class Ledger:
         """Look which tensors have a gradient after a backward."""
         for tensor, record in self:
             if not record.trained and tensor.is_leaf:
-                record.required_grad = record.required_grad or tensor.requires_grad
+                record.required_grad |= tensor.requires_grad
                 record.note_gradient(tensor.grad)
 
     def compare(self) -> None:
@@ -185,8 +185,8 @@ class Ledger:
         before, record.before = record.before, None
         if before is not None and has_changed(tensor, before):
             trains = record.nonzero and record.required_grad
-            record.trained = record.trained or trains
-            record.by_hand = record.by_hand or not trains
+            record.trained |= trains
+            record.by_hand |= not trains
 
     def note_return(self, tensor: Tensor, record: Record) -> None:
         """Note whether a step begins with the values from before the first one."""

@@ -103,11 +103,8 @@ class Observer(Tape):
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
-        try:
-            with unseen():
-                self.ledger.compare()
-        except Exception as error:  # noqa: BLE001
-            self.on_trouble(error)
+        with self.noting(), unseen():
+            self.ledger.compare()
         self.is_over = True
         _observing.discard(self)
         after_steps = self.hooks.remove()
@@ -139,10 +136,10 @@ class Observer(Tape):
         if self._stance is None and "torch._dynamo" in sys.modules:
             self._stance = eager()
         if func in SCALES:
-            with self._noting():
+            with self.noting():
                 self.scaling.note(func, args)
         if func in _COPIES or func == _SET_GRAD:
-            with self._noting():
+            with self.noting():
                 copied = args[:1] if func in _COPIES else args[1:]
                 self.ledger.note_own_gradients(tensors_in(copied))
                 if func is Tensor.copy_:
@@ -150,11 +147,11 @@ class Observer(Tape):
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
-            with self._noting():
+            with self.noting():
                 self._backward_begins(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
-            with self._noting():
+            with self.noting():
                 skipped = skipped_optimizer()
                 if skipped is not None:
                     with unseen():
@@ -163,7 +160,7 @@ class Observer(Tape):
         return result
 
     @contextmanager
-    def _noting(self) -> Iterator[None]:
+    def noting(self) -> Iterator[None]:
         """Keep an error of this package from the run that is observed."""
         try:
             yield
@@ -216,18 +213,18 @@ class Observer(Tape):
         if self._in_backward or func is not Tensor.backward:
             return func(*args, **kwargs)
         roots = list(args[:1])
-        with self._noting():
+        with self.noting():
             self._backward_begins(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            with self._noting():
+            with self.noting():
                 self.backwards.fail(roots, error)
             raise
         finally:
             self._in_backward = False
-        with self._noting():
+        with self.noting():
             with unseen():
                 self.steps.after_backward()
             self.backwards.end(roots)
@@ -248,10 +245,10 @@ class Observer(Tape):
         roots = list(tensors_in(kwargs.get("outputs", args[:1])))
         records = [(one, self.ledger.get(one)) for one in inputs]
         if not self._in_backward and any(record for _, record in records):
-            with self._noting():
+            with self.noting():
                 self.backwards.begin(roots)
         grads = super().__torch_function__(func, (), args, kwargs)
-        with self._noting():
+        with self.noting():
             for (_, record), grad in zip(records, grads, strict=False):
                 if record is not None and isinstance(grad, Tensor):
                     record.note_gradient(grad)

@@ -60,7 +60,7 @@ class Steps:
             if id(tensor) in outer:
                 continue  # the optimizer around this one may undo its step
             record = self._record_of(held, optimizer)
-            record.required_grad = record.required_grad or tensor.requires_grad
+            record.required_grad |= tensor.requires_grad
             self._ledger.compare_one(tensor, record)
             if record.trained and tensor.requires_grad:
                 self._ledger.note_return(tensor, record)
@@ -109,7 +109,7 @@ class Steps:
         self.skips += 1
         for held in held_by(optimizer):
             record = self._record_of(held, optimizer)
-            record.has_gradient = record.has_gradient or held.tensor.grad is not None
+            record.has_gradient |= held.tensor.grad is not None
             record.still = _SKIPPED
 
     def before_backward(self) -> None:

@@ -42,7 +42,10 @@ class Moved(NamedTuple):
 
 
 class _Write(NamedTuple):
-    """The first write of the script to a gradient, and which entries it had then."""
+    """The first write of the script to a gradient.
+
+    ``had`` tells which of its entries were not zero before.
+    """
 
     had: Tensor
     place: Place | None
