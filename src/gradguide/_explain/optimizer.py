@@ -38,7 +38,6 @@ class HeldTensors:
     """The tensors that an optimizer holds, by identity, with their groups."""
 
     def __init__(self, optimizer: Optimizer) -> None:
-        """Index the groups of an optimizer."""
         self._optimizer = optimizer
         self._groups = {id(held.tensor): held.group for held in held_by(optimizer)}
 

@@ -26,7 +26,6 @@ class Shards:
     """The sharded parameters of modules, by their places."""
 
     def __init__(self) -> None:
-        """Know no module."""
         self._places: dict[
             tuple[int, str], tuple[ref[nn.Module], ref[nn.Parameter]]
         ] = {}

@@ -43,7 +43,7 @@ class Flow:
     def __init__(
         self, blame: Blame, uses: Uses, find_source: Callable[[Tensor, Origins], int]
     ) -> None:
-        """Know no source yet; ``find_source`` returns the bit of a new leaf, or 0."""
+        """Ask ``find_source`` for the bit of a new leaf; it returns 0 for no source."""
         self.values = Values()
         self._copies: list[tuple[ref[Tensor], int, Cause]] = []
         self._blame = blame

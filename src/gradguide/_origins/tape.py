@@ -43,7 +43,6 @@ class Tape(TorchFunctionMode):
     """
 
     def __init__(self) -> None:
-        """Follow no source yet."""
         super().__init__()
         self.blame = Blame()
         self.uses = Uses()

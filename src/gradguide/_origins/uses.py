@@ -49,7 +49,6 @@ class Uses:
     """
 
     def __init__(self) -> None:
-        """Know no use."""
         self.leaves_made: list[ref[Tensor]] = []
         self.time = 0
         self.read_at: dict[int, int] = {}

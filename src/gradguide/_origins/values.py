@@ -1,6 +1,8 @@
 """Remembers for each tensor where its data came from, also through shared memory."""
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 from weakref import ref
 
@@ -87,10 +89,7 @@ def merged(parts: Iterable[Origins]) -> Origins:
 
 def mask_of(origins: Origins) -> int:
     """Return the sources on any way."""
-    mask = 0
-    for part in origins.values():
-        mask |= part
-    return mask
+    return reduce(or_, origins.values(), 0)
 
 
 class _Known(NamedTuple):
@@ -115,7 +114,6 @@ class Values:
     """The origins of tensors and of memory; both are referred to weakly."""
 
     def __init__(self) -> None:
-        """Know no tensor."""
         self._tensors: dict[int, _Known] = {}
         self._limit = 1000
         self._put: dict[int, _Memory] = {}

@@ -57,7 +57,8 @@ def inference_block() -> Place | None:
             continue
         if decorated:
             return _place(frame, frame.f_lineno)
-        for line, first, last in reversed(_inference_blocks(_source(file))):
+        source = "".join(linecache.getlines(file))
+        for line, first, last in reversed(_inference_blocks(source)):
             if first <= frame.f_lineno <= last:
                 return _place(frame, line)
     return here()
@@ -254,10 +255,6 @@ def _enters_inference_mode(frame: FrameType) -> bool:
     """Whether a frame of PyTorch calls a function decorated by ``inference_mode``."""
     factory = frame.f_locals.get("ctx_factory")
     return isinstance(getattr(factory, "__self__", None), torch.inference_mode)
-
-
-def _source(file: str) -> str:
-    return "".join(linecache.getlines(file))
 
 
 @lru_cache(maxsize=100)

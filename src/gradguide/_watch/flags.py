@@ -17,7 +17,6 @@ class Flags:
     """The changes of ``requires_grad`` that were seen."""
 
     def __init__(self) -> None:
-        """Know no change."""
         self._frozen: dict[int, Place | None] = {}
         self._first: dict[int, tuple[ref[Tensor], Place | None]] = {}
         self._unfrozen: dict[int, Place | None] = {}

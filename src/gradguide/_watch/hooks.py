@@ -78,7 +78,6 @@ class Hooks:
     """
 
     def __init__(self, seen: Seen) -> None:
-        """Register none yet."""
         self.buffers: dict[int, tuple[ref[Tensor], Fingerprint]] = {}
         self._seen = seen
         self._runs = False

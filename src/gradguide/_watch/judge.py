@@ -31,7 +31,6 @@ class Judge:
         self, observer: Observer, everything: Alive, names: Mapping[int, str]
     ) -> None:
         """Judge what was observed; ``names`` are those of parameters of modules."""
-        self._modules = everything.modules
         self._seen = observer
         self._ledger = observer.ledger
         self._names = names
@@ -42,8 +41,14 @@ class Judge:
         }
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
-        self._late = frozen_after_wrapping(self._modules, self._seen.flags)
-        self._misspelt = misspelt_around(self._modules)
+        self._hidden = {
+            id(parameter)
+            for module in everything.modules
+            if hides_operations(module)
+            for parameter in module.parameters()
+        }
+        self._late = frozen_after_wrapping(everything.modules, self._seen.flags)
+        self._misspelt = misspelt_around(everything.modules)
         self._steps_alone = self._steps_without_gradients()
         stepped = {
             id(tensor): record for tensor, record in self._ledger if record.holder
@@ -201,7 +206,7 @@ class Judge:
         if not record.bit and record.read_frozen:
             why = "requires_grad was False when it was read"
             return Verdict("cut", why, record.read_frozen)
-        if self._is_hidden(tensor):
+        if self._seen.saw_threads or id(tensor) in self._hidden:
             return Verdict("unknown", "what runs in other threads or in TorchScript")
         verdict = self._verdict(record)
         failed = verdict.verdict == "unknown" and self._seen.backwards.failures
@@ -229,15 +234,6 @@ class Judge:
             for copy, mask, cause in self._seen.flow.copies()
             if (record := self._ledger.get(copy)) and record.nonzero
         ]
-
-    def _is_hidden(self, tensor: Tensor) -> bool:
-        if self._seen.saw_threads:
-            return True
-        return any(
-            any(p is tensor for p in module.parameters())
-            for module in self._modules
-            if hides_operations(module)
-        )
 
     def shared_with(self, tensor: Tensor) -> Tensor | None:
         """Return a tensor that trains and overlaps in memory with a frozen one."""

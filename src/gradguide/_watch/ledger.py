@@ -48,6 +48,7 @@ class Record:
         is_normal: Whether that is normal at the start of a training.
         start: The fingerprint before its first step, as long as it returns to that.
         returns: How many later steps began with the values from before the first one.
+        before: The fingerprint before the first write since the last comparison.
     """
 
     tensor: ref[Tensor]
@@ -76,7 +77,6 @@ class Record:
     start: Fingerprint | None = None
     returns: int = 0
     before: Fingerprint | None = None
-    """The fingerprint before the first write since the last comparison."""
 
     def note_holder(self, optimizer: int) -> None:
         """Note the optimizer, given by its id, that steps with it."""
@@ -97,7 +97,6 @@ class Ledger:
     """The records of the tensors that are read as parameters, or held by optimizers."""
 
     def __init__(self) -> None:
-        """Know no tensor."""
         self._records: dict[int, Record] = {}
         self._by_address: dict[int, list[Record]] = {}
         self._own_gradients: dict[int, ref[Tensor]] = {}

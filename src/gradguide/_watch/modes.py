@@ -20,7 +20,6 @@ class Modes:
     """The modes of the outermost modules that ran with gradients."""
 
     def __init__(self) -> None:
-        """Know no module."""
         self._seen: dict[int, tuple[ref[nn.Module], Place | None, bool]] = {}
 
     def note(self, module: nn.Module) -> None:

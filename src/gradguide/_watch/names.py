@@ -54,7 +54,6 @@ class Names:
     """
 
     def __init__(self) -> None:
-        """Know no name."""
         self._names: dict[int, tuple[ref[Any], str]] = {}
 
     def get(self, value: object) -> str:

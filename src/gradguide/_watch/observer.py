@@ -67,7 +67,6 @@ class Observer(Tape):
     """
 
     def __init__(self) -> None:
-        """Observe nothing yet."""
         super().__init__()
         self.ledger = Ledger()
         self.steps = Steps(self.ledger)

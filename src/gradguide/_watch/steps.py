@@ -34,7 +34,6 @@ class Steps:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        """Write into a ledger."""
         self._ledger = ledger
         self._running: dict[int, _Step] = {}
         self.count = self.skips = 0

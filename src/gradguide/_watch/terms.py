@@ -53,7 +53,6 @@ class Terms:
     """
 
     def __init__(self) -> None:
-        """Know no sum."""
         self.cut: dict[tuple[Place, str], Place | None] = {}
         self._sums: dict[int, list[_Term]] = {}
         self._pending: list[_Term] = []

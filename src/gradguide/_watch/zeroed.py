@@ -68,7 +68,6 @@ class Zeroed:
     """
 
     def __init__(self) -> None:
-        """Know of none."""
         self.moved: dict[int, Moved] = {}
         self._by_address: dict[int, ref[Tensor]] = {}
         self._writes: dict[int, _Write] = {}
