@@ -127,7 +127,8 @@ class _FunctionTape(Tape):
         self.unsharded: dict[int, Tensor] = {}
         self._copy_before_write = copy_before_write
         self._shards = Shards()
-        self._shards.note(model)
+        if sharded_modules(model):
+            self._shards.note(model)
 
     def before_write(self, tensor: Tensor) -> None:
         self._copy_before_write(tensor)

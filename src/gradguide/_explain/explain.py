@@ -1,6 +1,6 @@
 """Explains what will happen to each parameter, why, and at which line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import signature
 
 from torch import Tensor, nn
@@ -121,11 +121,12 @@ list or dict of tensors, got float; pass the loss before item() or detach()
     held = None
     if optimizer is not None and not is_unsharded(model):
         held = HeldTensors(optimizer)
+    named = dict(model.named_parameters())
     rows = [
-        *_parameters(model, evidence, held),
-        *_buffers(model, evidence),
+        *_parameters(model, named, evidence, held),
+        *_buffers(model, named, evidence),
         *_unregistered(model, evidence),
-        *(_optimizer_only(model, evidence, held) if held else ()),
+        *(_optimizer_only(named.values(), evidence, held) if held else ()),
     ]
     return Report(rows)
 
@@ -178,9 +179,11 @@ def _require_no_arguments(function: Callable[..., object]) -> None:
 
 
 def _parameters(
-    model: nn.Module, evidence: Evidence, held: HeldTensors | None
+    model: nn.Module,
+    named: dict[str, nn.Parameter],
+    evidence: Evidence,
+    held: HeldTensors | None,
 ) -> Iterator[Row]:
-    named = dict(model.named_parameters())
     paths = {id(module): path for path, module in model.named_modules()}
     frozen = [p for p in named.values() if not p.requires_grad]
     frozen_but_updated = held.frozen_but_updated(frozen) if held else {}
@@ -208,9 +211,11 @@ def _parameters(
         yield Row(name, verdict, why, where, _numel(parameter))
 
 
-def _buffers(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
+def _buffers(
+    model: nn.Module, named: dict[str, nn.Parameter], evidence: Evidence
+) -> Iterator[Row]:
     """Yield the buffers of frozen modules that a forward updates."""
-    if all(parameter.requires_grad for parameter in model.parameters()):
+    if all(parameter.requires_grad for parameter in named.values()):
         return  # no module is frozen
     updated = evidence.updated
     if updated is None:
@@ -271,11 +276,10 @@ def _unregistered(model: nn.Module, evidence: Evidence) -> Iterator[Row]:
 
 
 def _optimizer_only(
-    model: nn.Module, evidence: Evidence, held: HeldTensors
+    parameters: Iterable[nn.Parameter], evidence: Evidence, held: HeldTensors
 ) -> Iterator[Row]:
     """Yield the tensors that the optimizer holds and the model does not."""
-    known = {id(parameter) for parameter in model.parameters()}
-    known |= {id(tensor) for _, tensor in evidence.unregistered}
+    known = {id(t) for t in (*parameters, *(t for _, t in evidence.unregistered))}
     for name, tensor in held.named():
         if id(tensor) not in known:
             why = "held by the optimizer, not by the model"
