@@ -27,9 +27,7 @@ def draw(parts: list[Part], notes: list[str], ax: Axes | None = None) -> Axes:
     height = plan.height + 2 * _MARGIN + 11 * len(text)
     if ax is None:
         size = (min(width / 72, _MOST), min(height / 72, _MOST))
-        figure = plt.figure(
-            figsize=size, layout="none"
-        )  # overrides the layout of a style
+        figure = plt.figure(figsize=size, layout="none")  # not that of a style
         ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
     middle = plan.width / 2

@@ -1,7 +1,5 @@
 """Freezes parts of a module so that training leaves them unchanged, and undoes it."""
 
-from collections.abc import Iterable
-
 from torch import nn
 
 from gradguide._autograd import is_inference
@@ -220,10 +218,10 @@ def _require_leaves(module: nn.Module, parameters: dict[str, nn.Parameter]) -> N
 
 
 def _require_trainable(
-    module: nn.Module, matched: dict[str, nn.Parameter], trainable: Iterable[str]
+    module: nn.Module, matched: dict[str, nn.Parameter], trainable: tuple[str, ...]
 ) -> None:
-    unable = next((name for name in matched if name not in set(trainable)), None)
-    if unable and not trainable:
+    if not trainable:
+        unable = next(iter(matched))
         msg = (
             f"unfreeze: {unable!r} of {type(module).__name__} holds "
             f"{matched[unable].dtype}, and only floating point and complex parameters "

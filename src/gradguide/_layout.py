@@ -9,7 +9,7 @@ from typing import NamedTuple
 class Layout(NamedTuple):
     """The centre of each part, and the points at which each line bends.
 
-    The key of a line are the indices of the user and of the used part.
+    The key of a line is the pair of the indices of its user and of the used part.
     """
 
     places: list[tuple[float, float]]
@@ -18,21 +18,22 @@ class Layout(NamedTuple):
     height: float
 
 
-def layout(
-    children: list[list[int]],
-    widths: list[float],
-    gap: float = 14,
-    height: float = 22,
-    step: float = 40,
-) -> Layout:
+_GAP = 14.0
+"""The least space between two parts of a layer."""
+
+_HALF = 11.0
+"""Half of the height of a layer. Within a layer, lines are upright."""
+
+_STEP = 40.0
+"""The distance between two layers."""
+
+
+def layout(children: list[list[int]], widths: list[float]) -> Layout:
     """Place parts below all that use them, the first on top.
 
     Args:
         children: What each part was computed from; part 0 uses all others.
         widths: How wide each part is.
-        gap: The least space between two parts of a layer.
-        height: How high a layer is. Within that, lines are upright.
-        step: The distance between two layers.
 
     Returns:
         The layout; x grows to the right from 0, and y falls from 0.
@@ -58,16 +59,16 @@ def layout(
             joined.below[upper].append(lower)
             joined.above[lower].append(upper)
     levels = _untangled(levels, joined)
-    xs = _Columns(levels, joined, widths, gap).xs
-    ys = {part: -step * level for level, row in enumerate(levels) for part in row}
+    xs = _Columns(levels, joined, widths).xs
+    ys = {part: -_STEP * level for level, row in enumerate(levels) for part in row}
     return Layout(
         [(xs[part], ys[part]) for part in range(len(children))],
         {
-            edge: [(xs[p], ys[p] + y) for p in route for y in (height / 2, -height / 2)]
+            edge: [(xs[p], ys[p] + y) for p in route for y in (_HALF, -_HALF)]
             for edge, route in routes.items()
         },
         max(x + width / 2 for x, width in zip(xs, widths, strict=True)),
-        step * max(depth),
+        _STEP * max(depth),
     )
 
 
@@ -138,11 +139,10 @@ class _Columns:
     """Moves the parts of each layer sideways, towards their neighbours."""
 
     def __init__(
-        self, levels: list[list[int]], joined: _Joined, widths: list[float], gap: float
+        self, levels: list[list[int]], joined: _Joined, widths: list[float]
     ) -> None:
         self.xs = [0.0] * len(widths)
         self._widths = widths
-        self._gap = gap
         # A part with more below it moves less, so that the main path is straight.
         self._weights = [1] * len(widths)
         for part in chain.from_iterable(reversed(levels)):
@@ -175,7 +175,7 @@ class _Columns:
         """
         room = [0.0]
         for left, right in pairwise(level):
-            apart = (self._widths[left] + self._widths[right]) / 2 + self._gap
+            apart = (self._widths[left] + self._widths[right]) / 2 + _GAP
             room.append(room[-1] + apart)
         blocks: list[tuple[float, int, int]] = []
         for part, wish, offset in zip(level, wished, room, strict=True):

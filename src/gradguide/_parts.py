@@ -73,9 +73,7 @@ def _nearest(
     """Return the nodes within a depth, or by default the nearest nodes."""
     if depth is None:
         return dict.fromkeys(reachable[:_MANY])
-    level = dict.fromkeys(
-        (node for node in map(grad_fn, roots) if node is not None), None
-    )
+    level = dict.fromkeys(node for node in map(grad_fn, roots) if node is not None)
     shown = dict(level)
     for _ in range(depth - 1):
         level = {
@@ -106,9 +104,10 @@ class _Builder:
     def __init__(self, named: dict[str, nn.Parameter], shown: dict[Node, None]) -> None:
         self.parts: list[Part] = []
         self._frozen_places: dict[str, int] = {}
+        self._named = named
         self._names = {id(parameter): name for name, parameter in named.items()}
         self._frozen = {
-            address: (name, parameter)
+            address: name
             for name, parameter in named.items()
             if not parameter.requires_grad and not is_lazy(parameter)
             for address, _ in storages(parameter)
@@ -149,7 +148,7 @@ class _Builder:
         for tensor in saved_tensors([node])[0]:
             for address, _ in storages(tensor):
                 if address in self._frozen:
-                    yield self._frozen[address][0]
+                    yield self._frozen[address]
 
     def _place_of(self, node: Node) -> int:
         if node not in self._shown:
@@ -165,8 +164,7 @@ class _Builder:
 
     def _frozen_place(self, name: str) -> int:
         if name not in self._frozen_places:
-            shapes = {name: shape_of(p) for name, p in self._frozen.values()}
-            label = f"{name} {shapes[name]} frozen"
+            label = f"{name} {shape_of(self._named[name])} frozen"
             self._frozen_places[name] = self._add(label, "frozen")
         return self._frozen_places[name]
 

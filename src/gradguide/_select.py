@@ -153,8 +153,8 @@ def _no_match(module: nn.Module, pattern: str, caller: str) -> str:
     return f"{message}, which has none"
 
 
-def _nearest(pattern: str, names: list[str], most: int = 3) -> list[str]:
-    """Return the names most similar to a pattern, the most similar first."""
+def _nearest(pattern: str, names: list[str]) -> list[str]:
+    """Return up to three names most similar to a pattern, the most similar first."""
     scored = []
     # Names are short, so only the beginning of a long pattern is compared.
     matcher = SequenceMatcher(b=pattern[:200], autojunk=False)
@@ -164,7 +164,7 @@ def _nearest(pattern: str, names: list[str], most: int = 3) -> list[str]:
             scored.append((score, name))
     best = max((score for score, _ in scored), default=0)
     close = [pair for pair in scored if pair[0] > best - 0.1]
-    return [name for _, name in sorted(close, key=lambda pair: -pair[0])[:most]]
+    return [name for _, name in sorted(close, key=lambda pair: -pair[0])[:3]]
 
 
 _ALIKE = 0.6

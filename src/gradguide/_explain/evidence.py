@@ -1,9 +1,10 @@
 """Finds the tensors that backward reaches from a loss, and why it misses others."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,44 +12,32 @@ from torch.nn.parameter import is_lazy
 
 from gradguide._autograd import is_dead_view, leaf, leaves, nodes, tensors_in
 from gradguide._explain.paths import with_paths
-from gradguide._explain.sharding import UnshardedParameters, sharded_modules
+from gradguide._explain.sharding import Shards, sharded_modules
 from gradguide._explain.threads import Threads
 from gradguide._explain.unchanged import unchanged
 from gradguide._memory import is_zero
 from gradguide._origins.tape import Tape
+from gradguide._origins.uses import Verdict
 from gradguide._origins.values import Origins, merged
-from gradguide._origins.where import written
 from gradguide._saved import require_tensors
 
 
-class Unreached(NamedTuple):
-    """The verdict on a parameter that backward does not reach."""
-
-    verdict: str
-    why: str = ""
-    where: str = ""
-
-
+@dataclass
 class Evidence:
-    """The facts that a loss shows about tensors, which are keyed by their ``id``.
+    """The facts that a loss shows about tensors.
 
-    ``unreached`` are parameters that backward does not reach, with the reason.
-    ``unregistered`` are leaves that it reaches and that are no parameters, with a path.
-    ``updated`` are names of tensors that the forward changed; None without a run.
-    ``zero`` are parameters whose gradient is zero.
+    Attributes:
+        unreached: The verdicts on parameters that backward does not reach, by ``id``.
+        unregistered: The leaves that it reaches and that are no parameters, and before
+            each its path.
+        updated: The names of tensors that the forward changed; None without a run.
+        zero: The ids of parameters whose gradient is zero.
     """
 
-    def __init__(
-        self,
-        unreached: dict[int, Unreached] | None = None,
-        unregistered: list[tuple[str, Tensor]] | None = None,
-        updated: set[str] | None = None,
-    ) -> None:
-        """Set the evidence of a graph; a backward fills in ``zero``."""
-        self.unreached = unreached or {}
-        self.unregistered = unregistered or []
-        self.updated = updated
-        self.zero: set[int] = set()
+    unreached: dict[int, Verdict] = field(default_factory=dict)
+    unregistered: list[tuple[str, Tensor]] = field(default_factory=list)
+    updated: set[str] | None = None
+    zero: set[int] = field(default_factory=set)
 
 
 def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
@@ -62,10 +51,10 @@ def from_tensor(model: nn.Module, loss: object, *, gradients: bool) -> Evidence:
         if id(parameter) not in graph.leaves:
             hidden = _CHECKPOINT in graph.kinds
             evidence.unreached[id(parameter)] = (
-                Unreached("unknown", "reentrant checkpoint") if hidden else _UNREACHED
+                Verdict("unknown", "reentrant checkpoint") if hidden else _UNREACHED
             )
         elif id(parameter) in graph.compiled:
-            evidence.unreached[id(parameter)] = Unreached("unknown", _COMPILED)
+            evidence.unreached[id(parameter)] = Verdict("unknown", _COMPILED)
     if gradients:
         graph.backward(parameters, evidence)
     return evidence
@@ -77,15 +66,13 @@ def from_function(
     """Run a function once, and find why backward does not reach parameters."""
     _require_shapes(model)
     parameters = _trainable_parameters(model)
-    paths = {id(module): path for path, module in model.named_modules()}
     with unchanged(model) as snapshot:
-        unsharded = UnshardedParameters(model, parameters)
-        tape = _FunctionTape(parameters, snapshot.copy_before_write, unsharded)
+        tape = _FunctionTape(model, parameters, snapshot.copy_before_write)
         with eager(), Threads(model) as threads, tape:
             loss = function()
         require_tensors(loss, "explain: the function's result")
         graph = _Graph(loss)
-        graph.identify(unsharded, parameters)
+        graph.identify(tape.unsharded)
         known = [*parameters, *model.parameters()]
         leaves_made = {
             id(leaf) for ref in tape.uses.leaves_made if (leaf := ref()) is not None
@@ -104,19 +91,14 @@ def from_function(
         reached = merged(tape.origins(root) for root in graph.roots)
         copies = [
             (mask, cause)
-            for copy, mask, cause in tape.flow.copies
-            if (tensor := copy()) is not None and id(tensor) in graph.leaves
+            for copy, mask, cause in tape.flow.copies()
+            if id(copy) in graph.leaves
         ]
         for parameter in parameters:
             if id(parameter) not in graph.leaves:
                 verdict = tape.uses.verdict(tape.bits[id(parameter)], reached, copies)
                 doubtful = threads.seen and verdict.verdict == "unused"
-                where = written(verdict.where, paths)
-                evidence.unreached[id(parameter)] = (
-                    _THREADS
-                    if doubtful
-                    else Unreached(verdict.verdict, verdict.why, where)
-                )
+                evidence.unreached[id(parameter)] = _THREADS if doubtful else verdict
         if gradients:
             graph.backward(parameters, evidence)
         del loss
@@ -126,37 +108,46 @@ def from_function(
 
 
 class _FunctionTape(Tape):
-    """Follows the parameters of a model, which are known before the function runs."""
+    """Follows the parameters of a model, which are known before the function runs.
+
+    Attributes:
+        bits: The bit of each parameter, by its ``id``.
+        unsharded: The parameters that FSDP2 has replaced, by the ``id`` of what is in
+            their place.
+    """
 
     def __init__(
         self,
+        model: nn.Module,
         parameters: list[nn.Parameter],
         copy_before_write: Callable[[Tensor], None],
-        unsharded: UnshardedParameters,
     ) -> None:
         super().__init__()
         self.bits = {id(tensor): self.add_source(tensor) for tensor in parameters}
-        self._all = list(self.bits.values())
+        self.unsharded: dict[int, Tensor] = {}
         self._copy_before_write = copy_before_write
-        self._unsharded = unsharded
+        self._shards = Shards()
+        if sharded_modules(model):
+            self._shards.note(model)
 
     def before_write(self, tensor: Tensor) -> None:
         self._copy_before_write(tensor)
 
     def find_source(self, tensor: Tensor, origins: Origins) -> int:  # noqa: ARG002
-        index = self._unsharded.index_of(tensor)
-        if index is None:
-            return 0
-        self.add_alias(tensor, self._all[index])
-        return self._all[index]
+        sharded = self._shards.behind(tensor)
+        bit = self.bits.get(id(sharded), 0)
+        if bit:
+            self.add_alias(tensor, bit)
+            self.unsharded[id(tensor)] = sharded
+        return bit
 
 
 _CHECKPOINT = "CheckpointFunctionBackward"
 _COMPILED_NODE = "CompiledFunctionBackward"
 _COMPILED = "torch.compile; pass the function to learn more"
-_SHARDED = Unreached("unknown", "FSDP2; pass the function to learn more")
-_THREADS = Unreached("unknown", "the function runs code in other threads")
-_UNREACHED = Unreached(
+_SHARDED = Verdict("unknown", "FSDP2; pass the function to learn more")
+_THREADS = Verdict("unknown", "the function runs code in other threads")
+_UNREACHED = Verdict(
     "unreached", "backward does not reach it; pass the function to learn why"
 )
 
@@ -184,14 +175,12 @@ class _Graph:
         while self._nodes:
             self._nodes.pop()
 
-    def identify(
-        self, unsharded: UnshardedParameters, parameters: list[nn.Parameter]
-    ) -> None:
+    def identify(self, unsharded: Mapping[int, Tensor]) -> None:
         """Replace unsharded leaves by the sharded parameters that they belong to."""
-        for key, place in unsharded.index_by_id.items():
+        for key, parameter in unsharded.items():
             if self.leaves.pop(key, None) is not None:
-                self.leaves[id(parameters[place])] = parameters[place]
-                self.reached_unsharded.add(id(parameters[place]))
+                self.leaves[id(parameter)] = parameter
+                self.reached_unsharded.add(id(parameter))
 
     def unregistered(self, parameters: Iterable[Tensor]) -> list[Tensor]:
         """Return the leaves that are not parameters."""
@@ -288,7 +277,7 @@ def _doubt_unseen(model: nn.Module, evidence: Evidence) -> None:
         if why := hides_operations(module):
             for parameter in module.parameters():
                 if id(parameter) in evidence.unreached:
-                    evidence.unreached[id(parameter)] = Unreached("unknown", why)
+                    evidence.unreached[id(parameter)] = Verdict("unknown", why)
 
 
 def hides_operations(module: nn.Module) -> str:

@@ -12,6 +12,7 @@ from gradguide._explain.evidence import Evidence, from_function, from_tensor
 from gradguide._explain.optimizer import HeldTensors
 from gradguide._explain.sharding import is_unsharded
 from gradguide._hold import has_stats, is_held
+from gradguide._origins.where import written
 from gradguide._report.report import Report
 from gradguide._report.row import Row
 from gradguide._saved import require_tensors
@@ -122,7 +123,7 @@ list or dict of tensors, got float; pass the loss before item() or detach()
         held = HeldTensors(optimizer)
     named = dict(model.named_parameters())
     rows = [
-        *_parameters(named, evidence, held),
+        *_parameters(model, named, evidence, held),
         *_buffers(model, named, evidence),
         *_unregistered(model, evidence),
         *(_optimizer_only(named.values(), evidence, held) if held else ()),
@@ -178,8 +179,12 @@ def _require_no_arguments(function: Callable[..., object]) -> None:
 
 
 def _parameters(
-    named: dict[str, nn.Parameter], evidence: Evidence, held: HeldTensors | None
+    model: nn.Module,
+    named: dict[str, nn.Parameter],
+    evidence: Evidence,
+    held: HeldTensors | None,
 ) -> Iterator[Row]:
+    paths = {id(module): path for path, module in model.named_modules()}
     frozen = [p for p in named.values() if not p.requires_grad]
     frozen_but_updated = held.frozen_but_updated(frozen) if held else {}
     for name, parameter in named.items():
@@ -195,7 +200,8 @@ def _parameters(
         elif is_inference(parameter):
             verdict, why = "cut", "inference_mode, where it was made: it can't train"
         elif key in evidence.unreached:
-            verdict, why, where = evidence.unreached[key]
+            found = evidence.unreached[key]
+            verdict, why, where = found.verdict, found.why, written(found.where, paths)
         elif key in evidence.zero:
             verdict, why = "zero", "its gradient is exactly zero"
         elif held and parameter not in held:
@@ -230,14 +236,10 @@ def _drifting(model: nn.Module) -> Iterator[str]:
             continue
         for name, _ in module.named_buffers(path, recurse=False):
             counts = name.endswith("num_batches_tracked")
-            if isinstance(module, _INSTANCE_NORMS):
-                moves = not counts and bool(
-                    module.momentum
-                )  # None stands for 0 in instance norm
+            if isinstance(module, _INSTANCE_NORMS):  # its momentum None stands for 0
+                moves = not counts and module.momentum
             else:
-                moves = bool(module.track_running_stats) and (
-                    counts or module.momentum != 0
-                )
+                moves = module.track_running_stats and (counts or module.momentum != 0)
             if moves:
                 yield name
 

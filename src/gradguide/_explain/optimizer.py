@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,17 +13,33 @@ from gradguide._changed import same_values
 from gradguide._memory import is_zero
 
 
+class Held(NamedTuple):
+    """A tensor that an optimizer holds, its name there, and its group."""
+
+    tensor: Tensor
+    name: str
+    group: dict[str, Any]
+
+
+def held_by(optimizer: Optimizer) -> Iterator[Held]:
+    """Yield the tensors in the groups of an optimizer."""
+    for group in optimizer.param_groups:
+        tensors: list[Tensor] = list(group["params"])
+        names = group.get("param_names")
+        name = str(group.get("name", ""))
+        for index, tensor in enumerate(tensors):
+            if isinstance(names, (list, tuple)) and len(names) == len(tensors):
+                yield Held(tensor, str(names[index]), group)
+            else:
+                yield Held(tensor, name if len(tensors) == 1 else "", group)
+
+
 class HeldTensors:
     """The tensors that an optimizer holds, by identity, with their groups."""
 
     def __init__(self, optimizer: Optimizer) -> None:
-        """Index the groups of an optimizer."""
         self._optimizer = optimizer
-        self._groups: dict[int, dict[str, Any]] = {
-            id(tensor): group
-            for group in optimizer.param_groups
-            for tensor in group["params"]
-        }
+        self._groups = {id(held.tensor): held.group for held in held_by(optimizer)}
 
     def __contains__(self, tensor: Tensor) -> bool:
         """Whether the optimizer holds a tensor."""
@@ -89,18 +105,13 @@ def rehearse(
     for tensor in tensors:
         if tensor in optimizer.state:
             state = deepcopy(optimizer.state[tensor])
-            if dtype is not None:
-                state = {
-                    name: value.to(dtype)
-                    if isinstance(value, Tensor) and value.dtype == tensor.dtype
-                    else value
-                    for name, value in state.items()
-                }
+            for name, value in state.items():
+                if isinstance(value, Tensor) and value.dtype == tensor.dtype:
+                    state[name] = value.to(dtype or value.dtype)
             twin.state[copies[id(tensor)]] = state
     twin.param_groups = [
-        {**group, "params": [copies[key] for key in keys if key in copies]}
+        {**group, "params": [copies[id(p)] for p in group["params"] if id(p) in copies]}
         for group in optimizer.param_groups
-        for keys in [map(id, group["params"])]
     ]
     try:
         _without_hooks(kind.step)(twin)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gradguide._alive import Alive, alive
 from gradguide._autograd import shape_of
+from gradguide._explain.optimizer import held_by
 
 
 def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tensor]]:
@@ -30,12 +31,7 @@ def with_paths(model: nn.Module, tensors: list[Tensor]) -> list[tuple[str, Tenso
 
 def _second_networks(process: Alive) -> set[int]:
     """Return the ids of the parameters of modules that some optimizer holds."""
-    held = {
-        id(tensor)
-        for optimizer in process.optimizers
-        for group in optimizer.param_groups
-        for tensor in group["params"]
-    }
+    held = {id(held.tensor) for one in process.optimizers for held in held_by(one)}
     modules = process.modules
     return held & {id(p) for m in modules for p in m.parameters(recurse=False)}
 
@@ -52,6 +48,10 @@ def paths_in(
     return found
 
 
+REGISTRIES = ("_modules", "_parameters", "_buffers")
+"""The attributes of a module with what it registers."""
+
+
 def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
     """Return the paths by ``id``, of the wanted tensors that an attribute leads to."""
     paths = {id(buffer): name for name, buffer in model.named_buffers()}
@@ -59,15 +59,12 @@ def _paths(model: nn.Module, wanted: set[int]) -> dict[int, str]:
     seen = {id(module) for module in model.modules()}
     for path, module in model.named_modules():
         for name, value in vars(module).items():
-            if name not in _REGISTERED:
+            if name not in REGISTRIES:
                 around = f"{path}.{name}" if path else name
                 for where, tensor in _tensors(value, around, seen, 5):
                     if id(tensor) in wanted:
                         paths.setdefault(id(tensor), where)
     return paths
-
-
-_REGISTERED = {"_parameters", "_buffers", "_modules"}
 
 
 def _tensors(
@@ -79,19 +76,19 @@ def _tensors(
         return
     if not depth or id(value) in seen:
         return
-    for step, part in _parts(value):
-        seen.add(id(value))
+    seen.add(id(value))
+    if isinstance(value, nn.Module):
+        yield from ((f"{path}.{name}", p) for name, p in value.named_parameters())
+        return
+    for step, part in parts_of(value):
         yield from _tensors(part, f"{path}{step}", seen, depth - 1)
 
 
-def _parts(value: object) -> Iterable[tuple[str, object]]:
-    """Return the parts of a value, each with the step of the path to it."""
-    if isinstance(value, nn.Module):
-        return [(f".{name}", p) for name, p in value.named_parameters()]
+def parts_of(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the parts of a value, each with the step of the path to it."""
     if isinstance(value, dict):
-        return [(f"[{key!r}]", part) for key, part in value.items()]
-    if isinstance(value, (list, tuple)):
-        return [(f"[{index}]", part) for index, part in enumerate(value)]
-    if hasattr(value, "__dict__") and not isinstance(value, type):
-        return [(f".{name}", part) for name, part in vars(value).items()]
-    return []
+        yield from ((f"[{key!r}]", part) for key, part in list(value.items()))
+    elif isinstance(value, (list, tuple)):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        yield from ((f".{name}", part) for name, part in list(vars(value).items()))

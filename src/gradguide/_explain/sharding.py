@@ -2,6 +2,7 @@
 
 import sys
 from typing import Any
+from weakref import ref
 
 from torch import Tensor, nn
 
@@ -21,26 +22,28 @@ def is_unsharded(model: nn.Module) -> bool:
     )
 
 
-class UnshardedParameters:
-    """Finds the sharded parameter that an unsharded one replaces, by its name."""
+class Shards:
+    """The sharded parameters of modules, by their places."""
 
-    def __init__(self, model: nn.Module, parameters: list[nn.Parameter]) -> None:
-        """Remember the names of ``parameters`` before the forward."""
-        self._model = model
-        self.is_needed = bool(sharded_modules(model))
-        index = {id(parameter): i for i, parameter in enumerate(parameters)}
-        self._indices = (
-            {n: index[id(p)] for n, p in model.named_parameters() if id(p) in index}
-            if self.is_needed
-            else {}
-        )
-        self.index_by_id: dict[int, int] = {}
+    def __init__(self) -> None:
+        self._places: dict[
+            tuple[int, str], tuple[ref[nn.Module], ref[nn.Parameter]]
+        ] = {}
 
-    def index_of(self, tensor: Tensor) -> int | None:
-        """Return the index of the parameter that a tensor replaces, or None."""
-        if self.is_needed:
-            for name, parameter in self._model.named_parameters():
-                if parameter is tensor and name in self._indices:
-                    self.index_by_id[id(tensor)] = self._indices[name]
-                    return self._indices[name]
-        return None
+    def note(self, root: nn.Module) -> None:
+        """Note the parameters of a module before its forward."""
+        if "torch.distributed.fsdp" not in sys.modules:
+            return
+        for module in root.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                if hasattr(parameter, "to_local"):
+                    self._places[id(module), name] = ref(module), ref(parameter)
+
+    def behind(self, tensor: Tensor) -> Tensor:
+        """Return the sharded parameter that a tensor replaces, or the tensor itself."""
+        for (_, name), (module, parameter) in self._places.items():
+            owner = module()
+            if owner is not None and getattr(owner, name, None) is tensor:
+                sharded = parameter()
+                return tensor if sharded is None else sharded
+        return tensor

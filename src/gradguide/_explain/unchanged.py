@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gradguide._changed import same_values
+from gradguide._explain.paths import REGISTRIES
 from gradguide._explain.sharding import sharded_modules
 from gradguide._memory import storages
 
@@ -130,10 +131,8 @@ class _Registered:
         # The public iterators leave out what is registered as None.
         self._attributes = vars(module)
         self._plain = dict(self._attributes)
-        self._before = [(names, dict(names)) for names in self._registries()]
-
-    def _registries(self) -> list[dict[str, Any]]:
-        return [self._attributes[kind] for kind in _REGISTRIES]
+        registries = map(self._attributes.__getitem__, REGISTRIES)
+        self._before = [(names, dict(names)) for names in registries]
 
     def restore(self) -> None:
         for names, before in self._before:
@@ -147,9 +146,6 @@ class _Registered:
                 self._attributes.pop(name, None)
             names.clear()
             names.update(before)
-
-
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
 def _overwrite(tensor: Tensor, values: Tensor) -> None:

@@ -1,6 +1,6 @@
 """Follows the data of sources from the inputs of operations to their results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from weakref import ref
 
@@ -38,16 +38,14 @@ class Flow:
 
     Attributes:
         values: The origins of tensors and of memory.
-        copies: The parameters that ``copy.deepcopy`` made of sources, with the mask of
-            these and the cause.
     """
 
     def __init__(
         self, blame: Blame, uses: Uses, find_source: Callable[[Tensor, Origins], int]
     ) -> None:
-        """Know no source yet; ``find_source`` returns the bit of a new leaf, or 0."""
+        """Ask ``find_source`` for the bit of a new leaf; it returns 0 for no source."""
         self.values = Values()
-        self.copies: list[tuple[ref[Tensor], int, Cause]] = []
+        self._copies: list[tuple[ref[Tensor], int, Cause]] = []
         self._blame = blame
         self._uses = uses
         self._find_source = find_source
@@ -75,11 +73,10 @@ class Flow:
     ) -> None:
         """Note that ``targets`` were computed from ``reads``."""
         for target in targets:
-            if not in_place and name != "detach_":
-                if any(target is read.tensor for read in reads):
-                    continue  # it returned its own input, as x.to(x.dtype) does
-                if not reads:
-                    continue
+            is_new = not in_place and name != "detach_"
+            # An operation may return its own input, as x.to(x.dtype) does.
+            if is_new and (not reads or any(target is read.tensor for read in reads)):
+                continue
             is_detour = in_place and self.values.is_in_source(target)
             causes = [
                 self._cause(name, read, target, in_place=in_place) for read in reads
@@ -119,6 +116,16 @@ class Flow:
         for tensor in tensors_in(result):
             if address_of(tensor) not in shared:
                 self.values.forget(tensor)
+
+    def copies(self) -> Iterator[tuple[Tensor, int, Cause]]:
+        """Yield the parameters that ``copy.deepcopy`` made of sources.
+
+        Each comes with the mask of its sources, and the cause.
+        """
+        for copy, mask, cause in self._copies:
+            tensor = copy()
+            if tensor is not None:
+                yield tensor, mask, cause
 
     def comes_from(self, tensor: Tensor, inputs: list[Tensor]) -> bool:
         """Whether all data of a tensor comes from sources behind some inputs."""
@@ -162,8 +169,8 @@ class Flow:
         if shared and isinstance(tensor, nn.Parameter):
             copied = {way.cut for way in shared if way.cut and way.cut.why == COPY}
             if copied:
-                alive = [copy for copy in self.copies if copy[0]() is not None]
-                self.copies = [*alive, (ref(tensor), mask_of(shared), copied.pop())]
+                alive = [copy for copy in self._copies if copy[0]() is not None]
+                self._copies = [*alive, (ref(tensor), mask_of(shared), copied.pop())]
             else:
                 cause = Cause("nn.Parameter()", here())
                 origins = through(shared, cause)
@@ -181,10 +188,10 @@ class Flow:
         return origins, 0
 
     def _by_graph(self, tensor: Tensor) -> tuple[Origins, int] | None:
-        known = [self.values.of(leaf) for leaf in leaves(nodes([tensor]))]
         mask = 0
-        for entry in known:
-            mask |= entry[1] if entry else 0
+        for leaf in leaves(nodes([tensor])):
+            known = self.values.of(leaf)
+            mask |= known[1] if known else 0
         if not mask:
             return None
         origins = {UNCUT: mask}

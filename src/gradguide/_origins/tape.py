@@ -43,7 +43,6 @@ class Tape(TorchFunctionMode):
     """
 
     def __init__(self) -> None:
-        """Follow no source yet."""
         super().__init__()
         self.blame = Blame()
         self.uses = Uses()
@@ -90,7 +89,7 @@ class Tape(TorchFunctionMode):
 
     def is_copy(self, tensor: Tensor) -> bool:
         """Whether ``copy.deepcopy`` made a parameter of a source."""
-        return any(copy() is tensor for copy, _, _ in self.flow.copies)
+        return any(copy is tensor for copy, _, _ in self.flow.copies())
 
     def __torch_function__(
         self,

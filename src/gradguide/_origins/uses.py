@@ -14,11 +14,15 @@ from gradguide._origins.where import Place, here, line_here
 
 
 class Verdict(NamedTuple):
-    """The verdict on a source, with its reason and the place of its cause."""
+    """What is said of a tensor, with the reason and the place of its cause.
+
+    ``is_normal`` says that it is normal at the start of a training.
+    """
 
     verdict: str
     why: str = ""
     where: Place | None = None
+    is_normal: bool = False
 
 
 class _Exit(NamedTuple):
@@ -45,7 +49,6 @@ class Uses:
     """
 
     def __init__(self) -> None:
-        """Know no use."""
         self.leaves_made: list[ref[Tensor]] = []
         self.time = 0
         self.read_at: dict[int, int] = {}

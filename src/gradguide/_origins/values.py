@@ -1,6 +1,8 @@
 """Remembers for each tensor where its data came from, also through shared memory."""
 
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 from weakref import ref
 
@@ -87,10 +89,7 @@ def merged(parts: Iterable[Origins]) -> Origins:
 
 def mask_of(origins: Origins) -> int:
     """Return the sources on any way."""
-    mask = 0
-    for part in origins.values():
-        mask |= part
-    return mask
+    return reduce(or_, origins.values(), 0)
 
 
 class _Known(NamedTuple):
@@ -115,7 +114,6 @@ class Values:
     """The origins of tensors and of memory; both are referred to weakly."""
 
     def __init__(self) -> None:
-        """Know no tensor."""
         self._tensors: dict[int, _Known] = {}
         self._limit = 1000
         self._put: dict[int, _Memory] = {}
@@ -147,13 +145,11 @@ class Values:
 
     def in_memory(self, tensor: Tensor) -> Origins | None:
         """Return the origins of what another tensor put into this memory, or None."""
-        memory = self._put.get(address_of(tensor))
-        return memory.origins if memory and not _is_gone(memory.storage) else None
+        return _origins_at(address_of(tensor), self._put)
 
     def written(self, address: int) -> Origins | None:
         """Return the origins of what was written at an address, or None."""
-        memory = self._written.get(address)
-        return memory.origins if memory and not _is_gone(memory.storage) else None
+        return _origins_at(address, self._written)
 
     def is_in_source(self, tensor: Tensor) -> bool:
         """Whether a tensor is a source or shares memory with one."""
@@ -234,6 +230,11 @@ def covers_its_memory(tensor: Tensor) -> bool:
 def _weak(tensor: Tensor) -> StorageWeakRef:
     # An address alone may belong to another storage later.
     return StorageWeakRef(pieces(tensor)[0])  # type: ignore[no-untyped-call]
+
+
+def _origins_at(address: int, memories: Mapping[int, _Memory]) -> Origins | None:
+    memory = memories.get(address)
+    return memory.origins if memory and not _is_gone(memory.storage) else None
 
 
 def _is_gone(memory: StorageWeakRef) -> bool:

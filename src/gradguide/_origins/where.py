@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from inspect import CO_OPTIMIZED, unwrap
+from inspect import CO_OPTIMIZED, getargvalues, unwrap
 from pathlib import Path, PurePath
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -26,28 +26,20 @@ class Place(NamedTuple):
 
 def here() -> Place | None:
     """Return the place of the nearest caller outside PyTorch."""
-    for frame in _frames():
-        if not is_hidden(frame.f_code.co_filename):
-            return _place(frame, frame.f_lineno)
-    return None
+    frame = _nearest(sys._getframe(1))  # noqa: SLF001 as inspect does it
+    return _place(frame, frame.f_lineno) if frame else None
 
 
 def caller() -> int:
     """Return the id of the frame of the nearest caller outside PyTorch; 0 if none."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 as inspect does it
-    while frame and is_hidden(frame.f_code.co_filename):
-        frame = frame.f_back
+    frame = _nearest(sys._getframe(1))  # noqa: SLF001 as inspect does it
     return id(frame) if frame else 0
 
 
 def line_here() -> Place | None:
     """Return the place of the nearest caller without the modules, which is fast."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 as inspect does it
-    while frame:
-        if not is_hidden(frame.f_code.co_filename):
-            return Place(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back
-    return None
+    frame = _nearest(sys._getframe(1))  # noqa: SLF001 as inspect does it
+    return Place(frame.f_code.co_filename, frame.f_lineno) if frame else None
 
 
 def inference_block() -> Place | None:
@@ -65,7 +57,8 @@ def inference_block() -> Place | None:
             continue
         if decorated:
             return _place(frame, frame.f_lineno)
-        for line, first, last in reversed(_inference_blocks(_source(file))):
+        source = "".join(linecache.getlines(file))
+        for line, first, last in reversed(_inference_blocks(source)):
             if first <= frame.f_lineno <= last:
                 return _place(frame, line)
     return here()
@@ -73,10 +66,8 @@ def inference_block() -> Place | None:
 
 def call_of(function: FrameType) -> Place | None:
     """Return the line that called a custom autograd function."""
-    for frame in _frames(function.f_back):
-        if not is_hidden(frame.f_code.co_filename):
-            return _place(frame, frame.f_lineno)
-    return None
+    frame = _nearest(function.f_back)
+    return _place(frame, frame.f_lineno) if frame else None
 
 
 def is_in_deepcopy() -> bool:
@@ -119,17 +110,11 @@ def running_function() -> Function | None:
     for frame in _frames():
         kind = _function_of(frame.f_code)
         if kind is not None:
-            code = frame.f_code
-            names = list(code.co_varnames[: code.co_argcount])
-            inputs: list[object] = [frame.f_locals.get(name) for name in names]
-            if code.co_flags & _HAS_VARARGS:
-                rest = frame.f_locals.get(code.co_varnames[len(names)], ())
-                inputs += rest
-            return Function(kind, tuple(inputs), frame)
+            names, rest, _, values = getargvalues(frame)
+            inputs = [values.get(name) for name in names]
+            more = values.get(rest, ()) if rest else ()
+            return Function(kind, (*inputs, *more), frame)
     return None
-
-
-_HAS_VARARGS = 4
 
 
 @lru_cache(maxsize=1000)
@@ -212,9 +197,16 @@ def _place(frame: FrameType, line: int) -> Place:
     return Place(frame.f_code.co_filename, line, tuple(modules))
 
 
-def _frames(frame: FrameType | None = None) -> Iterator[FrameType]:
-    """Yield a frame, or else the running one, and its callers."""
-    frame = frame or sys._getframe(1)  # noqa: SLF001 as inspect does it
+def _nearest(frame: FrameType | None) -> FrameType | None:
+    """Return a frame, or the nearest of its callers, that is outside PyTorch."""
+    while frame and is_hidden(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _frames() -> Iterator[FrameType]:
+    """Yield the running frame and its callers."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 as inspect does it
     while frame:
         yield frame
         frame = frame.f_back
@@ -263,10 +255,6 @@ def _enters_inference_mode(frame: FrameType) -> bool:
     """Whether a frame of PyTorch calls a function decorated by ``inference_mode``."""
     factory = frame.f_locals.get("ctx_factory")
     return isinstance(getattr(factory, "__self__", None), torch.inference_mode)
-
-
-def _source(file: str) -> str:
-    return "".join(linecache.getlines(file))
 
 
 @lru_cache(maxsize=100)

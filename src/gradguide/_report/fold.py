@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Line(NamedTuple):
 def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
     """Return the lines for some rows, in the order in which each group begins.
 
-    A group are the rows with the same kind, verdict, reason and line. A module whose
+    The rows of a group have the same kind, verdict, reason and line. A module whose
     rows of a kind are all in one group is written ``module.*``; names that differ in
     one number are written ``{0-31}``. If the rows are a part of a report, ``whole`` is
     that report.
@@ -44,12 +45,7 @@ def fold(rows: Sequence[Row], whole: Sequence[Row] = ()) -> list[Line]:
 
 def _count(rows: Iterable[Row]) -> dict[tuple[str, str], int]:
     """Count the rows of each kind in each module."""
-    count: dict[tuple[str, str], int] = {}
-    for row in rows:
-        for prefix in _prefixes(row.name):
-            key = (row.kind, prefix)
-            count[key] = count.get(key, 0) + 1
-    return count
+    return Counter((row.kind, prefix) for row in rows for prefix in _prefixes(row.name))
 
 
 def _star(

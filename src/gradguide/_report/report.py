@@ -1,4 +1,4 @@
-"""Defines the report of ``explain``."""
+"""Defines the report of ``explain`` and of ``watch``."""
 
 from __future__ import annotations
 
@@ -67,17 +67,10 @@ class Report(Sequence[Row]):
     def __str__(self) -> str:
         """Show one line for each group of rows with the same verdict and reason."""
         cells = [_cells(line) for line in self._lines()]
-        widths = [max((len(row[i]) for row in cells), default=0) for i in range(3)]
+        a, b, c = (max((len(row[i]) for row in cells), default=0) for i in range(3))
         lines = [
-            "  ".join(
-                [
-                    row[0].ljust(widths[0]),
-                    row[1].ljust(widths[1]),
-                    row[2].rjust(widths[2]),
-                    row[3],
-                ]
-            ).rstrip()
-            for row in cells
+            f"{verdict:<{a}}  {names:<{b}}  {numel:>{c}}  {why}".rstrip()
+            for verdict, names, numel, why in cells
         ]
         return "\n".join([self._summary(), *lines, *self.notes])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradguide._origins.values import Origins, merged
+from gradguide._origins.values import Origins, mask_of, merged
 from gradguide._watch.failures import (
     Failure,
     failure_of,
@@ -35,7 +35,6 @@ class Backwards:
     """
 
     def __init__(self, tape: Tape, ledger: Ledger, roots: Roots) -> None:
-        """Know of none yet."""
         self._tape = tape
         self._ledger = ledger
         self._roots = roots
@@ -115,7 +114,4 @@ class Backwards:
 
 def _connected(reached: Origins) -> int:
     """Return the sources to which a loss has a way that is not cut."""
-    mask = 0
-    for way, part in reached.items():
-        mask |= part if way.cut is None else 0
-    return mask
+    return mask_of({way: mask for way, mask in reached.items() if way.cut is None})

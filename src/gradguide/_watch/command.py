@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from types import FrameType, TracebackType
+from traceback import walk_tb
 from typing import NoReturn
 
 from gradguide._report.report import Report
@@ -29,17 +29,17 @@ WAIT = 60.0
 """The seconds after which the command says that it still waits for a backward."""
 
 INTERRUPTED = 130
-USAGE = 2
 
 
 def main() -> NoReturn:
     """Run the command with the arguments of the process; end the process."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
     is_module = options.module is not None
     given = options.module if is_module else options.script
     if not given:
         what = "the module: -m package.module" if is_module else "the script: train.py"
-        _parser().error(f"give {what}")
+        parser.error(f"give {what}")
     try:
         script = Script(given[0], given[1:], is_module=is_module)
     except ScriptError as error:
@@ -141,7 +141,8 @@ class _Session:
         self.observer.failed = isinstance(error, Exception)
         self.observer.ended = error is None or isinstance(error, SystemExit)
         trace = error.__traceback__ if error is not None else None
-        found, said = end_of(self.observer, _frame_of(trace))
+        frames = [frame for frame, _ in walk_tb(trace)]
+        found, said = end_of(self.observer, frames[-1] if frames else None)
         address = page_of(error)
         known = [f"The error is explained here: {address}"] if address else []
         if self._is_enough and not Report(found).problems:
@@ -170,7 +171,7 @@ class _Session:
 
     def _said(self) -> list[str]:
         seen = self.observer
-        if seen.backwards.count or seen.steps.counts:
+        if seen.backwards.count or seen.steps.count:
             return [self._iterations.summary()]
         said = "The script ended without a backward"
         if seen.saw_threads:
@@ -185,7 +186,7 @@ class _Session:
     def _wait(self) -> None:
         minutes = 0
         while not self._ended.wait(WAIT):
-            if self.observer.backwards.count or self.observer.steps.counts:
+            if self.observer.backwards.count or self.observer.steps.count:
                 return
             minutes += 1
             with suppress(OSError, ValueError):
@@ -242,12 +243,6 @@ def _time_of_other_processes() -> float:
     """Return the processor time of the processes that this one has started."""
     times = os.times()
     return times.children_user + times.children_system
-
-
-def _frame_of(trace: TracebackType | None) -> FrameType | None:
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace.tb_frame if trace is not None else None
 
 
 def _text(report: Report) -> str:

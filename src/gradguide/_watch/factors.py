@@ -19,7 +19,6 @@ class Factors:
     """The sources whose data was multiplied with other sources, by their bits."""
 
     def __init__(self, ledger: Ledger) -> None:
-        """Know no product."""
         self._ledger = ledger
         self._behind: dict[int, int] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import FrameType, TracebackType
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from gradguide._autograd import leaves, nodes, tensors_in, walk_from
 from gradguide._origins.where import Place, code_of, is_hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Failure(NamedTuple):
@@ -58,7 +58,7 @@ def failure_of(
             return Failure(kind.__name__, why, calls.get(kind), _behind(node))
     codes = {code_of(kind.backward): (node, kind) for node, kind in custom}
     place, found = None, None
-    for frame, line in _frames(error.__traceback__):
+    for frame, line in walk_tb(error.__traceback__):
         code = frame.f_code
         found = codes.get(code, found)
         if found and not is_hidden(code.co_filename):
@@ -76,7 +76,7 @@ def failure_of(
 def frozen_that_grad_was_asked_for(error: BaseException) -> list[Tensor]:
     """Return the frozen tensors whose gradients ``torch.autograd.grad`` refused."""
     frozen = []
-    for frame, _ in _frames(error.__traceback__):
+    for frame, _ in walk_tb(error.__traceback__):
         if frame.f_code is grad.__code__:
             inputs = tensors_in(frame.f_locals.get("inputs"))
             frozen = [tensor for tensor in inputs if not tensor.requires_grad]
@@ -104,9 +104,3 @@ def _kind_of(node: Node) -> Any:  # noqa: ANN401 a subclass of Function, or None
 def _behind(node: Node) -> frozenset[int]:
     """Return the ids of the leaves behind a node."""
     return frozenset(map(id, leaves(walk_from([node]))))
-
-
-def _frames(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
-    while traceback:
-        yield traceback.tb_frame, traceback.tb_lineno
-        traceback = traceback.tb_next

@@ -17,8 +17,7 @@ class Flags:
     """The changes of ``requires_grad`` that were seen."""
 
     def __init__(self) -> None:
-        """Know no change."""
-        self._frozen: dict[int, tuple[ref[Tensor], Place | None]] = {}
+        self._frozen: dict[int, Place | None] = {}
         self._first: dict[int, tuple[ref[Tensor], Place | None]] = {}
         self._unfrozen: dict[int, Place | None] = {}
 
@@ -32,7 +31,7 @@ class Flags:
         known, _ = self._first.get(key, (None, None))
         is_known = known is not None and known() is tensor
         if not tensor.requires_grad:
-            self._frozen[key] = (ref(tensor), here())
+            self._frozen[key] = here()
             if not called and not is_known:
                 self._first[key] = (ref(tensor), line_here())
             if not ran:
@@ -46,8 +45,7 @@ class Flags:
 
     def frozen_at(self, tensor: Tensor) -> Place | None:
         """Return where a tensor was frozen at last."""
-        _, place = self._frozen.get(id(tensor), (None, None))
-        return place
+        return self._frozen.get(id(tensor))
 
     def undone(self) -> Iterator[tuple[int, Place | None, Place | None]]:
         """Yield a number of tensors, where they were frozen, and where unfrozen.

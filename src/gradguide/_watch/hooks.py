@@ -78,7 +78,6 @@ class Hooks:
     """
 
     def __init__(self, seen: Seen) -> None:
-        """Register none yet."""
         self.buffers: dict[int, tuple[ref[Tensor], Fingerprint]] = {}
         self._seen = seen
         self._runs = False
@@ -102,12 +101,11 @@ class Hooks:
         A dictionary of hooks can't change while it is iterated over.
         """
         handles, self._handles = self._handles, []
-        for handle in handles[:-1]:
+        for handle in handles:
+            is_after_steps = handle is handles[-1]
+            if is_after_steps and self._runs and not is_last(handle):
+                return handle
             handle.remove()
-        for after_steps in handles[-1:]:
-            if self._runs and not is_last(after_steps):
-                return after_steps
-            after_steps.remove()
         return None
 
     @property

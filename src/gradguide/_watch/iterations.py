@@ -8,7 +8,7 @@ from weakref import ref
 from torch.optim import Optimizer
 
 from gradguide._alive import alive
-from gradguide._watch.ledger import held_by
+from gradguide._explain.optimizer import held_by
 from gradguide._watch.observer import Observer
 
 PATIENCE = 20
@@ -37,14 +37,14 @@ class Iterations:
 
     def summary(self) -> str:
         """Say how much was watched."""
-        counts = self._observer.steps.counts.values()
-        steps = sum(count for _, count in counts)
-        skips = sum(self._observer.steps.skips.values())
-        backwards = self._observer.backwards.count
-        text = f"Watched {counted(backwards, 'backward')}, {counted(steps, 'step')}"
-        if len(counts) > 1:
-            text += f" of {len(counts)} optimizers"
-        return text + (f", {counted(skips, 'skipped step')}." if skips else ".")
+        steps = self._observer.steps
+        backwards = counted(self._observer.backwards.count, "backward")
+        said = f"Watched {backwards}, {counted(steps.count, 'step')}"
+        if len(steps.optimizers) > 1:
+            said += f" of {len(steps.optimizers)} optimizers"
+        if steps.skips:
+            said += f", {counted(steps.skips, 'skipped step')}"
+        return f"{said}."
 
     def _after_step(self, optimizer: Optimizer) -> None:
         if id(optimizer) in self._stepped:
@@ -58,11 +58,7 @@ class Iterations:
     def _after_backward(self) -> None:
         """End an iteration of a run that updates its parameters by hand."""
         observer = self._observer
-        if (
-            observer.steps.counts
-            or observer.backwards.count == 1
-            or self._has_optimizer
-        ):
+        if observer.steps.count or observer.backwards.count == 1 or self._has_optimizer:
             return
         self._look_for_optimizers()
         self._has_optimizer = bool(self._unused_optimizers(set()))
@@ -82,18 +78,18 @@ class Iterations:
 
     def _should_wait(self) -> bool:
         """Whether an optimizer has not stepped yet, or a scaler skipped all steps."""
-        counts, skips = self._observer.steps.counts, self._observer.steps.skips
-        if skips and not counts:
+        steps = self._observer.steps
+        if steps.skips and not steps.count:
             return True
         self._look_for_optimizers()
-        return bool(self._unused_optimizers(set(counts)))
+        return bool(self._unused_optimizers(set(steps.optimizers)))
 
     def _expected(self) -> set[int]:
         """Return the optimizers that step in each iteration, as far as is known."""
         known = {
             key
-            for key, (optimizer, _) in self._observer.steps.counts.items()
-            if optimizer() is not None
+            for key, one in self._observer.steps.optimizers.items()
+            if one.optimizer() is not None
         }
         return known | self._unused_optimizers(known)
 

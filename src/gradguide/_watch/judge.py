@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from gradguide._alive import Alive
 from gradguide._explain.evidence import hides_operations
+from gradguide._explain.optimizer import held_by
 from gradguide._memory import local, pieces
 from gradguide._origins.blame import Cause
 from gradguide._origins.uses import Verdict
-from gradguide._origins.where import Place
-from gradguide._watch.ledger import Record, held_by
+from gradguide._watch.ledger import Record
 from gradguide._watch.misspelt import misspelt_around, misspelt_in
 from gradguide._watch.observer import Observer
 from gradguide._watch.sources import source_of
 from gradguide._watch.wrappers import frozen_after_wrapping
-
-
-class Judgement(NamedTuple):
-    """What is said of one tensor."""
-
-    verdict: str
-    why: str = ""
-    where: Place | None = None
-    is_normal: bool = False
 
 
 class Judge:
@@ -41,7 +31,6 @@ class Judge:
         self, observer: Observer, everything: Alive, names: Mapping[int, str]
     ) -> None:
         """Judge what was observed; ``names`` are those of parameters of modules."""
-        self._modules = everything.modules
         self._seen = observer
         self._ledger = observer.ledger
         self._names = names
@@ -52,8 +41,14 @@ class Judge:
         }
         self.attributes: set[int] = set()
         self._copies = self._copies_that_learn()
-        self._late = frozen_after_wrapping(self._modules, self._seen.flags)
-        self._misspelt = misspelt_around(self._modules)
+        self._hidden = {
+            id(parameter)
+            for module in everything.modules
+            if hides_operations(module)
+            for parameter in module.parameters()
+        }
+        self._late = frozen_after_wrapping(everything.modules, self._seen.flags)
+        self._misspelt = misspelt_around(everything.modules)
         self._steps_alone = self._steps_without_gradients()
         stepped = {
             id(tensor): record for tensor, record in self._ledger if record.holder
@@ -61,10 +56,12 @@ class Judge:
         self._trains_no_module = self._names.keys().isdisjoint(
             self._held.keys() | stepped
         ) and any(record.nonzero for record in stepped.values())
-        self._trained: dict[int, Tensor] = {}
-        for tensor, record in self._ledger:
-            if record.trained:
-                self._trained |= {p.data_ptr(): tensor for p in pieces(tensor)}
+        self._trained = {
+            piece.data_ptr(): tensor
+            for tensor, record in self._ledger
+            if record.trained
+            for piece in pieces(tensor)
+        }
 
     def has_iterated(self) -> bool:
         """Whether a step ran or, without optimizers, an update by hand could."""
@@ -79,7 +76,7 @@ class Judge:
         read_at = self._seen.uses.read_at.get(record.bit.bit_length(), 0)
         return read_at <= self._seen.backwards.first and self._seen.backwards.count > 1
 
-    def judge(self, tensor: Tensor, record: Record) -> Judgement:
+    def judge(self, tensor: Tensor, record: Record) -> Verdict:
         """Say what becomes of a tensor."""
         if not tensor.requires_grad and not self._trains_at_times(tensor, record):
             return self._of_frozen(tensor, record)
@@ -95,84 +92,84 @@ class Judge:
         """Whether a tensor trains that is frozen now, as a GAN does with its critic."""
         return record.trained and not record.by_step and id(tensor) not in self._late
 
-    def _of_frozen(self, tensor: Tensor, record: Record) -> Judgement:
+    def _of_frozen(self, tensor: Tensor, record: Record) -> Verdict:
         if id(tensor) in self._late:
             place = self._seen.flags.frozen_at(tensor)
             why = "DDP still waits for its gradient: freeze before wrapping"
-            return Judgement("frozen after DDP", why, place)
+            return Verdict("frozen after DDP", why, place)
         if record.by_step and (record.required_grad or not record.has_own_gradient):
-            return Judgement("moves", record.by_step)
+            return Verdict("moves", record.by_step)
         if record.by_step:  # as for master weights
-            return Judgement("trains", record.by_step.removeprefix("frozen, but "))
+            return Verdict("trains", record.by_step.removeprefix("frozen, but "))
         shared = self.shared_with(tensor)
         if shared is not None:
             name = self._names.get(id(shared)) or "a tensor"
             why = f"frozen, but shares its memory with {name}, which trains"
-            return Judgement("moves", why)
+            return Verdict("moves", why)
         if record.by_hand:
             if source := source_of(tensor, self._seen, self._name_of):
-                return Judgement("frozen", f"copied or averaged from {source}")
+                return Verdict("frozen", f"copied or averaged from {source}")
             if record.in_forward:
                 why = "frozen, but the forward writes to this parameter"
-                return Judgement("moves", why, record.written)
-            return Judgement("moves", "frozen, but written by hand", record.written)
+                return Verdict("moves", why, record.written)
+            return Verdict("moves", "frozen, but written by hand", record.written)
         if tensor.grad is not None:
-            return Judgement("frozen", "stale .grad")
-        if not self._seen.steps.counts:
-            return Judgement("frozen")
+            return Verdict("frozen", "stale .grad")
+        if not self._seen.steps.count:
+            return Verdict("frozen")
         source = source_of(tensor, self._seen, self._name_of)
         why = f"copied from {source}, and not changed since" if source else ""
-        return Judgement("frozen", why)
+        return Verdict("frozen", why)
 
-    def _of_trained(self, tensor: Tensor, record: Record) -> Judgement:
+    def _of_trained(self, tensor: Tensor, record: Record) -> Verdict:
         if record.start is not None and record.returns > 1:
             why = "each step() starts from the same values: its update is overwritten"
-            return Judgement("undone", why, record.written)
+            return Verdict("undone", why, record.written)
         if bool(torch.isnan(local(tensor.detach())).any()):
             why = "nan after step(): torch.autograd.detect_anomaly() shows where"
-            return Judgement("nan", why)
+            return Verdict("nan", why)
         misspelt = self._misspelt.get(id(tensor)) or misspelt_in(tensor)
-        return Judgement("moves", misspelt) if misspelt else Judgement("trains")
+        return Verdict("moves", misspelt) if misspelt else Verdict("trains")
 
-    def _of_gradient(self, tensor: Tensor, record: Record) -> Judgement:
+    def _of_gradient(self, tensor: Tensor, record: Record) -> Verdict:
         if record.still:
-            return Judgement("still", record.still, is_normal=record.is_normal)
+            return Verdict("still", record.still, is_normal=record.is_normal)
         if record.by_hand:
-            return Judgement("trains")
+            return Verdict("trains")
         if record.cancels:
             why = "its gradient is zero in the losses of its optimizer, not in others"
-            return Judgement("zero", why, is_normal=True)
+            return Verdict("zero", why, is_normal=True)
         if record.holder:
-            return Judgement("unknown", "no step has run since it has a gradient")
+            return Verdict("unknown", "no step has run since it has a gradient")
         holder = self._held.get(id(tensor))
         if not self._seen.has_iterated(by_hand=holder is None):
-            return Judgement("unknown", "no step has run")
+            return Verdict("unknown", "no step has run")
         if self._trains_no_module and id(tensor) in self._names:
             why = "no optimizer holds it; only tensors outside of modules train"
-            return Judgement("frozen", why)
+            return Verdict("frozen", why)
         why = "gets a gradient that nobody applies"
         if holder is not None:
             why += f": the step() of its {type(holder).__name__} never ran"
         is_registered = id(tensor) in self._names and id(tensor) not in self.attributes
         if holder is not None or is_registered:
-            return Judgement("not in optimizer", why)
+            return Verdict("not in optimizer", why)
         if isinstance(tensor, nn.Parameter) or id(tensor) in self.attributes:
             why = "reached by the loss, but not a parameter of the model"
-            return Judgement("unregistered", why, record.read)
+            return Verdict("unregistered", why, record.read)
         why = "gets a gradient that nobody applies: an input?"
-        return Judgement("unknown", why)
+        return Verdict("unknown", why)
 
-    def _of_zero(self, record: Record) -> Judgement:
+    def _of_zero(self, record: Record) -> Verdict:
         if not record.holder:
-            return Judgement("frozen", "no optimizer holds it; its gradient is zero")
+            return Verdict("frozen", "no optimizer holds it; its gradient is zero")
         for factor in self._seen.factors.of(record.bit):
             if name := self._zero_that_trains(factor):
                 why = f"its gradient is zero as long as {name} is"
-                return Judgement("zero", why, is_normal=True)
+                return Verdict("zero", why, is_normal=True)
         if record.has_parts:
             why = "the gradients of its uses cancel out: it has no effect on the loss"
-            return Judgement("zero", why, is_normal=True)
-        return Judgement("zero", "its gradient is exactly zero")
+            return Verdict("zero", why, is_normal=True)
+        return Verdict("zero", "its gradient is exactly zero")
 
     def _zero_that_trains(self, bit: int) -> str:
         for tensor, record in self._ledger:
@@ -183,22 +180,21 @@ class Judge:
     def _name_of(self, tensor: Tensor) -> str:
         return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)
 
-    def _without_gradient(self, tensor: Tensor, record: Record) -> Judgement:
+    def _without_gradient(self, tensor: Tensor, record: Record) -> Verdict:
         source = source_of(tensor, self._seen, self._name_of) if record.by_hand else ""
         if source:
-            return Judgement("frozen", f"copied or averaged from {source}")
+            return Verdict("frozen", f"copied or averaged from {source}")
         reason = self._why_no_gradient(tensor, record)
         if record.by_hand and not self._steps_alone:
-            return Judgement("trains", "written by hand", record.written)
-        if reason.verdict == "unknown" or record.holder or id(tensor) in self._held:
-            return Judgement(*reason)
-        if not self._held:
-            return Judgement(*reason)
+            return Verdict("trains", "written by hand", record.written)
+        is_held = record.holder or id(tensor) in self._held
+        if reason.verdict == "unknown" or is_held or not self._held:
+            return reason
         why = f"no optimizer holds it; {reason.why}"
-        return Judgement("frozen", why, reason.where)
+        return Verdict("frozen", why, reason.where)
 
     def _why_no_gradient(self, tensor: Tensor, record: Record) -> Verdict:
-        if not self._seen.backwards.count and not self._seen.steps.counts:
+        if not self._seen.backwards.count and not self._seen.steps.count:
             return Verdict("unknown", "no backward has run")
         if self._steps_alone:
             return Verdict("unused", "step() ran, but no backward() before it")
@@ -210,7 +206,7 @@ class Judge:
         if not record.bit and record.read_frozen:
             why = "requires_grad was False when it was read"
             return Verdict("cut", why, record.read_frozen)
-        if self._is_hidden(tensor):
+        if self._seen.saw_threads or id(tensor) in self._hidden:
             return Verdict("unknown", "what runs in other threads or in TorchScript")
         verdict = self._verdict(record)
         failed = verdict.verdict == "unknown" and self._seen.backwards.failures
@@ -220,7 +216,7 @@ class Judge:
 
     def _steps_without_gradients(self) -> bool:
         """Whether steps ran, but nothing gave any tensor a gradient."""
-        if self._seen.backwards.count or not self._seen.steps.counts:
+        if self._seen.backwards.count or not self._seen.steps.count:
             return False
         return not any(record.has_gradient for _, record in self._ledger)
 
@@ -235,20 +231,9 @@ class Judge:
         """Return the sources whose copies got gradients."""
         return [
             (mask, cause)
-            for copy, mask, cause in self._seen.flow.copies
-            if (tensor := copy()) is not None
-            and (record := self._ledger.get(tensor))
-            and record.nonzero
+            for copy, mask, cause in self._seen.flow.copies()
+            if (record := self._ledger.get(copy)) and record.nonzero
         ]
-
-    def _is_hidden(self, tensor: Tensor) -> bool:
-        if self._seen.saw_threads:
-            return True
-        return any(
-            any(p is tensor for p in module.parameters())
-            for module in self._modules
-            if hides_operations(module)
-        )
 
     def shared_with(self, tensor: Tensor) -> Tensor | None:
         """Return a tensor that trains and overlaps in memory with a frozen one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from gradguide._memory import has_memory, is_zero, local, pieces
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from torch import Tensor
-    from torch.optim import Optimizer
 
     from gradguide._origins.where import Place
 
@@ -49,6 +48,7 @@ class Record:
         is_normal: Whether that is normal at the start of a training.
         start: The fingerprint before its first step, as long as it returns to that.
         returns: How many later steps began with the values from before the first one.
+        before: The fingerprint before the first write since the last comparison.
     """
 
     tensor: ref[Tensor]
@@ -77,12 +77,11 @@ class Record:
     start: Fingerprint | None = None
     returns: int = 0
     before: Fingerprint | None = None
-    """The fingerprint before the first write since the last comparison."""
 
     def note_holder(self, optimizer: int) -> None:
         """Note the optimizer, given by its id, that steps with it."""
         if self.holder not in (0, optimizer):
-            self.is_shared = self.is_shared or self.other == optimizer
+            self.is_shared |= self.other == optimizer
             self.other = self.holder
         self.holder = optimizer
 
@@ -91,14 +90,13 @@ class Record:
         if grad is not None:
             self.has_gradient = True
             self.latest = not is_zero(grad)
-            self.nonzero = self.nonzero or self.latest
+            self.nonzero |= self.latest
 
 
 class Ledger:
     """The records of the tensors that are read as parameters, or held by optimizers."""
 
     def __init__(self) -> None:
-        """Know no tensor."""
         self._records: dict[int, Record] = {}
         self._by_address: dict[int, list[Record]] = {}
         self._own_gradients: dict[int, ref[Tensor]] = {}
@@ -142,7 +140,7 @@ class Ledger:
                 ):
                     yield other, record
 
-    def note_copies(self, tensors: Iterable[Tensor]) -> None:
+    def note_own_gradients(self, tensors: Iterable[Tensor]) -> None:
         """Note tensors that the script assigned to a ``.grad``, or copied into."""
         self._own_gradients |= {id(tensor): ref(tensor) for tensor in tensors}
 
@@ -173,7 +171,7 @@ class Ledger:
         """Look which tensors have a gradient after a backward."""
         for tensor, record in self:
             if not record.trained and tensor.is_leaf:
-                record.required_grad = record.required_grad or tensor.requires_grad
+                record.required_grad |= tensor.requires_grad
                 record.note_gradient(tensor.grad)
 
     def compare(self) -> None:
@@ -186,8 +184,8 @@ class Ledger:
         before, record.before = record.before, None
         if before is not None and has_changed(tensor, before):
             trains = record.nonzero and record.required_grad
-            record.trained = record.trained or trains
-            record.by_hand = record.by_hand or not trains
+            record.trained |= trains
+            record.by_hand |= not trains
 
     def note_return(self, tensor: Tensor, record: Record) -> None:
         """Note whether a step begins with the values from before the first one."""
@@ -201,24 +199,3 @@ class Ledger:
         """Forget what was written by hand so far, as when a checkpoint was loaded."""
         for _, record in self:
             record.before, record.by_hand = None, False
-
-
-class Held(NamedTuple):
-    """A tensor that an optimizer holds, its name there, and its group."""
-
-    tensor: Tensor
-    name: str
-    group: dict[str, Any]
-
-
-def held_by(optimizer: Optimizer) -> Iterator[Held]:
-    """Yield the tensors in the groups of an optimizer."""
-    for group in optimizer.param_groups:
-        tensors: list[Tensor] = list(group["params"])
-        names = group.get("param_names")
-        name = str(group.get("name", ""))
-        for index, tensor in enumerate(tensors):
-            if isinstance(names, (list, tuple)) and len(names) == len(tensors):
-                yield Held(tensor, str(names[index]), group)
-            else:
-                yield Held(tensor, name if len(tensors) == 1 else "", group)

@@ -18,7 +18,7 @@ ALIKE = 0.85
 
 
 def misspelt_in(tensor: Tensor) -> str:
-    """Return what is wrong with an attribute of a parameter that trains; or nothing."""
+    """Return what is wrong with an attribute of a parameter that trains; or ""."""
     names = _meant(tensor)
     return f"frozen by {names[0]} = False? The name is requires_grad" if names else ""
 

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 
 class Modes:
-    """The outermost modules that ran with gradients, all of the time in eval mode."""
+    """The modes of the outermost modules that ran with gradients."""
 
     def __init__(self) -> None:
-        """Know no module."""
         self._seen: dict[int, tuple[ref[nn.Module], Place | None, bool]] = {}
 
     def note(self, module: nn.Module) -> None:
@@ -32,9 +31,10 @@ class Modes:
             self._seen[id(module)] = (ref(module), place, trained or module.training)
 
     def in_eval(self) -> Iterator[tuple[nn.Module, Place | None, list[str]]]:
-        """Yield each such module, where it ran, and its layers that eval changes.
+        """Yield each module that only ran in eval mode, where, and what that changes.
 
-        A module without such layers computes the same in both modes.
+        What it changes are layers, given by their classes. A module without such layers
+        computes the same in both modes, and is left out.
         """
         for seen, place, trained in self._seen.values():
             module = seen()

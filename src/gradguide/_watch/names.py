@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 from weakref import ref
@@ -12,12 +12,16 @@ from weakref import ref
 from torch import nn
 from torch.optim import Optimizer
 
+from gradguide._explain.paths import REGISTRIES, parts_of
 from gradguide._origins.where import is_hidden, variables
 
 LIMIT = 20_000
 """The number of objects that are looked through for names."""
 
 DEPTH = 5
+
+MOST = 1000
+"""The number of parts of one object that are looked at."""
 
 
 def outermost(
@@ -50,7 +54,6 @@ class Names:
     """
 
     def __init__(self) -> None:
-        """Know no name."""
         self._names: dict[int, tuple[ref[Any], str]] = {}
 
     def get(self, value: object) -> str:
@@ -63,28 +66,16 @@ class Names:
         missing = {id(value): value for value in wanted if not self.get(value)}
         if not missing:
             return
-        found = _variables(_scopes(frame))
-        own = [(value, name) for value, name in found if name == "self"]
-        paths = chain(_objects(found), _objects(_attributes(own)))
-        for value, path in paths:
+        found = [pair for scope in _scopes(frame) for pair in list(scope.items())]
+        own = [value for name, value in found if name == "self"]
+        for path, value in chain(_objects(found), _objects(_attributes(own))):
             if id(value) in missing:
                 self._names[id(value)] = (ref(missing.pop(id(value))), path)
                 if not missing:
                     return
 
 
-def _variables(
-    scopes: Iterable[Mapping[str, object] | FrameType],
-) -> list[tuple[object, str]]:
-    """Return the objects that are in the variables of some scopes."""
-    found: list[tuple[object, str]] = []
-    for scope in scopes:
-        known = variables(scope) if isinstance(scope, FrameType) else scope
-        found += [(value, name) for name, value in list(known.items())]
-    return found
-
-
-def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object] | FrameType]:
+def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object]]:
     """Yield the variables of the script, then of its functions, the outermost first."""
     main = sys.modules.get("__main__")
     if main is not None:
@@ -96,66 +87,54 @@ def _scopes(frame: FrameType | None) -> Iterator[Mapping[str, object] | FrameTyp
         frame = frame.f_back
     for one in reversed(frames):
         if one.f_code.co_name != "<module>":
-            yield one
+            yield variables(one)
     for one in frames:
         if one.f_globals.get("__name__") != "__main__":
             yield one.f_globals
 
 
-def _attributes(found: Iterable[tuple[object, str]]) -> list[tuple[object, str]]:
-    """Return the attributes of objects, for those that no variable leads to."""
+def _attributes(owners: Iterable[object]) -> list[tuple[str, object]]:
+    """Return the attributes of objects whose methods run, with their paths."""
     return [
-        (part, f"{name}{step}")
-        for value, name in found
-        if not isinstance(value, nn.Module)
-        for part, step in _parts(value)
+        (f"self{step}", part)
+        for owner in owners
+        if not isinstance(owner, nn.Module)
+        for step, part in _parts(owner)
     ]
 
 
-def _objects(
-    found: Iterable[tuple[object, str]],
-) -> Iterator[tuple[object, str]]:
+def _objects(found: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
     """Yield objects and their parts with their paths, the shortest paths first."""
     level = [
-        (value, name)
-        for value, name in found
+        (name, value)
+        for name, value in found
         if not name.startswith("__") and name != "self"
     ]
     seen: set[int] = set()
     for _ in range(DEPTH):
         deeper = []
-        for value, path in level:
-            yield value, path
+        for path, value in level:
+            yield path, value
             if id(value) in seen or len(seen) > LIMIT:
                 continue
             seen.add(id(value))
-            deeper += [(part, f"{path}{step}") for part, step in _parts(value)]
+            deeper += [(f"{path}{step}", part) for step, part in _parts(value)]
         level = deeper
 
 
-def _parts(value: object) -> list[tuple[object, str]]:
+def _parts(value: object) -> list[tuple[str, object]]:
     """Return the parts of an object, each with the step of the path to it."""
     if isinstance(value, (type, ModuleType, FunctionType, Optimizer, str, bytes)):
         return []
     try:
-        if isinstance(value, dict):
-            return [(part, f"[{key!r}]") for key, part in list(value.items())[:1000]]
-        if isinstance(value, (list, tuple)):
-            return [(part, f"[{i}]") for i, part in enumerate(value[:1000])]
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is not dict:
-            return []
-        parts = [(part, f".{name}") for name, part in list(attributes.items())]
         if isinstance(value, nn.Module):
-            parts = [p for p in parts if p[1] not in _REGISTRIES]
-            for registry in (value._modules, value._parameters, value._buffers):  # noqa: SLF001
-                parts += [(part, f".{name}") for name, part in registry.items()]
+            found = dict(vars(value))
+            for kind in REGISTRIES:
+                found |= found.pop(kind).items()
+            return [(f".{name}", part) for name, part in found.items()]
+        return list(islice(parts_of(value), MOST))
     except Exception:  # noqa: BLE001 objects of the user may raise anything
         return []
-    return parts
-
-
-_REGISTRIES = {"._modules", "._parameters", "._buffers"}
 
 
 def and_more(name: str, count: int) -> str:

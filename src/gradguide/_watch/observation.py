@@ -26,11 +26,9 @@ def begin(
 ) -> Observer:
     """Begin to observe, or go on with an observer that was paused."""
     observer = observer or Observer()
-    try:
+    with observer.noting():
         observer.roots.expect(objects)
         observer.start()
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
     return observer
 
 
@@ -40,12 +38,10 @@ def pause(observer: Observer, frame: FrameType | None = None) -> Alive | None:
     Return the modules and optimizers of the process, unless there was an error.
     """
     everything = None
-    try:
-        with unseen():  # another watch around this one must not see what is read here
-            everything = alive()
-            observer.roots.look_for_names(frame, everything.modules)
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
+    # Another watch around this one must not see what is read here.
+    with observer.noting(), unseen():
+        everything = alive()
+        observer.roots.look_for_names(frame, everything.modules)
     observer.stop()
     return everything
 
@@ -59,13 +55,11 @@ def end_of(
     """
     found: list[Row] = []
     everything = None
-    try:
+    with observer.noting():
         everything = pause(observer, frame)
         if everything is not None and observer.trouble is None:
             with unseen():
                 found = rows(observer, everything)
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
     notes = _notes(observer, everything.modules if everything else [])
     observer.roots.release()
     return found, notes
@@ -74,11 +68,8 @@ def end_of(
 def _notes(observer: Observer, modules: list[nn.Module]) -> list[str]:
     """Return what else there is to say of a watch."""
     found: list[str] = []
-    try:
-        with unseen():
-            found += remarks(observer, modules)
-    except Exception as error:  # noqa: BLE001 it must not cost the run
-        observer.on_trouble(error)
+    with observer.noting(), unseen():
+        found += remarks(observer, modules)
     if observer.ran_eagerly:
         found.append("compiled code ran without compilation while it was watched")
     trouble = observer.trouble

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gradguide._autograd import tensors_in
 from gradguide._explain.evidence import eager
+from gradguide._explain.sharding import Shards
 from gradguide._origins.flow import Read
 from gradguide._origins.tape import Call, Tape
 from gradguide._origins.values import Origins
@@ -33,7 +34,6 @@ from gradguide._watch.internals import (
 from gradguide._watch.ledger import Ledger
 from gradguide._watch.roots import Roots
 from gradguide._watch.scaling import SCALES, Scaling
-from gradguide._watch.shards import Shards
 from gradguide._watch.steps import Steps
 from gradguide._watch.terms import Terms
 
@@ -67,7 +67,6 @@ class Observer(Tape):
     """
 
     def __init__(self) -> None:
-        """Observe nothing yet."""
         super().__init__()
         self.ledger = Ledger()
         self.steps = Steps(self.ledger)
@@ -91,8 +90,7 @@ class Observer(Tape):
         self.thread = threading.get_ident()
         self._in_backward = False
         self._shards = Shards()
-        self._stance = ExitStack()
-        self._has_stance = False
+        self._stance: ExitStack | None = None
 
     def start(self) -> None:
         """Begin to observe, perhaps once more."""
@@ -104,22 +102,20 @@ class Observer(Tape):
 
     def stop(self) -> None:
         """Observe no more, and leave nothing behind."""
-        try:
-            with unseen():
-                self.ledger.compare()
-        except Exception as error:  # noqa: BLE001
-            self.on_trouble(error)
+        with self.noting(), unseen():
+            self.ledger.compare()
         self.is_over = True
         _observing.discard(self)
         after_steps = self.hooks.remove()
         if not leave(self) or after_steps:  # a mode can't be left in a call of it
             leave_later(self, self.thread, after_steps)
-        self._stance.close()
-        self._has_stance = False
+        if self._stance is not None:
+            self._stance.close()
+            self._stance = None
 
     def has_iterated(self, *, by_hand: bool) -> bool:
         """Whether a step ran, or two backwards where no step is to be expected."""
-        if self.steps.counts:
+        if self.steps.count:
             return True
         has_more = self.backwards.count > 1 and not self.backwards.failures
         return (by_hand or self.ended) and has_more and not self.failed
@@ -136,26 +132,25 @@ class Observer(Tape):
         """Run an operation, and note where its results come from."""
         if self.is_over or self.hooks.is_of_step(func):
             return func(*args, **(kwargs or {}))
-        if not self._has_stance and "torch._dynamo" in sys.modules:
-            self._has_stance = True
-            self._stance.enter_context(eager())
+        if self._stance is None and "torch._dynamo" in sys.modules:
+            self._stance = eager()
         if func in SCALES:
-            with self._noting():
+            with self.noting():
                 self.scaling.note(func, args)
         if func in _COPIES or func == _SET_GRAD:
-            with self._noting():
+            with self.noting():
                 copied = args[:1] if func in _COPIES else args[1:]
-                self.ledger.note_copies(tensors_in(copied))
+                self.ledger.note_own_gradients(tensors_in(copied))
                 if func is Tensor.copy_:
                     self.ledger.note_copy(*tensors_in(args[:2]))
         if func is torch.autograd.grad:
             return self._autograd_grad(func, args, kwargs or {})
         if func is torch.ones_like and not self._in_backward and starts_backward():
-            with self._noting():
+            with self.noting():
                 self._backward_begins(list(args[:1]))
         result = super().__torch_function__(func, types, args, kwargs)
         if func is Tensor.item and result:
-            with self._noting():
+            with self.noting():
                 skipped = skipped_optimizer()
                 if skipped is not None:
                     with unseen():
@@ -164,7 +159,7 @@ class Observer(Tape):
         return result
 
     @contextmanager
-    def _noting(self) -> Iterator[None]:
+    def noting(self) -> Iterator[None]:
         """Keep an error of this package from the run that is observed."""
         try:
             yield
@@ -217,28 +212,27 @@ class Observer(Tape):
         if self._in_backward or func is not Tensor.backward:
             return func(*args, **kwargs)
         roots = list(args[:1])
-        with self._noting():
+        with self.noting():
             self._backward_begins(roots)
         self._in_backward = True
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            with self._noting():
+            with self.noting():
                 self.backwards.fail(roots, error)
             raise
         finally:
             self._in_backward = False
-        with self._noting():
+        with self.noting():
             with unseen():
-                self.steps.leftovers.after_backward()
-                self.steps.zeroed.after_backward(one for one, _ in self.ledger)
+                self.steps.after_backward()
             self.backwards.end(roots)
             self.after_backward()
         return result
 
     def _backward_begins(self, roots: list[Tensor]) -> None:
         with unseen():
-            self.steps.leftovers.before_backward()
+            self.steps.before_backward()
         self.terms.before_backward(roots)
         self.backwards.begin(roots)
 
@@ -250,10 +244,10 @@ class Observer(Tape):
         roots = list(tensors_in(kwargs.get("outputs", args[:1])))
         records = [(one, self.ledger.get(one)) for one in inputs]
         if not self._in_backward and any(record for _, record in records):
-            with self._noting():
+            with self.noting():
                 self.backwards.begin(roots)
         grads = super().__torch_function__(func, (), args, kwargs)
-        with self._noting():
+        with self.noting():
             for (_, record), grad in zip(records, grads, strict=False):
                 if record is not None and isinstance(grad, Tensor):
                     record.note_gradient(grad)
@@ -271,7 +265,7 @@ class Observer(Tape):
     def step_begins(self, optimizer: Optimizer) -> bool:
         """Note that a step begins; return whether it is part of another of its own."""
         with unseen():
-            is_first = id(optimizer) not in self.steps.counts
+            is_first = id(optimizer) not in self.steps.optimizers
             if is_first and not self.roots.knows(optimizer):
                 self.roots.look_for_names()
             self.backwards.before_step(id(optimizer))

@@ -50,26 +50,30 @@ def _terms(observer: Observer) -> Iterator[str]:
 
 
 def _steps(observer: Observer) -> Iterator[str]:
-    leftovers = observer.steps.leftovers
-    for one in leftovers.mixed():
-        yield (
-            f"the step() of {one.name}{_at(one.where)} also applies gradients from "
-            f"before the step(){_at(one.foreign)}: zero_grad() between them?"
-        )
-    for one in leftovers.idle():
-        yield f"the step() of {one.name}{_at(one.idle)} found no gradient"
+    optimizers = observer.steps.optimizers.values()
+    most = max((one.steps for one in optimizers), default=0)
+    for one in optimizers:
+        if one.mixes(most):
+            yield (
+                f"the step() of {one.name}{_at(one.where)} also applies gradients from "
+                f"before the step(){_at(one.foreign)}: zero_grad() between them?"
+            )
+    for one in optimizers:
+        if one.idle is not None and one.steps:
+            yield f"the step() of {one.name}{_at(one.idle)} found no gradient"
     inputs = any(record.nonzero and not record.holder for _, record in observer.ledger)
-    for one in () if inputs else leftovers.lost():
-        yield (
-            f"the gradients for {one.name} of {one.lost} backwards were cleared before "
-            f"its step(){_at(one.where)}"
-        )
-
-    for fall in observer.steps.rates.falls():
-        yield (
-            f"the learning rate of {fall.optimizer} falls from {fall.largest:.2g} to "
-            f"{fall.last:.2g} within {fall.steps} steps"
-        )
+    for one in () if inputs else optimizers:
+        if one.is_often_lost:
+            yield (
+                f"the gradients for {one.name} of {one.lost} backwards were cleared "
+                f"before its step(){_at(one.where)}"
+            )
+    for one in optimizers:
+        if one.falls:
+            yield (
+                f"the learning rate of {one.name} falls from {max(one.rates):.2g} to "
+                f"{one.rates[-1]:.2g} within {len(one.rates)} steps"
+            )
 
 
 def _zeroed(observer: Observer) -> Iterator[str]:
@@ -86,18 +90,18 @@ def _zeroed(observer: Observer) -> Iterator[str]:
 
 def _left_behind(observer: Observer) -> Iterator[str]:
     """Say what trained until another optimizer took the place of its own."""
-    order = observer.steps.order
-    reached = {one: observer.backwards.connected_at_last(one) for one in order}
+    optimizers = observer.steps.optimizers
+    reached = {one: observer.backwards.connected_at_last(one) for one in optimizers}
     left: dict[tuple[str, str], list[str]] = {}
     for tensor, record in observer.ledger:
-        own = order.get(record.holder)
+        own = optimizers.get(record.holder)
         if own is None or not record.trained or not tensor.requires_grad:
             continue
-        for one, later in order.items():
+        for one, later in optimizers.items():
             is_after = own.last < later.first < later.last
             if is_after and reached[one] & record.bit:
                 name = observer.roots.name_of(tensor)
-                left.setdefault((own.optimizer, later.optimizer), []).append(name)
+                left.setdefault((own.name, later.name), []).append(name)
                 break
     for (own_kind, kind), names in left.items():
         name = and_more(names[0], len(names))

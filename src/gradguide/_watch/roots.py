@@ -9,7 +9,8 @@ from weakref import ref
 from torch import Tensor, nn
 
 from gradguide._alive import alive
-from gradguide._watch.ledger import Ledger, held_by
+from gradguide._explain.optimizer import held_by
+from gradguide._watch.ledger import Ledger
 from gradguide._watch.modes import Modes
 from gradguide._watch.names import Names, outermost
 
@@ -29,7 +30,6 @@ class Roots:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        """Know no module."""
         self.names = Names()
         self.modes = Modes()
         self._ledger = ledger
@@ -94,16 +94,17 @@ class Roots:
         frame = frame or sys._getframe(1)  # noqa: SLF001
         roots = self.alive(modules)
         self._outermost = list(map(ref, roots))
-        for root in roots:
-            for parameter in root.parameters():
-                self._ledger.of(parameter)
-        inside = {id(p) for root in roots for p in root.parameters()}
+        parameters = [p for root in roots for p in root.parameters()]
+        for parameter in parameters:
+            self._ledger.of(parameter)
+        inside = set(map(id, parameters))
         bare = [tensor for tensor, _ in self._ledger if id(tensor) not in inside]
-        self.names.look_for([*roots, *bare], frame)
-        self._are_named = all(map(self.names.get, [*roots, *bare]))
+        wanted = [*roots, *bare]
+        self.names.look_for(wanted, frame)
+        self._are_named = all(map(self.names.get, wanted))
         # Until the report, what has a name is kept, as a function that returns would
         # free it. Of the copies that a loop makes, this is the last one.
-        for one in [*roots, *bare]:
+        for one in wanted:
             if name := self.names.get(one):
                 self._kept[name] = one
 

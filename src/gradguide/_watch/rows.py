@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from torch import Tensor, nn
@@ -65,13 +66,13 @@ class _Rows:
         """Return the modules to report, with their names."""
         roots = self._seen.roots.alive(self._modules)
         self._seen.roots.names.look_for(roots, None)
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         named = []
         for module in roots:
             if not list(module.parameters()) and not list(module.buffers()):
                 continue
             name = self._seen.roots.names.get(module) or type(module).__name__
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] += 1
             named.append(
                 (name if counts[name] == 1 else f"{name}_{counts[name]}", module)
             )
@@ -138,12 +139,12 @@ class _Rows:
     # What becomes of them
 
     def _row(self, name: str, tensor: Tensor, kind: str) -> Row:
-        judgement = self._judge.judge(tensor, self._ledger.of(tensor))
-        return (NormalRow if judgement.is_normal else Row)(
+        found = self._judge.judge(tensor, self._ledger.of(tensor))
+        return (NormalRow if found.is_normal else Row)(
             name,
-            judgement.verdict,
-            judgement.why,
-            written(judgement.where, self._paths),
+            found.verdict,
+            found.why,
+            written(found.where, self._paths),
             0 if is_lazy(tensor) else tensor.numel(),
             kind,
         )
@@ -190,10 +191,11 @@ class _Rows:
 
     def _never_cleared(self) -> Iterator[Row]:
         """Yield the optimizers whose steps apply old gradients again."""
-        for one in self._seen.steps.leftovers.never_cleared():
-            why = "no zero_grad() between its steps: each applies the old gradients too"
-            where = written(one.where, self._paths)
-            yield Row(one.name, "never cleared", why, where, 0, "run")
+        why = "no zero_grad() between its steps: each applies the old gradients too"
+        for one in self._seen.steps.optimizers.values():
+            if one.is_never_cleared:
+                where = written(one.where, self._paths)
+                yield Row(one.name, "never cleared", why, where, 0, "run")
 
     def _nothing(self, all_rows: list[Row]) -> Iterator[Row]:
         """Say that nothing trains, if no parameter moved by its gradient."""

@@ -25,7 +25,6 @@ class Scaling:
     """The gradients that were clipped before a ``GradScaler`` unscaled them."""
 
     def __init__(self) -> None:
-        """Know no gradient."""
         self.clipped: dict[Place | None, None] = {}
         """The lines that clipped them, as keys."""
         self._latest: WeakValueDictionary[int, Tensor] = WeakValueDictionary()

@@ -20,7 +20,6 @@ class ScriptError(Exception):
     """
 
     def __init__(self, text: str, code: int = 1) -> None:
-        """Say why, and with which exit code."""
         super().__init__(text)
         self.code = code
 

@@ -22,8 +22,8 @@ def source_of(tensor: Tensor, seen: Observer, name_of: Callable[[Tensor], str]) 
     """
     own = seen.ledger.get(tensor)
     mask = mask_of(seen.origins(tensor)) & ~(own.bit if own else 0)
-    for copy, origin, _ in seen.flow.copies:
-        mask |= origin if copy() is tensor else 0
+    for copy, origin, _ in seen.flow.copies():
+        mask |= origin if copy is tensor else 0
     for other, known in seen.ledger if mask else ():
         if known.bit & mask and (known.trained or known.nonzero):
             return _module_of(name_of(other), name_of(tensor))

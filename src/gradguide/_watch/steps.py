@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
-from weakref import ref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.optim import LBFGS
 
 from gradguide._changed import same_values
-from gradguide._explain.optimizer import is_of_torch, rehearse
+from gradguide._explain.optimizer import Held, held_by, is_of_torch, rehearse
 from gradguide._memory import is_zero, local
+from gradguide._origins.where import here
 from gradguide._watch.fingerprint import fingerprint, has_changed
-from gradguide._watch.ledger import Held, Ledger, Record, held_by
-from gradguide._watch.leftovers import Leftovers
-from gradguide._watch.rates import Rates
+from gradguide._watch.ledger import Ledger, Record
+from gradguide._watch.stepped import Stepped
 from gradguide._watch.zeroed import Zeroed
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-class Span(NamedTuple):
-    """The class of an optimizer, and the numbers of its first and last step."""
-
-    optimizer: str
-    first: int
-    last: int
-
-
 class Steps:
     """The steps of all optimizers that are watched.
 
     Attributes:
-        leftovers: The gradients that no step used, or one too many.
+        count: How many steps were made.
+        skips: How many steps a ``GradScaler`` skipped.
+        optimizers: The optimizers that have stepped, by their ids.
         zeroed: The gradients that the script set to zero before a step.
-        rates: The learning rates of the steps.
-        counts: The optimizers and how many steps each made, by their ids.
-        skips: How many steps a ``GradScaler`` skipped, by the ids of optimizers.
-        order: When each optimizer stepped first and last, by their ids.
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        """Write into a ledger."""
         self._ledger = ledger
         self._running: dict[int, _Step] = {}
-        self.leftovers = Leftovers()
+        self.count = self.skips = 0
+        self.optimizers: dict[int, Stepped] = {}
         self.zeroed = Zeroed()
-        self.rates = Rates()
-        self.counts: dict[int, tuple[ref[Optimizer], int]] = {}
-        self.skips: dict[int, int] = {}
-        self.order: dict[int, Span] = {}
 
     def is_running(self, optimizer: Optimizer) -> bool:
         """Whether a step of an optimizer runs."""
@@ -73,7 +59,7 @@ class Steps:
             if id(tensor) in outer:
                 continue  # the optimizer around this one may undo its step
             record = self._record_of(held, optimizer)
-            record.required_grad = record.required_grad or tensor.requires_grad
+            record.required_grad |= tensor.requires_grad
             self._ledger.compare_one(tensor, record)
             if record.trained and tensor.requires_grad:
                 self._ledger.note_return(tensor, record)
@@ -97,30 +83,44 @@ class Steps:
             step.depth -= 1
             return False
         del self._running[id(optimizer)]
-        _, count = self.counts.get(id(optimizer), (None, 0))
-        self.counts[id(optimizer)] = (ref(optimizer), count + 1)
-        number = sum(steps for _, steps in self.counts.values())
-        span = self.order.get(id(optimizer))
-        first = span.first if span is not None else number
-        self.order[id(optimizer)] = Span(type(optimizer).__name__, first, number)
+        self.count += 1
+        self._note_step(optimizer)
         all_held = list(held_by(optimizer))
         had_gradients = any(held.tensor.grad is not None for held in all_held)
         for held in all_held:
             known = step.before.get(id(held.tensor))
             if known is not None:
                 known.compare(optimizer, had_gradients=had_gradients)
-        self.leftovers.after_step(optimizer)
         self.zeroed.after_step()
-        self.rates.after_step(optimizer)
         return not self._running
+
+    def _note_step(self, optimizer: Optimizer) -> None:
+        place = here()
+        for key, other in self.optimizers.items():
+            if key != id(optimizer):
+                other.after_step_of_another(place)
+        if id(optimizer) not in self.optimizers:
+            self.optimizers[id(optimizer)] = Stepped(optimizer, self.count)
+        self.optimizers[id(optimizer)].after_step(optimizer, self.count, place)
 
     def skip(self, optimizer: Optimizer) -> None:
         """Note that a ``GradScaler`` skipped the step of an optimizer."""
-        self.skips[id(optimizer)] = self.skips.get(id(optimizer), 0) + 1
+        self.skips += 1
         for held in held_by(optimizer):
             record = self._record_of(held, optimizer)
-            record.has_gradient = record.has_gradient or held.tensor.grad is not None
+            record.has_gradient |= held.tensor.grad is not None
             record.still = _SKIPPED
+
+    def before_backward(self) -> None:
+        """Note that a backward begins."""
+        for one in self.optimizers.values():
+            one.before_backward()
+
+    def after_backward(self) -> None:
+        """Note that a backward has ended."""
+        for one in self.optimizers.values():
+            one.after_backward()
+        self.zeroed.after_backward(tensor for tensor, _ in self._ledger)
 
     def sources_of(self, optimizer: Optimizer) -> int:
         """Return the tensors of an optimizer that are sources, as a mask of bits."""
@@ -132,9 +132,8 @@ class Steps:
 
     def names_of(self, *optimizers: int) -> list[str]:
         """Return the classes of optimizers that have stepped, given by their ids."""
-        known = [self.counts.get(one, (None, 0))[0] for one in optimizers]
-        found = [one() for one in known if one is not None]
-        return sorted(type(one).__name__ for one in found if one is not None)
+        known = [self.optimizers[one] for one in optimizers if one in self.optimizers]
+        return sorted(one.name for one in known if one.optimizer() is not None)
 
     def _record_of(self, held: Held, optimizer: Optimizer) -> Record:
         """Return the record of a tensor, and note the optimizer that holds it."""
@@ -147,12 +146,12 @@ class Steps:
 _SKIPPED = "skipped by the scaler: a gradient is inf or nan"
 
 
+@dataclass
 class _Step:
     """A step that runs, and how many steps of base classes run inside it."""
 
-    def __init__(self, before: dict[int, _Before]) -> None:
-        self.before = before
-        self.depth = 0
+    before: dict[int, _Before]
+    depth: int = 0
 
 
 class _Before:

@@ -44,7 +44,7 @@ class _Use(NamedTuple):
 
 
 class Terms:
-    """The sums of numbers that end in losses.
+    """The sums of tensors without dimensions that end in losses.
 
     Attributes:
         cut: For the line of a sum and the reason of a cut, the line of the cut: a term
@@ -53,7 +53,6 @@ class Terms:
     """
 
     def __init__(self) -> None:
-        """Know no sum."""
         self.cut: dict[tuple[Place, str], Place | None] = {}
         self._sums: dict[int, list[_Term]] = {}
         self._pending: list[_Term] = []
@@ -63,7 +62,11 @@ class Terms:
 
     @property
     def elsewhere(self) -> dict[tuple[Place, str], Place | None]:
-        """Such terms so far. What is used in some iterations only is none of them."""
+        """The terms so far that reach only tensors that no step moves.
+
+        A term is left out if it was of use before other steps that moved the same
+        tensors, as in another iteration.
+        """
         self._judge()
         return {
             (use.place, why): where

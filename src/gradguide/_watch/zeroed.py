@@ -8,10 +8,10 @@ from weakref import ref
 import torch
 from torch import Tensor
 
+from gradguide._explain.optimizer import held_by
 from gradguide._memory import has_memory
 from gradguide._origins.values import address_of
 from gradguide._origins.where import Place, line_here
-from gradguide._watch.ledger import held_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,10 @@ class Moved(NamedTuple):
 
 
 class _Write(NamedTuple):
-    """The first write of the script to a gradient, and which entries it had then."""
+    """The first write of the script to a gradient.
+
+    ``had`` tells which of its entries were not zero before.
+    """
 
     had: Tensor
     place: Place | None
@@ -65,7 +68,6 @@ class Zeroed:
     """
 
     def __init__(self) -> None:
-        """Know of none."""
         self.moved: dict[int, Moved] = {}
         self._by_address: dict[int, ref[Tensor]] = {}
         self._writes: dict[int, _Write] = {}

@@ -1,23 +1,29 @@
-"""Follows the gradients of each optimizer: whether they are cleared, and when."""
+"""Follows an optimizer: its rates, and whether and when its gradients are cleared."""
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import ref
 
+from gradguide._explain.optimizer import held_by
 from gradguide._memory import is_zero
 from gradguide._origins.values import address_of
-from gradguide._origins.where import Place, here
-from gradguide._watch.ledger import held_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
     from torch.optim import Optimizer
 
+    from gradguide._origins.where import Place
+
 OFTEN = 2
 """How many times something must happen to be reported."""
+
+TINY = 1e-4
+"""The part of its largest rate with which an optimizer hardly moves anything."""
+
+LONG = 0.2
+"""The part of all steps for which a schedule may end with such a rate."""
 
 
 class _Gradient(NamedTuple):
@@ -34,12 +40,18 @@ class _Gradient(NamedTuple):
         return _version(grad) == self.version
 
 
-class _Followed:
-    """The gradient of one tensor of an optimizer, which stands for all of them.
+class Stepped:
+    """An optimizer that has stepped, and the gradient of one of its tensors.
+
+    This gradient stands for those of all its tensors.
 
     Attributes:
-        name: The class of the optimizer.
-        where: The line of its last step.
+        optimizer: The optimizer.
+        name: The name of its class.
+        first: The number of its first step among the steps of all optimizers.
+        last: The number of its last step.
+        rates: The largest learning rate of each step.
+        where: The line of its last step that found a gradient.
         steps: How many steps found a gradient.
         uncleared: After how many steps in a row it was not cleared.
         lost: After how many backwards it was cleared before any step or other write.
@@ -48,8 +60,12 @@ class _Followed:
         idle: The line of a step that found no gradient at all.
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, number: int) -> None:
+        """Know an optimizer whose first step has this number."""
+        self.optimizer = ref(optimizer)
         self.name = type(optimizer).__name__
+        self.first = self.last = number
+        self.rates: list[float] = []
         self.where: Place | None = None
         self.steps = self.uncleared = self.lost = 0
         self.foreign: Place | None = None
@@ -60,6 +76,31 @@ class _Followed:
         self._added: tuple[int, int] | None = None
         self._before_other: tuple[_Gradient, Place | None] | None = None
         self._mixed: Place | None = None
+
+    @property
+    def is_never_cleared(self) -> bool:
+        """Whether each step applies all gradients since the first one."""
+        return self.uncleared >= OFTEN and self.uncleared == self.steps - 1
+
+    @property
+    def is_often_lost(self) -> bool:
+        """Whether gradients were cleared before they were used."""
+        return self.lost >= OFTEN
+
+    @property
+    def falls(self) -> bool:
+        """Whether it has stepped for long with hardly any learning rate."""
+        largest = max(self.rates)
+        tiny = takewhile(lambda rate: rate <= TINY * largest, reversed(self.rates))
+        return largest > 0 and len(list(tiny)) > max(2, LONG * len(self.rates))
+
+    def mixes(self, most: int) -> bool:
+        """Whether it applies what was meant for another optimizer.
+
+        ``most`` is the largest number of steps of any optimizer. One that steps less
+        often may accumulate gradients, which is no mistake.
+        """
+        return self.foreign is not None and self.steps > 1 and self.steps >= most - 1
 
     @property
     def tensor(self) -> Tensor | None:
@@ -89,8 +130,15 @@ class _Followed:
             is_old = self._applied is not None and self._applied.is_of(tensor)
             self._added = None if is_old else _state_of(tensor)
 
-    def after_step(self, optimizer: Optimizer, place: Place | None) -> None:
-        """Note a step of the optimizer."""
+    def after_step(
+        self, optimizer: Optimizer, number: int, place: Place | None
+    ) -> None:
+        """Note a step, and its number and line."""
+        # A new optimizer may have the id of one that is gone.
+        self.optimizer, self.name = ref(optimizer), type(optimizer).__name__
+        self.last = number
+        rates = [float(group.get("lr") or 0) for group in optimizer.param_groups]
+        self.rates.append(max(rates, default=0))
         if all(held.tensor.grad is None for held in held_by(optimizer)):
             self.idle = self.idle or place
             return
@@ -113,61 +161,6 @@ class _Followed:
         gradient = _gradient(tensor)
         if gradient is not None and self._before_other is None:
             self._before_other = gradient, place
-
-
-class Leftovers:
-    """The gradients of all optimizers that step."""
-
-    def __init__(self) -> None:
-        """Know no optimizer."""
-        self._followed: dict[int, _Followed] = {}
-
-    def after_step(self, optimizer: Optimizer) -> None:
-        """Note a step."""
-        place = here()
-        for key, other in self._followed.items():
-            if key != id(optimizer):
-                other.after_step_of_another(place)
-        mine = self._followed.setdefault(id(optimizer), _Followed(optimizer))
-        mine.after_step(optimizer, place)
-
-    def before_backward(self) -> None:
-        """Note that a backward begins."""
-        for one in self._followed.values():
-            one.before_backward()
-
-    def after_backward(self) -> None:
-        """Note that a backward has ended."""
-        for one in self._followed.values():
-            one.after_backward()
-
-    def never_cleared(self) -> Iterator[_Followed]:
-        """Yield the optimizers whose steps apply all gradients since the first one."""
-        for one in self._followed.values():
-            if one.uncleared >= OFTEN and one.uncleared == one.steps - 1:
-                yield one
-
-    def mixed(self) -> Iterator[_Followed]:
-        """Yield the optimizers whose steps apply what was meant for another one.
-
-        One that steps less often may accumulate gradients, which is no mistake.
-        """
-        most = max((one.steps for one in self._followed.values()), default=0)
-        for one in self._followed.values():
-            if one.foreign is not None and one.steps > 1 and one.steps >= most - 1:
-                yield one
-
-    def idle(self) -> Iterator[_Followed]:
-        """Yield the optimizers of which some steps found a gradient and others none."""
-        for one in self._followed.values():
-            if one.idle is not None and one.steps:
-                yield one
-
-    def lost(self) -> Iterator[_Followed]:
-        """Yield the optimizers whose gradients were cleared before they were used."""
-        for one in self._followed.values():
-            if one.lost >= OFTEN:
-                yield one
 
 
 def _with_gradient(optimizer: Optimizer) -> Tensor | None:
