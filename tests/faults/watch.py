@@ -22,6 +22,12 @@ def missed(verdict: str, name: str, program: str, words: str, edit: Replace) -> 
     )
 
 
+def unsaid(name: str, program: str, words: str, edit: Replace) -> Fault:
+    """Return a fault after which a remark is missing."""
+    test = f"{PROGRAMS}::test_a_mistake_is_explained[mistakes/remarks/{program}.py]"
+    return fault("a remark that is missing", name, pytest(test), words, edit)
+
+
 def alarm(name: str, program: str, words: str, edit: Replace) -> Fault:
     """Return a fault after which a healthy program has a problem."""
     test = "test_a_healthy_program_has_no_problem_and_the_same_results"
@@ -82,43 +88,51 @@ FAULTS = (
     missed("never cleared", "gradients may stay for ever",
         "never_cleared/one_of_two_optimizers", "Expected(verdict='never cleared'",
         Replace(ROWS, "if one.is_never_cleared:", "if False:")),
+    missed("zero", "what was zero at first excuses a gradient for ever",
+        "zero_gradient/gate_of_two_zeros", "Expected(verdict='zero'",
+        Replace("src/gradguide/_watch/steps.py",
+            "record.was_zero = record.was_zero and is_zero(tensor)", "pass")),
     missed("a step that never ran", "the end of a script is overlooked",
         "never_stepped/accumulation_never_full", "Expected(verdict='not in optimizer'",
         Replace(COMMAND, "error is None or isinstance(error, SystemExit)", "False")),
-    fault("a remark that is missing", "terms without a gradient are overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/penalty_of_the_weights.py]"), "gives no gradient",
+    unsaid("terms without a gradient are overlooked",
+        "penalty_of_the_weights", "gives no gradient",
         Replace("src/gradguide/_watch/remarks.py",
             "    yield from _terms(observer)\n", "")),
-    fault("a remark that is missing", "a model in eval mode is overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/stays_in_eval_mode.py]"), "trains in eval mode",
+    unsaid("a model in eval mode is overlooked",
+        "stays_in_eval_mode", "trains in eval mode",
         Replace("src/gradguide/_watch/modes.py",
             "module is not None and not trained", "False")),
-    fault("a remark that is missing", "a DDP that never runs is overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/calls_what_ddp_wraps.py]"), "around it never runs",
+    unsaid("a DDP that never runs is overlooked",
+        "calls_what_ddp_wraps", "around it never runs",
         Replace("src/gradguide/_watch/wrappers.py",
             'is_wrapper and not getattr(module, "_lazy_init_ran", True)', "False")),
-    fault("a remark that is missing", "gradients may be clipped while they are scaled",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/clips_before_unscaling.py]"), "clips gradients at",
+    unsaid("gradients may be clipped while they are scaled",
+        "clips_before_unscaling", "clips gradients at",
         Replace("src/gradguide/_watch/scaling.py", "elif _clips():", "elif False:")),
-    fault("a remark that is missing", "a term for another network is overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/adversarial_term_is_detached.py]"), "what the steps",
+    unsaid("a term for another network is overlooked",
+        "adversarial_term_is_detached", "what the steps",
         Replace("src/gradguide/_watch/terms.py",
             "mask & self._moved", "False")),
-    fault("a remark that is missing", "entries that decay are overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/old_words_decay.py]"), "sets entries of its gradient",
+    unsaid("entries that decay are overlooked",
+        "old_words_decay", "sets entries of its gradient",
         Replace("src/gradguide/_watch/zeroed.py",
             "is_zero & write.had", "is_zero & False")),
-    fault("a remark that is missing", "what a later optimizer forgets is overlooked",
-        pytest(f"{PROGRAMS}::test_a_mistake_is_explained"
-            "[mistakes/remarks/filter_is_used_up.py]"), "trained by an earlier Adam",
+    unsaid("what a later optimizer forgets is overlooked",
+        "filter_is_used_up", "trained by an earlier Adam",
         Replace("src/gradguide/_watch/remarks.py",
             "is_after and reached[one] & record.bit", "False")),
+    unsaid("a parameter that is held twice is overlooked",
+        "shared_trunk_twice", "whose step() moves it twice",
+        Replace("src/gradguide/_watch/remarks.py", "counts.pop(id(each.tensor), 1) > 1",
+            "False")),
+    unsaid("an iteration ends when an optimizer steps twice",
+        "real_and_fake_steps", "also applies gradients from",
+        Replace("src/gradguide/_watch/iterations.py", "PATIENCE = 20", "PATIENCE = 0")),
+    unsaid("an old momentum is overlooked",
+        "momentum_of_a_checkpoint", "moves these by momentum",
+        Replace("src/gradguide/_watch/zeroed.py",
+            'group.get("weight_decay") and values.any()', "True")),
     fault("a remark that is missing", "a rate that falls too early is overlooked",
         pytest("tests/watch/test_watch.py::"
             "test_a_rate_that_falls_too_early_is_named"), "assert",
@@ -144,7 +158,7 @@ FAULTS = (
         Replace(STEPS, 'warm-up?", True', 'warm-up?", False')),
     alarm("a factor that starts at zero is no excuse", "dit_zero_and_warmup",
         "'verdict': 'zero'",
-        Replace(JUDGE, "if name := self._zero_that_trains(factor):", "if False:")),
+        Replace(JUDGE, "if other.bit & factors and", "if False and")),
     alarm("gradients that cancel out are no excuse", "ranking_loss",
         "'verdict': 'zero'",
         Replace(JUDGE, "if record.has_parts:", "if False:")),

@@ -189,6 +189,8 @@ def factors(name: str, inputs: list[Tensor]) -> list[Tensor]:
     """Return the inputs that, as long as they are 0, make the others' gradient 0."""
     if name in _PRODUCTS:
         return inputs
+    if name in {"bilinear", "multi_head_attention_forward"}:
+        return [one for one in inputs if one.dim() > 1]  # no bias
     if name.startswith(("linear", "conv")) or name.endswith("_norm"):
         return inputs[1:2] if name != "batch_norm" else inputs[3:4]
     return []
@@ -196,7 +198,7 @@ def factors(name: str, inputs: list[Tensor]) -> list[Tensor]:
 
 _PRODUCTS = {
     *("mul", "mul_", "multiply", "matmul", "mm", "bmm", "mv", "dot", "outer", "einsum"),
-    *("addcmul", "bilinear", "multi_head_attention_forward"),
+    "addcmul",
 }
 
 

@@ -12,28 +12,29 @@ if TYPE_CHECKING:
 
     from gradguide._origins.flow import Read
     from gradguide._origins.tape import Call
-    from gradguide._watch.ledger import Ledger
 
 
 class Factors:
-    """The sources whose data was multiplied with other sources, by their bits."""
+    """The sources of factors, and of what these were multiplied with, as masks."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self) -> None:
         self._behind: dict[int, int] = {}
 
     def note(self, call: Call, reads: Iterable[Read]) -> None:
         """Note what the factors of a product were multiplied with."""
-        for factor in operations.factors(call.name, call.inputs):
-            record = self._ledger.get(factor) if factor.is_leaf else None
-            if record is not None and record.bit:
-                behind = self._behind.get(record.bit, 0)
-                for read in reads:
-                    behind |= mask_of(read.origins)
-                self._behind[record.bit] = behind & ~record.bit
+        factors = operations.factors(call.name, call.inputs)
+        if not factors:
+            return
+        masks = [(read.tensor, mask_of(read.origins)) for read in reads]
+        for tensor, mask in masks:
+            if mask and any(factor is tensor for factor in factors):
+                behind = self._behind.get(mask, 0)
+                for other, sources in masks:
+                    behind |= sources if other is not tensor else 0
+                self._behind[mask] = behind & ~mask
 
     def of(self, bit: int) -> Iterator[int]:
-        """Yield the bits of the sources that a source was multiplied with."""
+        """Yield the sources of each factor that a source was multiplied with."""
         for factor, behind in self._behind.items():
             if behind & bit:
                 yield factor

@@ -12,14 +12,14 @@ from gradguide._explain.optimizer import held_by
 from gradguide._watch.observer import Observer
 
 PATIENCE = 20
-"""How many more iterations to wait for an optimizer that has not stepped yet."""
+"""How many steps of other optimizers to wait for one that steps less often, in all."""
 
 
 class Iterations:
     """Calls a function after a number of iterations.
 
-    An iteration is over when each optimizer in use has stepped, or when one steps that
-    has stepped already; without any optimizer, at each backward after the first one.
+    An iteration is over when each optimizer in use has stepped or, after waiting long,
+    when one steps twice; without any optimizer, at each backward after the first one.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class Iterations:
         self._count = count
         self._enough = enough
         self._done = 0
+        self._waited = 0
         self._stepped: set[int] = set()
         self._optimizers: dict[int, ref[Optimizer]] = {}
         self._has_optimizer = False
@@ -48,7 +49,9 @@ class Iterations:
 
     def _after_step(self, optimizer: Optimizer) -> None:
         if id(optimizer) in self._stepped:
-            self._end_iteration()
+            self._waited += 1
+            if self._waited > PATIENCE:
+                self._end_iteration()
         self._stepped.add(id(optimizer))
         if id(optimizer) not in self._optimizers:  # looking at each step takes time
             self._look_for_optimizers()
@@ -70,19 +73,17 @@ class Iterations:
     def _end_iteration(self) -> None:
         self._stepped.clear()
         self._done += 1
-        if self._done < self._count:
-            return
-        if self._done < self._count + PATIENCE and self._should_wait():
-            return
-        self._enough()
+        if self._done >= self._count and not self._should_wait():
+            self._enough()
 
     def _should_wait(self) -> bool:
         """Whether an optimizer has not stepped yet, or a scaler skipped all steps."""
         steps = self._observer.steps
         if steps.skips and not steps.count:
-            return True
+            return self._done < self._count + PATIENCE
         self._look_for_optimizers()
-        return bool(self._unused_optimizers(set(steps.optimizers)))
+        unused = self._unused_optimizers(set(steps.optimizers))
+        return bool(unused) and self._waited <= PATIENCE
 
     def _expected(self) -> set[int]:
         """Return the optimizers that step in each iteration, as far as is known."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 
 import torch
 from torch import Tensor, nn
@@ -162,20 +164,15 @@ class Judge:
     def _of_zero(self, record: Record) -> Verdict:
         if not record.holder:
             return Verdict("frozen", "no optimizer holds it; its gradient is zero")
-        for factor in self._seen.factors.of(record.bit):
-            if name := self._zero_that_trains(factor):
-                why = f"its gradient is zero as long as {name} is"
+        factors = reduce(or_, self._seen.factors.of(record.bit), 0)
+        for tensor, other in self._ledger:
+            if other.bit & factors and other.was_zero and other.nonzero:
+                why = f"its gradient is zero as long as {self._name_of(tensor)} is"
                 return Verdict("zero", why, is_normal=True)
         if record.has_parts:
             why = "the gradients of its uses cancel out: it has no effect on the loss"
             return Verdict("zero", why, is_normal=True)
         return Verdict("zero", "its gradient is exactly zero")
-
-    def _zero_that_trains(self, bit: int) -> str:
-        for tensor, record in self._ledger:
-            if record.bit == bit and record.was_zero and record.nonzero:
-                return self._name_of(tensor)
-        return ""
 
     def _name_of(self, tensor: Tensor) -> str:
         return self._names.get(id(tensor)) or self._seen.roots.name_of(tensor)

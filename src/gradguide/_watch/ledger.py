@@ -39,7 +39,7 @@ class Record:
         by_hand: Whether it changed otherwise, outside of a step.
         written: Where it was written to at last outside of a step.
         in_forward: Whether that was in the forward of a module.
-        was_zero: Whether it was zero everywhere before a step.
+        was_zero: Whether it was zero everywhere before its last step.
         holder: The id of the optimizer that stepped last with it; 0 if none did.
         other: The id of the optimizer that stepped with it before that one.
         is_shared: Whether two optimizers step with it in turn.

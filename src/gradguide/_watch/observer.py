@@ -74,7 +74,7 @@ class Observer(Tape):
         self.hooks = Hooks(self)
         self.forwards = 0
         self.backwards = Backwards(self, self.ledger, self.roots)
-        self.factors = Factors(self.ledger)
+        self.factors = Factors()
         self.terms = Terms()
         self.flags = Flags()
         self.scaling = Scaling()

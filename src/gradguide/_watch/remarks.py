@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gradguide._explain.optimizer import held_by
 from gradguide._origins.where import Place, written
 from gradguide._watch.names import and_more
 from gradguide._watch.wrappers import never_called
@@ -27,6 +28,7 @@ def remarks(observer: Observer, modules: list[nn.Module]) -> Iterator[str]:
     yield from _zeroed(observer)
     yield from _left_behind(observer)
     yield from _of_two_optimizers(observer)
+    yield from _held_twice(observer)
     yield from _unfrozen(observer)
     yield from _in_eval(observer)
     yield from _outside_ddp(observer, modules)
@@ -81,10 +83,9 @@ def _zeroed(observer: Observer) -> Iterator[str]:
         tensor = one.tensor()
         if tensor is not None:
             by = "a hook" if one.place is None else "the script"
-            force = "weight decay" if one.decays else "momentum"
             yield (
                 f"{observer.roots.name_of(tensor)}: {by} sets entries of its gradient "
-                f"to 0{_at(one.place)}, and {one.optimizer} moves these by {force}"
+                f"to 0{_at(one.place)}, and {one.optimizer} moves these by {one.force}"
             )
 
 
@@ -122,6 +123,17 @@ def _of_two_optimizers(observer: Observer) -> Iterator[str]:
     for optimizers, count in counts.items():
         name = and_more(names[optimizers], count)
         yield f"{name}: stepped by {' and by '.join(optimizers)}"
+
+
+def _held_twice(observer: Observer) -> Iterator[str]:
+    for one in observer.steps.optimizers.values():
+        optimizer = one.optimizer()
+        held = list(held_by(optimizer)) if optimizer is not None else []
+        counts = Counter(id(each.tensor) for each in held)
+        twice = [each.tensor for each in held if counts.pop(id(each.tensor), 1) > 1]
+        if twice:
+            name = and_more(observer.roots.name_of(twice[0]), len(twice))
+            yield f"{name}: twice in {one.name}, whose step() moves it twice"
 
 
 def _unfrozen(observer: Observer) -> Iterator[str]:

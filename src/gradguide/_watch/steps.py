@@ -63,8 +63,9 @@ class Steps:
             self._ledger.compare_one(tensor, record)
             if record.trained and tensor.requires_grad:
                 self._ledger.note_return(tensor, record)
+                record.was_zero = record.was_zero and is_zero(tensor)
                 continue
-            record.was_zero = record.was_zero or is_zero(tensor)
+            record.was_zero = is_zero(tensor)
             if self._ledger.is_own_gradient(tensor.grad):
                 record.has_own_gradient = True
             before[id(tensor)] = _Before(held, record, optimizer)

@@ -31,13 +31,13 @@ class Moved(NamedTuple):
     Attributes:
         tensor: The tensor.
         optimizer: The class of the optimizer.
-        decays: Whether it has weight decay.
+        force: By what it moves them.
         place: The line that set the gradient to zero; None for a hook.
     """
 
     tensor: ref[Tensor]
     optimizer: str
-    decays: bool
+    force: str
     place: Place | None
 
 
@@ -109,10 +109,15 @@ class Zeroed:
             is_zero = _sample(grad) == 0
             chosen = is_zero if write is None else is_zero & write.had
             if FEW <= float(chosen.float().mean()) < 1:
-                decays = bool(group.get("weight_decay"))
                 place = write.place if write is not None else None
-                moved = Moved(ref(tensor), type(optimizer).__name__, decays, place)
                 values = _sample(tensor)[chosen].clone()
+                state = optimizer.state.get(tensor, {}).values()
+                decays = group.get("weight_decay") and values.any()
+                forces = ["weight decay"] if decays else []
+                if not decays or _has_any(state, tensor, chosen):
+                    forces.append("momentum")
+                force = " and ".join(forces)
+                moved = Moved(ref(tensor), type(optimizer).__name__, force, place)
                 self._entries.append(_Entries(tensor, chosen, values, moved))
 
     def after_step(self) -> None:
@@ -129,6 +134,16 @@ def _plain_grad(tensor: Tensor) -> Tensor | None:
     if grad is None or hasattr(grad, "to_local") or grad.layout is not torch.strided:
         return None
     return None if grad.is_nested or not has_memory(grad) else grad
+
+
+def _has_any(state: Iterable[object], tensor: Tensor, chosen: Tensor) -> bool:
+    """Whether the state of a tensor, as its momentum, is not zero for some entries."""
+    return any(
+        isinstance(value, Tensor)
+        and value.shape == tensor.shape
+        and bool(_sample(value)[chosen].any())
+        for value in state
+    )
 
 
 def _sample(tensor: Tensor) -> Tensor:
