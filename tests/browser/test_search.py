@@ -220,11 +220,24 @@ def test_an_error_is_of_its_own_kind(open_page):
     )
 
 
-def test_a_piece_of_an_error_leads_to_its_page(open_page):
+@pytest.mark.parametrize(
+    ("piece", "page"),
+    [
+        (
+            "output 0 of ReluBackward0, is at version 3; expected version 0 instead",
+            "modified_by_an_inplace_operation",
+        ),
+        (  # it is only in a heading of the page
+            "Parameter indices which did not receive grad for rank 0: 197 198",
+            "expected_to_have_finished_reduction",
+        ),
+    ],
+)
+def test_a_piece_of_an_error_leads_to_its_page(open_page, piece, page):
     """Readers paste the end of a message, with numbers of their own."""
     tab = open_page("en/search.html")
-    ask(tab, "output 0 of ReluBackward0, is at version 3; expected version 0 instead")
-    assert addresses(tab)[0] == "reference/errors/modified_by_an_inplace_operation.html"
+    ask(tab, piece)
+    assert addresses(tab)[0] == f"reference/errors/{page}.html"
 
 
 @EVERY_LANGUAGE

@@ -105,10 +105,10 @@ class Article(NamedTuple):
 def index(project: Project, language: Language) -> None:
     """Write an index into the pages of a language.
 
-    ``known.json`` beside it has the messages of each page of an error, which
-    ``search/words.js`` compares with a pasted error, and the words of the pages, the
-    frequent ones first, which it compares with a misspelt word. To Pagefind all text
-    is English, since it would split Chinese in its own way.
+    ``known.json`` beside it has the messages of each page of an error, printed or in
+    its headings, which ``search/words.js`` compares with a pasted error, and the words
+    of the pages, the frequent ones first, which it compares with a misspelt word. To
+    Pagefind all text is English, since it would split Chinese in its own way.
 
     Raises:
         PipelineError: Pagefind fails.
@@ -160,6 +160,8 @@ def _article(page: Path) -> Article:
         for output in article.xpath(OUTPUTS)
         for message in messages(output.text_content().splitlines())
     )
+    quoted = (code.text_content() for code in article.xpath(".//h2//code"))
+    said = (f"_{slug(text)}_" for text in (*printed, *quoted))
     links = [
         (link.get("href", "").partition("#")[0], " ".join(link.text_content().split()))
         for link in article.iterfind(".//a[@href]")
@@ -168,7 +170,7 @@ def _article(page: Path) -> Article:
         title=str(article.xpath("string(.//h1)")),
         text=_text(article),
         links=links,
-        messages=sorted({re.sub(r"_\d+(?=_)", "", f"_{slug(m)}_") for m in printed}),
+        messages=sorted({re.sub(r"_\d+(?=_)", "", text) for text in said}),
     )
 
 
