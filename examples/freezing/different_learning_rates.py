@@ -163,20 +163,19 @@ assert in_no_group(encoder, optimizer) == []
 # %%
 # timm ``layer_decay``: ``lr_scale`` is too small, frozen parameters count as layers
 # ----------------------------------------------------------------------------------
+# Keep a frozen copy, such as an EMA teacher, outside of the model that you pass, or
+# name it first in ``group_matcher()``: then it is the first layer, like a stem.
+#
 # ``param_groups_layer_decay()`` numbers the layers over *all* parameters, and leaves
-# the frozen ones out only when it makes the groups. A frozen copy inside the model,
-# such as an EMA teacher, counts as the last layers, if ``group_matcher()`` names it
-# last or not at all. So the trainable blocks seem to lie further from the end, and the
-# last one has an ``lr_scale`` below 1 (`an issue
-# <https://github.com/huggingface/pytorch-image-models/issues/2691>`__; the three cases
-# below gave the same numbers in timm 1.0.31, not on this page). You can
+# the frozen ones out only when it makes the groups. A copy that ``group_matcher()``
+# names last lies behind the blocks, so these seem to lie further from the end (`an
+# issue <https://github.com/huggingface/pytorch-image-models/issues/2691>`__). One that
+# it does not name shares the last layer with the head: it does harm only where there is
+# no head. The code of timm gave the same numbers for the cases below, not on this page.
 #
-# - keep the copy outside of the model that you pass,
-# - name it first in ``group_matcher()``: then it is the first layer, like a stem.
-#
-# To check it, print the groups: the head, or the last block, must have ``lr_scale`` 1.
-#
-# Frozen first layers, such as the patch embedding, do no harm, since the scale is
+# To check it, print the groups: the last layer must have ``lr_scale`` 1, and the one
+# before it ``layer_decay``. The head alone shows nothing: it has 1 in the wrong case,
+# too. Frozen first layers, such as the patch embedding, do no harm, since the scale is
 # counted from the end.
 
 
@@ -199,11 +198,15 @@ cases = {
     "no copy": lr_scales(blocks, ["blocks."]),
     "copy last": lr_scales(with_copy, ["blocks.", "ema."]),  # wrong
     "copy first": lr_scales(with_copy, ["ema.", "blocks."]),  # right
+    "copy last, head": lr_scales([*with_copy, "head"], ["blocks.", "ema."]),  # wrong
+    "not named, head": lr_scales([*with_copy, "head"], ["blocks."]),
 }
 for case, scales in cases.items():
-    print(f"{case:11}", scales)
+    print(f"{case:15}", scales)
 assert cases["copy last"] == [0.125, 0.25, 0.5]
 assert cases["no copy"] == cases["copy first"] == [0.25, 0.5, 1.0]
+assert cases["copy last, head"] == [0.0625, 0.125, 0.25, 1.0]
+assert cases["not named, head"] == [0.125, 0.25, 0.5, 1.0]
 
 # %%
 # The scheduler raises it again
@@ -301,17 +304,18 @@ assert rows == {
 # %%
 # Resume with a new learning rate: ``load_state_dict()`` brings the old one back
 # ------------------------------------------------------------------------------
-# ``optimizer.load_state_dict()`` takes the options of the file, ``lr`` and
-# ``weight_decay`` too, and forgets those that the new optimizer was made with. Set them
-# afterwards, in each group. If the file was written with a scheduler, its groups also
-# have an ``initial_lr``, from which a new scheduler would start: set it, too. Don't
-# load the state of the old scheduler, which has the old rates as well.
+# Set ``lr`` and ``weight_decay`` in each group *after* ``optimizer.load_state_dict()``,
+# which takes the options of the file, and forgets those that the new optimizer was made
+# with. If a group has an ``initial_lr``, which most schedulers write, set it, too: a
+# new ``LambdaLR`` (most schedulers of transformers) or ``CosineAnnealingWarmRestarts``
+# starts from it. For these two, don't load the state of the old scheduler either: its
+# ``base_lrs`` are the old rates. ``StepLR`` and others that multiply start from ``lr``.
 
 
-def resumed(*, new_rate=None, set_initial=False):
+def resumed(*, new_rate=None, set_initial=False, new="LambdaLR", load=False):
     weight = nn.Parameter(torch.ones(1))
     old = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
-    torch.optim.lr_scheduler.StepLR(old, step_size=10)
+    old_state = SCHEDULERS[new](old).state_dict()
     optimizer = torch.optim.SGD([weight], lr=0.001, momentum=0.9)
     optimizer.load_state_dict(old.state_dict())
     for group in optimizer.param_groups if new_rate else []:
@@ -319,7 +323,11 @@ def resumed(*, new_rate=None, set_initial=False):
         if set_initial:
             group["initial_lr"] = new_rate
     rates = [optimizer.param_groups[0]["lr"]]
-    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    scheduler = SCHEDULERS[new](optimizer)
+    if load:
+        scheduler.load_state_dict(old_state)
+        optimizer.step()
+        scheduler.step()
     return [*rates, optimizer.param_groups[0]["lr"]]
 
 
@@ -327,11 +335,15 @@ ways = {
     "only loaded": resumed(),
     "lr": resumed(new_rate=0.001),
     "lr and initial_lr": resumed(new_rate=0.001, set_initial=True),
+    "lr, StepLR": resumed(new_rate=0.001, new="StepLR"),
 }
 print(f"{'':19}loaded  with a new scheduler")
 for way, (loaded, scheduled) in ways.items():
     print(f"{way:19}{loaded:<8}{scheduled}")
-assert list(ways.values()) == [[0.1, 0.1], [0.001, 0.1], [0.001, 0.001]]
+assert list(ways.values()) == [[0.1, 0.1], [0.001, 0.1], *[[0.001, 0.001]] * 2]
+with_state = {"new_rate": 0.001, "set_initial": True, "load": True}
+assert resumed(**with_state, new="StepLR")[1] == 0.001
+assert resumed(**with_state)[1] > 0.05
 
 # %%
 # The learning rate is 0, and the loss still falls or changes

@@ -174,21 +174,22 @@ plt.show()
 # %%
 # Mask some elements of a weight from ``weight_decay``, while the rest decays
 # ---------------------------------------------------------------------------
-# Weight decay belongs to a whole parameter. If ``forward()`` uses only a slice of it,
-# the other elements have a gradient of zero, not None, and the optimizer shrinks them.
 # Put the parameter into a group with ``weight_decay=0``, and write the decay for the
-# used elements yourself, between ``backward()`` and ``step()``:
+# used elements yourself, between ``backward()`` and ``step()``. The option belongs to a
+# whole parameter: if ``forward()`` uses only a slice of it, the other elements have a
+# gradient of zero, not None, and the optimizer shrinks them.
 #
-# - AdamW decouples the decay: multiply the weight by ``1 - lr * decay * used``, with
-#   the current ``lr`` of the group.
-# - SGD, Adam, RMSprop and others add the decay to the gradient, as an L2 term in the
-#   loss does: ``weight.grad += decay * used * weight``. With a ``GradScaler``, call
-#   ``unscale_()`` before.
+# - AdamW decouples the decay, as Adam does with ``decoupled_weight_decay=True``:
+#   multiply the weight by ``1 - lr * decay * used``, with the current ``lr`` of the
+#   group.
+# - SGD, Adam, RMSprop and others add the decay to the gradient:
+#   ``weight.grad += decay * used * weight``, after ``unscale_()`` of a ``GradScaler``
+#   and after clipping.
 #
 # The used elements then get the same values as with the option. Momentum from a time
 # when an element was used still moves it: in that case write the values back after
-# ``step()``, or split the parameter. If a whole parameter is not used, its ``.grad`` is
-# None, and it does not decay.
+# ``step()``, or split the parameter. A whole parameter that is not used does not decay
+# while its ``.grad`` is None, but does after ``zero_grad(set_to_none=False)``.
 DECAYED = {
     "SGD": lambda p, decay: optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=decay),
     "Adam": lambda p, decay: optim.Adam(p, lr=0.1, weight_decay=decay),
@@ -198,7 +199,7 @@ DECAYED = {
 used = torch.tensor([1.0, 1.0, 0.0])
 
 
-def decayed(name, *, by_hand):
+def decayed(name, *, by_hand, clip_last=False):
     torch.manual_seed(0)
     weight = nn.Parameter(torch.ones(3))
     optimizer = DECAYED[name]([weight], 0.0 if by_hand else 0.1)
@@ -211,6 +212,8 @@ def decayed(name, *, by_hand):
                     weight *= 1 - optimizer.param_groups[0]["lr"] * 0.1 * used
                 else:
                     weight.grad += 0.1 * used * weight
+        if clip_last:
+            nn.utils.clip_grad_norm_([weight], 0.1)
         optimizer.step()
     return weight.detach()
 
@@ -220,6 +223,17 @@ for name in DECAYED:
     print(f"{name:8}unused: {option[2]:.2f}, by hand {by_hand[2]:.2f}")
     assert option[2] < 1 == by_hand[2]
     torch.testing.assert_close(option[:2], by_hand[:2])
+    if name != "AdamW":
+        both = [decayed(name, by_hand=h, clip_last=True)[:2] for h in (False, True)]
+        assert not torch.allclose(*both)
+weight = nn.Parameter(torch.ones(3))
+optimizer = optim.SGD([weight], lr=0.1, weight_decay=0.1)
+for set_to_none in (True, False):
+    weight.data.fill_(1)
+    weight.grad = torch.ones(3)
+    optimizer.zero_grad(set_to_none=set_to_none)
+    optimizer.step()
+    assert weight.equal(torch.ones(3)) == set_to_none
 
 # %%
 # New tokens after resize_token_embeddings(): train only their rows

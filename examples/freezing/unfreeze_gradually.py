@@ -27,12 +27,14 @@ for optimizer, trains in ((wrong, False), (right, True)):
 # %%
 # What is unfrozen training (the second stage)? Do all layers train?
 # ------------------------------------------------------------------
-# Yes. In the frozen stage (``Freeze_Train``), only the head trains. To unfreeze means
-# that ``requires_grad`` of the frozen layers is True again, so from then on all layers
-# get gradients, and are updated if
+# Yes. In the frozen stage (``Freeze_Train``), only what is not the backbone trains: the
+# head, and a neck if there is one. To unfreeze means that ``requires_grad`` of the
+# frozen layers is True again, so from then on all layers get gradients, and are updated
+# if
 #
 # - the optimizer holds them, as above, and the rate of their group is not zero,
-# - no ``torch.no_grad()`` is left around the backbone in ``forward()``.
+# - ``forward()`` has no ``torch.no_grad()`` around the backbone any more, and no
+#   ``detach()`` behind it.
 #
 # Running statistics of batch norm go by the mode, not by ``requires_grad``: in
 # ``eval()`` they stay. All layers also means more memory, and a smaller learning rate,

@@ -119,17 +119,20 @@ assert merged.state_dict().keys() == network().state_dict().keys()
 # %%
 # Garbled output, a loss far too high: LoRA injected after the weights were loaded
 # --------------------------------------------------------------------------------
-# A LoRA layer that is itself an ``nn.Linear`` or ``nn.Embedding``, as in loralib, makes
-# a *new* weight at random. If it replaces a layer whose pretrained weight is loaded
-# already, that weight is gone without an error, LoRA trains beside a frozen random
-# layer, and the merged model speaks nonsense (`fish-speech 1163
-# <https://github.com/fishaudio/fish-speech/issues/1163>`__). Inject first and load with
-# ``strict=False``, or copy weight and bias into the new layer. The test for every way:
-# ``B`` is zero, so right after the injection the output has to be what it was.
+# Inject first and load with ``strict=False``, or copy weight and bias into the new
+# layer. A LoRA layer that is itself an ``nn.Linear`` or ``nn.Embedding``, as in
+# loralib, makes a *new* weight at random. If it replaces a layer whose pretrained
+# weight is loaded already, that weight is gone without an error, LoRA trains beside a
+# frozen random layer, and the merged model speaks nonsense (`fish-speech 1163
+# <https://github.com/fishaudio/fish-speech/issues/1163>`__). The test: ``B`` is zero
+# (in the ``Embedding`` of loralib, ``A``), so right after the injection the output in
+# ``eval()`` has to be what it was.
 #
-# Garbled only after saving or loading: in loralib, ``eval()`` adds the adapter to the
-# weight. Save in one mode and load in the other, and it counts twice or not at all (run
-# apart with loralib 0.1.2). Do both in ``train()``.
+# Garbled only after saving or loading: save and load in ``train()``. In loralib,
+# ``eval()`` adds the adapter to the weight. A whole ``state_dict()`` saved in
+# ``eval()`` and loaded in ``train()`` has it twice. A model in ``eval()`` that loads
+# what was saved in ``train()``, or ``lora_state_dict()``, does not use it (run apart
+# with loralib 0.1.2).
 class Subclass(nn.Linear):  # as in loralib
     def __init__(self, base, rank=2):
         super().__init__(base.in_features, base.out_features)

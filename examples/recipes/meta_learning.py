@@ -270,7 +270,9 @@ for create_graph in (False, True):
 #   (a dead ReLU, an unused row) takes it there (reported for `higher
 #   <https://github.com/facebookresearch/higher/issues/125>`__ and `TorchOpt
 #   <https://github.com/metaopt/torchopt/issues/26>`__). Add a small number *inside* the
-#   root: ``eps_root`` in TorchOpt. The ``eps`` outside does not help.
+#   root (``eps_root`` in TorchOpt, where it is 0 by default), far below the squares of
+#   the gradients, such as 1e-16. With 1e-8, Adam is no sign any more where gradients
+#   are small, and second derivatives are large. The ``eps`` outside does not help.
 # - Start the moments at zero for each task, and correct the bias, or the first steps
 #   have another size than with ``torch.optim.Adam``.
 
@@ -314,6 +316,8 @@ for number in (1, 5):
     apart = ((both[0] - both[1]).norm() / both[1].norm()).item()
     print(f"{number} steps, second-order part: {apart:.3f}")
     assert apart < 0.1 if number == 1 else apart > 0.3
+large = outer_gradient(model, 1, inside_root=1e-8)
+assert large.norm() > 2 * outer_gradient(model, 1).norm()
 
 dead = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1))
 with torch.no_grad():

@@ -167,18 +167,19 @@ torch.testing.assert_close(*(losses for losses, _ in results), atol=1e-3, rtol=0
 # %%
 # The loss is always 0, and still it trains: two terms that cancel, and early stopping
 # ------------------------------------------------------------------------------------
-# ``loss = prior_loss - series_loss``, where both terms are the same distance and each
-# one detaches the other side, as in `DCdetector
-# <https://github.com/DAMO-DI-ML/KDD2023-DCdetector>`__ (its solver was read, not run).
-# ``detach()`` changes no value, so the difference is 0 in each step. The gradients
-# belong to different branches, and do not cancel: one branch moves towards the other,
-# and this one moves away.
+# Watch one of the terms, or better a metric on labelled validation data: early
+# stopping, a scheduler or "the best checkpoint" that reads this loss sees a constant
+# (or, from rounding, noise) and decides by its ``patience`` alone.
 #
-# - Early stopping, a scheduler or "the best checkpoint" that reads this loss sees a
-#   constant (or, from rounding, noise) and decides by its ``patience`` alone. Watch one
-#   of the terms, or better a metric on labelled validation data, and log both terms.
-# - A loss of 0 that has no gradient either is another thing: ``0 * loss``, or the same
-#   terms without ``detach()``. Look at the norm of the gradient, not at the value.
+# In ``loss = prior_loss - series_loss`` both terms are the same symmetric distance, and
+# each one detaches the other side, as in `DCdetector
+# <https://github.com/DAMO-DI-ML/KDD2023-DCdetector>`__ (its solver was read, not run).
+# ``detach()`` changes no value, so the difference is 0 in each step (with the KL
+# divergence in one direction it is not). The gradients belong to different branches,
+# and do not cancel: one branch moves towards the other, and this one moves away.
+#
+# - A loss of 0 with a gradient of 0 is another thing: ``0 * loss``, or the same terms
+#   without ``detach()``. Look at the norm of the gradient, not at the value.
 # - The same holds for the ratio of PPO and GRPO: :doc:`target_network_and_advantage`.
 prior, series = nn.Linear(3, 4), nn.Linear(3, 4)
 window, norms = torch.randn(16, 3), {}
@@ -199,6 +200,11 @@ for way, cut in {"each detaches": torch.Tensor.detach, "none": torch.clone}.item
     print(f"{way:14} loss is 0: {abs(loss.item()) < 1e-6}, gradients {norms[way]}")
     assert abs(loss) < 1e-6
     assert prior_loss > 1e-3
+logs = p.log_softmax(1), s.log_softmax(1)
+one_way = [
+    F.kl_div(*both, log_target=True, reduction="sum") for both in (logs, logs[::-1])
+]
+assert abs(one_way[0] - one_way[1]) > 1e-4
 assert min(norms["each detaches"]) > 0
 assert norms["none"] == [0, 0]
 

@@ -160,7 +160,8 @@ assert codebook.weight.grad is None
 # %%
 # VQ-VAE: the reconstruction loss also updates the codebook (the embedding)
 # -------------------------------------------------------------------------
-# It should not: in the paper, the codebook learns from its own loss alone. Ask for the
+# Give the decoder ``z + (entry - z).detach()``: in the paper, the codebook learns from
+# its own loss alone. Ask ``torch.autograd.grad(..., allow_unused=True)`` for the
 # gradient of the reconstruction loss with respect to ``codebook.weight``: it has to be
 # None, while that of ``z`` is not. The mistakes, as in the table below:
 #
@@ -220,16 +221,17 @@ assert list(reached.values()) == [
 # %%
 # VQ-VAE: the decoder takes token indices, and the encoder gets no gradient
 # -------------------------------------------------------------------------
-# Indices are integers and have no gradient. A decoder with an embedding of its own for
-# them cuts the encoder off from the reconstruction loss. There is no error: the decoder
-# trains, and the commitment loss still moves the encoder, towards its entries only.
+# Give the decoder vectors while the encoder trains. Indices are integers and have no
+# gradient: a decoder with an embedding of its own for them cuts the encoder off from
+# the reconstruction loss. There is no error: the decoder trains, and the commitment
+# loss still moves the encoder, towards its entries only.
 #
 # - *Stage 1*, while the encoder trains: give the decoder the straight-through vectors,
 #   ``z + (entry - z).detach()``, through a linear layer if the widths differ, and add
 #   the codebook and the commitment loss.
 # - *Stage 2*, a prior or a larger decoder on tokens: encoder and codebook are frozen,
-#   so indices are enough, computed under ``no_grad()`` or once for all data
-#   (:doc:`feature_cache`).
+#   so indices are enough, computed under ``no_grad()`` or, without random augmentation,
+#   once for all data (:doc:`feature_cache`).
 encode, tokens_of_decoder = nn.Linear(2, 2), nn.Embedding(4, 2)
 data = torch.randn(8, 2)
 for way in ("indices", "straight-through"):
@@ -309,18 +311,19 @@ assert after > 8
 # ------------------------------------------------------------------------
 # It can be. The commitment loss is a squared distance in units of ``z``: if the encoder
 # makes ``z`` ten times as large, and the codebook follows, it is a hundred times as
-# large, with the same reconstruction. So divide it by the variance of ``z``, and watch
-# the reconstruction and the perplexity. If it grows without end, raise its weight or
-# normalize ``z``.
+# large, with the same reconstruction. So log it divided by the variance of ``z`` (do
+# not train on that), and watch the reconstruction and the perplexity. If it grows
+# without end, raise its weight or normalize ``z``.
 #
 # - A codebook that is a moving average (EMA) has no codebook loss. One that is a
-#   parameter needs one.
+#   parameter needs one, if it gets no gradient from the task: it does where soft or
+#   one-hot weights (Gumbel softmax) multiply it.
 # - FSQ rounds each value to a fixed grid: there is no codebook to train, so the
 #   reconstruction loss is enough.
-# - Residual VQ: with ``residual - quantised.detach()``, each level passes the whole
-#   gradient on, so with three levels the encoder gets that of the task three times.
-#   Without ``detach()`` it gets it once. Under Adam this changes little but the weight
-#   of the commitment loss beside it.
+# - Residual VQ, straight through at each level: if the next level gets
+#   ``residual - quantised.detach()``, each level passes the whole gradient on, so with
+#   three levels the encoder gets that of the task three times. Without ``detach()`` it
+#   gets it once, and the commitment loss of the later levels does not reach it at all.
 points = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
 relative = {}
 for scale in (1.0, 10.0):
@@ -331,17 +334,26 @@ for scale in (1.0, 10.0):
 assert abs(relative[1.0] - relative[10.0]) < 1e-4
 
 start = points[:8].clone().requires_grad_()
-factors = {}
+factors, committed = {}, {}
 for detached in (True, False):
     residual, out = start, 0.0
+    committed[detached] = []
     for level in (points[8:16], points[16:24] / 4, points[24:32] / 16):
         entry = level[torch.cdist(residual, level).argmin(1)]
+        commitment = F.mse_loss(residual, entry)
+        (pull,) = torch.autograd.grad(commitment, start, retain_graph=True)
+        committed[detached].append(pull.any().item())
         quantised = residual + (entry - residual).detach()
         out = out + quantised
         residual = residual - (quantised.detach() if detached else quantised)
     factors[detached] = torch.autograd.grad(out.sum(), start)[0].unique().tolist()
     print(f"{detached=!s:6} gradient of the encoder: {factors[detached]}")
 assert factors == {True: [3], False: [1]}
+assert committed == {True: [True] * 3, False: [True, False, False]}
+
+soft = F.gumbel_softmax(-torch.cdist(z, codebook.weight), hard=True)
+task = F.mse_loss(soft @ codebook.weight, z)
+assert torch.autograd.grad(task, codebook.weight)[0].any()
 
 # %%
 # VAE with a frozen encoder: is the KL loss needed?
