@@ -238,10 +238,10 @@ assert lines == ["own: another direction 1.00", "with a backward: 1.00 1.00"]
 # DDP: ``loss.backward()`` or ``reduce_loss.backward()``?
 # -------------------------------------------------------
 # ``loss.backward()``, with the loss of your own rank. DDP averages the gradients of all
-# ranks in this backward. If the loss is a mean and all ranks have equally many samples,
-# the result is the gradient of the whole batch. ``reduce_loss``, what
-# ``dist.all_reduce()`` has summed up, is a number for the log: reduce a copy,
-# ``reduce_loss = loss.detach().clone()``. Its backward is wrong in three ways:
+# ranks in this backward. If the loss is a mean over samples that do not depend on each
+# other, and all ranks have equally many, the result is the gradient of the whole batch.
+# ``reduce_loss``, what ``dist.all_reduce()`` has summed up, is a number for the log:
+# reduce a copy, ``reduce_loss = loss.detach().clone()``. What its backward does:
 #
 # - *of the copy:* ``element 0 of tensors does not require grad``.
 # - *of the loss itself, reduced in place and divided by the number of ranks:* DDP
@@ -288,7 +288,7 @@ assert lines == [
 # Why is the loss multiplied by ``world_size``? Sums, and ranks of unequal size
 # -----------------------------------------------------------------------------
 # DDP and FSDP divide the sum of the gradients by the number of ranks. That fits a mean
-# over equally many samples, so leave such a loss as it is. In two cases the result is
+# over equally many samples, so leave such a loss as it is. In three cases the result is
 # not the gradient of the whole batch:
 #
 # - *A sum,* ``reduction="sum"``: the gradient is too small by the number of ranks. To
@@ -297,6 +297,8 @@ assert lines == [
 #   gives a sample on a small rank more weight. Take the sum, divide it by the number of
 #   samples on all ranks, which ``dist.all_reduce()`` adds up, and multiply by
 #   ``world_size``.
+# - *Samples that depend on each other,* in a contrastive loss or through batch norm: no
+#   factor helps. Gather them, as above, or take ``SyncBatchNorm``.
 #
 # Rank 0 has one sample and rank 1 has three. Each number is a multiple of the gradient
 # of the mean over all four.

@@ -306,12 +306,13 @@ dist.destroy_process_group()
 # As DDP does, ZeRO notes in ``deepspeed.initialize()``, and so in ``prepare()`` and in
 # the ``Trainer``, what requires a gradient, and joins it into its buffers. What you
 # unfreeze later, in a callback for instance, is not in them and is not updated, without
-# an error. What you freeze later keeps its share of the memory.
+# an error. What you freeze later keeps its share of the memory, and ZeRO-1 and 2 still
+# move it: for its gradient they put zeros, so momentum and weight decay go on.
 #
 # - Make a new engine for each stage: save the weights, freeze, and call
 #   ``deepspeed.initialize()`` again, with a new optimizer of what trains.
-# - Or let everything train from the start, and put the later layers into a parameter
-#   group with ``lr`` 0, which you raise later. That costs the memory of their states.
+# - Or let everything train, and give the layers in question a parameter group of their
+#   own, with ``lr`` 0 as long as they rest. That costs the memory of their states.
 #
 # This was read, not run: `the source
 # <https://github.com/deepspeedai/DeepSpeed/blob/master/deepspeed/runtime/zero/stage_1_and_2.py>`__

@@ -186,16 +186,18 @@ assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 # %%
 # got mixed torch.Tensor and DTensor: ``model.generate()``, LoRA, GRPO, clipping
 # ------------------------------------------------------------------------------
-# FSDP2 gathers the weights of a unit for its ``forward()`` only. Everywhere else they
-# are shards (``DTensor``), and together with a plain tensor they raise this error. The
-# cure depends on the line that raises:
+# FSDP2 gathers the weights of a unit for its ``forward()`` and its backward. Elsewhere
+# they are shards (``DTensor``), and together with a plain tensor they raise this error.
+# (Those of the root stay whole after a forward, until its backward, so that the same
+# line may work there.) The cure depends on the line that raises:
 #
 # - *A method other than the call of the model:* ``model.generate()`` in GRPO or in an
 #   evaluation, ``model.encode(x)``, ``model.forward(x)``. Name it after the sharding:
 #   ``register_fsdp_forward_method(model, "generate")``. All ranks must generate equally
-#   often (``synced_gpus=True`` in transformers). The ``Trainer`` of transformers 5.23
-#   names ``generate`` itself, which it did not at the time of `a report for TRL with
-#   LoRA <https://github.com/huggingface/trl/issues/4550>`__ (read, not run): upgrade.
+#   many tokens (``synced_gpus=True`` in transformers). The ``Trainer`` of transformers
+#   5.23 names ``generate`` itself, which it did not at the time of `a report for TRL
+#   with LoRA <https://github.com/huggingface/trl/issues/4550>`__ (read, not run):
+#   upgrade.
 # - *A part of a unit,* such as ``model.base_model(x)``: shard it as a unit of its own.
 # - *clip_grad_norm_() or an optimizer with foreach=True:* some parameters are not
 #   sharded. LoRA that is added after ``fully_shard()`` trains, but its gradient stays
@@ -203,8 +205,9 @@ assert lines[6] == "elements that train, that are held: 5 [13, 13]"
 #   and then make the optimizer.
 # - *A mask for the gradient, or your own change of a weight:* take the part,
 #   ``p.grad.to_local()``, or the whole, ``p.grad.full_tensor()``.
-# - *backward() with activation checkpointing,* after several forwards as in DPO: `fixed
-#   in 2026 <https://github.com/pytorch/pytorch/pull/171779>`__ (read, not run).
+# - *backward() with activation checkpointing,* after several forwards as in DPO, with a
+#   smaller unit inside the checkpoint: 2.10 raises, 2.11 does not (run apart; `the fix
+#   <https://github.com/pytorch/pytorch/pull/171779>`__). Upgrade PyTorch.
 from torch.distributed.fsdp import register_fsdp_forward_method
 
 
@@ -236,6 +239,10 @@ wrong = {
     "forward": works(lambda: writer.forward(x)),
     "base_model": works(lambda: writer.base_model(x)),
 }
+# After a forward, the root is whole, and the same line works by chance.
+with torch.no_grad():
+    writer(x)
+assert works(lambda: writer.generate(x)) == "works"
 # Wrong: an adapter that is added after the sharding.
 writer.lora_A = nn.Linear(4, 1)
 (writer(x) + writer.lora_A(x)).sum().backward()
@@ -315,8 +322,8 @@ assert split < 10
 #   code that expects ``DTensor``, such as that of a checkpoint, stays.
 # - *ignored:* ``ignored_params=`` keeps the frozen weights whole and shards what
 #   trains. FSDP neither moves nor casts them: with a ``MixedPrecisionPolicy``, convert
-#   them yourself, or ``mat1 and mat2 must have the same dtype`` comes. Never ignore
-#   what trains: its gradient is not averaged.
+#   them yourself, or an error about the dtype comes, such as ``mat1 and mat2 must have
+#   the same dtype``. Never ignore what trains: its gradient is not averaged.
 # - *DDP* reduces the gradients of what trains and gathers nothing. It is the simplest
 #   choice: ``NO_SHARD`` of FSDP1 warns, with several processes, that it is deprecated,
 #   and recommends DDP.

@@ -253,18 +253,18 @@ assert not list(fake.parameters())
 # %%
 # Quantisation-aware training with frozen batch norm: nothing is detected any more
 # --------------------------------------------------------------------------------
-# A frozen batch norm divides by its running statistics, also while training. If these
-# are not the statistics of the quantised network, everything behind it is wrong, and a
+# Load the trained floating point weights *with* their buffers, train with the observers
+# and batch norm on until the loss is stable, and freeze both for the last epochs. A
+# frozen batch norm divides by its running statistics, also while training. If these are
+# not the statistics of the quantised network, everything behind it is wrong, and a
 # detector finds nothing. The causes:
 #
 # - The training starts from random weights, or ``load_state_dict(strict=False)`` left
 #   out ``running_mean`` and ``running_var``: then they are 0 and 1.
 # - Batch norm is frozen before the scales have settled, or a scale is bad.
 #
-# So load the trained floating point weights *with* their buffers, train with the
-# observers and batch norm on until the loss is stable, and freeze both for the last
-# epochs. To find the layer, normalise its input with its running statistics: the means
-# should be near 0 and the standard deviations near 1. Two bits stand for a bad scale:
+# To find the layer, normalise its input with its running statistics: the means should
+# be near 0 and the standard deviations near 1. Two bits stand for a bad scale:
 torch.manual_seed(0)
 images, conv = torch.randn(64, 3, 6, 6) + 2, torch.nn.Conv2d(3, 8, 3, bias=False)
 trained = torch.nn.BatchNorm2d(8, momentum=None)
@@ -300,11 +300,11 @@ assert max(cases["float"] + cases["8 bits"]) < 0.1
 assert min(case[0] for case in list(cases.values())[2:]) > 0.4
 
 # %%
-# How to freeze it: ``model.apply(freeze_bn_stats)`` acts on the fused layers of
-# ``prepare_qat()``, such as ``ConvBn2d``, and survives ``model.train()``. On an
-# ordinary ``BatchNorm2d`` it does nothing. There, call ``eval()`` on it after each
-# ``model.train()``, which undoes it. ``requires_grad_(False)`` fixes its weight and
-# bias only, not the statistics.
+# How to freeze it: ``model.apply(freeze_bn_stats)`` acts on fused layers, such as
+# ``ConvBn2d``, and survives ``model.train()``. ``prepare_qat()`` alone fuses nothing:
+# call ``fuse_modules_qat()`` first. On an ordinary ``BatchNorm2d`` it does nothing.
+# There, call ``eval()`` on it after each ``model.train()``, which undoes it.
+# ``requires_grad_(False)`` fixes its weight and bias only, not the statistics.
 from torch.ao.nn.intrinsic import qat
 
 
@@ -331,6 +331,12 @@ for key, value in still_moves.items():
     print(f"{key[0]:23}{key[1]:13}moves: {value}")
 stays = [key for key, value in still_moves.items() if not value]
 assert stays == [("freeze_bn_stats", "ConvBn2d")]
+both = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8))
+both.qconfig = config
+apart = quantization.prepare_qat(both)
+joined = quantization.prepare_qat(quantization.fuse_modules_qat(both, ["0", "1"]))
+assert type(apart[1]) is torch.nn.BatchNorm2d
+assert type(joined[0]) is qat.ConvBn2d
 
 # %%
 # torch.jit.freeze means something else

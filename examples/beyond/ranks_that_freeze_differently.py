@@ -335,20 +335,22 @@ assert first[4].endswith("{'class': 1.0, 'box': 10.0}")
 # %%
 # DDP hangs in the validation: only rank 0 evaluates
 # --------------------------------------------------
-# DDP sends the buffers of rank 0, such as the statistics of batch norm, at the start of
-# each forward, in ``eval()`` and under ``no_grad()`` as well, and whether the batch
-# norm is frozen or not. If only rank 0 calls the wrapped model, it waits for the
-# others, or they take its buffers for something else. Call ``wrapped.module(x)`` there,
-# which sends nothing, and let the others wait in a ``dist.barrier()``. Or let all ranks
-# evaluate an equal share. FSDP and ZeRO-3 gather weights, so there all ranks must take
-# part.
+# Call ``wrapped.module(x)`` on rank 0, which sends nothing, and let the others wait in
+# a ``dist.barrier()``, but not longer than the ``timeout`` of the process group. Or let
+# all ranks evaluate an equal share. The cause: at the start of a forward, DDP sends the
+# buffers of rank 0, such as the statistics of batch norm, in ``eval()`` and under
+# ``no_grad()`` as well, and whether the batch norm is frozen or not. If only rank 0
+# calls the wrapped model, it waits for the others, or they take its buffers for
+# something else. Without buffers, or with ``broadcast_buffers=False``, it does not
+# hang. FSDP and ZeRO-3 gather weights, so there all ranks must take part.
 def validate(rank, process_group, how):
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).requires_grad_(False)
     model[0].requires_grad_(True)
+    model = model[:1] if how == "no buffers" else model
     wrapped = DistributedDataParallel(model, process_group=process_group).eval()
     if rank == 0:
         with torch.no_grad():
-            (wrapped if how == "wrapped" else wrapped.module)(torch.ones(2, 2))
+            (wrapped.module if how == "module" else wrapped)(torch.ones(2, 2))
     dist.barrier(process_group)
 
 
@@ -360,16 +362,21 @@ def in_module(rank, process_group):
     validate(rank, process_group, "module")
 
 
+def no_buffers(rank, process_group):
+    validate(rank, process_group, "no buffers")
+
+
 def validation(rank):
     outcome(in_wrapper, rank, seconds=0.2)
     outcome(in_module, rank, seconds=60)
+    outcome(no_buffers, rank, seconds=60)
 
 
-needed = network, outcome, validate, in_wrapper, in_module
+needed = network, outcome, validate, in_wrapper, in_module, no_buffers
 first, second = run(validation, *needed)
 print(*first, sep="\n")
-assert [line.split()[1] for line in first] == ["waited", "ok"]
-assert second[1] == first[1]
+assert [line.split()[1] for line in first] == ["waited", "ok", "ok"]
+assert second[1:] == first[1:]
 
 
 # %%

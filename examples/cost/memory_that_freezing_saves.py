@@ -304,13 +304,15 @@ torch.testing.assert_close(with_parts[4][1], with_parts[1][1])
 #   sft:data_process`` and then ``sft:train``; in musubi-tuner the cache is required.
 # - *Gradient checkpointing*, and its inputs on the CPU:
 #   ``--use_gradient_checkpointing_offload`` in DiffSynth-Studio,
-#   ``--gradient_checkpointing_cpu_offload`` in musubi-tuner.
+#   ``--gradient_checkpointing_cpu_offload`` in musubi-tuner, there together with
+#   ``--gradient_checkpointing``.
 # - *The base in bfloat16, or fp8* (``--fp8_base``), which may cost some quality; blocks
-#   that wait on the CPU (``--blocks_to_swap``), which costs time. Of Wan 2.2, train one
-#   of the two models, low or high noise, at a time. With several GPUs, shard the base:
-#   ZeRO-3.
+#   that wait on the CPU (``--blocks_to_swap``), which costs time. Of Wan 2.2 A14B,
+#   train one of the two models, low or high noise, at a time. With several GPUs, shard
+#   the base: ZeRO-3.
 # - *Fewer frames and a smaller picture*, batch 1 with accumulation. In the table, half
-#   the frames are about half the tokens, and so half the activations.
+#   the frames are about half the tokens, and so half the activations (with SDPA or
+#   flash attention; attention that keeps its whole matrix grows with the square).
 # - An 8-bit Adam or a smaller rank saves little here, since few values train.
 #
 # (Options from the documents of `musubi-tuner

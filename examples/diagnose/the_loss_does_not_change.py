@@ -256,11 +256,13 @@ assert len(set(curves["trained"])) == 3
 #   (``model.module(x)``), or the backward is always under ``no_sync()``. Then each GPU
 #   learns alone (:doc:`/gallery/beyond/two_backward_passes_under_ddp`). What
 #   ``nn.DataParallel`` writes to ``self`` in the forward is lost with its copies.
-# - *Moved, but the loss hardly falls:* with 8 GPUs, the batch is 8 times as large, and
-#   an epoch has an eighth of the steps. Compare by steps and not by epochs, and try a
-#   larger rate, up to 8 times with SGD (a rule of thumb), with a warmup.
-# - *The same numbers in each epoch:* ``sampler.set_epoch(epoch)`` is missing, so each
-#   epoch has the same order. Or you print a loss that no longer belongs to this batch.
+# - *Moved, but the loss hardly falls:* ``batch_size`` counts per GPU. With 8 GPUs, the
+#   batch is 8 times as large, and an epoch has an eighth of the steps. Compare by steps
+#   and not by epochs, and try a larger rate, up to 8 times with SGD (a rule of thumb),
+#   with a warmup.
+# - *The same ups and downs in each epoch:* ``sampler.set_epoch(epoch)`` is missing, so
+#   each epoch has the same order. That alone does not stop the training. With exactly
+#   the same numbers, you print a loss that no longer belongs to this batch.
 #
 # The loss after one epoch, and whether two epochs have the same order:
 from torch.utils.data import DistributedSampler

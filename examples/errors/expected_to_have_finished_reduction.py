@@ -44,7 +44,8 @@ assert model[1].weight.grad is not None
 #
 # - *Only one branch trains,* such as the segmentation of a model that can also detect.
 #   Its loss gives the other heads no gradient. Freeze them, leave them out of the
-#   optimizer, and set them to ``eval()``, or their batch norms move on.
+#   optimizer, and call ``eval()`` on them after each ``model.train()``, or their batch
+#   norms move on.
 # - *The pooler of BERT* is the last two parameters of the encoder, number 197 and 198
 #   in ``bert-base``. If you take ``last_hidden_state``, it is not used: write
 #   ``AutoModel.from_pretrained(name, add_pooling_layer=False)``, or

@@ -76,7 +76,7 @@ assert compiled.get_submodule("_orig_mod.head") is model.head
 # ``'DistributedDataParallel' object has no attribute 'config'``, ``'compute_loss'``
 # ----------------------------------------------------------------------------------
 # It works on one GPU and fails on several: there, ``accelerator.prepare()`` or a
-# trainer has put the model into DDP, which hands on ``forward()`` and nothing else.
+# trainer has put the model into DDP. Of your class, it hands on ``forward()`` only.
 # Layers (``text_encoder.text_model``), the configuration (``unet.config``) and methods
 # (``generate``, ``compute_loss``, ``save_pretrained``) belong to the model in it:
 # ``wrapped.module``. With Accelerate, write ``accelerator.unwrap_model(unet).config``,
@@ -87,8 +87,8 @@ assert compiled.get_submodule("_orig_mod.head") is model.head
 #   but DDP sends nothing, and each GPU trains a model of its own
 #   (:doc:`/gallery/beyond/two_backward_passes_under_ddp`). Compute the loss in
 #   ``forward()``, or let ``compute_loss(wrapped, x)`` call the wrapper.
-# - *A frozen network,* such as a text encoder or a VAE, needs no wrapper: leave it out
-#   of ``prepare()``, and move it with ``.to(accelerator.device)``
+# - *A frozen network,* such as a text encoder or a VAE, needs no DDP: leave it out of
+#   ``prepare()``, and move it with ``.to(accelerator.device)``
 #   (:doc:`/gallery/frameworks/frozen_second_network`).
 #
 # How often does DDP send gradients in each case?

@@ -32,18 +32,20 @@ assert [len(g["params"]) for g in optimizer.param_groups] == [2, 2]
 # %%
 # Pretrained weights of somebody else, or of another version of the code
 # ----------------------------------------------------------------------
-# The state of an optimizer is saved by number and order of the parameters, without
-# their names. A file from another version of the model, with other options or other
-# groups, doesn't fit. To fine-tune you don't need it: load the weights of the model,
-# leave out ``optimizer.load_state_dict()``, and train with a new optimizer. Only to
-# resume a training exactly, with its momentum, take the same version of the code and
-# the same options as then. If the weights themselves don't fit, see
+# To fine-tune you don't need the state of the optimizer: load the weights of the model,
+# leave out ``optimizer.load_state_dict()``, and train with a new optimizer. The state
+# is loaded by number and order of the parameters. Names, which the file has after
+# ``Adam(model.named_parameters())``, are not compared. So a file from another version
+# of the model, with other options or other groups, often doesn't fit. Only to resume a
+# training exactly, with its momentum, take the same version of the code and the same
+# options as then. If the weights themselves don't fit, see
 # :doc:`error_s_in_loading_state_dict`.
 #
-# YOLOv5 and YOLOv7 load the optimizer with ``--weights``, if the file has one. A
-# ``best.pt`` of a training that was stopped still has it, as its size shows: remove it
-# with their ``strip_optimizer("best.pt")`` (read, not run; `what an unfinished file
-# holds <https://github.com/ultralytics/yolov5/issues/843>`__).
+# YOLOv7, and YOLOv5 before 6.2, load the optimizer with ``--weights``, if the file has
+# one (newer versions of YOLOv5 with ``--resume`` only). A ``best.pt`` of a training
+# that was stopped still has it, as its size shows: remove it with their
+# ``strip_optimizer("best.pt")`` (read, not run; `what an unfinished file holds
+# <https://github.com/ultralytics/yolov5/issues/843>`__).
 #
 # The message is only printed, and the training goes on: does it matter? (VITS)
 # -----------------------------------------------------------------------------
@@ -53,8 +55,9 @@ assert [len(g["params"]) for g in optimizer.param_groups] == [2, 2]
 # exception and prints it (read, not run). So it goes on with random weights, also in
 # the networks that come later in the ``try``, and saves these as ``G_0.pth`` and
 # ``D_0.pth``, in place of the pretrained files. Copy those again, and set
-# ``"skip_optimizer": true`` in the part ``train`` of ``config.json``. If the weights
-# come first, only the old momentum is missing, which does no harm in fine-tuning.
+# ``"skip_optimizer": true`` in the part ``train`` of ``config.json``. VITS has no such
+# option: there, give ``load_checkpoint()`` None for the optimizer. If the weights come
+# first, only the old momentum is missing, which does no harm in fine-tuning.
 #
 # To see it: the line ``Loaded checkpoint`` has to come for each file, and the first
 # loss is far below that of a training from scratch. Or compare one weight with the
@@ -85,6 +88,9 @@ for skip_optimizer in (False, True):
     loaded[skip_optimizer] = model.weight.equal(checkpoint["model"]["weight"])
     print(f"{skip_optimizer=}, weights loaded: {loaded[skip_optimizer]}")
 assert loaded == {False: False, True: True}
+# Names are not compared: this loads.
+named = torch.optim.Adam([(f"old.{n}", p) for n, p in extra.named_parameters()])
+torch.optim.Adam(pretrained.named_parameters()).load_state_dict(named.state_dict())
 
 # %%
 # Everything was trained, and now a part is frozen
@@ -270,8 +276,18 @@ assert adamw.state[head.bias]["step"] == 2
 # ``group["capturable"] = True`` in each parameter group after loading (`slower
 # <https://github.com/Lightning-AI/pytorch-lightning/issues/13695>`__), or load the
 # weights alone. In newer versions leave this line out: with step counts on the CPU,
-# they raise ``If capturable=True, params and state_steps must be CUDA tensors``. This
-# was read, and not run.
+# they raise ``If capturable=True, params and state_steps must be CUDA tensors``, or, as
+# here, ``must be on supported devices``. The rest was read, and not run.
+p = nn.Parameter(torch.ones(2))
+p.grad = torch.ones(2)
+on_cpu = torch.optim.Adam([p])
+on_cpu.step()
+on_cpu.param_groups[0]["capturable"] = True
+try:
+    on_cpu.step()
+except AssertionError as error:
+    message = str(error)
+assert message.startswith("If capturable=True, params and state_steps must be")
 
 # %%
 # ``accelerator.load_state()``: ``KeyError: 'step'``, ``override_attributes``
