@@ -409,23 +409,26 @@ for way, transform in transforms.items():
 # %%
 # torch.export of a module that calls torch.autograd.grad: forces, scores, penalties
 # ----------------------------------------------------------------------------------
-# ``torch.export`` does not capture the backward pass. Depending on the version, the
-# operations and ``strict``, it raises ``element 0 of tensors does not require grad``
-# (the input of the export requires no gradient), ``Unsupported`` (``skip function
-# grad``, or ``using torch.autograd.grad``), or ``We found a fake tensor in the exported
-# program constant's list``, for a tensor that an operation such as ``tanh`` has saved.
-# With ``square`` or ``sin`` it may even work. ``torch.func.grad`` inside the module
-# fails as well in PyTorch 2.13 and 2.15.
+# ``torch.export`` does not capture the backward pass.
 #
 # - Export only the energy or the score, and differentiate the exported module outside.
 # - Where no autograd runs, as in AOTInductor, first turn both passes into plain
 #   operations with ``make_fx``, and export these, as `NequIP does
-#   <https://github.com/pytorch/pytorch/issues/155605>`__. Shapes are constants in it.
+#   <https://github.com/pytorch/pytorch/issues/155605>`__. Shapes are constants in it,
+#   unless you trace with ``tracing_mode="symbolic"`` and
+#   ``_allow_non_fake_inputs=True``.
 # - ``torch.compile`` needs no change: it interrupts its graph at ``autograd.grad``, and
 #   with ``fullgraph=True`` it compiles ``torch.func.grad``.
 #
-# :torch:`torch.export <user_guide/torch_compiler/export.html>` itself is for inference
-# (`issue 125984 <https://github.com/pytorch/pytorch/issues/125984>`__).
+# Depending on the version, the operations and ``strict``, the error is ``element 0 of
+# tensors does not require grad`` (the input of the export requires no gradient),
+# ``Unsupported`` (``skip function grad``, or ``using torch.autograd.grad``), or ``We
+# found a fake tensor in the exported program constant's list``, for a tensor that an
+# operation such as ``tanh`` has saved. With ``square`` or ``sin`` it may even work.
+# ``torch.func.grad`` inside the module works for some such operations in PyTorch 2.13
+# and 2.15, and fails with a linear layer. :torch:`torch.export
+# <user_guide/torch_compiler/export.html>` itself is for inference (`issue 125984
+# <https://github.com/pytorch/pytorch/issues/125984>`__).
 from torch.fx.experimental.proxy_tensor import make_fx
 
 
@@ -463,6 +466,10 @@ plain = make_fx(Force(energy))(places.clone().requires_grad_())
 with torch.no_grad():
     whole = torch.export.export(plain, (places,)).module()
     torch.testing.assert_close(whole(other), expected)
+of_any_size = make_fx(
+    Force(energy), tracing_mode="symbolic", _allow_non_fake_inputs=True
+)(places.clone().requires_grad_())
+torch.testing.assert_close(of_any_size(other[:3]), expected[:3])
 
 # %%
 # ``Error: accessing tensor output of CUDAGraphs that has been overwritten``
@@ -482,10 +489,10 @@ with torch.no_grad():
 #   ``p.register_hook(torch.clone)``.
 # - Or do without CUDA graphs: the default mode, or ``"max-autotune-no-cudagraphs"``.
 #
-# Without accumulation, ``zero_grad()`` before each ``backward()`` is enough. Some
-# versions raise nothing, and ``.grad`` is that of the last batch (`issue 96693
-# <https://github.com/pytorch/pytorch/issues/96693>`__) or wrong in another way, as with
-# ``torch.cuda.make_graphed_callables`` (`issue 181723
+# Without accumulation, ``zero_grad()``, which sets ``.grad`` to None, before each
+# ``backward()`` is enough. Some versions raise nothing, and ``.grad`` is that of the
+# last batch (`issue 96693 <https://github.com/pytorch/pytorch/issues/96693>`__) or
+# wrong in another way, as with ``torch.cuda.make_graphed_callables`` (`issue 181723
 # <https://github.com/pytorch/pytorch/issues/181723>`__): compare the gradients of two
 # steps with those of eager mode. CUDA graphs are not run here, without a GPU. What is
 # run is the cause: a function that returns its gradient in one buffer, as a graph does.

@@ -31,13 +31,13 @@ assert found == [4, 4 + 88]
 #
 # The loss on ``torch.autograd.grad`` has ``grad_fn`` None: retain_graph is not enough
 # ------------------------------------------------------------------------------------
-# ``retain_graph=True`` keeps the graph of the output, so that you can walk it again.
-# Only ``create_graph=True`` gives the gradient a graph of its own; it also retains the
-# old one. Without it, the term with the derivative is a constant: its ``grad_fn`` is
-# None, ``requires_grad`` False, and it trains nothing. The loss beside it hides the
-# mistake. The penalty alone raises. If a network fits values and derivatives, use a
-# smooth activation, such as ``Tanh`` or ``Softplus``: the derivative of a ReLU network
-# is constant in pieces.
+# Write ``create_graph=True``: only this gives the gradient a graph of its own, and it
+# also retains the old one. ``retain_graph=True`` alone keeps the graph of the output,
+# so that you can walk it again, and the gradient is a constant. A term of it alone has
+# ``grad_fn`` None, trains nothing, and raises. The mistake is hidden by a loss beside
+# it, and by a term that also contains the output, such as ``u_t + u * u_x``. If a
+# network fits values and derivatives, use a smooth activation, such as ``Tanh`` or
+# ``Softplus``: the derivative of a ReLU network by its input is constant in pieces.
 (gradient,) = torch.autograd.grad(weight * x.square(), x, retain_graph=True)
 penalty = (gradient - 1).square()
 print(penalty.grad_fn)
@@ -133,24 +133,23 @@ for way in ("new tensor", "requires_grad_() too late", "right"):
     print(f"{way:26}{found[way]}")
 assert list(found.values()) == [False, False, True]
 
+
 # %%
 # The second derivative of a linear function raises, although ``create_graph=True``
 # ---------------------------------------------------------------------------------
-# ``element 0 of tensors does not require grad and does not have a grad_fn``: the first
-# derivative of ``3 * x`` is a constant, which does not depend on ``x``, so it has no
-# graph. The second one is zero, but ``autograd.grad`` can't tell you so, and
-# ``allow_unused=True`` or ``materialize_grads=True`` do not help here. Ask
-# ``first.requires_grad``, and take zeros if it is False, or add ``0 * x**2`` to the
-# function.
+# For a function that you know to be linear, take zeros where ``first.requires_grad`` is
+# False, or add ``0 * x**2`` to the function. ``element 0 of tensors does not require
+# grad and does not have a grad_fn``: the first derivative of ``3 * x`` is a constant,
+# so it has no graph, and ``allow_unused=True`` or ``materialize_grads=True`` do not
+# help. The flag is False, too, and zeros are wrong, if ``create_graph=True`` or the
+# path to ``x`` is missing, as in ``x * x.detach()``.
 #
 # With a linear layer that trains, the first derivative has a graph, to the weight, but
 # none to ``x``: the error is ``appears to not have been used in the graph``, and
 # ``materialize_grads=True`` gives the zeros. ``torch.func.grad``,
 # ``torch.func.hessian`` and ``torch.autograd.functional.hessian`` return zeros in both
 # cases. In a PINN, a zero where you expect a curvature means that ``u`` is linear in
-# ``x``, as of a ReLU network in pieces.
-
-
+# ``x``, as of a ReLU network in pieces, or that the path is cut.
 def second_derivative(function, at):
     (first,) = torch.autograd.grad(function(at).sum(), at, create_graph=True)
     if not first.requires_grad:
@@ -180,6 +179,7 @@ for name, function in functions.items():
     hessian = torch.func.hessian(lambda x, f=function: f(x).sum())(position)
     assert hessian.diag().equal(found)
     assert found.tolist() == ([6, 12] if name == "x**3" else [0, 0])
+assert not second_derivative(lambda x: x * x.detach(), position).any()  # not 2
 
 # %%
 # PINN: normalised inputs, and several outputs ``u, v, p``

@@ -258,14 +258,14 @@ assert asked == [True]
 # %%
 # ``vmap: It looks like you're calling .item() on a Tensor``, ``if`` inside ``vmap``
 # ----------------------------------------------------------------------------------
-# Inside ``vmap`` a tensor stands for all samples at once and has no single value. So
-# ``item()``, ``float()``, ``numpy()``, ``if`` and ``assert`` (``data-dependent control
-# flow``) raise, as do a slice with a tensor as its bound, a mask as an index, and
-# ``out[0] = x`` into a tensor that does not come from a sample. Write operations on
-# tensors of fixed shape, as in the second function of each pair. What the function
-# stores outside of itself can't be used later (``your tensor may have escaped``):
-# return it. ``grad`` alone raises nothing at ``item()``: the number is a constant, and
-# the gradient through it is lost.
+# Write operations on tensors of fixed shape, as in the second function of each pair:
+# inside ``vmap``, a tensor that comes from a sample stands for all samples at once and
+# has no single value. So ``item()``, ``float()``, ``numpy()``, ``if`` and ``assert``
+# (``data-dependent control flow``) raise on it, as do a slice with it as a bound, a
+# mask as an index, and ``out[0] = x`` into a tensor that does not come from a sample.
+# If the function stores it outside of itself, you can't use it later (``your tensor may
+# have escaped``): return it. ``grad`` alone raises nothing at ``item()``: the number is
+# a constant, and the gradient through it is lost.
 
 
 def write(out, row):
@@ -305,6 +305,8 @@ for name, (wrong, right) in pairs.items():
         raise AssertionError(f"vmap ran {name}")
     each = [right(row, i) for row, i in zip(values, starts, strict=True)]
     assert vmap(right)(values, starts).equal(torch.stack(each))
+largest = values.max()  # not from a sample: item() works
+assert vmap(lambda row: row / largest.item())(values).max() == 1
 lost, kept = (
     grad(lambda x, f=factor: (x * f(x)).sum())(point)
     for factor in (lambda x: x.sum().item(), torch.sum)

@@ -108,15 +108,15 @@ assert sums[False, "item()"] == sums[True, "item()"] == (0, 0)
 # %%
 # GRU or LSTM in a loop: the hidden state keeps all earlier steps, memory grows
 # -----------------------------------------------------------------------------
-# ``output, hidden = gru(x, hidden)`` makes a state whose graph contains all earlier
-# steps, with what they have saved. Nothing is freed as long as the last ``hidden``
-# lives, and without a ``backward()`` nothing ever is. For inference, generation or a
-# rollout, put ``no_grad()`` or ``inference_mode()`` around the loop: ``eval()`` alone
-# does not help. For training, call ``backward()`` after a window of steps, and go on
-# with ``hidden.detach()`` (for an LSTM both tensors):
-# :doc:`/gallery/recipes/truncated_bptt`. The same holds for each variable that a loop
-# computes from its last value: a position that a physics model moves on, a generated
-# image, ``state = model(state)``.
+# For inference, generation or a rollout, put ``no_grad()`` or ``inference_mode()``
+# around the loop: ``eval()`` alone does not help. For training, call ``backward()``
+# after a window of steps, and go on with ``hidden.detach()`` (for an LSTM both
+# tensors): :doc:`/gallery/recipes/truncated_bptt`. ``output, hidden = gru(x, hidden)``
+# makes a state whose graph contains all earlier steps, with what they have saved, as
+# soon as a weight or an input requires a gradient. It stays until ``backward()``, or
+# until the last ``hidden`` and ``output`` are gone. The same holds for each variable
+# that a loop computes from its last value: a position that a physics model moves on, a
+# generated image, ``state = model(state)``.
 gru, step = nn.GRU(64, 64), torch.randn(1, 8, 64)
 
 

@@ -133,18 +133,18 @@ assert not any(p.is_inference() for p in norm.parameters())
 # %%
 # ``torch.compile``, CUDA graphs, a cache: the first call ran under inference_mode()
 # ----------------------------------------------------------------------------------
-# Then whatever that call creates and keeps is an inference tensor for ever: a key-value
-# cache, a mask, the static inputs of a backend of your own, what PyTorch allocates
-# while it captures a CUDA graph. The next call in another mode writes to it and raises,
-# often far from the cause: only if two tests run together, or in the training after a
-# validation.
-#
 # - Make the first call (compile, warm up, capture) outside of ``inference_mode()``, or
 #   use ``no_grad()`` everywhere.
-# - Keep one mode for all calls of this object. If you need both, use two of them.
-# - Between tests, drop the state: ``torch.compiler.reset()`` (the same as
+# - Keep one mode for all calls of this object. If you need both, use two objects.
+# - Between tests, drop the state: ``torch.compiler.reset()`` (it calls
 #   ``torch._dynamo.reset()``) drops what was compiled, but not the attributes of your
 #   modules: build these anew.
+#
+# Whatever a call under ``inference_mode()`` creates and keeps is an inference tensor
+# for ever: a key-value cache, a mask, the static inputs of a backend of your own, what
+# PyTorch allocates while it captures a CUDA graph. A later call in another mode that
+# writes to it raises, often far from the cause: only if two tests run together, or in
+# the training after a validation.
 #
 # Reported for CUDA graphs in a custom backend (`issue 166792
 # <https://github.com/pytorch/pytorch/issues/166792>`__); with ``mode="max-autotune"``,

@@ -2,7 +2,7 @@
 ``an autograd.Function with functorch transforms … must override the setup_context``
 ====================================================================================
 
-``vmap``, ``grad``, ``jacrev`` and the other transforms refuse a function whose
+``vmap``, ``grad``, ``jvp``, ``jacrev`` and ``hessian`` refuse a function whose
 ``forward()`` takes ``ctx``. Take ``ctx`` out of it, and save in a second method,
 ``setup_context(ctx, inputs, output)``.
 """
@@ -48,9 +48,9 @@ assert vmap(grad(Right.apply))(x).tolist() == [2, 4]
 # ``inputs`` is a tuple of all arguments of ``apply()``, ``output`` what ``forward()``
 # returned: one tensor, or a tuple. ``mark_non_differentiable``, ``mark_dirty`` and
 # attributes such as ``ctx.scale = inputs[1]`` go into ``setup_context()``, too. What
-# ``forward()`` computes on the way and ``backward()`` needs has to be a further output:
-# return it, save it in ``setup_context()``, and drop it where you call the function.
-# Outside of the transforms the function works as before.
+# ``forward()`` computes on the way and ``backward()`` needs is either computed again
+# there, or a further output: return it, save it in ``setup_context()``, and drop it
+# where you call the function. Outside of the transforms the function works as before.
 #
 # If the function is not yours (reported for `FlashAttention
 # <https://github.com/Dao-AILab/flash-attention/issues/2071>`__, `DeBERTa
@@ -71,8 +71,10 @@ assert leaf.grad.tolist() == [2, 4]
 # of your own, that raises ``Cannot access data pointer of Tensor that doesn't have
 # storage``. Write a static method ``vmap(info, in_dims, *inputs)`` instead: it gets the
 # whole batch, and returns the output and where its batch dimension is. Both together
-# are refused. ``grad``, ``vjp`` and ``jacrev`` need no rule without a ``vmap`` around
-# them.
+# are refused. ``grad`` and ``vjp`` need no rule without a ``vmap`` around them.
+# ``jacrev`` runs ``backward()`` under ``vmap``: a function that is called there needs
+# one, except with ``chunk_size=1``. A ``backward()`` that calls NumPy fails in all of
+# them: put the call into a function of its own.
 class NoRule(Right):
     generate_vmap_rule = False
 
@@ -95,6 +97,23 @@ for function in (NoRule, OwnRule):
 assert vmap(OwnRule.apply)(x).tolist() == [1, 4]
 assert vmap(grad(OwnRule.apply))(x).tolist() == [2, 4]
 assert grad(lambda x: NoRule.apply(x).sum())(x).tolist() == [2, 4]
+
+
+class Outer(NoRule):
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return 2 * NoRule.apply(x).sqrt() * gradient
+
+
+assert jacrev(Outer.apply, chunk_size=1)(x).diag().tolist() == [2, 4]
+try:
+    jacrev(Outer.apply)(x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("jacrev needed no rule in backward()")
+assert "does not have vmap support" in message
 OwnRule.generate_vmap_rule = True
 try:
     vmap(OwnRule.apply)(x)
@@ -117,9 +136,9 @@ assert "Cannot access data pointer of Tensor that doesn't have storage" in messa
 # ``You must implement the jvp function for custom autograd.Function``: jacfwd, hessian
 # -------------------------------------------------------------------------------------
 # ``jvp``, ``jacfwd`` and ``hessian`` (which is ``jacfwd`` of ``jacrev``) run in forward
-# mode, which needs the derivative as a static method ``jvp(ctx, *tangents)``. Save what
-# it reads with ``save_for_forward``. Or stay in reverse mode: ``jacrev(jacrev(f))`` is
-# the same Hessian and needs no ``jvp``.
+# mode, which needs the derivative as a static method ``jvp(ctx, *tangents)``, the last
+# two also the rule for ``vmap``. Save what it reads with ``save_for_forward``. Or stay
+# in reverse mode: ``jacrev(jacrev(f))`` is the same Hessian and needs no ``jvp``.
 class Forward(Right):
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -147,6 +166,14 @@ twice_the_unit = (2 * torch.eye(2)).tolist()
 assert jacfwd(Forward.apply)(x).diag().tolist() == [2, 4]
 assert jacrev(NoRule.apply)(x).diag().tolist() == [2, 4]
 assert hessian(total(Forward))(x).tolist() == twice_the_unit
+Forward.generate_vmap_rule = False
+try:
+    jacfwd(Forward.apply)(x)
+except RuntimeError as error:
+    message = str(error)
+else:
+    raise AssertionError("jacfwd needed no rule")
+assert "does not have vmap support" in message
 assert jacrev(jacrev(total(Right)))(x).tolist() == twice_the_unit
 
 # %%

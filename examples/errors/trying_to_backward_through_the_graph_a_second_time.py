@@ -146,9 +146,10 @@ for _ in range(2):
 #   ``cached=False``. If you called ``train()`` only for dropout or batch norm, call it
 #   on these modules alone.
 #
-# With ``retain_graph=True`` the error goes away, and the gradient goes to what the
-# table was computed from in the first step: a tensor that you make anew in each step
-# has ``.grad`` None, and a parameter that learns gets a gradient of old values.
+# With ``retain_graph=True`` the error goes away, or becomes ``modified by an inplace
+# operation`` after ``step()``, and the gradient goes to what the table was computed
+# from in the first step: a tensor that you make anew in each step has ``.grad`` None,
+# and a parameter that learns gets a gradient of old values.
 
 
 class Cached(torch.nn.Module):
@@ -190,6 +191,17 @@ assert found["kept"][1].startswith("Trying to backward through the graph a secon
 assert found["retain_graph"] == ["a gradient", "None"]
 assert found["each time"] == ["a gradient"] * 2
 assert found["detach()"] == ["None"] * 2
+frequencies = torch.nn.Parameter(torch.ones(2))
+squares = frequencies * frequencies
+squares.sum().backward(retain_graph=True)
+torch.optim.SGD([frequencies], lr=0.1).step()
+try:
+    squares.sum().backward(retain_graph=True)
+except RuntimeError as error:
+    text = str(error)
+else:
+    raise AssertionError("the old values were kept")
+assert "modified by an inplace operation" in text
 
 # %%
 # ``reset_net()`` between two forward passes, and one ``backward()`` after them

@@ -161,12 +161,12 @@ for switch_off in (False, True):  # wrong, right
 # %%
 # ``x /= x.norm(dim=-1, keepdim=True)``: error detected in LinalgVectorNormBackward0
 # ----------------------------------------------------------------------------------
-# The norm has saved ``x``, and ``/=`` overwrites it. Write ``x = x / x.norm(dim=-1,
-# keepdim=True)``, or ``functional.normalize(x, dim=-1)``. The same with ``std()``,
-# ``max()``, ``amax()`` and ``x *= x``. Features of a frozen encoder, such as those of
-# CLIP, belong under ``no_grad()``: there the form in place is right. If training only
-# begins to fail after you have unfrozen the encoder, look for such a line: before,
-# ``x`` required no gradient.
+# Write ``x = x / x.norm(dim=-1, keepdim=True)``, or ``functional.normalize(x,
+# dim=-1)``: the norm has saved ``x``, and ``/=`` overwrites it. The same with
+# ``std()``, ``amax()``, ``max()`` without ``dim``, and ``x *= x``. Features of a frozen
+# encoder, such as those of CLIP, belong under ``no_grad()``: there the form in place is
+# right. If training only begins to fail after you have unfrozen the encoder, look for
+# such a line: before, ``x`` required no gradient.
 
 
 def normalised(way):
@@ -209,6 +209,8 @@ for of in (torch.Tensor.norm, torch.std, torch.max, torch.amax, torch.clone):
     else:
         raise AssertionError(f"{of.__name__} has saved nothing")
     assert "modified by an inplace operation" in message
+features = z * 2
+features.div_(features.max(-1, keepdim=True).values).sum().backward()  # saves indices
 
 # %%
 # I change nothing in place, why the error?

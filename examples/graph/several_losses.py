@@ -359,7 +359,7 @@ assert outcome.pop("layer 2") == 2 * ([True, True, False, False],)
 assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
 
 # %%
-# ``detach()`` on side outputs (BDCN, HED): does it freeze the backbone (VGG)?
+# ``detach()`` on the side outputs of BDCN: does it freeze the backbone (VGG)?
 # ----------------------------------------------------------------------------
 # No. ``o1 = s1.detach()`` is a second tensor, for the loss of another scale. ``s1``
 # itself keeps its graph, and its own loss trains the side branch and the backbone below
@@ -367,14 +367,14 @@ assert list(outcome.values()) == 2 * [2 * ([True] * 4,)]
 # what ``s2`` adds to it. It still reaches the early layers of the backbone, through the
 # features that ``s2`` was computed from.
 #
-# Without ``detach()``, each scale would also change the predictions of the other ones:
-# their side branches get the sum of all losses, and one backward keeps and runs more of
-# the graph. It is a choice of the paper, not an error either way. A frozen backbone is
-# ``vgg.requires_grad_(False)``.
+# Without ``detach()``, the loss of a scale would also train the side branches whose
+# outputs it adds: these get the sum of several losses, and one backward keeps and runs
+# more of the graph. It is a choice of the paper, not an error either way. A frozen
+# backbone is ``vgg.requires_grad_(False)``.
 #
 # The same ``detach()`` stands between the stages of models that refine a prediction:
-# ``reference_points.detach()`` in the decoder of Deformable DETR and DAB-DETR, or the
-# depth of the coarse level in CasMVSNet. Each stage is trained by its own loss, the
+# ``new_reference_points.detach()`` in the decoder of Deformable DETR and DAB-DETR, or
+# the depth of the coarse level in CasMVSNet. Each stage is trained by its own loss, the
 # next one corrects a given value. The authors found it better (`DAB-DETR
 # <https://github.com/IDEA-Research/DAB-DETR/issues/46>`__, `CasMVSNet
 # <https://github.com/alibaba/cascade-stereo/issues/9>`__, read), and each stage needs a
@@ -454,17 +454,19 @@ for way, reached in {
 # %%
 # Sparse training: ``weight.grad.data.add_(s * torch.sign(weight.data))`` is an L1 term
 # -------------------------------------------------------------------------------------
-# The penalty is the sum of ``s * |w|``, where the papers write lambda and gamma for
-# ``s`` and ``w``, and ``|w|`` is ``w * sign(w)``. The derivative is ``s * sign(w)``:
-# ``w`` itself is gone, as the derivative of ``3 * w`` is 3. So code that adds ``s *
-# sign(w)`` to the gradient of a batch norm is right. It does the same as ``loss + s *
-# w.abs().sum()``, with every optimizer, because an optimizer sees only ``.grad``. At 0,
-# both have the derivative 0. The logged loss lacks the term.
+# Code that adds ``s * sign(w)`` to the gradient of a batch norm is right. The penalty
+# is the sum of ``s * |w|``, where the papers write lambda and gamma for ``s`` and
+# ``w``, and ``|w|`` is ``w * sign(w)``. The derivative is ``s * sign(w)``: ``w`` itself
+# is gone, as the derivative of ``3 * w`` is 3. It does the same as ``loss + s *
+# w.abs().sum()``, because an optimizer sees only ``.grad``. (``LBFGS`` with
+# ``strong_wolfe`` also reads the loss.) At 0, both have the derivative 0. The logged
+# loss lacks the term.
 #
-# Add it between ``backward()`` and ``step()``, with a ``GradScaler`` after
-# ``unscale_()``, and with gradient accumulation once for each ``step()``. Leave out
-# ``.data``, and write it under ``torch.no_grad()``. Here ``gamma`` stands for the
-# weights of a batch norm, and the loss does not need its second channel:
+# Add it between ``backward()`` and ``step()``, before you clip the gradients, with a
+# ``GradScaler`` after ``unscale_()``, and with gradient accumulation once for each
+# ``step()``. Leave out ``.data``, and write it under ``torch.no_grad()``. Here
+# ``gamma`` stands for the weights of a batch norm, and the loss does not need its
+# second channel:
 
 
 def scale_of_an_unused_channel(make, s, where="after unscale_"):
@@ -521,9 +523,10 @@ assert by_place["before unscale_"] > 0.999
 #   <https://github.com/Eric-mingjie/network-slimming/blob/master/main.py>`__. 128
 #   images in batches of 16 give 800 in 100 epochs. Raise ``s``, up to the point where
 #   the accuracy suffers, or train longer. The schedule of ``lr`` counts, too.
-# - *Adam.* It divides by the size of the gradient, so a step is at most about ``lr``,
-#   and a larger ``s`` makes no step longer (see below). From 1 to 0 it needs at least
-#   ``1 / lr`` steps. Take SGD, or write the L1 as a shrinkage after ``step()``.
+# - *Adam.* It divides by the size of the gradient, so a step is about ``lr`` at most,
+#   and once ``s`` outweighs the gradient of the loss, a larger ``s`` makes no step
+#   longer (see below). From 1 to 0 it needs about ``1 / lr`` steps. Take SGD, or write
+#   the L1 as a shrinkage after ``step()``.
 # - *The wrong weights.* The average (EMA) lags behind. Skipped batch norms, such as
 #   those before a shortcut, keep their values.
 # - *The wrong place.* ``zero_grad()`` deletes a penalty that was added after ``step()``
@@ -532,8 +535,10 @@ assert by_place["before unscale_"] > 0.999
 #   <https://github.com/midasklr/yolov5prune/blob/3ef7adcf2f5e0db4a29d065007b8473642a0a364/train_sparsity.py>`__
 #   (read, not run).
 #
-# No weight becomes exactly 0: it oscillates around 0 by about a step, so prune below a
-# threshold. Shrinkage by ``lr * s`` after the step gives exact zeros:
+# Hardly a weight becomes exactly 0: it oscillates around 0 by about a step, or two with
+# momentum, so prune below a threshold. Shrinkage by ``lr * s`` after the step gives
+# exact zeros, but momentum does not speed it up: with 0.9, take ten times the ``s`` for
+# the same time.
 by_size = {
     (make.__name__, s): scale_of_an_unused_channel(make, s)
     for make, sizes in ((sgd, (0.02, 0.2)), (adam, (0.1, 10.0)))

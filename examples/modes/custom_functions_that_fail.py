@@ -201,10 +201,10 @@ for function in (OnlyForward, Number, Twice):
 # ----------------------------------------------------------------------------------
 # The transforms of ``torch.func`` need ``forward()`` without ``ctx``, and a method
 # ``setup_context(ctx, inputs, output)`` that saves. Under ``vmap``, the class needs
-# ``generate_vmap_rule = True`` or a method ``vmap``, too, and in forward mode
-# (``jacfwd``, ``hessian``) a method ``jvp``. The three errors, each with its cure:
+# ``generate_vmap_rule = True`` or a method ``vmap``, too, and in forward mode a method
+# ``jvp`` (for ``jacfwd`` and ``hessian`` both). The three errors, each with its cure:
 # :doc:`/reference/errors/must_override_the_setup_context_staticmethod`. Such a function
-# also works everywhere else, and asks ``ctx.needs_input_grad`` as before.
+# also works outside of the transforms, and asks ``ctx.needs_input_grad`` as before.
 
 
 class Scale(Function):

@@ -225,26 +225,28 @@ assert domain_loss > 100
 # %%
 # DANN: the domain classifier's loss stays at 0.69, or goes to 0: is it learning?
 # -------------------------------------------------------------------------------
-# 0.69 is ln 2: the classifier guesses between two domains (1.39, if the losses of
-# source and target are added). It is what the reversal aims at, and also what a
-# classifier shows that never learned. To tell them apart, set the factor of the
-# reversal to 0, or train the classifier on ``features.detach()``, for some hundred
-# steps. The loss must fall far below 0.69. If it stays:
+# To see whether it learns, set the factor of the reversal to 0 from the start, for some
+# hundred steps: the loss must fall far below 0.69. That is ln 2, a guess between two
+# domains of the same size (1.39, if the losses of source and target are added), which
+# the reversal aims at, and which a classifier shows, too, that never learned. If it
+# stays:
 #
-# - Its parameters are not in the optimizer, or their learning rate is too small.
+# - The parameters of the classifier are not in the optimizer, or their learning rate is
+#   too small.
 # - Both domains have the same label, or the labels don't belong to the batch.
-# - A sigmoid stands before ``BCEWithLogitsLoss``.
+# - A sigmoid stands before ``BCEWithLogitsLoss``: the loss can't fall below 0.5.
+# - The features of the two domains do not differ.
 # - The reversal is inside the classifier or right before the loss. What stands before
-#   it is trained to be wrong: with the loss right behind it, the loss grows until it is
-#   nan.
+#   it is trained to be wrong: with the loss right behind it, the loss grows and grows.
 #
 # If it falls there, and stays at 0.69 with the reversal, that is the balance. Judge by
 # the accuracy on the target, and by a *new* classifier that you train on the finished,
 # detached features: if it tells the domains apart, the old one was too weak. A loss
-# that goes to 0 with the reversal means that the backbone does not follow: the factor
-# is too small or was not handed to the layer, or the layer is missing. The `paper
-# <https://arxiv.org/abs/1505.07818>`__ raises the factor from 0 to 1 by ``2 / (1 +
-# exp(-10 * p)) - 1``, where ``p`` is the finished share of the training.
+# that goes to 0 with the reversal means that the backbone does not follow: it is frozen
+# or not in the optimizer, the factor is too small or was not handed to the layer, or
+# the layer is missing. The `paper <https://arxiv.org/abs/1505.07818>`__ raises the
+# factor from 0 to 1 by ``2 / (1 + exp(-10 * p)) - 1``, where ``p`` is the finished
+# share of the training.
 cloud = torch.randn(64, 3, generator=torch.Generator().manual_seed(0))
 domain = torch.arange(64).remainder(2).float()[:, None]
 cloud[:, :1] += 4 * domain
@@ -277,6 +279,7 @@ assert 0.6 < curves["factor 0"][0] < 0.8
 assert curves["factor 0"][-1] < 0.3
 assert all(0.6 < loss < 0.8 for loss in curves["factor 1"][-20:])
 assert curves["no reversal"][-1] < 0.1
+assert entropy(domain, domain) > 0.5  # the best that two sigmoids can give
 
 # %%
 # Multiply the gradient of a branch by 0.1: a hook, or a sum with ``detach()``

@@ -395,17 +395,17 @@ assert model.to("meta").weight is not weight
 # --------------------------------------------------------------------------------
 # Remove the hook before the transform, with ``handle.remove()``. A full backward hook
 # or pre-hook puts a function of PyTorch's own around the layer, which ``grad``, ``vjp``
-# and ``jacrev`` refuse: ``must override the setup_context staticmethod``
-# (:doc:`what it means
-# </reference/errors/must_override_the_setup_context_staticmethod>`). It makes no
-# difference whether the layer is frozen, and a deep copy has the hook, too. ``vmap``
-# alone raises nothing, but the hook does not run, not even in a later ``backward()``.
+# and ``jacrev`` refuse if their gradient passes there, frozen layer or not: ``must
+# override the setup_context staticmethod`` (:doc:`what it means
+# </reference/errors/must_override_the_setup_context_staticmethod>`). A deep copy has
+# the hook, too. ``vmap`` or ``jacfwd`` alone mostly raise nothing, but the hook does
+# not run, not even in a later ``backward()``.
 #
 # In place of the hook, return the activation (``has_aux=True``), and take the gradient
 # of the layer's output as that of zeros that you add to it. A forward hook runs, but a
 # tensor that it stores under ``vmap`` can't be used outside: ``your tensor may have
 # escaped from inside a function being vmapped``.
-from torch.func import grad, jacrev, vmap
+from torch.func import grad, jacfwd, jacrev, vmap
 
 network = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
 rows, ran, stored = torch.randn(4, 2), [], []
@@ -418,6 +418,8 @@ else:
     raise AssertionError("a transform ran a full backward hook")
 assert "must override the setup_context staticmethod" in message
 vmap(network)(rows.clone().requires_grad_()).sum().backward()
+jacfwd(network)(rows[0])
+grad(lambda w: (network[:2](rows) @ w).sum())(torch.ones(3))  # ends before the layer
 assert not ran
 handle.remove()
 print(tuple(vmap(jacrev(network))(rows).shape))  # right

@@ -296,15 +296,14 @@ assert of_auxiliary == [True, False]
 # %%
 # ``cudnn RNN backward can only be called in training mode``: RNN, LSTM, GRU
 # --------------------------------------------------------------------------
-# (In old versions ``backward_input can only be called in training mode``, `issue 5878
-# <https://github.com/pytorch/pytorch/issues/5878>`__.) The forward pass of the RNN ran
-# in ``eval()``. On a GPU, its backward pass then raises this error (quoted from `issue
-# 15788 <https://github.com/pytorch/pytorch/issues/15788>`__, not run); on the CPU it
-# runs.
-# The loss is not the cause: two losses may be added, and one ``backward()`` of the sum
-# is right. Mostly ``train()`` stands before the loop and the evaluation after the first
-# epoch has called ``eval()``. Call ``model.train()`` at the start of each epoch.
-# Between the forward pass and ``backward()`` it is too late.
+# Call ``model.train()`` at the start of each epoch: mostly it stands before the loop,
+# and the evaluation after the first epoch has called ``eval()``. Between the forward
+# pass and ``backward()`` it is too late. The forward pass of the RNN ran in ``eval()``,
+# and on a GPU its backward pass then raises this error (quoted from `issue 15788
+# <https://github.com/pytorch/pytorch/issues/15788>`__, not run; in old versions
+# ``backward_input can only be called in training mode``, `issue 5878
+# <https://github.com/pytorch/pytorch/issues/5878>`__); on the CPU it runs. The loss is
+# not the cause: two losses may be added, and one ``backward()`` of the sum is right.
 #
 # If you want the gradient in ``eval()``, as for a frozen RNN, put that layer alone into
 # ``train()``, with ``dropout=0``, or switch cuDNN off for its forward pass, with

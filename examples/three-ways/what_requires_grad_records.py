@@ -119,18 +119,19 @@ assert layer.weight.grad is not None
 # Grad-CAM: does the output of a layer have ``requires_grad``, if it is not a leaf?
 # ---------------------------------------------------------------------------------
 # Yes, as soon as one weight or input that it was computed from requires a gradient. The
-# image need not. Being a leaf decides only where ``.grad`` is stored, and a tensor hook
-# gets the gradient of a result as well. So ``output.register_hook(...)`` works in a
-# model whose weights train, with a plain image.
+# image need not. Being a leaf decides whether ``backward()`` fills ``.grad``, but a
+# tensor hook gets the gradient of a result as well. So ``output.register_hook(...)``
+# works in a model whose weights train, with a plain image.
 #
-# If the layer and all before it are frozen, or under ``no_grad()``, the output requires
-# no gradient. A library that looks at ``output.requires_grad`` first then registers no
-# hook: no gradient is saved, and the map fails later, in `pytorch-grad-cam
+# If the layer and all before it are frozen, the output requires no gradient. Call
+# ``image.requires_grad_()`` before the forward: the gradient then passes through the
+# frozen layers. Under ``no_grad()`` this does not help: leave it out. A library that
+# looks at ``output.requires_grad`` first registers no hook then: no gradient is saved,
+# and the map fails later, in `pytorch-grad-cam
 # <https://github.com/jacobgil/pytorch-grad-cam/issues/254>`__ (read) with ``axis 2 is
-# out of bounds for array of dimension 0``. Call ``image.requires_grad_()`` before the
-# forward: the gradient then passes through the frozen layers. On a module,
-# ``layer.requires_grad = True`` changes no parameter.
-# :doc:`/reference/errors/cannot_register_a_hook_on_a_tensor` has a whole Grad-CAM.
+# out of bounds for array of dimension 0``. On a module, ``layer.requires_grad = True``
+# changes no parameter. :doc:`/reference/errors/cannot_register_a_hook_on_a_tensor` has
+# a whole Grad-CAM.
 conv, classify = torch.nn.Conv2d(1, 2, 3), torch.nn.Linear(2, 3)
 picture = torch.ones(1, 1, 5, 5)
 hooked = {}
@@ -147,6 +148,8 @@ for name, frozen, asks in (
     hooked[name] = maps.requires_grad, maps.is_leaf, len(seen)
     print(f"{name:24}", *hooked[name])
 assert list(hooked.values()) == [(True, False, 1), (False, True, 0), (True, False, 1)]
+with torch.no_grad():
+    assert not conv(picture.clone().requires_grad_()).requires_grad
 
 # %%
 # Where it ends
