@@ -305,6 +305,8 @@ assert min(case[0] for case in list(cases.values())[2:]) > 0.4
 # call ``fuse_modules_qat()`` first. On an ordinary ``BatchNorm2d`` it does nothing.
 # There, call ``eval()`` on it after each ``model.train()``, which undoes it.
 # ``requires_grad_(False)`` fixes its weight and bias only, not the statistics.
+import warnings
+
 from torch.ao.nn.intrinsic import qat
 
 
@@ -333,8 +335,10 @@ stays = [key for key, value in still_moves.items() if not value]
 assert stays == [("freeze_bn_stats", "ConvBn2d")]
 both = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8))
 both.qconfig = config
-apart = quantization.prepare_qat(both)
-joined = quantization.prepare_qat(quantization.fuse_modules_qat(both, ["0", "1"]))
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch.ao.quantization is deprecated
+    apart = quantization.prepare_qat(both)
+    joined = quantization.prepare_qat(quantization.fuse_modules_qat(both, ["0", "1"]))
 assert type(apart[1]) is torch.nn.BatchNorm2d
 assert type(joined[0]) is qat.ConvBn2d
 
