@@ -336,7 +336,7 @@ assert stays == [("freeze_bn_stats", "ConvBn2d")]
 both = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8))
 both.qconfig = config
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # torch.ao.quantization is deprecated
+    warnings.simplefilter("ignore")
     apart = quantization.prepare_qat(both)
     joined = quantization.prepare_qat(quantization.fuse_modules_qat(both, ["0", "1"]))
 assert type(apart[1]) is torch.nn.BatchNorm2d
