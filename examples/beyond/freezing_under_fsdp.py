@@ -732,70 +732,6 @@ assert lines[2] == "state_dict() {'DTensor': (1, 4)} {'DTensor': (1, 4)}"
 
 
 # %%
-# Distributed checkpoint: the optimizer state of frozen parameters is lost after loading
-# --------------------------------------------------------------------------------------
-# ``set_optimizer_state_dict()`` looks at ``requires_grad`` at the time of the loading,
-# with and without sharding. A parameter that trained before the saving and is frozen in
-# the new run loses its averages of Adam, without an error, and starts without them when
-# you unfreeze it. A parameter that was frozen in the old run and trains in the new one
-# raises ``Missing optimizer state for parameter '0.weight' in checkpoint``, and
-# ``dcp.load()`` from a file ``Missing key in checkpoint state_dict:
-# optim.state.0.weight.step`` (run apart).
-#
-# Set ``requires_grad`` as it was when you saved, load, and only then freeze or
-# unfreeze. With ``StateDictOptions(strict=False)`` the second case loads what is there.
-# Save after ``step()`` and ``zero_grad()``: if a gradient is there and no step was
-# made, ``get_optimizer_state_dict()`` has no state. `Reported for PyTorch
-# <https://github.com/pytorch/pytorch/issues/192202>`__, and so in 2.15.
-# ``optimizer.load_state_dict()`` of an unsharded model does not look at
-# ``requires_grad``.
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
-
-
-def adam(*, frozen):
-    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
-    model[0].requires_grad_(not frozen)
-    fully_shard(model, mesh=mesh)
-    return model, torch.optim.Adam(model.parameters())
-
-
-def saved(*, frozen):
-    model, optimizer = adam(frozen=frozen)
-    model(x).sum().backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return get_optimizer_state_dict(model, optimizer)
-
-
-def loaded(state, *, frozen, freeze=None, **options):
-    model, optimizer = adam(frozen=frozen)
-    options = StateDictOptions(**options)
-    try:
-        set_optimizer_state_dict(model, optimizer, state, options=options)
-    except RuntimeError as error:
-        return str(error).split(". ")[0]
-    if freeze is not None:
-        model[0].requires_grad_(not freeze)
-    return [bool(optimizer.state[p]) for p in model.parameters()]
-
-
-all_trained, one_frozen = saved(frozen=False), saved(frozen=True)
-# Wrong: frozen or unfrozen before the loading.
-wrong = loaded(all_trained, frozen=True), loaded(one_frozen, frozen=False)
-# Right: as in the saved run, and changed after the loading.
-right = loaded(all_trained, frozen=False, freeze=True)
-print(*wrong, right, sep="\n")
-assert wrong[0] == [False, False, True, True]
-assert wrong[1].startswith("Missing optimizer state for parameter '0.weight'")
-assert right == [True] * 4
-assert loaded(one_frozen, frozen=True, freeze=False) == [False, False, True, True]
-assert loaded(one_frozen, frozen=False, strict=False) == [False, False, True, True]
-
-# %%
 # weight should have at least three dimensions, 'weight' must be 2-D
 # ------------------------------------------------------------------
 # A convolution or an embedding got such an empty or flat weight: its parameter was
@@ -902,5 +838,5 @@ folder.cleanup()
 # all processes alike. Source: :torch:`torch.distributed.fsdp.fully_shard
 # <distributed.fsdp.fully_shard.html>`.
 #
-# Related: :doc:`freezing_under_ddp`, :doc:`/gallery/freezing/unfreeze_gradually`,
-# :doc:`/gallery/recipes/lora_by_hand`.
+# Related: :doc:`freezing_under_ddp`, :doc:`distributed_checkpoint`,
+# :doc:`/gallery/freezing/unfreeze_gradually`, :doc:`/gallery/recipes/lora_by_hand`.

@@ -7,7 +7,8 @@
 ``setup_context(ctx, inputs, output)``.
 """
 
-# %%
+# %% tags=["hide-input"]
+# The function as it was.
 import torch
 from torch.func import grad, hessian, jacfwd, jacrev, vmap
 
@@ -24,11 +25,12 @@ class Wrong(torch.autograd.Function):
         return 2 * x * gradient
 
 
+# %%
 class Right(Wrong):  # backward() stays as it is
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x):
+    def forward(x):  # wrong: forward(ctx, x), which saves x itself
         return x**2
 
     @staticmethod

@@ -7,8 +7,8 @@ between one ``step()`` and the next backward. It sets ``.grad`` to None, not to 
 """
 
 # %%
-# Why does my gradient grow?
-# --------------------------
+# Why clear the gradient each time? It grows
+# ------------------------------------------
 # The derivative of ``x**2`` at 3 is 6. The weight is the same in all six passes.
 import torch
 
