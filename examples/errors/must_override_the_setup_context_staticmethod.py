@@ -44,7 +44,6 @@ for function in (Wrong, Right):
         print(vmap(grad(function.apply))(x))
     except RuntimeError as error:
         print(f"RuntimeError: {error}")
-assert vmap(grad(Right.apply))(x).tolist() == [2, 4]
 
 # %%
 # ``inputs`` is a tuple of all arguments of ``apply()``, ``output`` what ``forward()``
@@ -60,6 +59,7 @@ assert vmap(grad(Right.apply))(x).tolist() == [2, 4]
 # <https://github.com/linkedin/Liger-Kernel/pull/1184>`__, not run), switch to an
 # implementation of plain operations, or take the gradient with ``torch.autograd.grad``,
 # for gradients of each sample in a loop.
+assert vmap(grad(Right.apply))(x).tolist() == [2, 4]
 leaf = x.clone().requires_grad_()
 Right.apply(leaf).sum().backward()
 assert leaf.grad.tolist() == [2, 4]

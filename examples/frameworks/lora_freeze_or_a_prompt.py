@@ -351,7 +351,7 @@ gigabytes = {
     )
 }
 for (billions, way), size in gigabytes.items():
-    print(f"{billions:3} billion, {way:6}{size:6.0f}")
+    print(f"{billions} billion, {way:6}{size:6.0f}")
 assert gigabytes[70, "QLoRA"] < gigabytes[7, "full"] / 2
 
 # %%
