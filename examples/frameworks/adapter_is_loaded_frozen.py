@@ -332,12 +332,13 @@ assert trainable(wrong) == []
 #
 # If you go on with an adapter that was trained before, by supervised fine-tuning (SFT),
 # the base is the wrong reference: the KL begins above 0 and pulls the policy back to
-# the base. Check that it is about 0 in the first step. The cures:
+# the base. Check that it is about 0 in the first step, without dropout. The cures:
 #
 # - Merge the SFT adapter, ``merge_and_unload()``, and train a new one on the result.
 # - Load it a second time as ``"ref"``, frozen. Switch to it with ``set_adapter("ref")``
-#   under ``no_grad()``, and back before the next forward: the policy is unfrozen again
-#   by that. TRL does this itself if it gets a ``PeftModel``: DPO (`source
+#   under ``no_grad()``, and back before the next ``backward()``, too: until then the
+#   policy is frozen and gets no gradient, without an error. TRL does this itself if it
+#   gets a ``PeftModel`` without ``target_parameters``: DPO (`source
 #   <https://github.com/huggingface/trl/blob/main/trl/trainer/dpo_trainer.py>`__ of July
 #   2026), and GRPO and RLOO since `pull request 4723
 #   <https://github.com/huggingface/trl/pull/4723>`__. Before, GRPO took the base
@@ -398,6 +399,10 @@ with torch.no_grad():
 at_start["ref"] = kl(policy(x), reference)
 print(trainable(policy))
 assert trainable(policy) == policy.active_adapters == ["default"]
+loss = policy(x).sum()
+policy.set_adapter("ref")
+loss.backward()  # Wrong: the policy is frozen now.
+assert all(p.grad is None for p in policy.parameters())
 policy = get_peft_model(sft.merge_and_unload(), lora)
 with torch.no_grad(), policy.disable_adapter():
     reference = policy(x)
