@@ -332,17 +332,15 @@ assert trainable(wrong) == []
 #
 # If you go on with an adapter that was trained before, by supervised fine-tuning (SFT),
 # the base is the wrong reference: the KL begins above 0 and pulls the policy back to
-# the base. Check that it is about 0 in the first step. The cures:
+# the base. Check that it is about 0 in the first step, without dropout. The cures:
 #
 # - Merge the SFT adapter, ``merge_and_unload()``, and train a new one on the result.
 # - Load it a second time as ``"ref"``, frozen. Switch to it with ``set_adapter("ref")``
-#   under ``no_grad()``, and back before the next forward: the policy is unfrozen again
-#   by that. TRL does this itself if it gets a ``PeftModel``: DPO (`source
-#   <https://github.com/huggingface/trl/blob/main/trl/trainer/dpo_trainer.py>`__ of July
-#   2026), and GRPO and RLOO since `pull request 4723
-#   <https://github.com/huggingface/trl/pull/4723>`__. Before, GRPO took the base
-#   (`issue 3194 <https://github.com/huggingface/trl/issues/3194>`__; all read, not
-#   run).
+#   under ``no_grad()``, and back before the next ``backward()``, too: until then the
+#   policy is frozen and gets no gradient, without an error. TRL does this itself if it
+#   gets a ``PeftModel`` without ``target_parameters``: DPO, and GRPO and RLOO since
+#   `pull request 4723 <https://github.com/huggingface/trl/pull/4723>`__. Before, GRPO
+#   took the base (read, not run).
 # - ``beta=0.0``, the default of GRPO in TRL: then no reference is used, and no ``kl``
 #   is logged.
 x, plain = torch.ones(2, 4), base()
@@ -351,7 +349,6 @@ policy = get_peft_model(plain, lora)
 torch.nn.init.ones_(policy.base_model.model[0].lora_B["default"].weight)
 with torch.no_grad(), policy.disable_adapter():
     reference = policy(x)
-print(reference.equal(expected), policy(x).equal(expected))
 assert reference.equal(expected)
 assert not policy(x).equal(expected)
 assert not reference.requires_grad
@@ -387,6 +384,10 @@ with torch.no_grad():
 at_start["ref"] = kl(policy(x), reference)
 assert trainable(policy) == policy.active_adapters == ["default"]
 print({name: round(value, 3) for name, value in at_start.items()})
+loss = policy(x).sum()
+policy.set_adapter("ref")
+loss.backward()  # Wrong: the policy is frozen now.
+assert all(p.grad is None for p in policy.parameters())
 assert at_start["base"] > 0.01
 assert at_start["ref"] < 1e-6
 

@@ -34,7 +34,8 @@ assert {converted.dtype, automatic.dtype} == {torch.bfloat16}
 # %%
 # Training runs, evaluation or ``generate()`` fails: Half but found Float
 # -----------------------------------------------------------------------
-# Training computes under ``autocast``, generating mostly does not. ``Accelerator``, and
+# Put ``torch.autocast`` around ``generate()``, or give all one dtype. For training
+# computes under ``autocast``, generating mostly does not. ``Accelerator``, and
 # with it the ``Trainer``, puts ``autocast`` around ``forward()`` of the model that you
 # gave it. ``PeftModel.generate()`` calls the model *inside*, past it, and a new process
 # that loads the adapter has no ``autocast`` at all. Then what is in float32 (a head,
@@ -43,7 +44,7 @@ assert {converted.dtype, automatic.dtype} == {torch.bfloat16}
 # - ``torch.autocast`` and ``torch.no_grad()`` around this part only. Training stays as
 #   it was; a second ``autocast`` around it is not needed.
 # - After the training: ``model.half().eval()`` or ``model.bfloat16().eval()``, so that
-#   all has one dtype. (A model that bitsandbytes has quantised refuses ``half()``.)
+#   all has one dtype. (A quantised model refuses ``half()``; ``PeftModel`` does not.)
 # - ``merge_and_unload()``, then convert as well: merging converts no head and no norm.
 #
 # It is the same with the validation images of a diffusers script, ``Input type (float)
@@ -92,16 +93,17 @@ assert words.shape == one_dtype.shape == (1, 2)
 # Float but found Half although ``fp16=True`` is set: several GPUs, DeepSpeed
 # ---------------------------------------------------------------------------
 # A script that was started with plain ``python`` and sees several GPUs: the ``Trainer``
-# then wraps the model in ``nn.DataParallel`` and does not prepare it with
-# ``Accelerator``, so nothing runs under ``autocast``, whatever ``fp16`` and ``bf16``
-# say. Start one process for each GPU, ``torchrun --nproc_per_node=4 train.py`` or
-# ``accelerate launch train.py``, or let it see one: ``CUDA_VISIBLE_DEVICES=0``. The
-# fault is not in ``DataParallel``: an ``autocast`` of your own around the call reaches
-# its threads.
+# then wraps the model in ``nn.DataParallel`` (unless it is in 4 or 8 bits, or spread by
+# ``device_map``) and does not prepare it with ``Accelerator``, so nothing runs under
+# ``autocast``, whatever ``fp16`` and ``bf16`` say. Start one process for each GPU,
+# ``torchrun --nproc_per_node=4 train.py`` or ``accelerate launch train.py``, or let it
+# see one: ``CUDA_VISIBLE_DEVICES=0``. The fault is not in ``DataParallel``: an
+# ``autocast`` of your own around the call reaches its threads.
 #
 # With DeepSpeed, ``Accelerator`` uses no ``autocast`` either (both read in the sources;
-# DeepSpeed not run). DeepSpeed converts the model to the dtype of its configuration, so
-# convert nothing back to float32, or put ``torch.autocast`` around that part.
+# DeepSpeed not run). Without ``torch_autocast`` in its configuration, DeepSpeed
+# converts the model to the dtype given there, so convert nothing back to float32, or
+# put ``torch.autocast`` around that part, inside ``forward()`` of the model.
 #
 # Does the model run under ``autocast``? With one GPU and with two, which a CPU has to
 # pretend to have:
@@ -141,13 +143,15 @@ assert under_autocast == {"Watched": [True], "DataParallel": [False]}
 # 4 or 8 bits, LLaVA: BFloat16 but found Float in a ``LayerNorm`` of the vision tower
 # -----------------------------------------------------------------------------------
 # ``prepare_model_for_kbit_training()`` converts every parameter in 16 bits that is not
-# quantised to float32: norms, embeddings, ``lm_head``, and a vision tower. `LLaVA
+# quantised to float32: norms, embeddings, ``lm_head``, and a vision tower (it leaves
+# GPTQ, AQLM, EETQ and HQQ as they are). `LLaVA
 # <https://github.com/haotian-liu/LLaVA/blob/main/llava/train/train.py>`__ does the same
 # to each module with ``norm`` in its name, also in CLIP, after it has put the tower in
 # bfloat16. Then features in 16 bits meet weights in float32, or the reverse. On a GPU,
 # ``F.layer_norm`` says ``expected scalar type BFloat16 but found Float`` (`LLaVA 1712
-# <https://github.com/haotian-liu/LLaVA/issues/1712>`__, not run; a CPU computes it); a
-# half layer behind a norm in float32 says ``Float but found Half``.
+# <https://github.com/haotian-liu/LLaVA/issues/1712>`__, not run; a CPU computes it, and
+# refuses the reverse: ``mixed dtype (CPU): expect parameter to have scalar type of
+# Float``); a half layer behind a norm in float32 says ``Float but found Half``.
 #
 # - Train under ``autocast`` (``fp16=True`` or ``bf16=True``), which joins both.
 # - Or convert the frozen tower after the preparation, ``tower.to(torch.bfloat16)``, and
@@ -162,6 +166,10 @@ tower = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4)).bfloat
 language = torch.nn.Linear(4, 4).bfloat16()
 prepare_model_for_kbit_training(torch.nn.ModuleList([tower, language]))
 assert {p.dtype for p in tower.parameters()} == {torch.float32}
+gptq = torch.nn.Linear(4, 4).bfloat16()
+gptq.quantization_method = "gptq"
+prepare_model_for_kbit_training(gptq, use_gradient_checkpointing=False)
+assert gptq.weight.dtype == torch.bfloat16
 pixels = torch.ones(2, 4).bfloat16()
 try:
     # Wrong: pixels in bfloat16 for a tower in float32.

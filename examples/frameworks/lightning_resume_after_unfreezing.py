@@ -115,7 +115,7 @@ assert all(p.grad is not None for p in head["params"])
 # With ``strict_loading = False``, a misspelt name raises no error. The state of the
 # optimizer must fit: give it the trainable parameters only, and the same ones. With
 # DeepSpeed, ``DeepSpeedStrategy(exclude_frozen_parameters=True)`` does the same (since
-# Lightning 2.5.3, read and not run). Below, the last value says whether the weights are
+# Lightning 2.5.5, read and not run). Below, the last value says whether the weights are
 # those of a training without interruption.
 pretrained = nn.Linear(4, 8).state_dict()
 

@@ -59,11 +59,11 @@ assert plain.equal(base()(x))
 # %%
 # ``Cannot merge LORA layers when the model is gptq quantized``: GPTQ, AWQ, int4
 # ------------------------------------------------------------------------------
-# You did nothing wrong, and the adapter is all right. QLoRA saves memory in the
-# *training*; the adapter is a difference in floating point, and the weights of such a
-# base are integers of 4 bits, several packed into one, to which it can't be added. peft
-# refuses GPTQ, and its layers for AWQ have no ``merge()``. LLaMA-Factory says ``Cannot
-# merge adapters to a quantized model.`` for every quantised base. Either:
+# Leave the adapter beside the base, or merge it into the original model. The adapter is
+# all right: it is a difference in floating point, and the weights of such a base are
+# integers, mostly of 4 bits, several packed into one, to which it can't be added. peft
+# refuses GPTQ, and its layers for AWQ don't implement ``merge()``. LLaMA-Factory says
+# ``Cannot merge adapters to a quantized model.`` for every quantised base. Either:
 #
 # - *Don't merge.* Load the quantised base and the adapter with
 #   ``PeftModel.from_pretrained()``, as in the training. A script from which you delete

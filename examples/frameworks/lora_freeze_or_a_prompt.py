@@ -179,12 +179,13 @@ assert 2000 * 5e-5 == 0.1
 #   ``model.enable_input_require_grads()``, or pass
 #   ``gradient_checkpointing_kwargs={"use_reentrant": False}``:
 #   :doc:`checkpointing_with_adapters`.
-# - *Is* ``lora_B`` *no longer zero after a few steps?* If it is, there is no step: the
-#   rate is 0 in a warm-up, all steps are skipped for ``inf`` in fp16, as on a 2080 Ti,
-#   which has no bfloat16 (:doc:`trainable_parameters_in_fp16`), or the optimizer holds
-#   other parameters. With ZeRO-3, a weight is empty outside of
-#   ``deepspeed.zero.GatheredParameters(p)``, and ``.grad`` is None, so a look at these
-#   proves nothing: :doc:`/gallery/beyond/freezing_under_fsdp` (not run here).
+# - *Is* ``lora_B`` *of a new adapter no longer zero after some steps?* If it is still
+#   zero, there is no step: the rate is 0 in a warm-up, each step is skipped for ``inf``
+#   in fp16, as on a 2080 Ti, which has no bfloat16
+#   (:doc:`trainable_parameters_in_fp16`), or the optimizer holds other parameters. With
+#   ZeRO-3, a weight is empty outside of ``deepspeed.zero.GatheredParameters(p)``, and
+#   ``.grad`` is None, so a look at these proves nothing:
+#   :doc:`/gallery/beyond/freezing_under_fsdp` (not run here).
 # - *Do labels remain?* If all are ``-100``, the loss is nan or 0. That is so when
 #   ``max_length`` cuts the answer off, or when the template does not fit the model,
 #   such as a chat template on a base model, and the mask finds no answer. Decode
@@ -324,10 +325,11 @@ assert [round(count) for count in trained.values()] == [6738, 405, 160, 4, 34, 1
 #
 # - *QLoRA against LoRA*: the 4 bits cost hardly anything if the adapters are in all
 #   linear layers. `QLoRA <https://arxiv.org/abs/2305.14314>`__ found no difference from
-#   16 bits; against *full* fine-tuning its authors compared only models of up to 3
-#   billion (`issue 189 <https://github.com/artidoro/qlora/issues/189>`__).
+#   16 bits with NF4; FP4 was slightly worse. For 33 and 65 billion its authors did not
+#   compare with *full* fine-tuning (`issue 189
+#   <https://github.com/artidoro/qlora/issues/189>`__).
 # - *Instructions, a style, a format, little data*: LoRA often comes close. One user
-#   reports 4 to 6 points less (`peft 622
+#   reports 4 to 6 % less (`peft 622
 #   <https://github.com/huggingface/peft/issues/622>`__), another that LoRA was worse on
 #   the tools of the training, 91 against 95 %, and better on new ones, 87 against 78 %
 #   (`FastChat 2624 <https://github.com/lm-sys/FastChat/issues/2624>`__).

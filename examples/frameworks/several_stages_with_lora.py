@@ -196,7 +196,7 @@ assert whole[1][1] > 1.2 * whole[3][1]
 # %%
 # Resume LoRA training from a ``.safetensors`` file: DiffSynth, diffusers, kohya
 # ------------------------------------------------------------------------------
-# The file has the weights of the adapter and nothing else. Do it in this order:
+# The file has trained weights, and no optimizer state. Do it in this order:
 #
 # - Add a LoRA of the same ``r``, ``lora_alpha`` and ``target_modules`` to the base.
 # - Load the file into it, and look at the unexpected keys. In peft's file the name of

@@ -80,7 +80,7 @@ for model in (adapted(autocast_adapter_dtype=False), adapted().half()):
 # Why do scripts cast the UNet to fp16 only with LoRA (``if use_lora``)?
 # ----------------------------------------------------------------------
 # With LoRA, the UNet is frozen: its weights are only read, and half the bytes are
-# enough, as for the VAE and the text encoder, which are frozen in any case. Without
+# enough, as for the VAE and a text encoder that does not train. Without
 # LoRA, the UNet itself trains. Its weights have to stay in float32, because float16
 # loses small updates and ``GradScaler`` refuses its gradients. ``autocast`` computes in
 # 16 bits in both cases, so float32 weights cost memory, and the matrices of LoRA, which
@@ -288,7 +288,8 @@ assert not any(stepped for _, stepped in endless)
 #   optimizer is made; load it with ``dtype=torch.float32``.
 # - Compute in ``autocast`` with bfloat16 if the GPU can. With float16 use a
 #   ``GradScaler``, and ``unscale_()`` before clipping: otherwise the scaled gradients
-#   are clipped, and the steps are tiny.
+#   are clipped. With SGD the steps are then tiny; AdamW divides by the size, which
+#   hides it.
 # - Give the encoder a group of its own with a smaller rate, such as a tenth of that of
 #   the projector, and a warm-up.
 # - Still nan: find the first module whose output is not finite, with hooks as below. If
@@ -352,6 +353,17 @@ scaler.update()
 warm_up.step()
 assert encoder.weight.isfinite().all()
 assert not encoder.weight.equal(before)
+sizes = {}
+for kind in (torch.optim.SGD, torch.optim.AdamW):
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimizer, scaler = kind([weight], lr=0.1), torch.amp.GradScaler("cpu")
+    scaler.scale(weight.square().sum()).backward()
+    # Wrong: without unscale_().
+    torch.nn.utils.clip_grad_norm_([weight], 1.0)
+    scaler.step(optimizer)
+    sizes[kind.__name__] = (weight - 1).abs().max().item()
+assert sizes["SGD"] < 1e-5
+assert sizes["AdamW"] > 0.09
 
 # %%
 # A layer unfrozen in a model in half() becomes nan

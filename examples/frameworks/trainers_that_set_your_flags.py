@@ -74,11 +74,12 @@ assert by_callback == by_option
 # ``freeze=10`` freezes the backbone, ``freeze=22`` leaves the head.
 #
 # - The part ``.dfl`` of the head is always frozen, see below.
-# - ``freeze=23``, everything, raises ``froze the entire model with no trainable
-#   parameters left``.
+# - ``freeze=23``, in YOLOv8 everything, raises ``froze the entire model with no
+#   trainable parameters left``.
 # - YOLOv5 and YOLOv7, ``train.py --freeze 10``: one number counts in the same way, two
 #   or more are indices. So ``--freeze 0 1 2`` and ``--freeze 3`` are the same.
-# - To freeze the head and train the rest, list its index: ``freeze=[22]``.
+# - To freeze the head and train the rest, list its index: ``freeze=[22]`` (in YOLO11
+#   23).
 #
 # Read in the sources of 2026 (of YOLOv5, 2022) and not run here. The log has a line
 # *Freezing layer* for each frozen parameter. The rule, and what is frozen by it:
