@@ -532,16 +532,6 @@ model(torch.ones(2, 4)).sum().backward()
 assert model.base_model.model[0].lora_B["default"].weight.grad.any()
 
 # %%
-# Results differ before and after merging LoRA: ``load_in_4bit``
-# --------------------------------------------------------------
-# If they differ from run to run as well, that is sampling or dropout: set
-# ``do_sample=False`` and call ``eval()`` before you compare anything. In float32,
-# merged and unmerged agree up to rounding. An adapter that was trained on a base in 4
-# bits corrects the rounded weights: keep it beside this base, or merge it into the
-# unquantised one and test that model. Numbers for 4 and for 16 bits, and whether you
-# have to merge at all: :doc:`lora_for_inference`.
-
-# %%
 # ``AutoModelForCausalLM.from_pretrained()`` on an adapter folder
 # ---------------------------------------------------------------
 # The result equals that of the merged model, although the folder has only the adapter.

@@ -156,6 +156,9 @@ assert in_32.bfloat16()[0].weight.equal(in_16[0].weight)
 # %%
 # Base plus LoRA and the merged model differ: ``load_in_4bit`` (QLoRA)
 # --------------------------------------------------------------------
+# If the outputs differ from run to run as well, that is sampling or dropout: set
+# ``do_sample=False`` and call ``eval()`` before you compare.
+#
 # An adapter that was trained on a base in 4 bits corrects the rounded weights. Merged
 # into the original 16-bit weights it meets others, and if the sum is loaded with
 # ``load_in_4bit`` again, it is rounded anew, and most of a small adapter is lost.
