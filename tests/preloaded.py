@@ -6,8 +6,6 @@ that a fork neither copies it nor goes through it.
 
 import gc
 
-import torch
-import torch._dynamo
-import torch.optim  # noqa: F401
+import torch._dynamo  # noqa: F401
 
 gc.freeze()

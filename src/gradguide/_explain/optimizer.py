@@ -34,6 +34,13 @@ def held_by(optimizer: Optimizer) -> Iterator[Held]:
                 yield Held(tensor, name if len(tensors) == 1 else "", group)
 
 
+def remembered(optimizer: Optimizer, tensor: Tensor) -> Iterator[Tensor]:
+    """Yield what an optimizer has for each entry of a tensor, such as its momentum."""
+    for value in optimizer.state.get(tensor, {}).values():
+        if isinstance(value, Tensor) and value.shape == tensor.shape:
+            yield value
+
+
 class HeldTensors:
     """The tensors that an optimizer holds, by identity, with their groups."""
 

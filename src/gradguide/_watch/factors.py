@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from gradguide._origins import operations
 from gradguide._origins.values import mask_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from gradguide._origins.flow import Read
     from gradguide._origins.tape import Call
@@ -33,8 +35,7 @@ class Factors:
                     behind |= sources if other is not tensor else 0
                 self._behind[mask] = behind & ~mask
 
-    def of(self, bit: int) -> Iterator[int]:
-        """Yield the sources of each factor that a source was multiplied with."""
-        for factor, behind in self._behind.items():
-            if behind & bit:
-                yield factor
+    def of(self, bit: int) -> int:
+        """Return the sources of all factors that a source was multiplied with."""
+        factors = (mask for mask, behind in self._behind.items() if behind & bit)
+        return reduce(or_, factors, 0)

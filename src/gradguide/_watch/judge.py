@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import or_
 
 import torch
 from torch import Tensor, nn
@@ -164,7 +162,7 @@ class Judge:
     def _of_zero(self, record: Record) -> Verdict:
         if not record.holder:
             return Verdict("frozen", "no optimizer holds it; its gradient is zero")
-        factors = reduce(or_, self._seen.factors.of(record.bit), 0)
+        factors = self._seen.factors.of(record.bit)
         for tensor, other in self._ledger:
             if other.bit & factors and other.was_zero and other.nonzero:
                 why = f"its gradient is zero as long as {self._name_of(tensor)} is"

@@ -129,8 +129,9 @@ def _held_twice(observer: Observer) -> Iterator[str]:
     for one in observer.steps.optimizers.values():
         optimizer = one.optimizer()
         held = list(held_by(optimizer)) if optimizer is not None else []
+        tensors = {id(each.tensor): each.tensor for each in held}
         counts = Counter(id(each.tensor) for each in held)
-        twice = [each.tensor for each in held if counts.pop(id(each.tensor), 1) > 1]
+        twice = [tensors[key] for key, count in counts.items() if count > 1]
         if twice:
             name = and_more(observer.roots.name_of(twice[0]), len(twice))
             yield f"{name}: twice in {one.name}, whose step() moves it twice"

@@ -11,7 +11,13 @@ from torch import Tensor
 from torch.optim import LBFGS
 
 from gradguide._changed import same_values
-from gradguide._explain.optimizer import Held, held_by, is_of_torch, rehearse
+from gradguide._explain.optimizer import (
+    Held,
+    held_by,
+    is_of_torch,
+    rehearse,
+    remembered,
+)
 from gradguide._memory import is_zero, local
 from gradguide._origins.where import here
 from gradguide._watch.fingerprint import fingerprint, has_changed
@@ -234,13 +240,9 @@ def _why_moved(optimizer: Optimizer, held: Held) -> str:
     tensor, forces = held.tensor, []
     if tensor.grad is not None and not is_zero(tensor.grad):
         forces.append("its stale .grad is applied by step()")
-    state = optimizer.state.get(tensor, {})
     if isinstance(optimizer, LBFGS):
         forces.append("LBFGS moves all that it holds by its history")
-    elif any(
-        isinstance(value, Tensor) and value.shape == tensor.shape and not is_zero(value)
-        for value in state.values()
-    ):
+    elif not all(map(is_zero, remembered(optimizer, tensor))):
         forces.append("momentum")
     if held.group.get("weight_decay"):
         forces.append("weight decay")

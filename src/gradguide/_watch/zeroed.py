@@ -8,7 +8,7 @@ from weakref import ref
 import torch
 from torch import Tensor
 
-from gradguide._explain.optimizer import held_by
+from gradguide._explain.optimizer import held_by, remembered
 from gradguide._memory import has_memory
 from gradguide._origins.values import address_of
 from gradguide._origins.where import Place, line_here
@@ -111,10 +111,10 @@ class Zeroed:
             if FEW <= float(chosen.float().mean()) < 1:
                 place = write.place if write is not None else None
                 values = _sample(tensor)[chosen].clone()
-                state = optimizer.state.get(tensor, {}).values()
                 decays = group.get("weight_decay") and values.any()
                 forces = ["weight decay"] if decays else []
-                if not decays or _has_any(state, tensor, chosen):
+                old = remembered(optimizer, tensor)
+                if not decays or any(_sample(one)[chosen].any() for one in old):
                     forces.append("momentum")
                 force = " and ".join(forces)
                 moved = Moved(ref(tensor), type(optimizer).__name__, force, place)
@@ -134,16 +134,6 @@ def _plain_grad(tensor: Tensor) -> Tensor | None:
     if grad is None or hasattr(grad, "to_local") or grad.layout is not torch.strided:
         return None
     return None if grad.is_nested or not has_memory(grad) else grad
-
-
-def _has_any(state: Iterable[object], tensor: Tensor, chosen: Tensor) -> bool:
-    """Whether the state of a tensor, as its momentum, is not zero for some entries."""
-    return any(
-        isinstance(value, Tensor)
-        and value.shape == tensor.shape
-        and bool(_sample(value)[chosen].any())
-        for value in state
-    )
 
 
 def _sample(tensor: Tensor) -> Tensor:
