@@ -100,46 +100,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Each process runs the lines that it reads. The last line of an answer is "end".
-LOOP = """
-import faulthandler, os, sys, traceback
-faulthandler.dump_traceback_later(120, exit=True)
-for line in sys.stdin:
-    try:
-        exec(eval(line))
-    except Exception:
-        print(traceback.format_exc(), flush=True)
-        os._exit(1)
-    print("end", flush=True)
-os._exit(0)
-"""
-folder = tempfile.TemporaryDirectory()
-processes = [
-    subprocess.Popen(
-        [sys.executable, "-c", LOOP],
-        env=os.environ | {"RANK": rank, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
-    for rank in "01"
-]
-
 
 # Run a function in two processes, and return what the first one prints.
 def run(worker):
-    address = Path(folder.name, worker.__name__).as_uri()
-    code = f"os.environ['MEET'] = {address!r}\n"
-    code += f"{inspect.getsource(worker)}\n{worker.__name__}()"
-    for process in processes:
-        process.stdin.write(f"{code!a}\n")
-        process.stdin.flush()
-    said = [], []
-    for process, lines in zip(processes, said, strict=True):
-        while (line := process.stdout.readline()) not in {"end\n", ""}:
-            lines.append(line.rstrip())
-    return [line for line in said[0] if line and not line.startswith("[Gloo]")]
+    code = "import faulthandler, os, sys\n"
+    code += "faulthandler.dump_traceback_later(50, exit=True)\n"
+    code += f"{inspect.getsource(worker)}\n{worker.__name__}()\n"
+    code += "sys.stdout.flush()\nos._exit(0)"
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"MEET": Path(folder, "meet").as_uri(), "OMP_NUM_THREADS": "1"}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=os.environ | settings | {"RANK": rank},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+            )
+            for rank in "01"
+        ]
+        said = [process.communicate()[0] for process in processes]
+    return [line for line in said[0].splitlines() if not line.startswith("[Gloo]")]
 
 
 # %%
@@ -226,7 +207,3 @@ optimizer.load_state_dict(state)
 print([bool(optimizer.state[p]) for p in model.parameters()])
 assert all(optimizer.state[p] for p in model.parameters())
 dist.destroy_process_group()
-for process in processes:
-    process.stdin.close()
-    assert process.wait() == 0
-folder.cleanup()
